@@ -1,0 +1,75 @@
+//! The kinds of errors that the machine raises.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $message:literal,)*) => {
+        /// What went wrong; `e.kind` in Crux is its name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum ErrorKind { $($(#[$doc])* $variant,)* }
+
+        impl ErrorKind {
+            /// All kinds, in order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name, as `e.kind` gives it and as the display text begins.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)* }
+            }
+
+            /// The message of an error of this kind that the machine raised.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An operand has a type the operation does not take.
+    TypeError = "operand of a wrong type",
+    /// An integer result does not fit in 64 bits.
+    Overflow = "integer overflow",
+    /// Integer division or remainder by zero.
+    DivideByZero = "division by zero",
+    /// An index outside the array or string.
+    IndexOutOfBounds = "index out of bounds",
+    /// A map key that is a NaN.
+    InvalidKey = "NaN cannot be a map key",
+    /// An instance or error without that field.
+    UnknownField = "no such field",
+    /// A receiver without that method.
+    UnknownMethod = "no such method",
+    /// A call of something that is no function.
+    NotCallable = "not a function",
+    /// A call with a wrong number of arguments.
+    WrongArity = "wrong number of arguments",
+    /// A `for` over something that is not iterable.
+    NotIterable = "not iterable",
+    /// A store to a global after its module's initialisation.
+    StoreGlobalAfterInit = "a global cannot be assigned after its module was initialised",
+    /// The task's cancellation was requested.
+    Cancelled = "cancelled",
+    /// An await of a future this engine never made.
+    FutureNotFound = "no such future",
+    /// A failed `assert`.
+    AssertionFailed = "assertion failed",
+    /// The heap limit is reached.
+    OutOfMemory = "out of memory",
+    /// Too many frames.
+    StackOverflow = "stack overflow",
+    /// A host operation failed.
+    HostError = "host operation failed",
+    /// The engine failed; the original cause is in the payload.
+    Internal = "internal error",
+    /// Made by `error(…)`.
+    User = "",
+}
+
+impl ErrorKind {
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}

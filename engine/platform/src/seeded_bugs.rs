@@ -1,0 +1,194 @@
+//! The switches of the zoo: known bugs that can be turned on one at a time.
+//!
+//! With the feature `seeded-bugs` off, [`is_on`] is the constant `false` and every
+//! guarded line compiles to nothing. With it on, at most one bug is on in a process, and
+//! each counts how often its line was *reached* and how often it was *triggered* (made a
+//! difference), so that a miss of the harness says whether generator, scheduler or
+//! oracle is weak.
+//!
+//! A switch lives at the line where the bug would be made:
+//!
+//! ```ignore
+//! if !seeded_bugs::is_on(Bug::B03) {
+//!     self.write_barrier(object, slot, value);
+//! }
+//! ```
+
+macro_rules! catalogue {
+    ($($variant:ident = $id:literal, $lane:ident, $breaks:literal, $what:literal;)*) => {
+        /// One seeded bug; where an id of the catalogue fits several sites, each site is
+        /// a bug of its own with a letter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Bug { $(#[doc = $what] $variant,)* }
+
+        impl Bug {
+            /// The whole catalogue in order.
+            pub const ALL: &'static [Bug] = &[$(Bug::$variant,)*];
+
+            /// The name on the command line, `B-03`.
+            pub fn id(self) -> &'static str {
+                match self { $(Bug::$variant => $id,)* }
+            }
+
+            /// What is wrong when it is on.
+            pub fn what(self) -> &'static str {
+                match self { $(Bug::$variant => $what,)* }
+            }
+
+            /// The invariant or oracle that it breaks.
+            pub fn breaks(self) -> &'static str {
+                match self { $(Bug::$variant => $breaks,)* }
+            }
+
+            /// Where it can be found.
+            pub fn kind(self) -> BugKind {
+                match self { $(Bug::$variant => BugKind::$lane,)* }
+            }
+        }
+    };
+}
+
+/// Which part of the harness can find a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BugKind {
+    /// The simulated platform.
+    Simulation,
+    /// Only real threads or a model checker of them.
+    Threads,
+}
+
+catalogue! {
+    B01 = "B-01", Simulation, "I-4", "the future registry's TLAB keeps its cursor across a collection";
+    B02 = "B-02", Simulation, "I-4", "a VM's TLAB keeps its cursor across a collection";
+    B03 = "B-03", Simulation, "I-6", "no barrier on a field store";
+    B04a = "B-04a", Simulation, "I-6", "no barrier on an array element store";
+    B04b = "B-04b", Simulation, "I-6", "no barrier on array push";
+    B04c = "B-04c", Simulation, "I-6", "no barrier on array insert";
+    B04d = "B-04d", Simulation, "I-6", "no barrier when an array grows into new storage";
+    B05 = "B-05", Simulation, "I-6", "no barrier on a captured cell";
+    B06a = "B-06a", Simulation, "I-6", "no barrier on map insert";
+    B06b = "B-06b", Simulation, "I-6", "no barrier on map update";
+    B07 = "B-07", Simulation, "I-6", "no barrier when an old future is completed with a young value";
+    B09 = "B-09", Simulation, "I-6", "a card is cleaned although its object still holds a young reference";
+    B12 = "B-12", Simulation, "I-6", "promotion does not remember the promoted object's young references";
+    B13 = "B-13", Simulation, "I-7", "operand temporaries are not enumerated as roots";
+    B14 = "B-14", Simulation, "I-7", "the value in flight through finally is not enumerated as a root";
+    B16 = "B-16", Simulation, "I-7", "the arguments of an unscheduled future are not enumerated as roots";
+    B20a = "B-20a", Simulation, "I-7", "an enum payload is enumerated but not forwarded";
+    B20b = "B-20b", Simulation, "I-7", "a bound receiver is enumerated but not forwarded";
+    B20c = "B-20c", Simulation, "I-7", "a captured cell is enumerated but not forwarded";
+    B20d = "B-20d", Simulation, "I-7", "map storage is enumerated but not forwarded";
+    B20e = "B-20e", Simulation, "I-7", "a handle is enumerated but not forwarded";
+    B40 = "B-40", Simulation, "I-11", "a late completion overwrites a terminal state";
+    B41 = "B-41", Simulation, "I-15", "the registry entry goes before the state is stored";
+    B42 = "B-42", Simulation, "I-12", "the waiter is registered after the check, without checking again";
+    B43 = "B-43", Simulation, "I-12", "only the first waiter is woken";
+    B45 = "B-45", Simulation, "I-15", "an absent future id is an error instead of resolved";
+    B47 = "B-47", Simulation, "I-13", "finished futures stay in the registry";
+    B51 = "B-51", Simulation, "I-11", "cancel after ready turns the future into cancelled";
+    B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
+    B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
+    B85 = "B-85", Simulation, "I-9", "finally is skipped on cancellation";
+}
+
+impl Bug {
+    /// The bugs that `name` stands for: `B-04a` one, `B-04` all of its sites.
+    pub fn named(name: &str) -> Vec<Bug> {
+        let exact: Vec<Bug> = Self::ALL.iter().copied().filter(|b| b.id() == name).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let is_site = |b: &Bug| {
+            b.id().strip_prefix(name).is_some_and(|rest| {
+                rest.len() == 1 && rest.chars().all(|c| c.is_ascii_lowercase())
+            })
+        };
+        Self::ALL.iter().copied().filter(is_site).collect()
+    }
+}
+
+#[cfg(feature = "seeded-bugs")]
+mod switch {
+    use super::Bug;
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+    /// Number of the bug that is on, plus one.
+    static ACTIVE: AtomicU32 = AtomicU32::new(0);
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+    static TRIGGERED: AtomicU64 = AtomicU64::new(0);
+
+    /// Turns one bug on, or all off, for the whole process.
+    pub fn activate(bug: Option<Bug>) {
+        ACTIVE.store(bug.map_or(0, |b| b as u32 + 1), Relaxed);
+        REACHED.store(0, Relaxed);
+        TRIGGERED.store(0, Relaxed);
+    }
+
+    /// Whether `bug` is on; counts a visit of its line.
+    #[inline]
+    pub fn is_on(bug: Bug) -> bool {
+        let on = ACTIVE.load(Relaxed) == bug as u32 + 1;
+        if on {
+            REACHED.fetch_add(1, Relaxed);
+        }
+        on
+    }
+
+    /// Notes that the active bug made a difference just now.
+    #[inline]
+    pub fn note_triggered(bug: Bug) {
+        if ACTIVE.load(Relaxed) == bug as u32 + 1 {
+            TRIGGERED.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// `(reached, triggered)` since the last [`activate`].
+    pub fn counts() -> (u64, u64) {
+        (REACHED.load(Relaxed), TRIGGERED.load(Relaxed))
+    }
+
+    /// Whether this build has the switches.
+    pub const COMPILED_IN: bool = true;
+}
+
+#[cfg(not(feature = "seeded-bugs"))]
+mod switch {
+    use super::Bug;
+
+    /// Does nothing: this build has no switches.
+    pub fn activate(_bug: Option<Bug>) {}
+
+    /// Always `false`: this build has no switches.
+    #[inline(always)]
+    pub const fn is_on(_bug: Bug) -> bool {
+        false
+    }
+
+    /// Does nothing: this build has no switches.
+    #[inline(always)]
+    pub const fn note_triggered(_bug: Bug) {}
+
+    /// Always `(0, 0)`.
+    pub fn counts() -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// Whether this build has the switches.
+    pub const COMPILED_IN: bool = false;
+}
+
+pub use switch::{COMPILED_IN, activate, counts, is_on, note_triggered};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_letter_stands_for_all_its_sites() {
+        assert_eq!(Bug::named("B-03"), [Bug::B03]);
+        assert_eq!(Bug::named("B-20").len(), 5);
+        assert_eq!(Bug::named("B-20c"), [Bug::B20c]);
+        assert!(Bug::named("B-2").is_empty());
+    }
+}

@@ -1,0 +1,2 @@
+//! The `crucible` command.
+fn main() {}
