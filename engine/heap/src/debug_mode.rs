@@ -1,0 +1,308 @@
+//! Debug modes: all chosen at run time in one value, freely combined.
+//!
+//! The text form, as in `GCRUCIBLE_GC` and `--heap`, is a comma-separated list:
+//! `zombie,scribble,collect=alloc:3,verify=full`. See [`HeapDebug::from_str`].
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Which generations a collection evacuates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CollectionKind {
+    /// Both young generations.
+    Minor,
+    /// All generations.
+    Major,
+}
+
+/// When to collect, besides when memory is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CollectMode {
+    /// Only when memory is needed.
+    #[default]
+    Natural,
+    /// At every n-th allocation.
+    EveryAllocations(u32),
+    /// At every safepoint.
+    EverySafepoint,
+    /// A task that always asks for the next collection.
+    Continuous,
+    /// At safepoint ordinals whose hash with the seed falls below `per_mille` of 1000.
+    Seeded {
+        /// Seed of the hash.
+        seed: u64,
+        /// Rate in thousandths.
+        per_mille: u16,
+    },
+    /// At exactly these safepoint ordinals (from 0), in rising order.
+    At(Vec<u64>),
+    /// Never, not even when the nursery is full (until the limit).
+    Never,
+}
+
+/// Which kind a mode's or the nursery's collection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KindMode {
+    /// Minor, and major when the old generation has grown enough.
+    #[default]
+    Natural,
+    /// Always minor (major only when memory is short).
+    Minor,
+    /// Always major: every survivor moves each time.
+    Major,
+    /// In turn.
+    Alternate,
+}
+
+/// Which survivors of a collection become old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PromoteMode {
+    /// Those that survived twice.
+    #[default]
+    Natural,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+/// How much the verifier checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum VerifyLevel {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Roots, their targets, and all that is reachable and young or remembered.
+    Quick,
+    /// Every object of every space, reachable or not, cards and side tables.
+    Full,
+}
+
+/// When the verifier runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifyWhen {
+    /// Before and after each collection.
+    #[default]
+    Both,
+    /// Before each collection.
+    Before,
+    /// After each collection.
+    After,
+}
+
+/// All debug modes of a heap. The default is everything off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeapDebug {
+    /// When to collect.
+    pub collect: CollectMode,
+    /// Minor or major.
+    pub kind: KindMode,
+    /// Who becomes old.
+    pub promote: PromoteMode,
+    /// Dead objects become zombies: they keep their header, and every access names them.
+    pub zombie: bool,
+    /// Freed memory is filled with patterns that tell what it was.
+    pub scribble: bool,
+    /// Collections for which retired blocks are kept from reuse.
+    pub quarantine: u16,
+    /// A generation tag in each reference, checked on every access.
+    pub tags: bool,
+    /// How much the verifier checks.
+    pub verify: VerifyLevel,
+    /// When it runs.
+    pub verify_when: VerifyWhen,
+}
+
+impl HeapDebug {
+    /// Whether the checked copy of heap and VM is needed: some mode looks at accesses.
+    pub fn needs_checks(&self) -> bool {
+        self.zombie || self.scribble || self.tags || self.quarantine > 0
+    }
+
+    /// What the text form takes, for help texts.
+    pub const SYNTAX: &'static str = "\
+natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
+promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | \
+verify=off|quick|full | verify-when=both|before|after";
+}
+
+impl fmt::Display for HeapDebug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = Vec::new();
+        match &self.collect {
+            CollectMode::Natural => {}
+            CollectMode::EveryAllocations(n) => parts.push(format!("collect=alloc:{n}")),
+            CollectMode::EverySafepoint => parts.push("collect=safepoint".into()),
+            CollectMode::Continuous => parts.push("collect=continuous".into()),
+            CollectMode::Seeded { seed, per_mille } => {
+                parts.push(format!("collect=seeded:{seed}:{per_mille}"));
+            }
+            CollectMode::At(list) => {
+                let list: Vec<String> = list.iter().map(u64::to_string).collect();
+                parts.push(format!("collect=at:{}", list.join(":")));
+            }
+            CollectMode::Never => parts.push("collect=never".into()),
+        }
+        match self.kind {
+            KindMode::Natural => {}
+            KindMode::Minor => parts.push("kind=minor".into()),
+            KindMode::Major => parts.push("kind=major".into()),
+            KindMode::Alternate => parts.push("kind=alternate".into()),
+        }
+        match self.promote {
+            PromoteMode::Natural => {}
+            PromoteMode::Always => parts.push("promote=always".into()),
+            PromoteMode::Never => parts.push("promote=never".into()),
+        }
+        if self.zombie {
+            parts.push("zombie".into());
+        }
+        if self.scribble {
+            parts.push("scribble".into());
+        }
+        if self.quarantine > 0 {
+            parts.push(format!("quarantine={}", self.quarantine));
+        }
+        if self.tags {
+            parts.push("tags".into());
+        }
+        match self.verify {
+            VerifyLevel::Off => {}
+            VerifyLevel::Quick => parts.push("verify=quick".into()),
+            VerifyLevel::Full => parts.push("verify=full".into()),
+        }
+        match self.verify_when {
+            VerifyWhen::Both => {}
+            VerifyWhen::Before => parts.push("verify-when=before".into()),
+            VerifyWhen::After => parts.push("verify-when=after".into()),
+        }
+        if parts.is_empty() {
+            parts.push("natural".into());
+        }
+        f.write_str(&parts.join(","))
+    }
+}
+
+/// What is wrong with a text of heap modes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeapDebugError(String);
+
+impl fmt::Display for HeapDebugError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; expected {}", self.0, HeapDebug::SYNTAX)
+    }
+}
+
+impl std::error::Error for HeapDebugError {}
+
+impl FromStr for HeapDebug {
+    type Err = HeapDebugError;
+
+    /// Reads the text form. `zombie` alone also turns on a quarantine of one collection
+    /// and tags, without which zombies would be overwritten before anybody meets them;
+    /// `move` is short for `kind=major`.
+    ///
+    /// # Errors
+    /// An unknown mode, or a value that is not of the mode's form.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = |part: &str| HeapDebugError(format!("`{part}` is no heap mode"));
+        let mut modes = HeapDebug::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = match part.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (part, None),
+            };
+            match (name, value) {
+                ("natural", None) => {}
+                ("zombie", None) => {
+                    modes.zombie = true;
+                    modes.tags = true;
+                    modes.quarantine = modes.quarantine.max(1);
+                }
+                ("scribble", None) => modes.scribble = true,
+                ("tags", None) => modes.tags = true,
+                ("move", None) => modes.kind = KindMode::Major,
+                ("quarantine", Some(n)) => {
+                    modes.quarantine = n.parse().map_err(|_| bad(part))?;
+                }
+                ("collect", Some(value)) => {
+                    modes.collect = parse_collect(value).ok_or_else(|| bad(part))?;
+                }
+                ("kind", Some("natural")) => modes.kind = KindMode::Natural,
+                ("kind", Some("minor")) => modes.kind = KindMode::Minor,
+                ("kind", Some("major")) => modes.kind = KindMode::Major,
+                ("kind", Some("alternate")) => modes.kind = KindMode::Alternate,
+                ("promote", Some("natural")) => modes.promote = PromoteMode::Natural,
+                ("promote", Some("always")) => modes.promote = PromoteMode::Always,
+                ("promote", Some("never")) => modes.promote = PromoteMode::Never,
+                ("verify", Some("off")) => modes.verify = VerifyLevel::Off,
+                ("verify", Some("quick")) => modes.verify = VerifyLevel::Quick,
+                ("verify", Some("full")) => modes.verify = VerifyLevel::Full,
+                ("verify-when", Some("both")) => modes.verify_when = VerifyWhen::Both,
+                ("verify-when", Some("before")) => modes.verify_when = VerifyWhen::Before,
+                ("verify-when", Some("after")) => modes.verify_when = VerifyWhen::After,
+                _ => return Err(bad(part)),
+            }
+        }
+        Ok(modes)
+    }
+}
+
+fn parse_collect(value: &str) -> Option<CollectMode> {
+    let (name, rest) = match value.split_once(':') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (value, None),
+    };
+    Some(match (name, rest) {
+        ("natural", None) => CollectMode::Natural,
+        ("safepoint", None) => CollectMode::EverySafepoint,
+        ("continuous", None) => CollectMode::Continuous,
+        ("never", None) => CollectMode::Never,
+        ("alloc", Some(n)) => match n.parse().ok()? {
+            0 => return None,
+            n => CollectMode::EveryAllocations(n),
+        },
+        ("seeded", Some(rest)) => {
+            let (seed, per_mille) = rest.split_once(':')?;
+            CollectMode::Seeded { seed: seed.parse().ok()?, per_mille: per_mille.parse().ok()? }
+        }
+        ("at", Some(rest)) => {
+            let list: Option<Vec<u64>> = rest.split(':').map(|n| n.parse().ok()).collect();
+            let list = list?;
+            if list.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return None;
+            }
+            CollectMode::At(list)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_read_what_they_write() {
+        for text in [
+            "natural",
+            "collect=alloc:3,kind=alternate,promote=never,quarantine=2",
+            "collect=seeded:9:50,zombie,scribble,quarantine=1,tags,verify=full",
+            "collect=at:1:5:9,verify=quick,verify-when=after",
+            "collect=safepoint,kind=major",
+        ] {
+            let modes: HeapDebug = text.parse().unwrap();
+            assert_eq!(modes.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_bad_mode_says_what_was_expected() {
+        for text in ["zombi", "collect=alloc:0", "collect=at:5:1", "verify", "quarantine=x"] {
+            let error = text.parse::<HeapDebug>().unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("expected"), "{error}");
+        }
+    }
+}

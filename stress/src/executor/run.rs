@@ -1,0 +1,133 @@
+//! One run of one scenario, and what it leaves behind.
+
+use serde::{Deserialize, Serialize};
+
+use super::pairs::PairMatrix;
+use super::trace::Event;
+use crate::oracles::failure::Failure;
+use crate::scenario::Decision;
+
+/// Which advantages of the harness are on; the zoo takes them away one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advantages {
+    /// The strategies decide who runs when and where collections happen; without it each
+    /// ready actor runs in turn until it waits, and collections are the natural ones.
+    pub controlled_schedule: bool,
+    /// The heap's debug modes other than verification.
+    pub heap_modes: bool,
+    /// The heap verifier.
+    pub verifier: bool,
+    /// The reference model.
+    pub model: bool,
+}
+
+impl Advantages {
+    /// All of them on.
+    pub const ALL: Advantages =
+        Advantages { controlled_schedule: true, heap_modes: true, verifier: true, model: true };
+}
+
+/// How to run a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// Keep the decisions taken and the events seen, for replay, shrinking and reports.
+    pub record: bool,
+    /// What is on.
+    pub advantages: Advantages,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { record: false, advantages: Advantages::ALL }
+    }
+}
+
+/// What a run did. Adding two gives what both did; all counts are exact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Scenarios run.
+    pub scenarios: u64,
+    /// Heap operations, or host events and instructions of programs.
+    pub operations: u64,
+    /// Statements of Crux executed.
+    pub statements: u64,
+    /// Tasks started.
+    pub tasks: u64,
+    /// Decisions of the schedule.
+    pub decisions: u64,
+    /// Safepoints at which a collection could happen.
+    pub safepoints: u64,
+    /// Minor collections.
+    pub collections_minor: u64,
+    /// Major collections.
+    pub collections_major: u64,
+    /// Objects moved by collections.
+    pub objects_moved: u64,
+    /// Dead objects made zombies.
+    pub zombies: u64,
+    /// Bytes filled with a pattern.
+    pub bytes_scribbled: u64,
+    /// Verifier passes.
+    pub verifications: u64,
+    /// Futures settled with a value.
+    pub futures_ready: u64,
+    /// Futures settled with an error.
+    pub futures_error: u64,
+    /// Futures cancelled.
+    pub futures_cancelled: u64,
+    /// Futures that failed inside the engine.
+    pub futures_internal_error: u64,
+    /// Host calls started.
+    pub calls: u64,
+    /// Cancellations requested.
+    pub cancels: u64,
+    /// Reloads begun.
+    pub reloads_begun: u64,
+    /// Reloads swapped in.
+    pub reloads_swapped: u64,
+    /// Reloads that failed.
+    pub reloads_failed: u64,
+    /// Reloads deferred.
+    pub reloads_deferred: u64,
+    /// Serving forks made.
+    pub forks: u64,
+    /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
+    pub costly: u64,
+    /// Generated programs the front end refused (there should be none).
+    pub invalid: u64,
+}
+
+macro_rules! add_fields {
+    ($self:ident, $other:ident; $($field:ident)*) => { $($self.$field += $other.$field;)* };
+}
+
+impl std::ops::AddAssign<&Counters> for Counters {
+    fn add_assign(&mut self, other: &Counters) {
+        add_fields!(self, other;
+            scenarios operations statements tasks decisions safepoints collections_minor
+            collections_major objects_moved zombies bytes_scribbled verifications futures_ready
+            futures_error futures_cancelled futures_internal_error calls cancels reloads_begun
+            reloads_swapped reloads_failed reloads_deferred forks costly invalid);
+    }
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// What it did.
+    pub counters: Counters,
+    /// Which event followed which on the same object or task.
+    pub pairs: PairMatrix,
+    /// The first claim that did not hold.
+    pub failure: Option<Failure>,
+    /// Hash of the trace: equal runs have equal hashes.
+    pub trace_hash: u64,
+    /// The decisions taken, if recorded.
+    pub decisions: Vec<Decision>,
+    /// The events seen, if recorded (programs).
+    pub events: Vec<Event>,
+    /// Readable lines of what happened, if recorded: `(actor, text)`; actor 0 is the host,
+    /// `u32::MAX` the collector.
+    pub timeline: Vec<(u32, String)>,
+}

@@ -1,0 +1,3 @@
+//! Draws scenarios from choices.
+
+pub mod choices;

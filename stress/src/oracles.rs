@@ -1,0 +1,3 @@
+//! Judges runs.
+
+pub mod failure;

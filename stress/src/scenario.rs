@@ -1,0 +1,13 @@
+//! A scenario: all that is needed to repeat a run.
+
+pub mod heap_ops;
+pub mod host_script;
+pub mod model;
+pub mod program;
+
+pub use heap_ops::{HeapOp, HeapOps};
+pub use host_script::HostEvent;
+pub use model::{
+    Body, Decision, Fault, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed, Schedule,
+    Site, StrategyName,
+};

@@ -1,0 +1,93 @@
+//! The heap-operations body: a program of heap API calls.
+//!
+//! The operations work on *registers*: numbered root slots of a holder. Every operand is
+//! taken modulo what exists, and an operation whose operand has another kind than it
+//! needs does nothing, so that each sequence of operations is a valid program, also after
+//! operations before it were removed.
+
+use gcrucible_heap::CollectionKind;
+use serde::{Deserialize, Serialize};
+
+/// A heap program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeapOps {
+    /// Allocating holders, each with a TLAB and registers of its own; at least 1.
+    pub holders: u8,
+    /// Registers of each holder; at least 1.
+    pub registers: u8,
+    /// The operations in order.
+    pub ops: Vec<HeapOp>,
+}
+
+/// A register of the current holder.
+pub type Register = u8;
+
+/// One heap operation; `dst`, `src`, … are registers of the current holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeapOp {
+    /// Continue with another holder: its TLAB, its registers.
+    SwitchHolder(u8),
+    /// Load a small value: nil, a bool, an int, a float.
+    Immediate(Register, i16),
+    /// Allocate a boxed integer.
+    BigInt(Register, i16),
+    /// Allocate a string of that many characters.
+    String(Register, u8),
+    /// Allocate an empty array with that capacity.
+    Array(Register, u8),
+    /// Allocate an empty map.
+    Map(Register),
+    /// Allocate an instance with that many fields, all nil.
+    Instance(Register, u8),
+    /// Allocate an enum value with a payload of two: `(dst, first, second)`.
+    Enum(Register, Register, Register),
+    /// Allocate a cell that holds a register: `(dst, src)`.
+    Cell(Register, Register),
+    /// Allocate a closure that captures two cells: `(dst, first, second)`.
+    Closure(Register, Register, Register),
+    /// Allocate a bound method: `(dst, receiver, function)`.
+    Bound(Register, Register, Register),
+    /// Allocate an iterator over a register: `(dst, src)`.
+    Iterator(Register, Register),
+    /// Allocate an error with a payload: `(dst, payload)`.
+    Error(Register, Register),
+    /// Allocate an unscheduled future: `(dst, callee, argument)`.
+    Unscheduled(Register, Register, Register),
+    /// Register a future in the registry holder: `(dst)`.
+    FutureCreate(Register),
+    /// Complete the future in the first register with the value of the second.
+    FutureComplete(Register, Register),
+    /// Copy a register.
+    Copy(Register, Register),
+    /// Clear a register: unroot.
+    Clear(Register),
+    /// `dst = object.field[n]`, `(dst, object, n)`: any slot of any kind that can be read.
+    Load(Register, Register, u8),
+    /// `object.field[n] = src`, `(object, n, src)`: instances and cells.
+    StoreField(Register, u8, Register),
+    /// `array[n] = src`.
+    StoreElement(Register, u8, Register),
+    /// `array.push(src)`.
+    Push(Register, Register),
+    /// `array.insert(n, src)`.
+    Insert(Register, u8, Register),
+    /// `array.remove(n)`.
+    Remove(Register, u8),
+    /// `map[key] = value`, `(map, key, value)`.
+    MapSet(Register, Register, Register),
+    /// `dst = map[key]`, `(dst, map, key)`.
+    MapGet(Register, Register, Register),
+    /// `map.remove(key)`, `(map, key)`.
+    MapRemove(Register, Register),
+    /// `dst = deep_copy(src)`.
+    DeepCopy(Register, Register),
+    /// Compare two registers deeply.
+    DeepEquals(Register, Register),
+    /// Take a handle on a register.
+    Protect(Register),
+    /// Undo the n-th live handle.
+    Unprotect(u8),
+    /// Collect.
+    Collect(CollectionKind),
+}

@@ -1,0 +1,54 @@
+//! What the embedder does, as data.
+
+use gcrucible_heap::CollectionKind;
+use serde::{Deserialize, Serialize};
+
+/// One action of the embedder. The host is an actor of the schedule like any task: each
+/// event is one step of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostEvent {
+    /// Start a call of an exported function under an id. A duplicate id must be refused.
+    Call {
+        /// Id of the call.
+        call: u32,
+        /// Exported global that holds the function.
+        function: String,
+        /// Arguments.
+        args: Vec<i64>,
+    },
+    /// Request cancellation of a call by id (unknown or ended ids too).
+    CancelCall {
+        /// Id of the call.
+        call: u32,
+    },
+    /// Drop the host's future of a call.
+    DropCall {
+        /// Id of the call.
+        call: u32,
+    },
+    /// Go on only when the call has ended.
+    JoinCall {
+        /// Id of the call.
+        call: u32,
+    },
+    /// Protect the result of an ended call (no effect if it has none).
+    Protect {
+        /// Id of the call.
+        call: u32,
+    },
+    /// Undo one protect of the result of an ended call.
+    Unprotect {
+        /// Id of the call.
+        call: u32,
+    },
+    /// Collect now.
+    Collect {
+        /// Which kind.
+        kind: CollectionKind,
+    },
+    /// Let virtual time pass.
+    AdvanceTime {
+        /// By so many milliseconds.
+        ms: u32,
+    },
+}

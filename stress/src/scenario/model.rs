@@ -1,0 +1,213 @@
+//! The scenario as data.
+
+use gcrucible_heap::{CollectionKind, HeapConfig, HeapDebug};
+use serde::{Deserialize, Serialize};
+
+use super::heap_ops::HeapOps;
+use super::host_script::HostEvent;
+
+/// The version of the text format this build writes.
+pub const FORMAT: u32 = 1;
+
+/// All that is needed to repeat a run: same scenario, same binary, same trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the text format, [`FORMAT`].
+    pub format: u32,
+    /// Where it came from; does not influence the run.
+    pub origin: Origin,
+    /// Sizes and limits of the heap.
+    pub heap: HeapConfig,
+    /// Debug modes of the heap.
+    pub debug: HeapDebug,
+    /// Who runs when.
+    pub schedule: Schedule,
+    /// What the platform does wrong.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// What runs.
+    pub body: Body,
+}
+
+/// Provenance of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Origin {
+    /// `lane:seed:index` of a generated one.
+    pub seed: Option<String>,
+    /// Version of the harness that wrote it.
+    pub version: String,
+    /// Commit of that harness, if it was known.
+    pub commit: String,
+    /// Cargo features of that build that matter (`seeded-bugs`).
+    pub features: Vec<String>,
+    /// The seeded bug that was on, if any.
+    pub bug: Option<String>,
+}
+
+/// The lanes: kinds of scenario that a campaign runs side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    /// Operations straight against the heap.
+    #[serde(rename = "heap-ops")]
+    HeapOps,
+    /// Generated programs raced with a host script.
+    #[serde(rename = "programs")]
+    Programs,
+    /// Programs and host scripts biased to cancellation.
+    #[serde(rename = "cancellation")]
+    Cancellation,
+    /// Programs raced with hot reload.
+    #[serde(rename = "reload")]
+    Reload,
+    /// Serving forks.
+    #[serde(rename = "serve")]
+    Serve,
+}
+
+impl Lane {
+    /// All lanes, built or not, as `summary.json` lists them.
+    pub const ALL: [Lane; 5] =
+        [Lane::HeapOps, Lane::Programs, Lane::Cancellation, Lane::Reload, Lane::Serve];
+
+    /// The lanes that exist in this build.
+    pub const BUILT: [Lane; 2] = [Lane::HeapOps, Lane::Programs];
+
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::HeapOps => "heap-ops",
+            Lane::Programs => "programs",
+            Lane::Cancellation => "cancellation",
+            Lane::Reload => "reload",
+            Lane::Serve => "serve",
+        }
+    }
+
+    /// The lane with this name.
+    pub fn from_name(name: &str) -> Option<Lane> {
+        Self::ALL.into_iter().find(|lane| lane.name() == name)
+    }
+}
+
+/// The seed of one generated scenario, `lane:seed:index` as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScenarioSeed {
+    /// Its lane.
+    pub lane: Lane,
+    /// The campaign's seed, below 2^53.
+    pub seed: u64,
+    /// Its index in the lane.
+    pub index: u64,
+}
+
+impl std::fmt::Display for ScenarioSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.lane.name(), self.seed, self.index)
+    }
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    /// Operations straight against the heap.
+    HeapOps(HeapOps),
+    /// Programs raced with the embedder.
+    Programs(Programs),
+}
+
+/// Programs and what the embedder does with them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Programs {
+    /// The entry module.
+    pub entry: ModuleSource,
+    /// What the embedder does, in order, raced against the programs.
+    pub host: Vec<HostEvent>,
+}
+
+/// A module: source text, or the abstract form that renders to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ModuleSource {
+    /// Crux source text, as a person writes it.
+    Text(String),
+    /// A generated program, which shrinks by its structure.
+    Tree(super::program::Module),
+}
+
+/// Who runs when, and where collections happen besides those of the heap modes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Schedule {
+    /// A strategy draws the decisions.
+    Drawn {
+        /// Which one.
+        strategy: StrategyName,
+        /// Its seed.
+        seed: u64,
+    },
+    /// Recorded decisions, taken in order.
+    Recorded(Vec<Decision>),
+}
+
+/// The strategies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StrategyName {
+    /// Uniform choice of the next ready actor.
+    #[serde(rename = "random")]
+    Random,
+    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
+    #[serde(rename = "pct2")]
+    Pct2,
+    /// The same with depth 3.
+    #[serde(rename = "pct3")]
+    Pct3,
+    /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
+    #[serde(rename = "urw")]
+    Urw,
+    /// Each ready actor in turn, one long slice each.
+    #[serde(rename = "round-robin")]
+    RoundRobin,
+}
+
+/// One decision of the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Where the chosen actor stands: the key by which a shrunk program still finds it.
+    pub site: Site,
+    /// Instructions that the slice may run (1 is allowed); 0 for actors that run none.
+    pub fuel: u32,
+    /// A collection right before the slice.
+    pub collect: Option<CollectionKind>,
+}
+
+/// A stable place of an actor in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Site {
+    /// The actor: 0 is the host script, tasks count from 1 in order of creation, and
+    /// timers are at [`Site::TIMERS`].
+    pub actor: u32,
+    /// Function of the instruction it will run next.
+    pub function: u16,
+    /// Index of that instruction, or of the yield point or host event.
+    pub at: u32,
+    /// How often the actor had stood there before.
+    pub visit: u32,
+}
+
+impl Site {
+    /// The actor number of the virtual clock: choosing it fires the next timer.
+    pub const TIMERS: u32 = u32::MAX;
+    /// The actor number of the host script.
+    pub const HOST: u32 = 0;
+}
+
+/// What the platform does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// The n-th attempt (from 0) to give the mutators more memory fails.
+    OutOfMemory {
+        /// Ordinal of the attempt.
+        at: u32,
+    },
+}
