@@ -11,13 +11,17 @@
 //! Nothing runs before [`verify`] has accepted it.
 
 pub mod builtin;
+pub mod disassemble;
 pub mod error_kind;
 pub mod opcode;
 pub mod program;
+pub mod verify;
 
 pub use builtin::{Builtin, Method};
+pub use disassemble::disassemble;
 pub use error_kind::ErrorKind;
 pub use opcode::{Op, Reg};
 pub use program::{
     Capture, Class, Constant, Function, FunctionId, Global, Module, Program, SourceSpan,
 };
+pub use verify::{Rule, VerifyError, verify};
