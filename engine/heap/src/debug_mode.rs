@@ -209,7 +209,11 @@ impl FromStr for HeapDebug {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = |part: &str| HeapDebugError(format!("`{part}` is no heap mode"));
         let mut modes = HeapDebug::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let (name, value) = match part.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (part, None),
@@ -266,7 +270,10 @@ fn parse_collect(value: &str) -> Option<CollectMode> {
         },
         ("seeded", Some(rest)) => {
             let (seed, per_mille) = rest.split_once(':')?;
-            CollectMode::Seeded { seed: seed.parse().ok()?, per_mille: per_mille.parse().ok()? }
+            CollectMode::Seeded {
+                seed: seed.parse().ok()?,
+                per_mille: per_mille.parse().ok()?,
+            }
         }
         ("at", Some(rest)) => {
             let list: Option<Vec<u64>> = rest.split(':').map(|n| n.parse().ok()).collect();
@@ -300,9 +307,18 @@ mod tests {
 
     #[test]
     fn a_bad_mode_says_what_was_expected() {
-        for text in ["zombi", "collect=alloc:0", "collect=at:5:1", "verify", "quarantine=x"] {
+        for text in [
+            "zombi",
+            "collect=alloc:0",
+            "collect=at:5:1",
+            "verify",
+            "quarantine=x",
+        ] {
             let error = text.parse::<HeapDebug>().unwrap_err().to_string();
-            assert!(error.contains(text) && error.contains("expected"), "{error}");
+            assert!(
+                error.contains(text) && error.contains("expected"),
+                "{error}"
+            );
         }
     }
 }

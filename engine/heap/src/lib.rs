@@ -1,10 +1,53 @@
 //! A moving generational heap with debug modes and an independent verifier.
+//!
+//! ```text
+//! value, object        words and layouts
+//! space, allocator     the region, its blocks, who has them
+//! tlab, card_table     allocation buffers, remembered set
+//! permit               who may touch the heap, who may stop it
+//! roots, handle        references from outside
+//! mutator/             reading, writing, allocating, one file per kind
+//! collector            evacuation
+//! debug_mode, fault    what stress turns on, and what it says
+//! verifier             the independent look at everything
+//! ```
+#![allow(unsafe_code, reason = "objects live in raw memory")]
 
+mod allocator;
+mod card_table;
+pub mod checks;
+mod collector;
 pub mod config;
 pub mod debug_mode;
+mod fault;
+mod handle;
+mod heap;
+mod mutator;
+mod object;
+pub mod permit;
+pub mod roots;
+mod space;
+mod stats;
+mod tlab;
+mod value;
+pub mod verifier;
 
+pub use allocator::NeedsMemory;
+pub use checks::{Checked, Checks, Unchecked};
 pub use config::HeapConfig;
 pub use debug_mode::{
     CollectMode, CollectionKind, HeapDebug, HeapDebugError, KindMode, PromoteMode, VerifyLevel,
     VerifyWhen,
 };
+pub use fault::{FaultKind, HeapFault};
+pub use handle::Handle;
+pub use heap::{CollectionReport, Heap, Holder};
+pub use mutator::{FutureState, MapStoreError, Mutator};
+pub use object::Kind;
+pub use permit::{ExclusivePermit, SharedPermit};
+pub use roots::{RootAudit, RootKind, RootProvider, RootTracer};
+pub use space::{Generation, Region};
+pub use stats::HeapStats;
+pub use tlab::Tlab;
+pub use value::{SMALL_INT_MAX, SMALL_INT_MIN, Slot, Value};
+pub use verifier::Violation;

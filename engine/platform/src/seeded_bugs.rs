@@ -95,14 +95,18 @@ catalogue! {
 impl Bug {
     /// The bugs that `name` stands for: `B-04a` one, `B-04` all of its sites.
     pub fn named(name: &str) -> Vec<Bug> {
-        let exact: Vec<Bug> = Self::ALL.iter().copied().filter(|b| b.id() == name).collect();
+        let exact: Vec<Bug> = Self::ALL
+            .iter()
+            .copied()
+            .filter(|b| b.id() == name)
+            .collect();
         if !exact.is_empty() {
             return exact;
         }
         let is_site = |b: &Bug| {
-            b.id().strip_prefix(name).is_some_and(|rest| {
-                rest.len() == 1 && rest.chars().all(|c| c.is_ascii_lowercase())
-            })
+            b.id()
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.len() == 1 && rest.chars().all(|c| c.is_ascii_lowercase()))
         };
         Self::ALL.iter().copied().filter(is_site).collect()
     }

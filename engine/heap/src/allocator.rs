@@ -1,0 +1,358 @@
+//! Hands out blocks: to the nursery, to collections, to large objects, to programs.
+
+use std::collections::VecDeque;
+
+use crate::object::{Header, Kind, pattern};
+use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
+use crate::value::Offset;
+
+/// There is no memory for an allocation: collect, then try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeedsMemory {
+    /// Words that were asked for.
+    pub words: u32,
+}
+
+/// A bump range inside a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bump {
+    cursor: Offset,
+    limit: Offset,
+}
+
+/// The blocks and their owners. Behind a lock of the heap; mutators come here only when
+/// their buffer is used up.
+#[derive(Debug)]
+pub(crate) struct Allocator {
+    free: Vec<u32>,
+    fresh: u32,
+    by_generation: [Vec<u32>; 5],
+    large: Vec<u32>,
+    quarantine: VecDeque<(u32, u64)>,
+    nursery: Bump,
+    /// Words handed to buffers and young large objects since the last collection.
+    nursery_used_words: u64,
+    /// Words beyond the nursery's budget that were granted to one big operation.
+    overdraft_words: u64,
+    targets: [Bump; 5],
+    nursery_budget_words: u64,
+    limit_blocks: u64,
+    blocks_in_use: u64,
+    has_canaries: bool,
+    scribbles: bool,
+}
+
+impl Allocator {
+    pub(crate) fn new(
+        region: &Region,
+        nursery_bytes: u32,
+        limit_bytes: u64,
+        has_canaries: bool,
+        scribbles: bool,
+    ) -> Self {
+        let block_bytes = u64::from(region.block_words()) * 8;
+        Allocator {
+            free: Vec::new(),
+            // Block 0 stays unused, so that offset 0 is never an object.
+            fresh: 1,
+            by_generation: Default::default(),
+            large: Vec::new(),
+            quarantine: VecDeque::new(),
+            nursery: Bump::default(),
+            nursery_used_words: 0,
+            overdraft_words: 0,
+            targets: Default::default(),
+            nursery_budget_words: u64::from(nursery_bytes / WORD_BYTES),
+            limit_blocks: (limit_bytes / block_bytes).max(4),
+            blocks_in_use: 0,
+            has_canaries,
+            scribbles,
+        }
+    }
+
+    /// Bytes of blocks in use, quarantine not counted.
+    pub(crate) fn used_bytes(&self, region: &Region) -> u64 {
+        self.blocks_in_use * u64::from(region.block_words()) * 8
+    }
+
+    pub(crate) fn blocks(&self, generation: Generation) -> &[u32] {
+        &self.by_generation[generation as usize]
+    }
+
+    pub(crate) fn large_heads(&self) -> &[u32] {
+        &self.large
+    }
+
+    fn take_block(&mut self, region: &Region, usage: BlockUse) -> Option<u32> {
+        let block = match self.free.pop() {
+            Some(block) => block,
+            None if self.fresh < region.block_count() => {
+                self.fresh += 1;
+                self.fresh - 1
+            }
+            None => return None,
+        };
+        let epoch = region.next_epoch(block);
+        region.set_block(block, usage, epoch, 0);
+        self.blocks_in_use += 1;
+        Some(block)
+    }
+
+    fn is_at_limit(&self, more_blocks: u64) -> bool {
+        self.blocks_in_use + more_blocks > self.limit_blocks
+    }
+
+    /// Lets one operation allocate `words` words without a collection between.
+    pub(crate) fn grant(&mut self, region: &Region, words: u64) -> Result<(), NeedsMemory> {
+        let blocks = words / u64::from(region.block_words() / 2).max(1) + 2;
+        let is_over = self.nursery_used_words > 0
+            && self.nursery_used_words + words > self.nursery_budget_words;
+        if is_over || self.is_at_limit(blocks) {
+            return Err(NeedsMemory {
+                words: words.try_into().unwrap_or(u32::MAX),
+            });
+        }
+        self.overdraft_words = words * 2 + 64;
+        Ok(())
+    }
+
+    /// Whether what [`Allocator::grant`] gave is not used up.
+    pub(crate) fn has_grant(&self) -> bool {
+        self.overdraft_words > 0
+    }
+
+    fn charge(&mut self, words: u32, is_unlimited: bool) -> Result<(), NeedsMemory> {
+        let wanted = self.nursery_used_words + u64::from(words);
+        if wanted > self.nursery_budget_words
+            && self.nursery_used_words > 0
+            && !is_unlimited
+            && self.overdraft_words < u64::from(words)
+        {
+            return Err(NeedsMemory { words });
+        }
+        self.overdraft_words = self.overdraft_words.saturating_sub(u64::from(words));
+        self.nursery_used_words = wanted;
+        Ok(())
+    }
+
+    /// A chunk of the nursery for an allocation buffer: at least `words`, if possible
+    /// `wanted` words. The chunk's last word is a canary in debug modes.
+    pub(crate) fn chunk(
+        &mut self,
+        region: &Region,
+        words: u32,
+        wanted: u32,
+        is_unlimited: bool,
+    ) -> Result<(Offset, Offset), NeedsMemory> {
+        let canary = u32::from(self.has_canaries);
+        let least = words + canary;
+        debug_assert!(
+            least <= region.block_words(),
+            "large objects take another way"
+        );
+        if self.nursery.limit - self.nursery.cursor < least {
+            if self.is_at_limit(1) {
+                return Err(NeedsMemory { words });
+            }
+            self.charge(0, is_unlimited)?;
+            self.close_nursery(region);
+            let usage = BlockUse::Objects(Generation::Young0);
+            let block = self
+                .take_block(region, usage)
+                .ok_or(NeedsMemory { words })?;
+            self.by_generation[Generation::Young0 as usize].push(block);
+            let start = region.block_start(block);
+            self.nursery = Bump {
+                cursor: start,
+                limit: start + region.block_words(),
+            };
+        }
+        let room = self.nursery.limit - self.nursery.cursor;
+        let size = wanted.max(least).min(room);
+        self.charge(size, is_unlimited)?;
+        let from = self.nursery.cursor;
+        let end = from + size;
+        self.nursery.cursor = end;
+        let block = region.block_of(from);
+        region.set_block_top(block, end - region.block_start(block));
+        if self.has_canaries {
+            let canary = Header::new(Kind::Filler, pattern::CANARY, 1);
+            region.set_raw(end - 1, canary.0);
+        }
+        if self.scribbles {
+            region.fill(from, end - canary, pattern::UNINITIALISED.0);
+        }
+        Ok((from, end - canary))
+    }
+
+    /// The rest of the nursery's block is not used again: it stays above `top`.
+    fn close_nursery(&mut self, _region: &Region) {
+        self.nursery = Bump::default();
+    }
+
+    /// Space for a survivor, or for a compile-time object.
+    pub(crate) fn bump(
+        &mut self,
+        region: &Region,
+        generation: Generation,
+        words: u32,
+    ) -> Option<Offset> {
+        let target = &mut self.targets[generation as usize];
+        if target.limit - target.cursor < words {
+            let block = self.take_block(region, BlockUse::Objects(generation))?;
+            self.by_generation[generation as usize].push(block);
+            let start = region.block_start(block);
+            let end = start + region.block_words();
+            if generation == Generation::Old {
+                region.cards.clear(start, end);
+            }
+            self.targets[generation as usize] = Bump {
+                cursor: start,
+                limit: end,
+            };
+        }
+        let target = &mut self.targets[generation as usize];
+        let at = target.cursor;
+        target.cursor += words;
+        let block = region.block_of(at);
+        region.set_block_top(block, at + words - region.block_start(block));
+        if generation == Generation::Old {
+            region.cards.note_object(at, words);
+        }
+        Some(at)
+    }
+
+    /// A run of blocks for one large object.
+    pub(crate) fn large(
+        &mut self,
+        region: &Region,
+        generation: Generation,
+        words: u32,
+        is_unlimited: bool,
+    ) -> Result<Offset, NeedsMemory> {
+        let count = words.div_ceil(region.block_words());
+        if self.is_at_limit(u64::from(count)) {
+            return Err(NeedsMemory { words });
+        }
+        if generation.is_young() {
+            self.charge(words, is_unlimited)?;
+        }
+        let first = self.find_run(region, count).ok_or(NeedsMemory { words })?;
+        for block in first..first + count {
+            let usage = if block == first {
+                BlockUse::LargeHead(generation)
+            } else {
+                BlockUse::LargeTail
+            };
+            let epoch = region.next_epoch(block);
+            region.set_block(block, usage, epoch, if block == first { words } else { 0 });
+        }
+        self.blocks_in_use += u64::from(count);
+        self.large.push(first);
+        let start = region.block_start(first);
+        region
+            .cards
+            .clear(start, start + count * region.block_words());
+        region.cards.note_object(start, words);
+        Ok(start)
+    }
+
+    fn find_run(&mut self, region: &Region, count: u32) -> Option<u32> {
+        if self.fresh + count <= region.block_count() {
+            self.fresh += count;
+            return Some(self.fresh - count);
+        }
+        self.free.sort_unstable();
+        let mut length = 0;
+        for index in 0..self.free.len() {
+            let follows = index > 0 && self.free[index] == self.free[index - 1] + 1;
+            length = if follows { length + 1 } else { 1 };
+            if length == count {
+                let from = index + 1 - count as usize;
+                let first = self.free[from];
+                self.free.drain(from..=index);
+                return Some(first);
+            }
+        }
+        None
+    }
+
+    /// Takes the blocks of a generation away, to be evacuated, and closes its bump range.
+    pub(crate) fn start_evacuation(&mut self, generation: Generation) -> Vec<u32> {
+        if generation == Generation::Young0 {
+            self.nursery = Bump::default();
+            self.nursery_used_words = 0;
+            self.overdraft_words = 0;
+        }
+        self.targets[generation as usize] = Bump::default();
+        std::mem::take(&mut self.by_generation[generation as usize])
+    }
+
+    /// Gives back a block whose objects are gone: to the free list, or to quarantine
+    /// until collection number `until`.
+    pub(crate) fn retire(&mut self, region: &Region, block: u32, until: Option<u64>) {
+        self.blocks_in_use -= 1;
+        let top = region.block(block).top();
+        match until {
+            None => {
+                region.set_block(block, BlockUse::Free, region.next_epoch(block), 0);
+                self.free.push(block);
+            }
+            Some(until) => {
+                region.set_block(
+                    block,
+                    BlockUse::Quarantined,
+                    region.block(block).epoch(),
+                    top,
+                );
+                self.quarantine.push_back((block, until));
+            }
+        }
+    }
+
+    /// Frees what has been in quarantine long enough. Returns the freed blocks' words in
+    /// use, for the statistics of scribbling.
+    pub(crate) fn release_quarantine(&mut self, region: &Region, now: u64, scribble: bool) -> u64 {
+        let mut scribbled = 0;
+        while let Some(&(block, until)) = self.quarantine.front() {
+            if until > now {
+                break;
+            }
+            self.quarantine.pop_front();
+            if scribble {
+                let start = region.block_start(block);
+                region.fill(
+                    start,
+                    start + region.block(block).top(),
+                    pattern::FREED_OLD.0,
+                );
+                scribbled += u64::from(region.block(block).top());
+            }
+            region.set_block(block, BlockUse::Free, region.next_epoch(block), 0);
+            self.free.push(block);
+        }
+        scribbled
+    }
+
+    /// Keeps the large objects for which `survives` says so (it may relabel them) and
+    /// retires the blocks of the others.
+    pub(crate) fn sweep_large(
+        &mut self,
+        region: &Region,
+        until: Option<u64>,
+        mut survives: impl FnMut(Offset, Block) -> bool,
+    ) {
+        let heads = std::mem::take(&mut self.large);
+        for head in heads {
+            let block = region.block(head);
+            if survives(region.block_start(head), block) {
+                self.large.push(head);
+                continue;
+            }
+            let count = block.top().div_ceil(region.block_words());
+            for tail in head..head + count {
+                self.retire(region, tail, until);
+            }
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! Evacuation: a stop-the-world copying collector with two young generations and an old
+//! one.
+//!
+//! The survivors of the collected generations are copied into fresh blocks, depth first
+//! from the roots with a work list; the old place of each keeps its new reference. What
+//! was not copied is dead, and the blocks are retired whole. A minor collection evacuates
+//! both young generations and finds references from old objects through the dirty cards;
+//! a major one evacuates everything that can move. Large objects stay where they are and
+//! change their label.
+//!
+//! The scheme is Cheney's (1970) with a work list instead of the to-space scan, because
+//! survivors go to several places; generations and cards follow Ungar (1984) and Wilson &
+//! Moher (1989). Not handled: parallel evacuation, pinning.
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::allocator::Allocator;
+use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
+use crate::fault::{FaultKind, HeapFault};
+use crate::heap::{CollectionReport, Heap};
+use crate::object::{Header, Kind, Slots, pattern};
+use crate::roots::{RootKind, RootTracer};
+use crate::space::{BlockUse, Generation, Region};
+use crate::value::{Offset, Slot, Word};
+use crate::verifier;
+
+/// Buffers that collections use again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    gray: Vec<Offset>,
+}
+
+/// Collects; the world is stopped.
+pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
+    let debug = heap.debug();
+    let number = heap
+        .collection
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        + 1;
+    let mut report = CollectionReport {
+        kind: Some(kind),
+        ..Default::default()
+    };
+    let scribbled = heap.flush_tlabs();
+    heap.counters.bytes_scribbled.add(scribbled);
+    if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After {
+        report.violations = verifier::verify(heap, debug.verify);
+        if !report.violations.is_empty() {
+            // A collection of a broken heap would only hide where it broke.
+            return report;
+        }
+    }
+    let mut evacuation = Evacuation::start(heap, kind);
+    evacuation.trace_roots();
+    if kind == CollectionKind::Minor {
+        evacuation.scan_dirty_cards();
+    }
+    evacuation.drain();
+    evacuation.finish(number, &mut report);
+    if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
+        report.violations = verifier::verify(heap, debug.verify);
+    }
+    report
+}
+
+struct Evacuation<'h> {
+    heap: &'h Heap,
+    region: &'h Region,
+    allocator: gcrucible_platform::sync::MutexGuard<'h, Allocator>,
+    kind: CollectionKind,
+    promote: PromoteMode,
+    has_tags: bool,
+    from: Vec<(u32, Generation)>,
+    gray: Vec<Offset>,
+    moved: u32,
+    promoted: u32,
+}
+
+impl<'h> Evacuation<'h> {
+    fn start(heap: &'h Heap, kind: CollectionKind) -> Self {
+        let region = heap.region();
+        let mut allocator = heap.allocator.lock();
+        let generations: &[Generation] = match kind {
+            CollectionKind::Minor => &[Generation::Young0, Generation::Young1],
+            CollectionKind::Major => &[Generation::Young0, Generation::Young1, Generation::Old],
+        };
+        let mut from = Vec::new();
+        for &generation in generations {
+            for block in allocator.start_evacuation(generation) {
+                region.mark_from(block);
+                from.push((block, generation));
+            }
+        }
+        if kind == CollectionKind::Major {
+            // All old objects are scanned, which marks the cards anew. Those of moved ones
+            // lie in fresh blocks with clean cards; large ones stay.
+            for &head in allocator.large_heads() {
+                let start = region.block_start(head);
+                region.cards.clear(start, start + region.block(head).top());
+            }
+        }
+        let gray = std::mem::take(&mut heap.scratch.lock().gray);
+        Evacuation {
+            heap,
+            region,
+            allocator,
+            kind,
+            promote: heap.debug().promote,
+            has_tags: heap.debug().tags,
+            from,
+            gray,
+            moved: 0,
+            promoted: 0,
+        }
+    }
+
+    /// Where a survivor of `generation` goes.
+    fn target(&self, generation: Generation) -> Generation {
+        match (generation, self.promote) {
+            (Generation::Immortal, _) => Generation::Immortal,
+            (Generation::Old, _) | (_, PromoteMode::Always) => Generation::Old,
+            (_, PromoteMode::Never) | (Generation::Young0, PromoteMode::Natural) => {
+                Generation::Young1
+            }
+            (Generation::Young1, PromoteMode::Natural) => Generation::Old,
+        }
+    }
+
+    fn trace_roots(&mut self) {
+        for provider in self.heap.providers() {
+            provider.trace(self);
+            if let Some(tlab) = provider.tlab() {
+                // I-4: what the buffer pointed into is about to be retired.
+                let keeps_cursor = if provider.is_registry() {
+                    Bug::B01
+                } else {
+                    Bug::B02
+                };
+                if !seeded_bugs::is_on(keeps_cursor) {
+                    tlab.set_range(0, 0);
+                } else if tlab.room() > 0 {
+                    seeded_bugs::note_triggered(keeps_cursor);
+                }
+            }
+        }
+        let heap = self.heap;
+        heap.handles.trace(self);
+    }
+
+    /// Makes sure that the object survives, and returns its reference from now on.
+    #[inline]
+    fn evacuate(&mut self, word: Word) -> Word {
+        if !word.is_object() {
+            return word;
+        }
+        let at = word.offset();
+        let block = self.region.block_at(at);
+        if !block.is_from() {
+            if let BlockUse::LargeHead(generation) = block.usage() {
+                self.reach_large(at, generation);
+            } else if block.generation().is_none() {
+                HeapFault::new(FaultKind::FreeMemory).raise();
+            }
+            return word;
+        }
+        let header = self.region.header(at);
+        if header.has(Header::FORWARDED) {
+            return Word(self.region.raw(at + 1));
+        }
+        let generation = block.generation().expect("from-space has a generation");
+        self.copy(at, header, generation)
+    }
+
+    fn copy(&mut self, at: Offset, header: Header, generation: Generation) -> Word {
+        let words = header.size_words();
+        let block_end =
+            self.region.block_start(self.region.block_of(at)) + self.region.block_words();
+        if header.kind().is_none_or(|kind| kind == Kind::Filler) || at + words > block_end {
+            HeapFault::new(FaultKind::Corrupt).raise();
+        }
+        let target = self.target(generation);
+        let to = self
+            .allocator
+            .bump(self.region, target, words)
+            .expect("the region has room for a copy of everything within the limit");
+        self.region.copy(at, to, words);
+        let tag = if self.has_tags {
+            self.region.block_at(to).epoch()
+        } else {
+            0
+        };
+        let reference = Word::object(to, tag);
+        self.region.set_raw(at + 1, reference.0);
+        self.region.set_header(at, header.with(Header::FORWARDED));
+        self.gray.push(to);
+        self.moved += 1;
+        self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
+        reference
+    }
+
+    fn reach_large(&mut self, at: Offset, generation: Generation) {
+        let is_collected = generation.is_young()
+            || (self.kind == CollectionKind::Major && generation == Generation::Old);
+        let header = self.region.header(at);
+        if !is_collected || header.has(Header::REACHED) {
+            return;
+        }
+        self.region.set_header(at, header.with(Header::REACHED));
+        let target = self.target(generation);
+        self.region
+            .set_block_use(self.region.block_of(at), BlockUse::LargeHead(target));
+        self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
+        self.gray.push(at);
+    }
+
+    fn drain(&mut self) {
+        while let Some(at) = self.gray.pop() {
+            self.scan(at);
+        }
+    }
+
+    /// First and last-plus-one slot of an object.
+    fn slots(&self, at: Offset, header: Header) -> (Offset, Offset) {
+        match header.kind().map(|kind| kind.layout().slots) {
+            None | Some(Slots::None) => (at, at),
+            Some(Slots::From(first)) => (at + first, at + header.size_words()),
+            Some(Slots::Counted {
+                first,
+                count_at,
+                per_unit,
+            }) => {
+                let units = self.region.raw(at + count_at) as u32;
+                (at + first, at + first + units * per_unit)
+            }
+        }
+    }
+
+    /// Forwards every slot of a survivor and remembers what an old one refers to.
+    fn scan(&mut self, at: Offset) {
+        let header = self.region.header(at);
+        let is_old = self.region.block_at(at).is_old();
+        let (from, to) = self.slots(at, header);
+        for offset in from..to {
+            let target = self.forward(header.kind(), offset, offset - from);
+            if is_old && target.is_object() && self.region.block_at(target.offset()).is_young() {
+                if seeded_bugs::is_on(Bug::B12) {
+                    // B-12: what a promoted object refers to is not remembered.
+                    seeded_bugs::note_triggered(Bug::B12);
+                } else {
+                    self.region.cards.mark(offset);
+                }
+            }
+        }
+    }
+
+    /// Forwards one slot; returns what it refers to from now on.
+    #[inline]
+    fn forward(&mut self, kind: Option<Kind>, offset: Offset, index: u32) -> Word {
+        let slot = self.region.slot(offset);
+        let before = slot.get();
+        let after = self.evacuate(before);
+        if after != before {
+            if let Some(bug) = unforwarded(kind, index) {
+                // B-20: this kind of slot is enumerated, so that its target survives, but
+                // not forwarded.
+                seeded_bugs::note_triggered(bug);
+                return before;
+            }
+            slot.set(after);
+        }
+        after
+    }
+
+    /// Finds what old objects refer to in the young generations.
+    fn scan_dirty_cards(&mut self) {
+        let old: Vec<u32> = self.allocator.blocks(Generation::Old).to_vec();
+        let is_old_large =
+            |&head: &u32| self.region.block(head).generation() == Some(Generation::Old);
+        let large: Vec<u32> = self
+            .allocator
+            .large_heads()
+            .iter()
+            .copied()
+            .filter(is_old_large)
+            .collect();
+        for block in old.into_iter().chain(large) {
+            let start = self.region.block_start(block);
+            let end = start + self.region.block(block).top();
+            if start == end {
+                continue;
+            }
+            for card in self.region.cards.card_of(start)..=self.region.cards.card_of(end - 1) {
+                if self.region.cards.is_dirty(card) {
+                    self.scan_card(card, end);
+                }
+            }
+        }
+    }
+
+    /// Forwards the slots in one card. The card stays dirty only if one of them still
+    /// refers to a young object.
+    fn scan_card(&mut self, card: u32, end: Offset) {
+        let card_start = self.region.cards.card_start(card);
+        let card_end = self.region.cards.card_start(card + 1).min(end);
+        let mut at = self.region.cards.object_at(card);
+        let mut is_still_dirty = false;
+        while at < card_end {
+            let header = self.region.header(at);
+            let (from, to) = self.slots(at, header);
+            for offset in from.max(card_start)..to.min(card_end) {
+                let target = self.forward(header.kind(), offset, offset - from);
+                is_still_dirty |=
+                    target.is_object() && self.region.block_at(target.offset()).is_young();
+            }
+            let words = header.size_words();
+            if words == 0 {
+                HeapFault::new(FaultKind::Corrupt).raise();
+            }
+            at += words;
+        }
+        if !is_still_dirty {
+            self.region.cards.clean(card);
+        } else if seeded_bugs::is_on(Bug::B09) {
+            // B-09: the card is cleaned although its object still holds a young reference.
+            seeded_bugs::note_triggered(Bug::B09);
+            self.region.cards.clean(card);
+        }
+    }
+
+    /// Retires from-space and settles the accounts.
+    fn finish(mut self, number: u64, report: &mut CollectionReport) {
+        let debug = self.heap.debug();
+        let until = (debug.quarantine > 0).then(|| number + u64::from(debug.quarantine));
+        let mut zombies = 0;
+        let mut scribbled_words = 0;
+        for (block, generation) in std::mem::take(&mut self.from) {
+            if debug.zombie {
+                zombies += self.make_zombies(block, generation, number, &mut scribbled_words);
+            } else if debug.scribble {
+                let start = self.region.block_start(block);
+                let top = self.region.block(block).top();
+                self.region.fill(start, start + top, freed(generation).0);
+                scribbled_words += u64::from(top);
+            }
+            self.region
+                .set_block_use(block, BlockUse::Objects(generation));
+            self.allocator.retire(self.region, block, until);
+        }
+        let (region, kind) = (self.region, self.kind);
+        let make_zombies = debug.zombie;
+        self.allocator.sweep_large(region, until, |at, block| {
+            let header = region.header(at);
+            if header.has(Header::REACHED) {
+                region.set_header(at, header.without(Header::REACHED));
+                return true;
+            }
+            let is_collected = match block.generation() {
+                Some(Generation::Immortal) => false,
+                Some(Generation::Old) => kind == CollectionKind::Major,
+                _ => true,
+            };
+            if is_collected && make_zombies {
+                bury(region, at, header, number);
+                zombies += 1;
+            }
+            !is_collected
+        });
+        scribbled_words += self
+            .allocator
+            .release_quarantine(self.region, number, debug.scribble);
+        let counters = &self.heap.counters;
+        match self.kind {
+            CollectionKind::Minor => counters.collections_minor.add(1),
+            CollectionKind::Major => {
+                counters.collections_major.add(1);
+                let bytes = self.allocator.blocks(Generation::Old).len() as u64
+                    * u64::from(self.region.block_words())
+                    * 8;
+                let after = &self.heap.old_bytes_after_major;
+                after.store(bytes, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        counters.objects_moved.add(u64::from(self.moved));
+        counters.objects_promoted.add(u64::from(self.promoted));
+        counters.zombies.add(zombies);
+        counters.bytes_scribbled.add(scribbled_words * 8);
+        report.moved = self.moved;
+        report.promoted = self.promoted;
+        self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+    }
+
+    /// Marks the dead objects of a block; returns how many. Moved ones keep their new
+    /// reference, so that a stale access can tell them apart.
+    fn make_zombies(
+        &self,
+        block: u32,
+        generation: Generation,
+        number: u64,
+        scribbled_words: &mut u64,
+    ) -> u64 {
+        let mut zombies = 0;
+        let scribbles = self.heap.debug().scribble;
+        let walk = self.region.walk_block(block, |at, header| {
+            if header.kind() == Some(Kind::Filler) {
+                return;
+            }
+            let is_moved = header.has(Header::FORWARDED);
+            if !is_moved {
+                bury(self.region, at, header, number);
+                zombies += 1;
+            }
+            if scribbles {
+                let fill = if is_moved {
+                    pattern::FROM_SPACE
+                } else {
+                    freed(generation)
+                };
+                self.region.fill(at + 2, at + header.size_words(), fill.0);
+                *scribbled_words += u64::from(header.size_words() - 2);
+            }
+        });
+        if walk.is_err() {
+            HeapFault::new(FaultKind::Corrupt).raise();
+        }
+        zombies
+    }
+}
+
+impl RootTracer for Evacuation<'_> {
+    fn slot(&mut self, _kind: RootKind, slot: &Slot) {
+        let before = slot.get();
+        let after = self.evacuate(before);
+        if after != before {
+            slot.set(after);
+        }
+    }
+}
+
+/// Turns a dead object into a zombie: it keeps kind and allocation site and learns when
+/// it died.
+fn bury(region: &Region, at: Offset, header: Header, number: u64) {
+    let site = region.raw(at + 1) & !0xFFFF_FFFF;
+    region.set_raw(at + 1, site | (number & 0xFFFF_FFFF));
+    region.set_header(at, header.with(Header::ZOMBIE));
+}
+
+fn freed(generation: Generation) -> Word {
+    match generation {
+        Generation::Young0 | Generation::Young1 => pattern::FREED_YOUNG,
+        Generation::Old | Generation::Immortal => pattern::FREED_OLD,
+    }
+}
+
+/// The seeded bug, if it is on, that leaves slot `index` of an object of this kind
+/// unforwarded.
+#[inline(always)]
+fn unforwarded(kind: Option<Kind>, index: u32) -> Option<Bug> {
+    if !seeded_bugs::COMPILED_IN {
+        return None;
+    }
+    let bug = match (kind, index) {
+        (Some(Kind::Enum), _) => Bug::B20a,
+        (Some(Kind::Bound), 0) => Bug::B20b,
+        (Some(Kind::Closure), _) => Bug::B20c,
+        (Some(Kind::Map), _) => Bug::B20d,
+        _ => return None,
+    };
+    seeded_bugs::is_on(bug).then_some(bug)
+}

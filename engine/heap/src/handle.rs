@@ -1,0 +1,143 @@
+//! Handles: objects that the host keeps alive, counted.
+
+use std::collections::BTreeMap;
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
+
+use crate::heap::Heap;
+use crate::object::Kind;
+use crate::roots::{RootAudit, RootKind, RootTracer};
+use crate::value::{Slot, Value};
+
+/// One protect of a value, undone by [`Heap::unprotect`], exactly once (I-8).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a handle that is dropped without unprotect keeps its object for ever"]
+pub struct Handle {
+    index: u32,
+}
+
+/// The protected values. A value that is protected several times has one entry with a
+/// count.
+#[derive(Debug, Default)]
+pub(crate) struct HandleTable {
+    entries: Mutex<Vec<Entry>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    slot: Slot,
+    count: u32,
+}
+
+impl HandleTable {
+    /// Traces every entry in use.
+    pub(crate) fn trace(&self, tracer: &mut dyn RootTracer) {
+        for entry in self.entries.lock().iter().filter(|entry| entry.count > 0) {
+            if seeded_bugs::is_on(Bug::B20e) {
+                // B-20e: the object is kept, the handle still names its old place.
+                let copy = Slot::nil();
+                copy.copy_from(&entry.slot);
+                tracer.slot(RootKind::Handle, &copy);
+                if copy.get() != entry.slot.get() {
+                    seeded_bugs::note_triggered(Bug::B20e);
+                }
+                continue;
+            }
+            tracer.slot(RootKind::Handle, &entry.slot);
+        }
+    }
+
+    pub(crate) fn audit(&self, audit: &mut RootAudit<'_>) {
+        let entries = self.entries.lock();
+        for index in 0..entries.len() {
+            if entries[index].count != 0 {
+                audit.root(RootKind::Handle, &entries[index].slot);
+            }
+        }
+    }
+
+    /// Two entries for one object mean that one of them lost track of it.
+    pub(crate) fn has_duplicates(&self) -> bool {
+        let entries = self.entries.lock();
+        let mut seen: Vec<u64> = entries
+            .iter()
+            .filter(|e| e.count > 0)
+            .map(|e| e.slot.get().0)
+            .collect();
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        seen.len() != all
+    }
+}
+
+impl Heap {
+    /// Keeps what `value` refers to alive, and counts it.
+    pub fn protect(&self, value: Value<'_>) -> Handle {
+        let mut entries = self.handles.entries.lock();
+        let same = |entry: &Entry| entry.count > 0 && entry.slot.get() == value.word();
+        let index = match entries.iter().position(same) {
+            Some(index) => index,
+            None => match entries.iter().position(|entry| entry.count == 0) {
+                Some(index) => index,
+                None => {
+                    entries.push(Entry::default());
+                    entries.len() - 1
+                }
+            },
+        };
+        entries[index].slot.set(value.word());
+        entries[index].count += 1;
+        Handle {
+            index: index as u32,
+        }
+    }
+
+    /// Undoes one protect.
+    ///
+    /// # Panics
+    /// If the handle belongs to another heap.
+    pub fn unprotect(&self, handle: Handle) {
+        let mut entries = self.handles.entries.lock();
+        let entry = &mut entries[handle.index as usize];
+        assert!(entry.count > 0, "a handle of this heap counts at least one");
+        entry.count -= 1;
+        if entry.count == 0 {
+            entry.slot.clear();
+        }
+    }
+
+    /// What a handle keeps, read under the permit that `_permit` stands for.
+    pub fn protected<'p>(
+        &self,
+        handle: &Handle,
+        _permit: &'p crate::permit::SharedPermit<'_>,
+    ) -> Value<'p> {
+        Value::from_word(
+            self.handles.entries.lock()[handle.index as usize]
+                .slot
+                .get(),
+        )
+    }
+
+    /// Protect counts by kind of object; immediates count as `value`.
+    pub(crate) fn protected_by_kind(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for entry in self
+            .handles
+            .entries
+            .lock()
+            .iter()
+            .filter(|entry| entry.count > 0)
+        {
+            let word = entry.slot.get();
+            let kind = word
+                .is_object()
+                .then(|| self.region().header(word.offset()).kind().map(Kind::name));
+            let name = kind.flatten().unwrap_or("value");
+            *counts.entry(name).or_default() += u64::from(entry.count);
+        }
+        counts
+    }
+}

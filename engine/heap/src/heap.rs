@@ -1,0 +1,408 @@
+//! The heap: one region, its tables, and who may touch it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use gcrucible_platform::sync::Mutex;
+
+use crate::allocator::{Allocator, NeedsMemory};
+use crate::collector;
+use crate::config::HeapConfig;
+use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
+use crate::handle::HandleTable;
+use crate::permit::{ExclusivePermit, Gate};
+use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
+use crate::space::{Generation, Region};
+use crate::stats::{Counters, HeapStats};
+use crate::tlab::Tlab;
+use crate::value::Slot;
+use crate::verifier::Violation;
+
+/// A moving generational heap that many virtual machines share.
+///
+/// Objects are reached through a [`Mutator`](crate::Mutator) under a
+/// [`SharedPermit`](crate::permit::SharedPermit); collections run under an
+/// [`ExclusivePermit`].
+#[derive(Debug)]
+pub struct Heap {
+    region: Region,
+    config: HeapConfig,
+    debug: HeapDebug,
+    pub(crate) gate: Gate,
+    pub(crate) collector_waiting: AtomicU32,
+    pub(crate) allocator: Mutex<Allocator>,
+    pub(crate) handles: HandleTable,
+    providers: Mutex<Vec<Weak<dyn RootProvider>>>,
+    pub(crate) counters: Counters,
+    /// Number of the last collection.
+    pub(crate) collection: AtomicU64,
+    pub(crate) old_bytes_after_major: AtomicU64,
+    safepoint: AtomicU64,
+    is_parallel: AtomicBool,
+    /// What makes slices end at safepoints, as one word that they read.
+    poll: AtomicBool,
+    immortal_hashes: Tlab,
+    pub(crate) scratch: Mutex<collector::Scratch>,
+}
+
+/// What a collection did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollectionReport {
+    /// Which kind it was.
+    pub kind: Option<CollectionKind>,
+    /// Objects moved.
+    pub moved: u32,
+    /// Objects that became old.
+    pub promoted: u32,
+    /// What the verifier found before or after, the first few.
+    pub violations: Vec<Violation>,
+}
+
+impl Heap {
+    /// A heap with a region of its own.
+    ///
+    /// # Errors
+    /// When the operating system has no address space left.
+    pub fn new(config: HeapConfig, debug: HeapDebug) -> std::io::Result<Arc<Heap>> {
+        Ok(Self::in_region(Region::new(&config)?, config, debug)?)
+    }
+
+    /// A heap in a region that another heap had, as good as in a new one.
+    ///
+    /// # Errors
+    /// When the region is too small and no larger one is to be had.
+    pub fn in_region(
+        mut region: Region,
+        config: HeapConfig,
+        debug: HeapDebug,
+    ) -> std::io::Result<Arc<Heap>> {
+        if !region.prepare(&config) {
+            region = Region::new(&config)?;
+        }
+        let has_canaries = debug.needs_checks() || debug.verify != VerifyLevel::Off;
+        let allocator = Allocator::new(
+            &region,
+            config.nursery_bytes,
+            config.limit_bytes,
+            has_canaries,
+            debug.scribble,
+        );
+        let poll = matches!(
+            debug.collect,
+            CollectMode::EverySafepoint
+                | CollectMode::Continuous
+                | CollectMode::Seeded { .. }
+                | CollectMode::At(_)
+        );
+        Ok(Arc::new(Heap {
+            region,
+            config,
+            debug,
+            gate: Gate::default(),
+            collector_waiting: AtomicU32::new(0),
+            allocator: Mutex::new(allocator),
+            handles: HandleTable::default(),
+            providers: Mutex::default(),
+            counters: Counters::default(),
+            collection: AtomicU64::new(0),
+            old_bytes_after_major: AtomicU64::new(0),
+            safepoint: AtomicU64::new(0),
+            is_parallel: AtomicBool::new(false),
+            poll: AtomicBool::new(poll),
+            immortal_hashes: Tlab::new(1 << 30),
+            scratch: Mutex::default(),
+        }))
+    }
+
+    /// Gives the region back for the next heap; `None` while the heap is still shared.
+    pub fn into_region(heap: Arc<Heap>) -> Option<Region> {
+        Arc::into_inner(heap).map(|heap| heap.region)
+    }
+
+    /// The sizes it was made with.
+    pub fn config(&self) -> &HeapConfig {
+        &self.config
+    }
+
+    /// The debug modes it was made with.
+    pub fn debug(&self) -> &HeapDebug {
+        &self.debug
+    }
+
+    #[inline(always)]
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// Says that several threads may hold shared permits at once; without it, structural
+    /// changes of arrays and maps take no locks. Must be said before they do.
+    pub fn set_parallel(&self, is_parallel: bool) {
+        self.is_parallel.store(is_parallel, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_parallel(&self) -> bool {
+        self.is_parallel.load(Ordering::Relaxed)
+    }
+
+    /// Adds a root provider; it is enumerated for as long as it lives.
+    pub fn add_provider(&self, provider: Weak<dyn RootProvider>) {
+        self.providers.lock().push(provider);
+    }
+
+    /// The root providers that live, in order of registration.
+    pub(crate) fn providers(&self) -> Vec<Arc<dyn RootProvider>> {
+        let mut providers = self.providers.lock();
+        let alive: Vec<Arc<dyn RootProvider>> =
+            providers.iter().filter_map(Weak::upgrade).collect();
+        if alive.len() < providers.len() {
+            providers.retain(|provider| provider.strong_count() > 0);
+        }
+        alive
+    }
+
+    /// Allocates compile-time objects: they never move and never die singly.
+    pub(crate) fn immortal_hashes(&self) -> &Tlab {
+        &self.immortal_hashes
+    }
+
+    /// Whether slices must end at the next safepoint: a mode wants to be asked there, or
+    /// a collector waits.
+    #[inline(always)]
+    pub fn is_poll_requested(&self) -> bool {
+        self.poll.load(Ordering::Relaxed) || self.is_collector_waiting()
+    }
+
+    /// Makes slices end at every safepoint, whatever the modes say.
+    pub fn request_polls(&self) {
+        self.poll.store(true, Ordering::Relaxed);
+    }
+
+    /// A safepoint: whether the modes want a collection here, and which. Counts the
+    /// safepoint.
+    pub fn at_safepoint(&self) -> Option<CollectionKind> {
+        let ordinal = self.safepoint.fetch_add(1, Ordering::Relaxed);
+        self.counters.safepoints.add(1);
+        let is_wanted = match &self.debug.collect {
+            CollectMode::EverySafepoint | CollectMode::Continuous => true,
+            CollectMode::Seeded { seed, per_mille } => {
+                (mix(seed ^ ordinal) >> 32) * 1000 >> 32 < u64::from(*per_mille)
+            }
+            CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
+            CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => false,
+        };
+        is_wanted.then(|| self.kind_to_collect())
+    }
+
+    /// The kind of the next collection that a mode or a full nursery asks for.
+    pub fn kind_to_collect(&self) -> CollectionKind {
+        match self.debug.kind {
+            KindMode::Minor => CollectionKind::Minor,
+            KindMode::Major => CollectionKind::Major,
+            KindMode::Alternate => {
+                if self.collection.load(Ordering::Relaxed) % 2 == 0 {
+                    CollectionKind::Minor
+                } else {
+                    CollectionKind::Major
+                }
+            }
+            KindMode::Natural => {
+                let old = self.allocator.lock().blocks(Generation::Old).len() as u64
+                    * u64::from(self.region.block_words())
+                    * 8;
+                let last = self.old_bytes_after_major.load(Ordering::Relaxed);
+                if old > last * 2 + u64::from(self.config.nursery_bytes) {
+                    CollectionKind::Major
+                } else {
+                    CollectionKind::Minor
+                }
+            }
+        }
+    }
+
+    /// Collects, in place, from start to end; verifies before and after as the modes say.
+    pub fn collect(
+        &self,
+        permit: &mut ExclusivePermit<'_>,
+        kind: CollectionKind,
+    ) -> CollectionReport {
+        assert!(
+            std::ptr::eq(permit.heap(), self),
+            "the permit is one of this heap"
+        );
+        collector::collect(self, kind)
+    }
+
+    /// Looks at the whole heap with the level given, and says what is broken.
+    pub fn verify(&self, permit: &mut ExclusivePermit<'_>, level: VerifyLevel) -> Vec<Violation> {
+        assert!(
+            std::ptr::eq(permit.heap(), self),
+            "the permit is one of this heap"
+        );
+        self.flush_tlabs();
+        crate::verifier::verify(self, level)
+    }
+
+    /// Makes the unused part of every allocation buffer walkable.
+    pub(crate) fn flush_tlabs(&self) -> u64 {
+        let flush = |provider: &Arc<dyn RootProvider>| {
+            provider
+                .tlab()
+                .map_or(0, |tlab| tlab.fill_rest(&self.region, self.debug.scribble))
+        };
+        self.providers().iter().map(flush).sum()
+    }
+
+    /// Gives `tlab` room for `words` words.
+    #[cold]
+    pub(crate) fn refill(&self, tlab: &Tlab, words: u32) -> Result<(), NeedsMemory> {
+        let mut wanted = tlab.next_chunk_words(
+            (self.config.tlab_bytes / 8).max(16),
+            self.region.block_words() / 2,
+        );
+        let is_unlimited = self.debug.collect == CollectMode::Never;
+        let mut allocator = self.allocator.lock();
+        if let CollectMode::EveryAllocations(every) = self.debug.collect {
+            // An operation that was granted all it needs is not held up in its middle: it
+            // would start again and be held up again.
+            if !allocator.has_grant() && tlab.is_due(every) {
+                return Err(NeedsMemory { words });
+            }
+            wanted = words;
+        }
+        let (from, to) = allocator.chunk(&self.region, words, wanted, is_unlimited)?;
+        drop(allocator);
+        let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
+        self.counters.bytes_scribbled.add(scribbled);
+        tlab.set_range(from, to);
+        self.counters.tlab_refills.add(1);
+        Ok(())
+    }
+
+    /// Numbers of the heap.
+    pub fn stats(&self) -> HeapStats {
+        let counters = &self.counters;
+        HeapStats {
+            collections_minor: counters.collections_minor.get(),
+            collections_major: counters.collections_major.get(),
+            objects_moved: counters.objects_moved.get(),
+            objects_promoted: counters.objects_promoted.get(),
+            zombies: counters.zombies.get(),
+            bytes_scribbled: counters.bytes_scribbled.get(),
+            verifications: counters.verifications.get(),
+            cards_marked: counters.cards_marked.get(),
+            tlab_refills: counters.tlab_refills.get(),
+            safepoints: counters.safepoints.get(),
+            used_bytes: self.allocator.lock().used_bytes(&self.region),
+            protected_by_kind: self.protected_by_kind(),
+        }
+    }
+
+    /// Live objects by kind name, by a walk over all blocks: exact only right after a
+    /// major collection. Needs the world stopped.
+    pub fn census(&self, permit: &mut ExclusivePermit<'_>) -> Vec<(&'static str, u64)> {
+        assert!(
+            std::ptr::eq(permit.heap(), self),
+            "the permit is one of this heap"
+        );
+        self.flush_tlabs();
+        crate::verifier::census(self)
+    }
+}
+
+/// Finalizer of SplitMix64.
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// A plain holder: registers and an allocation buffer. Tests, benches and the
+/// heap-operations lane use it; virtual machines have their own providers.
+pub struct Holder {
+    name: String,
+    registers: Box<[Slot]>,
+    tlab: Tlab,
+    is_registry: bool,
+}
+
+impl Holder {
+    /// A holder with `registers` registers, all nil, registered with the heap.
+    pub fn new(heap: &Heap, name: &str, registers: usize) -> Arc<Holder> {
+        Self::with_hashes(heap, name, registers, 0)
+    }
+
+    /// The same, whose identity hashes start at `first_hash`.
+    pub fn with_hashes(heap: &Heap, name: &str, registers: usize, first_hash: u32) -> Arc<Holder> {
+        Self::register(heap, name, registers, first_hash, false)
+    }
+
+    /// A holder that stands for the engine's registry.
+    pub fn registry(heap: &Heap, name: &str, registers: usize) -> Arc<Holder> {
+        Self::register(heap, name, registers, 1 << 29, true)
+    }
+
+    fn register(
+        heap: &Heap,
+        name: &str,
+        registers: usize,
+        first_hash: u32,
+        is_registry: bool,
+    ) -> Arc<Holder> {
+        let holder = Arc::new(Holder {
+            name: name.to_owned(),
+            registers: (0..registers).map(|_| Slot::nil()).collect(),
+            tlab: Tlab::new(first_hash),
+            is_registry,
+        });
+        let weak: Weak<Holder> = Arc::downgrade(&holder);
+        heap.add_provider(weak);
+        holder
+    }
+
+    /// Its registers.
+    pub fn registers(&self) -> &[Slot] {
+        &self.registers
+    }
+}
+
+impl Holder {
+    /// Its allocation buffer.
+    pub fn tlab(&self) -> &Tlab {
+        &self.tlab
+    }
+}
+
+impl RootProvider for Holder {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        for slot in &self.registers {
+            tracer.slot(RootKind::Register, slot);
+        }
+    }
+
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        for index in 0..self.registers.len() {
+            audit.root(RootKind::Register, &self.registers[index]);
+        }
+    }
+
+    fn tlab(&self) -> Option<&Tlab> {
+        Some(&self.tlab)
+    }
+
+    fn is_registry(&self) -> bool {
+        self.is_registry
+    }
+}
+
+impl std::fmt::Debug for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Holder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,451 @@
+//! Reading, writing and allocating under a shared permit.
+
+mod array;
+mod deep;
+mod future;
+mod map;
+mod record;
+mod text;
+
+use std::marker::PhantomData;
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::allocator::NeedsMemory;
+use crate::checks::Checks;
+use crate::fault::{FaultKind, HeapFault};
+use crate::heap::Heap;
+use crate::object::{HEADER_WORDS, Header, Kind};
+use crate::space::{BlockUse, Generation, Region};
+use crate::tlab::Tlab;
+use crate::value::{Offset, Slot, Value, Word};
+
+pub use future::FutureState;
+pub use map::MapStoreError;
+
+/// Access to objects for one holder.
+///
+/// Everything it returns borrows the permit (`'p`). No method collects: an allocation
+/// that finds no memory says [`NeedsMemory`] before it has changed anything, and the
+/// caller gives the permit back, lets the engine collect, and tries again.
+///
+/// Methods that take a value of a certain kind return `None` (or `false`) for any other.
+#[derive(Debug)]
+pub struct Mutator<'p, C: Checks> {
+    heap: &'p Heap,
+    tlab: &'p Tlab,
+    site: u32,
+    checks: PhantomData<C>,
+}
+
+impl<C: Checks> Clone for Mutator<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Checks> Copy for Mutator<'_, C> {}
+
+impl<'p, C: Checks> Mutator<'p, C> {
+    pub(crate) fn new(heap: &'p Heap, tlab: &'p Tlab) -> Self {
+        Mutator {
+            heap,
+            tlab,
+            site: 0,
+            checks: PhantomData,
+        }
+    }
+
+    /// The same access, noting `site` as the place of what it allocates; reports of stale
+    /// references name it.
+    #[inline(always)]
+    #[must_use]
+    pub fn at_site(self, site: u32) -> Self {
+        Mutator { site, ..self }
+    }
+
+    /// Whether the slice must end at its next safepoint.
+    #[inline(always)]
+    pub fn is_poll_requested(&self) -> bool {
+        self.heap.is_poll_requested()
+    }
+
+    /// Reads a root slot.
+    #[inline(always)]
+    pub fn load(&self, slot: &'p Slot) -> Value<'p> {
+        self.checked(slot.get())
+    }
+
+    /// Reads a root slot that lives shorter than the permit.
+    #[inline(always)]
+    pub fn load_root(&self, slot: &Slot) -> Value<'p> {
+        self.checked(slot.get())
+    }
+
+    /// Writes a root slot. Roots need no barrier.
+    #[inline(always)]
+    pub fn store(&self, slot: &Slot, value: Value<'p>) {
+        slot.set(value.word());
+    }
+
+    /// The kind of object, or `None` for an immediate value.
+    #[inline(always)]
+    pub fn kind(&self, value: Value<'p>) -> Option<Kind> {
+        if !value.is_object() {
+            return None;
+        }
+        self.region().header(self.offset(value)).kind()
+    }
+
+    /// The shape: class of an instance, function of a closure, variant of an enum value,
+    /// kind number of an error.
+    pub fn shape(&self, value: Value<'p>) -> Option<u16> {
+        value
+            .is_object()
+            .then(|| self.region().header(self.offset(value)).shape())
+    }
+
+    /// The generation that an object is in.
+    pub fn generation(&self, value: Value<'p>) -> Option<Generation> {
+        value
+            .is_object()
+            .then(|| self.region().block_at(self.offset(value)).generation())
+            .flatten()
+    }
+
+    /// The object's identity hash: drawn from the holder's counter when first asked for,
+    /// kept in the header, moved with the object. 0 for an immediate.
+    pub fn identity_hash(&self, value: Value<'p>) -> u32 {
+        use std::sync::atomic::Ordering::Relaxed;
+        if !value.is_object() {
+            return 0;
+        }
+        let word = self.region().word(self.offset(value) + 1);
+        let now = word.load(Relaxed);
+        if now as u32 != 0 {
+            return now as u32;
+        }
+        let drawn = u64::from(self.tlab.next_hash());
+        match word.compare_exchange(now, now | drawn, Relaxed, Relaxed) {
+            Ok(_) => drawn as u32,
+            Err(other) => other as u32,
+        }
+    }
+
+    #[inline(always)]
+    fn region(&self) -> &'p Region {
+        self.heap.region()
+    }
+
+    /// The value in a word that was just read; in the checked copy, not without a look at
+    /// what it leads to.
+    #[inline(always)]
+    fn checked(&self, word: Word) -> Value<'p> {
+        if C::ENABLED {
+            if word.is_object() {
+                self.check_object(word);
+            } else if !word.is_well_formed() {
+                let what = if word.is_poison() {
+                    FaultKind::Poison
+                } else {
+                    FaultKind::Corrupt
+                };
+                HeapFault::new(what).raise();
+            }
+        }
+        Value::from_word(word)
+    }
+
+    /// The offset of an object value.
+    #[inline(always)]
+    fn offset(&self, value: Value<'p>) -> Offset {
+        value.word().offset()
+    }
+
+    /// Panics with a [`HeapFault`] if the reference does not lead to a live object.
+    fn check_object(&self, word: Word) {
+        let region = self.region();
+        let block = region.block_at(word.offset());
+        let is_live = matches!(block.usage(), BlockUse::Objects(_) | BlockUse::LargeHead(_));
+        if is_live && self.heap.debug().tags && word.tag() != block.epoch() {
+            HeapFault::new(FaultKind::StaleTag).raise();
+        }
+        if !is_live && block.usage() != BlockUse::Quarantined {
+            HeapFault::new(FaultKind::FreeMemory).raise();
+        }
+        let header = region.header(word.offset());
+        let Some(kind) = header.kind() else {
+            let is_poison = Word(header.0).is_poison();
+            let what = if is_poison {
+                FaultKind::Poison
+            } else {
+                FaultKind::Corrupt
+            };
+            HeapFault::new(what).raise();
+        };
+        if is_live && kind != Kind::Filler && !header.has(Header::FORWARDED | Header::ZOMBIE) {
+            return;
+        }
+        let second = region.raw(word.offset() + 1);
+        let fault = if header.has(Header::FORWARDED) {
+            HeapFault {
+                kind: Some(kind),
+                ..HeapFault::new(FaultKind::MovedObject)
+            }
+        } else if header.has(Header::ZOMBIE) {
+            HeapFault {
+                what: FaultKind::Zombie,
+                kind: Some(kind),
+                allocated_at: Some((second >> 32) as u32),
+                died_in_collection: Some(second as u32),
+            }
+        } else {
+            HeapFault::new(FaultKind::FreeMemory)
+        };
+        fault.raise()
+    }
+
+    /// The offset of `value` if it is an object of this kind.
+    #[inline(always)]
+    fn as_kind(&self, value: Value<'p>, kind: Kind) -> Option<Offset> {
+        if !value.is_object() {
+            return None;
+        }
+        let at = self.offset(value);
+        (self.region().header(at).kind_number() == kind as u8).then_some(at)
+    }
+
+    /// Makes sure that allocations of `words` words in all, each smaller than a large
+    /// object, succeed without a collection between.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    #[inline(always)]
+    pub fn reserve(&self, words: u32) -> Result<(), NeedsMemory> {
+        if self.tlab.room() >= words {
+            return Ok(());
+        }
+        self.heap.refill(self.tlab, words)
+    }
+
+    fn is_large(&self, words: u32) -> bool {
+        words > self.region().block_words() / 2
+    }
+
+    /// A new object, its body not yet written. The caller fills every word of it before
+    /// anything else is allocated or published.
+    #[inline(always)]
+    fn allocate(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
+        debug_assert!(words >= HEADER_WORDS, "an object has a header");
+        let at = if self.is_large(words) {
+            self.allocate_large(words)?
+        } else {
+            self.reserve(words)?;
+            self.tlab.bump(words)
+        };
+        self.write_header(at, kind, shape, words);
+        Ok(at)
+    }
+
+    #[cold]
+    fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
+        let is_unlimited = self.heap.debug().collect == crate::CollectMode::Never;
+        let mut allocator = self.heap.allocator.lock();
+        allocator.large(self.region(), Generation::Young0, words, is_unlimited)
+    }
+
+    #[inline(always)]
+    fn write_header(&self, at: Offset, kind: Kind, shape: u16, words: u32) {
+        self.region().set_raw(at + 1, u64::from(self.site) << 32);
+        self.region()
+            .set_header(at, Header::new(kind, shape, words));
+    }
+
+    /// The reference to an object.
+    #[inline(always)]
+    fn reference(&self, at: Offset) -> Value<'p> {
+        let tag = if C::ENABLED && self.heap.debug().tags {
+            self.region().block_at(at).epoch()
+        } else {
+            0
+        };
+        Value::from_word(Word::object(at, tag))
+    }
+
+    /// Fills slots of an object that nobody else can see yet; it is young, so there is no
+    /// barrier.
+    #[inline(always)]
+    fn initialise(&self, at: Offset, first: u32, values: &[Value<'p>]) {
+        for (index, value) in values.iter().enumerate() {
+            self.region()
+                .set_raw(at + first + index as u32, value.word().0);
+        }
+    }
+
+    fn initialise_nil(&self, at: Offset, first: u32, count: u32) {
+        self.region()
+            .fill(at + first, at + first + count, Word::NIL.0);
+    }
+
+    /// Reads slot `index` of an object.
+    #[inline(always)]
+    fn get(&self, object: Offset, index: u32) -> Value<'p> {
+        self.checked(self.region().slot(object + index).get())
+    }
+
+    /// Writes slot `index` of an object. `path` names the seeded bug whose line this is
+    /// for the store path that calls.
+    #[inline(always)]
+    fn set(&self, object: Offset, index: u32, value: Value<'p>, path: Bug) {
+        if !seeded_bugs::is_on(path) {
+            self.write_barrier(object, object + index, value.word());
+        } else if self.needs_mark(object, value.word()) {
+            seeded_bugs::note_triggered(path);
+        }
+        self.region().slot(object + index).set(value.word());
+    }
+
+    /// The precise barrier: marks the slot's card when an old object gets a reference to a
+    /// young one. Without it, the next minor collection frees or moves the young object
+    /// without the old one knowing. It and the store lie between the same two safepoints.
+    #[inline(always)]
+    fn write_barrier(&self, object: Offset, slot: Offset, value: Word) {
+        if self.needs_mark(object, value) {
+            self.region().cards.mark(slot);
+            self.heap.counters.cards_marked.add(1);
+        }
+    }
+
+    #[inline(always)]
+    fn needs_mark(&self, object: Offset, value: Word) -> bool {
+        value.is_object()
+            && self.region().block_at(object).is_old()
+            && self.region().block_at(value.offset()).is_young()
+    }
+
+    /// The conservative barrier, for callers that will store something not yet known: an
+    /// old object's card is marked whatever is stored.
+    pub fn will_store(&self, object: Value<'p>, index: u32) {
+        if object.is_object() && self.region().block_at(self.offset(object)).is_old() {
+            self.region().cards.mark(self.offset(object) + index);
+            self.heap.counters.cards_marked.add(1);
+        }
+    }
+
+    /// Holds an object's lock for a structural change. It is never held across a
+    /// safepoint, since nothing that holds it can reach one.
+    #[inline(always)]
+    fn lock(&self, object: Offset) -> Locked<'p> {
+        if !self.heap.is_parallel() {
+            return Locked { header: None };
+        }
+        self.lock_contended(object)
+    }
+
+    fn lock_contended(&self, object: Offset) -> Locked<'p> {
+        use std::sync::atomic::Ordering::{Acquire, Relaxed};
+        let header = self.region().word(object);
+        loop {
+            let now = Header(header.load(Relaxed)).without(Header::LOCKED);
+            let locked = now.with(Header::LOCKED);
+            if header
+                .compare_exchange_weak(now.0, locked.0, Acquire, Relaxed)
+                .is_ok()
+            {
+                return Locked {
+                    header: Some(header),
+                };
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// A held object lock.
+struct Locked<'p> {
+    header: Option<&'p std::sync::atomic::AtomicU64>,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if let Some(header) = self.header {
+            let bit = !(u64::from(Header::LOCKED) << 8);
+            header.fetch_and(bit, std::sync::atomic::Ordering::Release);
+        }
+    }
+}
+
+impl Heap {
+    /// Allocates a compile-time string in the immortal generation.
+    ///
+    /// # Errors
+    /// When the region is full.
+    pub fn immortal_string<'p>(
+        &self,
+        _permit: &'p crate::SharedPermit<'_>,
+        text: &str,
+    ) -> Result<Value<'p>, NeedsMemory> {
+        let words = text::string_words(text.len());
+        let at = self.allocate_immortal(Kind::String, 0, words)?;
+        let region = self.region();
+        region.set_raw(at + crate::object::raw::STRING_LEN, text.len() as u64);
+        region.write_bytes(at + crate::object::raw::STRING_BYTES, text.as_bytes());
+        Ok(self.immortal_reference(at))
+    }
+
+    /// Allocates the closure of a function that captures nothing.
+    ///
+    /// # Errors
+    /// When the region is full.
+    pub fn immortal_function<'p>(
+        &self,
+        _permit: &'p crate::SharedPermit<'_>,
+        function: u16,
+    ) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate_immortal(Kind::Closure, function, HEADER_WORDS)?;
+        Ok(self.immortal_reference(at))
+    }
+
+    /// Allocates a boxed int in the immortal generation (small ones need none).
+    ///
+    /// # Errors
+    /// When the region is full.
+    pub fn immortal_int<'p>(
+        &self,
+        _permit: &'p crate::SharedPermit<'_>,
+        int: i64,
+    ) -> Result<Value<'p>, NeedsMemory> {
+        if let Some(value) = Value::small_int(int) {
+            return Ok(value);
+        }
+        let at = self.allocate_immortal(Kind::BigInt, 0, HEADER_WORDS + 1)?;
+        self.region()
+            .set_raw(at + crate::object::raw::BIG_INT, int as u64);
+        Ok(self.immortal_reference(at))
+    }
+
+    fn allocate_immortal(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
+        let region = self.region();
+        let mut allocator = self.allocator.lock();
+        let at = if words > region.block_words() / 2 {
+            allocator.large(region, Generation::Immortal, words, true)?
+        } else {
+            allocator
+                .bump(region, Generation::Immortal, words)
+                .ok_or(NeedsMemory { words })?
+        };
+        let hash = u64::from(self.immortal_hashes().next_hash());
+        region.set_raw(at + 1, hash);
+        region.set_header(at, Header::new(kind, shape, words));
+        Ok(at)
+    }
+
+    fn immortal_reference<'p>(&self, at: Offset) -> Value<'p> {
+        let tag = if self.debug().tags {
+            self.region().block_at(at).epoch()
+        } else {
+            0
+        };
+        Value::from_word(Word::object(at, tag))
+    }
+}

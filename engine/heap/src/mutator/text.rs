@@ -1,0 +1,98 @@
+//! Strings and boxed ints: immutable values on the heap.
+
+use super::Mutator;
+use crate::allocator::NeedsMemory;
+use crate::checks::Checks;
+use crate::object::{HEADER_WORDS, Kind, raw};
+use crate::value::Value;
+
+/// Words of a string object with `len` bytes.
+pub(crate) fn string_words(len: usize) -> u32 {
+    HEADER_WORDS + 1 + len.div_ceil(8) as u32
+}
+
+impl<'p, C: Checks> Mutator<'p, C> {
+    /// A new string.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub fn string(&self, text: &str) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::String, 0, string_words(text.len()))?;
+        self.region()
+            .set_raw(at + raw::STRING_LEN, text.len() as u64);
+        self.region()
+            .write_bytes(at + raw::STRING_BYTES, text.as_bytes());
+        Ok(self.reference(at))
+    }
+
+    /// The text of a string.
+    pub fn text(&self, value: Value<'p>) -> Option<&'p str> {
+        let at = self.as_kind(value, Kind::String)?;
+        let len = self.region().raw(at + raw::STRING_LEN) as usize;
+        let bytes = self.region().bytes(at + raw::STRING_BYTES, len);
+        Some(std::str::from_utf8(bytes).expect("strings hold what `string` wrote"))
+    }
+
+    /// An int, boxed if it must be.
+    ///
+    /// # Errors
+    /// When a box is needed and a collection is due first.
+    #[inline]
+    pub fn int(&self, value: i64) -> Result<Value<'p>, NeedsMemory> {
+        match Value::small_int(value) {
+            Some(value) => Ok(value),
+            None => self.boxed_int(value),
+        }
+    }
+
+    fn boxed_int(&self, value: i64) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::BigInt, 0, HEADER_WORDS + 1)?;
+        self.region().set_raw(at + raw::BIG_INT, value as u64);
+        Ok(self.reference(at))
+    }
+
+    /// The int, boxed or not.
+    #[inline]
+    pub fn as_int(&self, value: Value<'p>) -> Option<i64> {
+        match value.as_small_int() {
+            Some(int) => Some(int),
+            None => {
+                let at = self.as_kind(value, Kind::BigInt)?;
+                Some(self.region().raw(at + raw::BIG_INT) as i64)
+            }
+        }
+    }
+
+    /// Whether two values are equal as `==` in Crux says: numbers by value, strings by
+    /// content, all else by identity.
+    pub fn are_equal(&self, a: Value<'p>, b: Value<'p>) -> bool {
+        match (self.as_int(a), self.as_int(b)) {
+            (Some(a), Some(b)) => return a == b,
+            (Some(int), None) => return b.as_float().is_some_and(|float| int_is(int, float)),
+            (None, Some(int)) => return a.as_float().is_some_and(|float| int_is(int, float)),
+            (None, None) => {}
+        }
+        match (a.as_float(), b.as_float()) {
+            (Some(a), Some(b)) => return a == b,
+            (None, None) => {}
+            _ => return false,
+        }
+        if a.is_identical(b) {
+            return true;
+        }
+        match (self.text(a), self.text(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Whether an int and a float are the same number, exactly.
+fn int_is(int: i64, float: f64) -> bool {
+    // Every i64 within these bounds converts to a float and back; outside them the float
+    // is out of range of i64.
+    float >= -9_223_372_036_854_775_808.0
+        && float < 9_223_372_036_854_775_808.0
+        && float.fract() == 0.0
+        && float as i64 == int
+}

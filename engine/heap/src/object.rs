@@ -1,0 +1,353 @@
+//! Objects: a header of two words and a body whose layout follows from the kind.
+//!
+//! ```text
+//! word 0   kind 8 | flags 8 | shape 16 | size in words, header included 32
+//! word 1   identity hash 32 | allocation site 32       (forwarded: the new reference)
+//! word 2…  raw words and slots, as the kind's Layout says
+//! ```
+//!
+//! Tracing, forwarding, size and printing of a kind come from its one [`Layout`]; the
+//! verifier's walker reads the same table but shares no code with the tracer.
+
+use crate::value::Word;
+
+/// Words of an object header.
+pub(crate) const HEADER_WORDS: u32 = 2;
+
+/// The kinds of heap objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Unused space between objects; never referenced.
+    Filler = 1,
+    /// Immutable text: length in bytes, then the bytes.
+    String,
+    /// An int beyond 48 bits.
+    BigInt,
+    /// A growable array: length, then its storage.
+    Array,
+    /// The elements of an array, as many as its capacity.
+    ArrayStorage,
+    /// A map in insertion order: its storage.
+    Map,
+    /// Entries of a map and the hash index over them.
+    MapStorage,
+    /// A range of ints: start and end.
+    Range,
+    /// An instance of a class (the shape): its fields.
+    Instance,
+    /// An enum value (the shape is the variant): its payload.
+    Enum,
+    /// A captured variable.
+    Cell,
+    /// A function (the shape) with its captured cells.
+    Closure,
+    /// A method bound to a receiver: receiver, function.
+    Bound,
+    /// An iterator: position, then what it goes over.
+    Iterator,
+    /// An error (the shape is its kind): message, payload.
+    Error,
+    /// A call that was not handed to the engine yet: callee, arguments.
+    Unscheduled,
+    /// A future: id, state, then its payload.
+    Future,
+}
+
+impl Kind {
+    /// All kinds in order.
+    pub const ALL: [Kind; 17] = [
+        Kind::Filler,
+        Kind::String,
+        Kind::BigInt,
+        Kind::Array,
+        Kind::ArrayStorage,
+        Kind::Map,
+        Kind::MapStorage,
+        Kind::Range,
+        Kind::Instance,
+        Kind::Enum,
+        Kind::Cell,
+        Kind::Closure,
+        Kind::Bound,
+        Kind::Iterator,
+        Kind::Error,
+        Kind::Unscheduled,
+        Kind::Future,
+    ];
+
+    #[inline(always)]
+    pub(crate) fn from_number(number: u8) -> Option<Kind> {
+        Self::ALL.get(usize::from(number).wrapping_sub(1)).copied()
+    }
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        LAYOUTS[self as usize - 1].name
+    }
+
+    /// The layout of its body.
+    #[inline(always)]
+    pub(crate) fn layout(self) -> &'static Layout {
+        &LAYOUTS[self as usize - 1]
+    }
+}
+
+/// Which words of a body are slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slots {
+    /// None: the body is raw.
+    None,
+    /// From this word to the end of the object.
+    From(u32),
+    /// From word `first`, `per_unit` for each unit that the raw word `count_at` counts.
+    Counted {
+        /// First slot.
+        first: u32,
+        /// Raw word that holds the number of units.
+        count_at: u32,
+        /// Slots of a unit.
+        per_unit: u32,
+    },
+}
+
+/// Everything that the heap knows of a kind.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// Name in reports.
+    pub(crate) name: &'static str,
+    /// Its slots.
+    pub(crate) slots: Slots,
+    /// Names of the first slots; the last name stands for all that follow.
+    pub(crate) slot_names: &'static [&'static str],
+}
+
+/// Raw words of the kinds that have some.
+pub(crate) mod raw {
+    /// Bytes of a string.
+    pub(crate) const STRING_LEN: u32 = 2;
+    /// First word of its text.
+    pub(crate) const STRING_BYTES: u32 = 3;
+    /// The int of a boxed int.
+    pub(crate) const BIG_INT: u32 = 2;
+    /// Elements of an array in use.
+    pub(crate) const ARRAY_LEN: u32 = 2;
+    /// Slot: the storage of an array.
+    pub(crate) const ARRAY_STORAGE: u32 = 3;
+    /// First element of an array storage.
+    pub(crate) const STORAGE_FIRST: u32 = 2;
+    /// Live entries of a map (low half), and the sequence number of its next insertion.
+    pub(crate) const MAP_LEN: u32 = 2;
+    /// Slot: the storage of a map.
+    pub(crate) const MAP_STORAGE: u32 = 3;
+    /// Entries that a map storage has room for.
+    pub(crate) const MAP_CAPACITY: u32 = 2;
+    /// Entries of a map storage in use, removed ones included.
+    pub(crate) const MAP_USED: u32 = 3;
+    /// First slot of a map storage: key and value of entry 0.
+    pub(crate) const MAP_FIRST: u32 = 4;
+    /// Start of a range; its end is the next word.
+    pub(crate) const RANGE_START: u32 = 2;
+    /// Position of an iterator.
+    pub(crate) const ITERATOR_POSITION: u32 = 2;
+    /// Slot: what an iterator goes over.
+    pub(crate) const ITERATOR_SOURCE: u32 = 3;
+    /// Id of a future.
+    pub(crate) const FUTURE_ID: u32 = 2;
+    /// State of a future.
+    pub(crate) const FUTURE_STATE: u32 = 3;
+    /// Slot: payload of a future.
+    pub(crate) const FUTURE_PAYLOAD: u32 = 4;
+}
+
+static LAYOUTS: [Layout; 17] = [
+    Layout {
+        name: "filler",
+        slots: Slots::None,
+        slot_names: &[],
+    },
+    Layout {
+        name: "string",
+        slots: Slots::None,
+        slot_names: &[],
+    },
+    Layout {
+        name: "boxed int",
+        slots: Slots::None,
+        slot_names: &[],
+    },
+    Layout {
+        name: "array",
+        slots: Slots::From(raw::ARRAY_STORAGE),
+        slot_names: &["storage"],
+    },
+    Layout {
+        name: "array storage",
+        slots: Slots::From(raw::STORAGE_FIRST),
+        slot_names: &["element"],
+    },
+    Layout {
+        name: "map",
+        slots: Slots::From(raw::MAP_STORAGE),
+        slot_names: &["storage"],
+    },
+    Layout {
+        name: "map storage",
+        slots: Slots::Counted {
+            first: raw::MAP_FIRST,
+            count_at: raw::MAP_CAPACITY,
+            per_unit: 2,
+        },
+        slot_names: &["entry"],
+    },
+    Layout {
+        name: "range",
+        slots: Slots::None,
+        slot_names: &[],
+    },
+    Layout {
+        name: "instance",
+        slots: Slots::From(2),
+        slot_names: &["field"],
+    },
+    Layout {
+        name: "enum",
+        slots: Slots::From(2),
+        slot_names: &["payload"],
+    },
+    Layout {
+        name: "cell",
+        slots: Slots::From(2),
+        slot_names: &["variable"],
+    },
+    Layout {
+        name: "closure",
+        slots: Slots::From(2),
+        slot_names: &["captured cell"],
+    },
+    Layout {
+        name: "bound method",
+        slots: Slots::From(2),
+        slot_names: &["receiver", "function"],
+    },
+    Layout {
+        name: "iterator",
+        slots: Slots::From(raw::ITERATOR_SOURCE),
+        slot_names: &["source"],
+    },
+    Layout {
+        name: "error",
+        slots: Slots::From(2),
+        slot_names: &["message", "payload"],
+    },
+    Layout {
+        name: "unscheduled future",
+        slots: Slots::From(2),
+        slot_names: &["callee", "argument"],
+    },
+    Layout {
+        name: "future",
+        slots: Slots::From(raw::FUTURE_PAYLOAD),
+        slot_names: &["payload"],
+    },
+];
+
+/// The first header word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header(pub(crate) u64);
+
+impl Header {
+    /// The object was moved; word 1 is its new reference.
+    pub(crate) const FORWARDED: u8 = 1;
+    /// The object is dead and kept to be recognised.
+    pub(crate) const ZOMBIE: u8 = 2;
+    /// A structural change is going on.
+    pub(crate) const LOCKED: u8 = 4;
+    /// A large object that the running collection has reached.
+    pub(crate) const REACHED: u8 = 8;
+
+    #[inline(always)]
+    pub(crate) const fn new(kind: Kind, shape: u16, size_words: u32) -> Self {
+        Self(kind as u64 | (shape as u64) << 16 | (size_words as u64) << 32)
+    }
+
+    #[inline(always)]
+    pub(crate) fn kind(self) -> Option<Kind> {
+        Kind::from_number(self.0 as u8)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn kind_number(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    pub(crate) const fn flags(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    #[inline(always)]
+    pub(crate) const fn has(self, flag: u8) -> bool {
+        self.flags() & flag != 0
+    }
+
+    pub(crate) const fn with(self, flag: u8) -> Self {
+        Self(self.0 | (flag as u64) << 8)
+    }
+
+    pub(crate) const fn without(self, flag: u8) -> Self {
+        Self(self.0 & !((flag as u64) << 8))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn shape(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    #[inline(always)]
+    pub(crate) const fn size_words(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What debug modes write over dead memory, so that a dump tells what it was.
+pub(crate) mod pattern {
+    use super::Word;
+
+    /// Freed, was young.
+    pub(crate) const FREED_YOUNG: Word = Word::poison(0xDEAD_0001);
+    /// Freed, was old.
+    pub(crate) const FREED_OLD: Word = Word::poison(0xDEAD_0002);
+    /// The place that a moved object left.
+    pub(crate) const FROM_SPACE: Word = Word::poison(0xDEAD_0003);
+    /// The unused end of an allocation buffer.
+    pub(crate) const TLAB_TAIL: Word = Word::poison(0xDEAD_0004);
+    /// Given out by the allocator, not written yet.
+    pub(crate) const UNINITIALISED: Word = Word::poison(0xDEAD_0005);
+    /// The last word of an allocation buffer's chunk.
+    pub(crate) const CANARY: u16 = 0xCA9A;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_comes_back_from_its_number() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind as u8), Some(kind));
+            assert!(kind == Kind::Filler || !kind.name().is_empty());
+        }
+        assert_eq!(Kind::from_number(0), None);
+        assert_eq!(Kind::from_number(18), None);
+    }
+
+    #[test]
+    fn a_header_keeps_its_parts() {
+        let header = Header::new(Kind::Instance, 7, 12).with(Header::LOCKED);
+        assert_eq!(header.kind(), Some(Kind::Instance));
+        assert_eq!((header.shape(), header.size_words()), (7, 12));
+        assert!(header.has(Header::LOCKED));
+        assert!(!header.without(Header::LOCKED).has(Header::LOCKED));
+    }
+}

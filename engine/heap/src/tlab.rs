@@ -1,0 +1,103 @@
+//! Allocation buffers: each holder bumps in its own piece of the nursery.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use crate::object::{Header, Kind, pattern};
+use crate::space::Region;
+use crate::value::Offset;
+
+/// A holder's allocation buffer, and the counter its identity hashes come from.
+///
+/// # Invariants
+/// 1. `cursor..limit` is nursery memory that nobody else allocates in. A collection moves
+///    what the nursery held and retires its blocks, so it must reset both (I-4).
+/// 2. Only the thread that holds the permit under which the holder runs touches it, or
+///    the collector while the world is stopped.
+#[derive(Debug, Default)]
+pub struct Tlab {
+    cursor: AtomicU32,
+    limit: AtomicU32,
+    /// Size that the next chunk should have, in words.
+    wanted_words: AtomicU32,
+    next_hash: AtomicU32,
+    /// Allocations since the last that was held up by `collect=alloc:N`.
+    allocations: AtomicU32,
+    is_held_up: AtomicBool,
+}
+
+impl Tlab {
+    /// An empty buffer. Identity hashes of its holder start at `first_hash`.
+    pub fn new(first_hash: u32) -> Self {
+        let tlab = Tlab::default();
+        tlab.next_hash.store(first_hash, Relaxed);
+        tlab
+    }
+
+    /// Words left.
+    #[inline(always)]
+    pub(crate) fn room(&self) -> u32 {
+        self.limit.load(Relaxed) - self.cursor.load(Relaxed)
+    }
+
+    /// Takes `words`, of which there must be room.
+    #[inline(always)]
+    pub(crate) fn bump(&self, words: u32) -> Offset {
+        let at = self.cursor.load(Relaxed);
+        debug_assert!(
+            at + words <= self.limit.load(Relaxed),
+            "reserved before use"
+        );
+        self.cursor.store(at + words, Relaxed);
+        at
+    }
+
+    pub(crate) fn range(&self) -> (Offset, Offset) {
+        (self.cursor.load(Relaxed), self.limit.load(Relaxed))
+    }
+
+    pub(crate) fn set_range(&self, from: Offset, to: Offset) {
+        self.cursor.store(from, Relaxed);
+        self.limit.store(to, Relaxed);
+    }
+
+    /// The size for the next chunk: it doubles from refill to refill.
+    pub(crate) fn next_chunk_words(&self, first: u32, most: u32) -> u32 {
+        let words = self.wanted_words.load(Relaxed).max(first).min(most);
+        self.wanted_words
+            .store(words.saturating_mul(2).min(most), Relaxed);
+        words
+    }
+
+    pub(crate) fn next_hash(&self) -> u32 {
+        let hash = self.next_hash.load(Relaxed).wrapping_add(1).max(1);
+        self.next_hash.store(hash, Relaxed);
+        hash
+    }
+
+    /// Counts an allocation under `collect=alloc:N`: true when this attempt must wait for
+    /// a collection. The attempt after it goes through.
+    pub(crate) fn is_due(&self, every: u32) -> bool {
+        if self.is_held_up.load(Relaxed) {
+            self.is_held_up.store(false, Relaxed);
+            return false;
+        }
+        let count = self.allocations.load(Relaxed) + 1;
+        self.allocations.store(count % every, Relaxed);
+        self.is_held_up.store(count >= every, Relaxed);
+        count >= every
+    }
+
+    /// Makes the unused part walkable: one filler object over it.
+    pub(crate) fn fill_rest(&self, region: &Region, scribble: bool) -> u64 {
+        let (from, to) = self.range();
+        if from == to {
+            return 0;
+        }
+        region.set_raw(from, Header::new(Kind::Filler, 0, to - from).0);
+        if scribble {
+            region.fill(from + 1, to, pattern::TLAB_TAIL.0);
+            return u64::from(to - from - 1) * 8;
+        }
+        0
+    }
+}

@@ -1,0 +1,337 @@
+//! Values: one machine word each, NaN-boxed.
+//!
+//! ```text
+//! float    any double that is not in the rows below; NaN is 7FF8_0000_0000_0000
+//! int      FFF9 | 48 bits, two's complement; larger ones are boxed objects
+//! special  FFFA | 0 nil, 1 false, 2 true, 3 hole (never seen by programs)
+//! object   FFFB | 16 bits generation tag | 32 bits offset in words
+//! poison   FFFE | pattern; what debug modes write over dead memory
+//! ```
+//!
+//! A reference is an offset into the heap's one region, not an address. The generation
+//! tag is the epoch of the block that the object lay in when the reference was made; it
+//! is 0 unless the debug mode `tags` is on.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const TAG_SHIFT: u32 = 48;
+const TAG_INT: u64 = 0xFFF9;
+const TAG_SPECIAL: u64 = 0xFFFA;
+const TAG_OBJECT: u64 = 0xFFFB;
+const TAG_POISON: u64 = 0xFFFE;
+const PAYLOAD: u64 = (1 << TAG_SHIFT) - 1;
+
+const NIL: u64 = TAG_SPECIAL << TAG_SHIFT;
+const FALSE: u64 = NIL | 1;
+const TRUE: u64 = NIL | 2;
+const HOLE: u64 = NIL | 3;
+const CANONICAL_NAN: u64 = 0x7FF8 << TAG_SHIFT;
+
+/// Smallest and largest int that needs no box.
+pub const SMALL_INT_MIN: i64 = -(1 << 47);
+/// See [`SMALL_INT_MIN`].
+pub const SMALL_INT_MAX: i64 = (1 << 47) - 1;
+
+/// A value of the language, as a word without a lifetime. Only the heap's own modules
+/// and root containers see it; everybody else holds a [`Value`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Word(pub(crate) u64);
+
+/// Where an object lies, in words from the start of the region.
+pub(crate) type Offset = u32;
+
+impl Word {
+    pub(crate) const NIL: Word = Word(NIL);
+    pub(crate) const HOLE: Word = Word(HOLE);
+
+    #[inline(always)]
+    pub(crate) const fn object(offset: Offset, tag: u16) -> Word {
+        Word((TAG_OBJECT << TAG_SHIFT) | ((tag as u64) << 32) | offset as u64)
+    }
+
+    pub(crate) const fn poison(pattern: u32) -> Word {
+        Word((TAG_POISON << TAG_SHIFT) | pattern as u64)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_object(self) -> bool {
+        self.0 >> TAG_SHIFT == TAG_OBJECT
+    }
+
+    pub(crate) const fn is_poison(self) -> bool {
+        self.0 >> TAG_SHIFT == TAG_POISON
+    }
+
+    /// Whether the word is one of the forms above.
+    pub(crate) const fn is_well_formed(self) -> bool {
+        match self.0 >> TAG_SHIFT {
+            TAG_INT | TAG_OBJECT => true,
+            TAG_SPECIAL => self.0 <= HOLE,
+            tag => tag < TAG_INT,
+        }
+    }
+
+    /// The offset of an object word.
+    #[inline(always)]
+    pub(crate) const fn offset(self) -> Offset {
+        self.0 as u32
+    }
+
+    /// The generation tag of an object word.
+    #[inline(always)]
+    pub(crate) const fn tag(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_object() {
+            write!(f, "@{:x}#{}", self.offset(), self.tag())
+        } else {
+            fmt::Debug::fmt(&Value::from_word(*self), f)
+        }
+    }
+}
+
+/// A value of the language, borrowed from a permit.
+///
+/// It is a plain word. What keeps it valid is the lifetime: `'p` is a borrow of the
+/// [permit](crate::permit::SharedPermit) under which it was read, and whatever may collect
+/// needs that permit back. So a `Value` held across a possible collection is a compile
+/// error:
+///
+/// ```compile_fail
+/// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Unchecked, Holder};
+/// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
+/// # let holder = Holder::new(&heap, "test", 1);
+/// let mut permit = heap.try_shared().unwrap();
+/// let value = permit.mutator::<Unchecked>(holder.tlab()).string("kept").unwrap();
+/// permit.safepoint(); // error: `permit` is still borrowed by `value`
+/// drop(value);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Value<'p> {
+    word: Word,
+    permit: PhantomData<&'p ()>,
+}
+
+impl<'p> Value<'p> {
+    /// nil
+    pub const NIL: Value<'static> = Value::from_word(Word::NIL);
+    /// true
+    pub const TRUE: Value<'static> = Value::from_word(Word(TRUE));
+    /// false
+    pub const FALSE: Value<'static> = Value::from_word(Word(FALSE));
+
+    #[inline(always)]
+    pub(crate) const fn from_word(word: Word) -> Self {
+        Self {
+            word,
+            permit: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn word(self) -> Word {
+        self.word
+    }
+
+    /// A bool.
+    #[inline(always)]
+    pub const fn bool(value: bool) -> Value<'static> {
+        Value::from_word(Word(if value { TRUE } else { FALSE }))
+    }
+
+    /// An int, if it needs no box.
+    #[inline(always)]
+    pub const fn small_int(value: i64) -> Option<Value<'static>> {
+        if value >= SMALL_INT_MIN && value <= SMALL_INT_MAX {
+            Some(Value::from_word(Word(
+                (TAG_INT << TAG_SHIFT) | (value as u64 & PAYLOAD),
+            )))
+        } else {
+            None
+        }
+    }
+
+    /// An int of 32 bits, which never needs a box.
+    #[inline(always)]
+    pub const fn int32(value: i32) -> Value<'static> {
+        Value::from_word(Word(
+            (TAG_INT << TAG_SHIFT) | (value as i64 as u64 & PAYLOAD),
+        ))
+    }
+
+    /// A float. All NaNs become one.
+    #[inline(always)]
+    pub fn float(value: f64) -> Value<'static> {
+        let bits = if value.is_nan() {
+            CANONICAL_NAN
+        } else {
+            value.to_bits()
+        };
+        Value::from_word(Word(bits))
+    }
+
+    /// Whether it is nil.
+    #[inline(always)]
+    pub const fn is_nil(self) -> bool {
+        self.word.0 == NIL
+    }
+
+    /// The bool, if it is one.
+    pub const fn as_bool(self) -> Option<bool> {
+        match self.word.0 {
+            TRUE => Some(true),
+            FALSE => Some(false),
+            _ => None,
+        }
+    }
+
+    /// False for nil and false.
+    #[inline(always)]
+    pub const fn is_truthy(self) -> bool {
+        self.word.0 != NIL && self.word.0 != FALSE
+    }
+
+    /// The int, if it is one without a box.
+    #[inline(always)]
+    pub const fn as_small_int(self) -> Option<i64> {
+        if self.word.0 >> TAG_SHIFT == TAG_INT {
+            Some(((self.word.0 << 16) as i64) >> 16)
+        } else {
+            None
+        }
+    }
+
+    /// The float, if it is one.
+    #[inline(always)]
+    pub fn as_float(self) -> Option<f64> {
+        (self.word.0 >> TAG_SHIFT < TAG_INT).then(|| f64::from_bits(self.word.0))
+    }
+
+    /// Whether it is a reference to an object.
+    #[inline(always)]
+    pub const fn is_object(self) -> bool {
+        self.word.is_object()
+    }
+
+    /// Whether both are the same immediate value or the same object.
+    #[inline(always)]
+    pub const fn is_identical(self, other: Value<'_>) -> bool {
+        self.word.0 == other.word.0
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.word.0 {
+            NIL => f.write_str("nil"),
+            TRUE => f.write_str("true"),
+            FALSE => f.write_str("false"),
+            HOLE => f.write_str("hole"),
+            _ if self.word.is_poison() => write!(f, "poison:{:x}", self.word.0 as u32),
+            _ if self.word.is_object() => f.write_str("object"),
+            bits => match (self.as_small_int(), self.as_float()) {
+                (Some(int), _) => write!(f, "{int}"),
+                (None, Some(float)) => write!(f, "{float:?}"),
+                (None, None) => write!(f, "bad:{bits:x}"),
+            },
+        }
+    }
+}
+
+/// A place that holds a value and that the collector knows: inside an object, or in a
+/// root container. It is read and written through a [`Mutator`](crate::Mutator), under a
+/// permit.
+///
+/// Slots are atomics, because virtual machines in parallel may race on them: reference
+/// stores release and loads acquire, so that who sees an object sees it filled (I-2).
+#[repr(transparent)]
+pub struct Slot(pub(crate) AtomicU64);
+
+impl Slot {
+    /// A slot that holds nil.
+    pub const fn nil() -> Self {
+        Self(AtomicU64::new(NIL))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Word {
+        Word(self.0.load(Ordering::Acquire))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, word: Word) {
+        self.0.store(word.0, Ordering::Release);
+    }
+
+    /// Makes it hold nil, which needs no permit.
+    #[inline]
+    pub fn clear(&self) {
+        self.set(Word::NIL);
+    }
+
+    /// Whether it holds nil, which needs no permit.
+    pub fn is_nil(&self) -> bool {
+        self.get() == Word::NIL
+    }
+
+    /// Moves what `from` holds into this slot and leaves nil there, which needs no permit.
+    pub fn take_from(&self, from: &Slot) {
+        self.set(from.get());
+        from.clear();
+    }
+
+    /// Makes it hold what `from` holds, which needs no permit.
+    #[inline(always)]
+    pub fn copy_from(&self, from: &Slot) {
+        self.set(from.get());
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::nil()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn immediates_come_back_as_they_went_in() {
+        for int in [0, 1, -1, SMALL_INT_MIN, SMALL_INT_MAX] {
+            assert_eq!(Value::small_int(int).unwrap().as_small_int(), Some(int));
+        }
+        assert!(Value::small_int(SMALL_INT_MAX + 1).is_none());
+        for float in [0.0, -0.0, 1.5, f64::INFINITY, f64::NEG_INFINITY, f64::MIN] {
+            assert_eq!(
+                Value::float(float).as_float().map(f64::to_bits),
+                Some(float.to_bits())
+            );
+        }
+        let signalling = f64::from_bits(0xFFFB_0000_0000_0001);
+        assert!(Value::float(signalling).as_float().unwrap().is_nan());
+        assert!(!Value::float(signalling).is_object());
+        assert!(Value::NIL.as_float().is_none());
+        assert!(Value::int32(-5).as_float().is_none());
+    }
+
+    #[test]
+    fn an_object_word_keeps_offset_and_tag() {
+        let word = Word::object(0xDEAD_BEEF, 0xFFFF);
+        assert!(word.is_object());
+        assert_eq!((word.offset(), word.tag()), (0xDEAD_BEEF, 0xFFFF));
+    }
+}

@@ -1,0 +1,555 @@
+//! The independent look at the whole heap.
+//!
+//! It enumerates roots through [`RootProvider::audit`](crate::RootProvider::audit), walks
+//! fields with a walker of its own that reads the layout table, and believes nothing that
+//! the collector computed. So a bug in the tracer's enumeration does not hide itself here.
+//!
+//! `quick` follows every reference from the roots: its target must be a live object of a
+//! live block, with a sound header and the block's tag, and an old object's reference to a
+//! young one must lie in a dirty card. `full` also walks every block: each object,
+//! reachable or not, allocation buffers, canaries, side tables, leftover flags.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::debug_mode::VerifyLevel;
+use crate::heap::Heap;
+use crate::object::{HEADER_WORDS, Header, Kind, Slots, pattern, raw};
+use crate::roots::{RootAudit, RootKind};
+use crate::space::{BlockUse, Generation, Region};
+use crate::value::{Offset, Word};
+
+/// At most so many violations are reported by one pass.
+const MOST: usize = 8;
+
+/// One broken claim about the heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which claim: `dangling_reference`, `missing_card`, ….
+    pub check: &'static str,
+    /// Kind and slot that hold the broken edge, in terms that survive moves:
+    /// `instance.field`, `root local`.
+    pub site: String,
+    /// One sentence with the details.
+    pub message: String,
+    /// A path from a root to the broken edge, outermost first.
+    pub path: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.check, self.site, self.message)?;
+        for step in &self.path {
+            write!(f, "\n    via {step}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the heap, which must be stopped and its buffers flushed.
+pub(crate) fn verify(heap: &Heap, level: VerifyLevel) -> Vec<Violation> {
+    heap.counters.verifications.add(1);
+    let mut verifier = Verifier::new(heap);
+    verifier.follow_roots();
+    if level == VerifyLevel::Full && verifier.violations.is_empty() {
+        verifier.walk_blocks();
+        verifier.check_buffers();
+        verifier.check_side_tables();
+    }
+    verifier.violations
+}
+
+/// Objects by kind, by a walk over all blocks in use.
+pub(crate) fn census(heap: &Heap) -> Vec<(&'static str, u64)> {
+    let region = heap.region();
+    let mut counts = [0u64; Kind::ALL.len()];
+    for block in 0..region.used_end() {
+        match region.block(block).usage() {
+            BlockUse::Objects(generation) if generation != Generation::Immortal => {
+                // A broken block is the verifier's business; the census counts what it can.
+                let _ = region.walk_block(block, |_, header| {
+                    counts[usize::from(header.kind_number()) - 1] += 1;
+                });
+            }
+            BlockUse::LargeHead(generation) if generation != Generation::Immortal => {
+                let header = region.header(region.block_start(block));
+                if let Some(kind) = header.kind() {
+                    counts[kind as usize - 1] += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    let named = Kind::ALL
+        .into_iter()
+        .map(|kind| (kind.name(), counts[kind as usize - 1]));
+    named
+        .filter(|&(name, count)| count > 0 && name != Kind::Filler.name())
+        .collect()
+}
+
+struct Verifier<'h> {
+    heap: &'h Heap,
+    region: &'h Region,
+    has_tags: bool,
+    /// One bit for each word of the used part of the region.
+    seen: Vec<u64>,
+    work: Vec<Offset>,
+    violations: Vec<Violation>,
+    /// Referrer and slot through which each object was first met; only when a path is
+    /// wanted.
+    parents: Option<HashMap<Offset, (Option<Offset>, String)>>,
+}
+
+impl<'h> Verifier<'h> {
+    fn new(heap: &'h Heap) -> Self {
+        let region = heap.region();
+        let words = region.block_start(region.used_end()) as usize;
+        Verifier {
+            heap,
+            region,
+            has_tags: heap.debug().tags,
+            seen: vec![0; words / 64 + 1],
+            work: Vec::new(),
+            violations: Vec::new(),
+            parents: None,
+        }
+    }
+
+    fn report(&mut self, check: &'static str, site: String, message: String) {
+        if self.violations.len() < MOST {
+            self.violations.push(Violation {
+                check,
+                site,
+                message,
+                path: Vec::new(),
+            });
+        }
+    }
+
+    /// Follows every reference from the roots. A second pass that remembers referrers is
+    /// made only to name a path to what the first pass found.
+    fn follow_roots(&mut self) {
+        self.follow();
+        if !self.violations.is_empty() {
+            self.seen.fill(0);
+            self.violations.clear();
+            self.parents = Some(HashMap::new());
+            self.follow();
+        }
+    }
+
+    fn follow(&mut self) {
+        let mut roots = Vec::new();
+        for provider in self.heap.providers() {
+            provider.audit(&mut RootAudit { seen: &mut roots });
+            let from_here: Vec<(RootKind, Word)> = std::mem::take(&mut roots);
+            for (kind, word) in from_here {
+                self.root(kind, word);
+            }
+        }
+        self.heap.handles.audit(&mut RootAudit { seen: &mut roots });
+        for (kind, word) in roots {
+            self.root(kind, word);
+        }
+        while let Some(at) = self.work.pop() {
+            self.object(at);
+        }
+    }
+
+    fn root(&mut self, kind: RootKind, word: Word) {
+        let site = || format!("root {}", kind.name());
+        if let Some(problem) = self.problem(word) {
+            let message = format!("{word:?} {problem}");
+            self.report(problem.check(), site(), message);
+        } else if word.is_object() {
+            self.meet(word.offset(), None, site);
+        }
+    }
+
+    fn meet(&mut self, at: Offset, referrer: Option<Offset>, slot: impl FnOnce() -> String) {
+        let (index, bit) = ((at / 64) as usize, 1u64 << (at % 64));
+        if self.seen[index] & bit != 0 {
+            return;
+        }
+        self.seen[index] |= bit;
+        self.work.push(at);
+        if let Some(parents) = &mut self.parents {
+            parents.insert(at, (referrer, slot()));
+        }
+    }
+
+    /// What is wrong with a reference, if anything is.
+    fn problem(&self, word: Word) -> Option<Problem> {
+        if !word.is_object() {
+            return (!word.is_well_formed()).then_some(if word.is_poison() {
+                Problem::Poison
+            } else {
+                Problem::NotAValue
+            });
+        }
+        let at = word.offset();
+        if at >= self.region.block_start(self.region.used_end()) {
+            return Some(Problem::OutOfRegion);
+        }
+        let block = self.region.block_at(at);
+        let start = self.region.block_start(self.region.block_of(at));
+        match block.usage() {
+            BlockUse::Free | BlockUse::LargeTail => return Some(Problem::FreeMemory),
+            BlockUse::Quarantined => {
+                let header = self.region.header(at);
+                return Some(if header.has(Header::FORWARDED) {
+                    Problem::Forwarded
+                } else if header.has(Header::ZOMBIE) {
+                    Problem::Zombie
+                } else {
+                    Problem::FreeMemory
+                });
+            }
+            BlockUse::LargeHead(_) if at != start => return Some(Problem::NotAnObject),
+            BlockUse::LargeHead(_) | BlockUse::Objects(_) => {}
+        }
+        if at - start >= block.top() {
+            return Some(Problem::AboveTop);
+        }
+        if self.has_tags && word.tag() != block.epoch() {
+            return Some(Problem::StaleTag);
+        }
+        let header = self.region.header(at);
+        let size = header.size_words();
+        match header.kind() {
+            None | Some(Kind::Filler) => return Some(Problem::NotAnObject),
+            Some(_) if header.has(Header::FORWARDED) => return Some(Problem::Forwarded),
+            Some(_) if header.has(Header::ZOMBIE) => return Some(Problem::Zombie),
+            Some(_) => {}
+        }
+        if size < HEADER_WORDS || at - start + size > block.top() {
+            return Some(Problem::BadSize);
+        }
+        None
+    }
+
+    /// Checks one object and the references in it.
+    fn object(&mut self, at: Offset) {
+        let header = self.region.header(at);
+        let kind = header
+            .kind()
+            .expect("only sound objects are put on the work list");
+        let is_old = self.region.block_at(at).is_old();
+        let is_immortal = self.region.block_at(at).generation() == Some(Generation::Immortal);
+        if let Some(message) = self.body_problem(at, kind, header) {
+            self.report("bad_body", kind.name().to_owned(), message);
+            return;
+        }
+        let (first, count) = walk_slots(self.region, at, kind, header);
+        for index in 0..count {
+            let offset = at + first + index;
+            let word = Word(self.region.raw(offset));
+            if let Some(problem) = self.problem(word) {
+                let message = format!("{word:?} {problem}");
+                self.edge(problem.check(), at, kind, index, message);
+                continue;
+            }
+            if !word.is_object() {
+                continue;
+            }
+            let target = self.region.block_at(word.offset());
+            if is_immortal && target.generation() != Some(Generation::Immortal) {
+                let message = "an immortal object refers to the movable heap".to_owned();
+                self.edge("immortal_refers_out", at, kind, index, message);
+            }
+            let card = self.region.cards.card_of(offset);
+            if is_old && target.is_young() && !self.region.cards.is_dirty(card) {
+                let message = format!("an old object refers to {word:?}, young, in a clean card");
+                self.edge("missing_card", at, kind, index, message);
+            }
+            self.meet(word.offset(), Some(at), || slot_name(kind, index));
+        }
+    }
+
+    fn edge(&mut self, check: &'static str, at: Offset, kind: Kind, index: u32, message: String) {
+        let path = self.path_to(at);
+        self.report(check, slot_site(kind, index), message);
+        if let Some(last) = self.violations.last_mut()
+            && last.path.is_empty()
+        {
+            last.path = path;
+        }
+    }
+
+    fn path_to(&self, at: Offset) -> Vec<String> {
+        let Some(parents) = &self.parents else {
+            return Vec::new();
+        };
+        let mut path = Vec::new();
+        let mut next = Some(at);
+        while let Some(at) = next
+            && path.len() < 32
+        {
+            let kind = self.region.header(at).kind().map_or("?", Kind::name);
+            let generation = self.region.block_at(at).generation();
+            let Some((referrer, slot)) = parents.get(&at) else {
+                break;
+            };
+            let place = generation.map_or_else(String::new, |g| format!(" ({g:?})"));
+            path.push(format!("{slot} -> {kind}{place}"));
+            next = *referrer;
+        }
+        path.reverse();
+        path
+    }
+
+    /// What is wrong inside an object, whatever its references.
+    fn body_problem(&self, at: Offset, kind: Kind, header: Header) -> Option<String> {
+        let size = header.size_words();
+        if header.has(Header::LOCKED | Header::REACHED) {
+            return Some(format!("flags {:#x} are left over", header.flags()));
+        }
+        match kind {
+            Kind::String => {
+                let len = self.region.raw(at + raw::STRING_LEN);
+                let fits = u64::from(size) == u64::from(HEADER_WORDS) + 1 + len.div_ceil(8);
+                (!fits).then(|| format!("{len} bytes in {size} words"))
+            }
+            Kind::Array => {
+                let len = self.region.raw(at + raw::ARRAY_LEN);
+                let storage = Word(self.region.raw(at + raw::ARRAY_STORAGE));
+                if !storage.is_object() {
+                    return (len > 0).then(|| format!("{len} elements without storage"));
+                }
+                if self.problem(storage).is_some() {
+                    return None;
+                }
+                let target = self.region.header(storage.offset());
+                let capacity = u64::from(target.size_words() - HEADER_WORDS);
+                let is_storage = target.kind() == Some(Kind::ArrayStorage);
+                (!is_storage || len > capacity)
+                    .then(|| format!("{len} elements in storage for {capacity}"))
+            }
+            Kind::Map => {
+                let len = self.region.raw(at + raw::MAP_LEN) as u32;
+                let storage = Word(self.region.raw(at + raw::MAP_STORAGE));
+                if !storage.is_object() {
+                    return (len > 0).then(|| format!("{len} entries without storage"));
+                }
+                if self.problem(storage).is_some() {
+                    return None;
+                }
+                let target = self.region.header(storage.offset());
+                if target.kind() != Some(Kind::MapStorage) {
+                    return Some("its storage is none".to_owned());
+                }
+                let used = self.region.raw(storage.offset() + raw::MAP_USED) as u32;
+                let live = (0..used).filter(|entry| {
+                    let key = storage.offset() + raw::MAP_FIRST + entry * 2;
+                    Word(self.region.raw(key)) != Word::HOLE
+                });
+                let live = live.count() as u32;
+                (live != len).then(|| format!("counts {len} entries, has {live}"))
+            }
+            Kind::MapStorage => {
+                let capacity = self.region.raw(at + raw::MAP_CAPACITY);
+                let used = self.region.raw(at + raw::MAP_USED);
+                let words = 4 + capacity * 3 + capacity / 2;
+                let is_sound = used <= capacity && words == u64::from(size);
+                (!is_sound).then(|| format!("{used} of {capacity} entries in {size} words"))
+            }
+            Kind::Future => {
+                let state = self.region.raw(at + raw::FUTURE_STATE);
+                (state > 5).then(|| format!("state {state}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Walks every block: each object must be parseable and sound, reachable or not.
+    fn walk_blocks(&mut self) {
+        for block in 0..self.region.used_end() {
+            let usage = self.region.block(block).usage();
+            let BlockUse::Objects(generation) = usage else {
+                continue;
+            };
+            let mut objects = Vec::new();
+            let walk = self
+                .region
+                .walk_block(block, |at, header| objects.push((at, header)));
+            if let Err(at) = walk {
+                let message = format!("no object begins at {at:x}, in {generation:?}");
+                self.report("block_does_not_parse", format!("{generation:?}"), message);
+                continue;
+            }
+            for (at, header) in objects {
+                self.resident(at, header, generation);
+            }
+        }
+    }
+
+    /// Checks an object of a block, reachable or not.
+    fn resident(&mut self, at: Offset, header: Header, generation: Generation) {
+        let Some(kind) = header.kind().filter(|&kind| kind != Kind::Filler) else {
+            return;
+        };
+        if header.has(Header::FORWARDED | Header::ZOMBIE) {
+            let message = format!("{} with flags {:#x}", kind.name(), header.flags());
+            self.report("dead_object_in_live_block", kind.name().to_owned(), message);
+            return;
+        }
+        if generation != Generation::Old {
+            return;
+        }
+        // An unreachable old object may refer to dead memory until the next major
+        // collection, but never to a young object without its card: a minor collection
+        // that follows the card would find it.
+        let (first, count) = walk_slots(self.region, at, kind, header);
+        for index in 0..count {
+            let offset = at + first + index;
+            let word = Word(self.region.raw(offset));
+            let is_young = word.is_object() && self.region.block_at(word.offset()).is_young();
+            if is_young
+                && self.problem(word).is_none()
+                && !self
+                    .region
+                    .cards
+                    .is_dirty(self.region.cards.card_of(offset))
+            {
+                let message = format!("an old object refers to {word:?}, young, in a clean card");
+                self.report("missing_card", slot_site(kind, index), message);
+            }
+        }
+    }
+
+    /// Allocation buffers lie in the nursery, each in its own part, and end in a canary.
+    fn check_buffers(&mut self) {
+        let mut ranges = Vec::new();
+        for provider in self.heap.providers() {
+            let Some((from, to)) = provider.tlab().map(crate::tlab::Tlab::range) else {
+                continue;
+            };
+            if from == to {
+                continue;
+            }
+            let usage = self.region.block_at(from).usage();
+            let site = if provider.is_registry() {
+                "registry buffer"
+            } else {
+                "vm buffer"
+            };
+            if usage != BlockUse::Objects(Generation::Young0) {
+                let message = format!("the buffer {from:x}..{to:x} lies in {usage:?}");
+                self.report("buffer_outside_nursery", site.to_owned(), message);
+                continue;
+            }
+            let canary = Header(self.region.raw(to));
+            if canary != Header::new(Kind::Filler, pattern::CANARY, 1) {
+                let message = format!("the word after the buffer {from:x}..{to:x} was overwritten");
+                self.report("canary", site.to_owned(), message);
+            }
+            ranges.push((from, to));
+        }
+        ranges.sort_unstable();
+        for pair in ranges.windows(2) {
+            if pair[0].1 > pair[1].0 {
+                let message = format!("{:x?} and {:x?}", pair[0], pair[1]);
+                self.report("buffers_overlap", "buffers".to_owned(), message);
+            }
+        }
+    }
+
+    fn check_side_tables(&mut self) {
+        if self.heap.handles.has_duplicates() {
+            let message = "two handles count the same object".to_owned();
+            self.report("handle_twice", "handle table".to_owned(), message);
+        }
+    }
+}
+
+/// The verifier's own field walker: first slot and number of slots.
+fn walk_slots(region: &Region, at: Offset, kind: Kind, header: Header) -> (u32, u32) {
+    let size = header.size_words();
+    let (first, count) = match kind.layout().slots {
+        Slots::None => return (0, 0),
+        Slots::From(first) => (first, size.saturating_sub(first)),
+        Slots::Counted {
+            first,
+            count_at,
+            per_unit,
+        } => (
+            first,
+            (region.raw(at + count_at) as u32).saturating_mul(per_unit),
+        ),
+    };
+    (first, count.min(size.saturating_sub(first)))
+}
+
+fn slot_name(kind: Kind, index: u32) -> String {
+    let names = kind.layout().slot_names;
+    let name = names
+        .get(index as usize)
+        .or(names.last())
+        .copied()
+        .unwrap_or("slot");
+    if index as usize + 1 >= names.len() {
+        format!("{name}[{index}]")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Kind and slot without the index: what a fingerprint may hold.
+fn slot_site(kind: Kind, index: u32) -> String {
+    let names = kind.layout().slot_names;
+    let name = names
+        .get(index as usize)
+        .or(names.last())
+        .copied()
+        .unwrap_or("slot");
+    format!("{}.{name}", kind.name())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Poison,
+    NotAValue,
+    OutOfRegion,
+    FreeMemory,
+    AboveTop,
+    StaleTag,
+    NotAnObject,
+    Forwarded,
+    Zombie,
+    BadSize,
+}
+
+impl Problem {
+    fn check(self) -> &'static str {
+        match self {
+            Problem::Poison => "poison_reachable",
+            Problem::NotAValue => "not_a_value",
+            Problem::BadSize => "bad_size",
+            Problem::Forwarded => "not_forwarded",
+            Problem::OutOfRegion
+            | Problem::FreeMemory
+            | Problem::AboveTop
+            | Problem::StaleTag
+            | Problem::NotAnObject
+            | Problem::Zombie => "dangling_reference",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Problem::Poison => "was written over dead memory",
+            Problem::NotAValue => "is no value",
+            Problem::OutOfRegion => "lies outside the region",
+            Problem::FreeMemory => "leads to memory that no object owns",
+            Problem::AboveTop => "leads to a part of a block that is not in use",
+            Problem::StaleTag => "was made before its block was used again",
+            Problem::NotAnObject => "leads to no object",
+            Problem::Forwarded => "was not forwarded: its object has moved",
+            Problem::Zombie => "leads to a dead object",
+            Problem::BadSize => "leads to an object that does not fit its block",
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! Address space for heaps.
+
+use std::io;
+use std::ptr::NonNull;
+
+/// A reserved range of zeroed, readable and writable memory. Pages cost nothing until
+/// they are touched.
+///
+/// # Invariants
+/// 1. `base` points to `len` mapped bytes for as long as the value lives.
+#[derive(Debug)]
+pub struct Reservation {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to no thread; who may access it is the owner's business.
+unsafe impl Send for Reservation {}
+// SAFETY: as for `Send`; the type itself hands out no references.
+unsafe impl Sync for Reservation {}
+
+impl Reservation {
+    /// Reserves `len` bytes, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// What the operating system says when it has no address space left.
+    pub fn new(len: usize) -> io::Result<Self> {
+        let len = len.max(1).next_multiple_of(4096);
+        // SAFETY: a fresh anonymous private mapping aliases nothing.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+
+    /// The first byte; page-aligned.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "a reservation is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: invariant 1; nobody can reach the mapping through this value afterwards.
+        unsafe {
+            libc::munmap(self.base.as_ptr().cast(), self.len);
+        }
+    }
+}
