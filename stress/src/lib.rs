@@ -7,4 +7,5 @@
 pub mod executor;
 pub mod generator;
 pub mod oracles;
+pub mod reference;
 pub mod scenario;

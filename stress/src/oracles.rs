@@ -1,3 +1,4 @@
 //! Judges runs.
 
 pub mod failure;
+pub mod matches_reference;

@@ -55,11 +55,12 @@ named! {
         Sleep = "sleep" (1..=1),
         /// `yield_now()`: ends the slice, the task stays ready. nil.
         YieldNow = "yield_now" (0..=0),
-        /// `deep_copy(v)`: cycles and sharing kept; strings, functions and futures shared.
-        /// Allocates.
+        /// `deep_copy(v)`: cycles and sharing kept; strings, ranges, functions and futures
+        /// shared. Allocates.
         DeepCopy = "deep_copy" (1..=1),
-        /// `deep_equals(a, b)`: by structure, cycles too; functions by identity; futures
-        /// ready and error by payload, pending by id, different states unequal.
+        /// `deep_equals(a, b)`: by structure and sharing, cycles too, maps in insertion
+        /// order, NaN equal to NaN; functions by identity; futures ready and error by
+        /// payload, all others by id, different states unequal.
         DeepEquals = "deep_equals" (2..=2),
         /// `cancellation_requested()`: whether this task's cancellation was requested.
         CancellationRequested = "cancellation_requested" (0..=0),

@@ -1,0 +1,35 @@
+//! The reference interpreter: slow, obvious, without a collector.
+//!
+//! It runs the same compiled program as the engine and shares no code with the engine's
+//! VM, heap or futures. Objects live in a vector that only grows; a value names one by its
+//! index. What the program does not decide (who runs, for how long, when a cancellation
+//! arrives, in which order futures settle) comes from outside: from a trace, through
+//! [`matches_reference`](crate::oracles::matches_reference), or from choices, through
+//! [`self_driver`].
+//!
+//! ```text
+//! Model ─┬─ Store      objects                         value.rs, map.rs
+//!        ├─ tasks      frames, handlers, completions   task.rs
+//!        ├─ futures    states, payloads                model.rs
+//!        └─ step       one instruction                 machine.rs, operators.rs,
+//!                                                      builtins.rs, methods.rs
+//! ```
+
+mod builtins;
+mod display;
+mod dump;
+mod machine;
+mod map;
+mod methods;
+mod model;
+mod operators;
+pub mod self_driver;
+mod structure;
+mod task;
+mod value;
+
+pub use machine::Step;
+pub use map::{Key, MapObject};
+pub use model::{BodyEnd, Limits, Model, ModelFuture, SliceReport, Work};
+pub use task::{Status, Task};
+pub use value::{Object, ObjectId, Store, Value};

@@ -1,0 +1,177 @@
+//! Deep copy and deep equality.
+
+use rustc_hash::FxHashMap;
+
+use super::map::{Key, MapObject};
+use super::model::Model;
+use super::value::{Object, ObjectId, Value};
+use crate::executor::graph::FutureState;
+
+impl Model<'_> {
+    /// `deep_copy(v)`: keeps cycles and sharing; strings, ranges, functions and futures
+    /// are shared with the original.
+    pub(super) fn deep_copy(&mut self, value: Value) -> Value {
+        let mut copies: FxHashMap<ObjectId, ObjectId> = FxHashMap::default();
+        let mut unfilled = Vec::new();
+        let copy = self.copy_of(value, &mut copies, &mut unfilled);
+        while let Some((from, to)) = unfilled.pop() {
+            let mut object = self.store.get(from).clone();
+            let mut part =
+                |model: &mut Self, value: Value| model.copy_of(value, &mut copies, &mut unfilled);
+            match &mut object {
+                Object::Array(values) | Object::Instance(_, values) => {
+                    values
+                        .iter_mut()
+                        .for_each(|value| *value = part(self, *value));
+                }
+                Object::Map(map) => {
+                    let mut copied = MapObject::default();
+                    for (key, value) in map.iter() {
+                        let (key, value) = (part(self, key), part(self, value));
+                        if let Some(found) = Key::of(key, &self.store) {
+                            copied.set(found, key, value);
+                        }
+                    }
+                    *map = copied;
+                }
+                Object::Cell(value) => *value = part(self, *value),
+                Object::Error {
+                    message, payload, ..
+                } => {
+                    *message = part(self, *message);
+                    *payload = part(self, *payload);
+                }
+                Object::Iterator(over, _) => {
+                    if let Value::Object(copied) = part(self, Value::Object(*over)) {
+                        *over = copied;
+                    }
+                }
+                Object::String(_) | Object::Range(..) | Object::Closure(..) | Object::Future(_) => {
+                }
+            }
+            *self.store.get_mut(to) = object;
+        }
+        copy
+    }
+
+    /// The copy of a value, made and noted as unfilled when it is met for the first time.
+    fn copy_of(
+        &mut self,
+        value: Value,
+        copies: &mut FxHashMap<ObjectId, ObjectId>,
+        unfilled: &mut Vec<(ObjectId, ObjectId)>,
+    ) -> Value {
+        let Value::Object(from) = value else {
+            return value;
+        };
+        if matches!(
+            self.store.get(from),
+            Object::String(_) | Object::Range(..) | Object::Closure(..) | Object::Future(_)
+        ) {
+            return value;
+        }
+        let store = &mut self.store;
+        let to = *copies.entry(from).or_insert_with(|| {
+            let to = store.make(Object::Cell(Value::Nil));
+            unfilled.push((from, to));
+            to
+        });
+        Value::Object(to)
+    }
+
+    /// `deep_equals(a, b)`: by structure, sharing included: each object on one side stands
+    /// for one object on the other. Pairs met again are taken as equal, which closes
+    /// cycles. A NaN equals a NaN.
+    pub(super) fn deep_equals(&self, left: Value, right: Value) -> bool {
+        let mut partner_of_left: FxHashMap<ObjectId, ObjectId> = FxHashMap::default();
+        let mut partner_of_right: FxHashMap<ObjectId, ObjectId> = FxHashMap::default();
+        let mut pairs = vec![(left, right)];
+        while let Some((left, right)) = pairs.pop() {
+            let (Value::Object(a), Value::Object(b)) = (left, right) else {
+                let both_nan = matches!((left, right),
+                    (Value::Float(a), Value::Float(b)) if a.is_nan() && b.is_nan());
+                if self.equals(left, right) || both_nan {
+                    continue;
+                }
+                return false;
+            };
+            if matches!(self.store.get(a), Object::String(_) | Object::Closure(..)) {
+                if self.equals(left, right) {
+                    continue;
+                }
+                return false;
+            }
+            match (partner_of_left.insert(a, b), partner_of_right.insert(b, a)) {
+                (None, None) => {}
+                (Some(partner), Some(_)) if partner == b => continue,
+                _ => return false,
+            }
+            if !self.same_shape(a, b, &mut pairs) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether two objects can be equal, provided that all pairs appended are.
+    fn same_shape(&self, a: ObjectId, b: ObjectId, pairs: &mut Vec<(Value, Value)>) -> bool {
+        match (self.store.get(a), self.store.get(b)) {
+            (Object::Array(a), Object::Array(b)) => {
+                pairs.extend(a.iter().copied().zip(b.iter().copied()));
+                a.len() == b.len()
+            }
+            (Object::Instance(class_a, a), Object::Instance(class_b, b)) => {
+                pairs.extend(a.iter().copied().zip(b.iter().copied()));
+                class_a == class_b
+            }
+            (Object::Map(a), Object::Map(b)) => {
+                for ((key_a, value_a), (key_b, value_b)) in a.iter().zip(b.iter()) {
+                    pairs.extend([(key_a, key_b), (value_a, value_b)]);
+                }
+                a.len() == b.len()
+            }
+            (Object::Range(from_a, to_a), Object::Range(from_b, to_b)) => {
+                (from_a, to_a) == (from_b, to_b)
+            }
+            (Object::Cell(a), Object::Cell(b)) => {
+                pairs.push((*a, *b));
+                true
+            }
+            (
+                Object::Error {
+                    kind: kind_a,
+                    message: message_a,
+                    payload: payload_a,
+                },
+                Object::Error {
+                    kind: kind_b,
+                    message: message_b,
+                    payload: payload_b,
+                },
+            ) => {
+                pairs.extend([(*message_a, *message_b), (*payload_a, *payload_b)]);
+                kind_a == kind_b
+            }
+            (Object::Future(a), Object::Future(b)) => self.same_future(*a, *b, pairs),
+            // Strings and functions were compared by `==` already.
+            _ => false,
+        }
+    }
+
+    fn same_future(&self, a: u64, b: u64, pairs: &mut Vec<(Value, Value)>) -> bool {
+        if a == b {
+            return true;
+        }
+        let (Some(a), Some(b)) = (self.future(a), self.future(b)) else {
+            return false;
+        };
+        match (a.state, b.state) {
+            (FutureState::Ready, FutureState::Ready) | (FutureState::Error, FutureState::Error) => {
+                pairs.push((a.payload, b.payload));
+                true
+            }
+            // All others by id, and the ids differ.
+            _ => false,
+        }
+    }
+}

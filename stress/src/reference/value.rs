@@ -1,0 +1,149 @@
+//! Values, objects and the store that holds all objects.
+
+use std::rc::Rc;
+
+use gcrucible_bytecode::ErrorKind;
+
+use super::map::MapObject;
+
+/// A value.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Value {
+    /// nil
+    #[default]
+    Nil,
+    /// A bool.
+    Bool(bool),
+    /// An int.
+    Int(i64),
+    /// A float.
+    Float(f64),
+    /// An object; two values with the same number are the same object.
+    Object(ObjectId),
+}
+
+impl Value {
+    /// Everything but `false` and nil.
+    pub fn is_truthy(self) -> bool {
+        !matches!(self, Value::Nil | Value::Bool(false))
+    }
+}
+
+/// Number of an object: its index in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(u32);
+
+/// An object.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A string; strings are compared by content, never by number.
+    String(Rc<str>),
+    /// An array.
+    Array(Vec<Value>),
+    /// A map.
+    Map(MapObject),
+    /// Start and end.
+    Range(i64, i64),
+    /// Class and fields.
+    Instance(u16, Vec<Value>),
+    /// Function and captured cells.
+    Closure(u16, Vec<ObjectId>),
+    /// A captured variable.
+    Cell(Value),
+    /// An error.
+    Error {
+        /// What went wrong.
+        kind: ErrorKind,
+        /// A string.
+        message: Value,
+        /// Anything.
+        payload: Value,
+    },
+    /// The future with this id; its state is in the model.
+    Future(u64),
+    /// What it goes over and its position: the next index of an array, the next entry of
+    /// a map, the next int of a range.
+    Iterator(ObjectId, i64),
+}
+
+/// All objects that were ever made.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    objects: Vec<Object>,
+}
+
+impl Store {
+    /// A store without objects.
+    pub fn new() -> Self {
+        Self {
+            objects: Vec::with_capacity(256),
+        }
+    }
+
+    /// Makes an object.
+    ///
+    /// # Panics
+    /// With more than 2^32 objects.
+    pub fn make(&mut self, object: Object) -> ObjectId {
+        let id =
+            u32::try_from(self.objects.len()).expect("the store holds fewer than 2^32 objects");
+        self.objects.push(object);
+        ObjectId(id)
+    }
+
+    /// Makes an object and gives it as a value.
+    pub fn value(&mut self, object: Object) -> Value {
+        Value::Object(self.make(object))
+    }
+
+    /// Makes a string.
+    pub fn string(&mut self, text: &str) -> Value {
+        self.value(Object::String(Rc::from(text)))
+    }
+
+    /// Makes an error as the machine raises it.
+    pub fn error(&mut self, kind: ErrorKind, payload: Value) -> Value {
+        let message = self.string(kind.message());
+        self.value(Object::Error {
+            kind,
+            message,
+            payload,
+        })
+    }
+
+    /// An object.
+    pub fn get(&self, id: ObjectId) -> &Object {
+        &self.objects[id.0 as usize]
+    }
+
+    /// An object, to be changed.
+    pub fn get_mut(&mut self, id: ObjectId) -> &mut Object {
+        &mut self.objects[id.0 as usize]
+    }
+
+    /// The object that a value names, if it names one.
+    pub fn object(&self, value: Value) -> Option<&Object> {
+        match value {
+            Value::Object(id) => Some(self.get(id)),
+            _ => None,
+        }
+    }
+
+    /// The text of a string.
+    pub fn text(&self, value: Value) -> Option<&Rc<str>> {
+        match self.object(value) {
+            Some(Object::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// How many objects were made.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether no object was made yet.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}

@@ -1,0 +1,433 @@
+//! Smaller versions of a module.
+//!
+//! Candidates come lazily: each is a copy of the module with one edit, repaired. Stages
+//! go from what loses most to what loses least; within a stage a cursor goes over the
+//! nodes (functions, blocks, statements, expressions) and each node's edits.
+
+use super::{Expr, Function, Module, Stmt};
+
+/// Smaller modules; made by [`Module::reductions`].
+#[derive(Clone, Debug)]
+pub struct Reductions<'a> {
+    module: &'a Module,
+    stage: usize,
+    node: usize,
+    edit: usize,
+}
+
+impl<'a> Reductions<'a> {
+    pub(super) fn of(module: &'a Module) -> Self {
+        Self {
+            module,
+            stage: 0,
+            node: 0,
+            edit: 0,
+        }
+    }
+}
+
+impl Iterator for Reductions<'_> {
+    type Item = Module;
+
+    fn next(&mut self) -> Option<Module> {
+        while let Some(stage) = STAGES.get(self.stage) {
+            let mut smaller = self.module.clone();
+            match stage(&mut smaller, self.node, self.edit) {
+                Edit::Done => {
+                    self.edit += 1;
+                    smaller.repair();
+                    // The repair may have put back what the edit took away.
+                    if smaller != *self.module {
+                        return Some(smaller);
+                    }
+                }
+                Edit::NoMoreHere => {
+                    self.node += 1;
+                    self.edit = 0;
+                }
+                Edit::NoMoreNodes => {
+                    self.stage += 1;
+                    self.node = 0;
+                    self.edit = 0;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// What came of an edit.
+#[derive(Clone, Copy, PartialEq)]
+enum Edit {
+    /// The module was changed.
+    Done,
+    /// The node has no edit of that number.
+    NoMoreHere,
+    /// There is no node of that number.
+    NoMoreNodes,
+}
+
+/// Applies edit number `edit` of node number `node`.
+type Stage = fn(&mut Module, node: usize, edit: usize) -> Edit;
+
+const STAGES: &[Stage] = &[
+    drop_functions,
+    drop_declarations,
+    drop_parts_of_blocks,
+    drop_statements,
+    unwrap_statements,
+    simplify_statements,
+    drop_parameters,
+    drop_fields,
+    replace_expressions,
+];
+
+fn drop_functions(module: &mut Module, node: usize, edit: usize) -> Edit {
+    if node >= module.functions.len() {
+        return Edit::NoMoreNodes;
+    }
+    if edit > 0 {
+        return Edit::NoMoreHere;
+    }
+    module.functions.remove(node);
+    Edit::Done
+}
+
+fn drop_declarations(module: &mut Module, node: usize, edit: usize) -> Edit {
+    if edit > 0 {
+        return Edit::NoMoreHere;
+    }
+    if node < module.globals.len() {
+        module.globals.remove(node);
+    } else if node - module.globals.len() < module.classes.len() {
+        module.classes.remove(node - module.globals.len());
+    } else {
+        return Edit::NoMoreNodes;
+    }
+    Edit::Done
+}
+
+/// Halves and quarters of long blocks, as delta debugging does.
+fn drop_parts_of_blocks(module: &mut Module, node: usize, edit: usize) -> Edit {
+    at_block(module, node, &mut |block| {
+        let parts = match block.len() {
+            0..=3 => return Edit::NoMoreHere,
+            4..=7 => 2,
+            _ => 6,
+        };
+        let (part, of) = match edit {
+            0..=1 => (edit, 2),
+            edit if edit < parts => (edit - 2, 4),
+            _ => return Edit::NoMoreHere,
+        };
+        let (from, to) = (block.len() * part / of, block.len() * (part + 1) / of);
+        block.drain(from..to);
+        Edit::Done
+    })
+}
+
+/// Backwards, since what comes later depends on what came before.
+fn drop_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
+    at_block(module, node, &mut |block| {
+        if edit >= block.len() {
+            return Edit::NoMoreHere;
+        }
+        block.remove(block.len() - 1 - edit);
+        Edit::Done
+    })
+}
+
+/// Puts each block of a statement in the statement's place.
+fn unwrap_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
+    at_block(module, node, &mut |block| {
+        let mut rest = edit;
+        for at in 0..block.len() {
+            let mut inner = None;
+            block[at].each_block_mut(&mut |body| {
+                if rest == 0 && inner.is_none() {
+                    inner = Some(std::mem::take(body));
+                } else {
+                    rest = rest.saturating_sub(1);
+                }
+            });
+            if let Some(inner) = inner {
+                block.splice(at..=at, inner);
+                return Edit::Done;
+            }
+        }
+        Edit::NoMoreHere
+    })
+}
+
+fn simplify_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
+    at_block(module, node, &mut |block| {
+        let mut rest = edit;
+        for stmt in block {
+            let mut simpler = simpler_statements(stmt);
+            if rest < simpler.len() {
+                *stmt = simpler.swap_remove(rest);
+                return Edit::Done;
+            }
+            rest -= simpler.len();
+        }
+        Edit::NoMoreHere
+    })
+}
+
+fn simpler_statements(stmt: &Stmt) -> Vec<Stmt> {
+    let mut simpler = Vec::new();
+    match stmt {
+        Stmt::If(condition, then, otherwise) if !otherwise.is_empty() => {
+            simpler.push(Stmt::If(condition.clone(), then.clone(), Vec::new()));
+        }
+        Stmt::Try {
+            body,
+            catch: catch @ Some(_),
+            finally: finally @ Some(_),
+        } => {
+            simpler.push(Stmt::Try {
+                body: body.clone(),
+                catch: None,
+                finally: finally.clone(),
+            });
+            simpler.push(Stmt::Try {
+                body: body.clone(),
+                catch: catch.clone(),
+                finally: None,
+            });
+        }
+        Stmt::Repeat {
+            counter,
+            times,
+            condition,
+            body,
+        } => {
+            for fewer in [1, times / 2, times.saturating_sub(1)] {
+                if fewer > 0 && fewer < *times {
+                    simpler.push(Stmt::Repeat {
+                        counter: *counter,
+                        times: fewer,
+                        condition: condition.clone(),
+                        body: body.clone(),
+                    });
+                }
+            }
+            simpler.dedup();
+        }
+        Stmt::Let(_, value) | Stmt::Assign(_, value) | Stmt::Update(_, _, value) => {
+            if matches!(value, Expr::Call(..) | Expr::Await(_) | Expr::Spawn(..)) {
+                simpler.push(Stmt::Expr(value.clone()));
+            }
+        }
+        Stmt::Return(value) if *value != Expr::Nil => simpler.push(Stmt::Expr(value.clone())),
+        _ => {}
+    }
+    simpler
+}
+
+/// Drops a parameter and the argument at each call by name.
+fn drop_parameters(module: &mut Module, node: usize, edit: usize) -> Edit {
+    let Some(Function { name, params, .. }) = module.functions.get_mut(node) else {
+        return Edit::NoMoreNodes;
+    };
+    if edit >= params.len() {
+        return Edit::NoMoreHere;
+    }
+    let (name, at) = (*name, params.len() - 1 - edit);
+    params.remove(at);
+    each_expr(module, &mut |expr| {
+        if let Expr::Call(callee, arguments) | Expr::Spawn(callee, arguments) = expr
+            && **callee == Expr::Name(name)
+            && at < arguments.len()
+        {
+            arguments.remove(at);
+        }
+        false
+    });
+    Edit::Done
+}
+
+fn drop_fields(module: &mut Module, node: usize, edit: usize) -> Edit {
+    let Some(class) = module.classes.get_mut(node) else {
+        return Edit::NoMoreNodes;
+    };
+    if edit >= class.fields.len() || class.fields.len() == 1 {
+        return Edit::NoMoreHere;
+    }
+    class.fields.remove(edit);
+    Edit::Done
+}
+
+fn replace_expressions(module: &mut Module, node: usize, edit: usize) -> Edit {
+    let mut rest = node;
+    let mut outcome = Edit::NoMoreNodes;
+    each_expr(module, &mut |expr| {
+        if rest > 0 {
+            rest -= 1;
+            return false;
+        }
+        outcome = match simpler_expressions(expr).into_iter().nth(edit) {
+            Some(simpler) => {
+                *expr = simpler;
+                Edit::Done
+            }
+            None => Edit::NoMoreHere,
+        };
+        true
+    });
+    outcome
+}
+
+/// Expressions with fewer parts or of a simpler kind, where nil is simplest.
+fn simpler_expressions(expr: &Expr) -> Vec<Expr> {
+    let mut simpler = Vec::new();
+    match expr {
+        Expr::Nil => {}
+        Expr::Bool(_) => simpler.push(Expr::Nil),
+        Expr::Int(0) => simpler.push(Expr::Nil),
+        Expr::Int(int) => {
+            simpler.extend([Expr::Nil, Expr::Int(0)]);
+            simpler.extend((*int / 2 != 0).then_some(Expr::Int(int / 2)));
+        }
+        Expr::Float(float) => {
+            simpler.push(Expr::Int(0));
+            simpler.extend((*float != 0.0).then_some(Expr::Float(0.0)));
+        }
+        Expr::Text(text) => {
+            simpler.push(Expr::Nil);
+            if let Some((at, _)) = text.char_indices().nth(1) {
+                simpler.push(Expr::Text(text[..at].to_owned()));
+            }
+        }
+        Expr::Name(_) => simpler.push(Expr::Nil),
+        compound => {
+            simpler.extend([Expr::Nil, Expr::Int(0)]);
+            compound.each_part(&mut |part| simpler.push(part.clone()));
+            drop_elements(compound, &mut simpler);
+        }
+    }
+    simpler
+}
+
+/// Versions of a literal or call with one element less.
+fn drop_elements(expr: &Expr, simpler: &mut Vec<Expr>) {
+    fn without<T: Clone>(list: &[T], at: usize) -> Vec<T> {
+        let mut list = list.to_vec();
+        list.remove(at);
+        list
+    }
+    match expr {
+        Expr::Array(elements) => {
+            let shorter = (0..elements.len()).map(|at| Expr::Array(without(elements, at)));
+            simpler.extend(shorter);
+        }
+        Expr::Interpolation(parts) => {
+            let shorter = (0..parts.len()).map(|at| Expr::Interpolation(without(parts, at)));
+            simpler.extend(shorter);
+        }
+        Expr::Map(entries) => {
+            simpler.extend((0..entries.len()).map(|at| Expr::Map(without(entries, at))));
+        }
+        Expr::Builtin(builtin, arguments) => {
+            let shorter =
+                (0..arguments.len()).map(|at| Expr::Builtin(*builtin, without(arguments, at)));
+            simpler.extend(shorter);
+        }
+        _ => {}
+    }
+}
+
+/// Applies an edit to block number `node`.
+fn at_block(
+    module: &mut Module,
+    node: usize,
+    edit: &mut impl FnMut(&mut Vec<Stmt>) -> Edit,
+) -> Edit {
+    let mut rest = node;
+    let mut outcome = Edit::NoMoreNodes;
+    each_block(module, &mut |block| {
+        if rest > 0 {
+            rest -= 1;
+            return false;
+        }
+        outcome = edit(block);
+        true
+    });
+    outcome
+}
+
+/// Visits all blocks, outer ones first, until a visit says that it was the last.
+fn each_block(module: &mut Module, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
+    let Module {
+        functions,
+        globals,
+        top_level,
+        ..
+    } = module;
+    functions
+        .iter_mut()
+        .any(|function| block_walk(&mut function.body, visit))
+        || globals
+            .iter_mut()
+            .any(|global| blocks_in_expr(&mut global.value, visit))
+        || block_walk(top_level, visit)
+}
+
+fn block_walk(block: &mut Vec<Stmt>, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
+    if visit(block) {
+        return true;
+    }
+    block.iter_mut().any(|stmt| {
+        let mut over = false;
+        stmt.each_expr_mut(&mut |expr| over = over || blocks_in_expr(expr, visit));
+        stmt.each_block_mut(&mut |block| over = over || block_walk(block, visit));
+        over
+    })
+}
+
+fn blocks_in_expr(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
+    let mut over = false;
+    if let Expr::Lambda(_, body) = expr {
+        over = block_walk(body, visit);
+    }
+    expr.each_part_mut(&mut |part| over = over || blocks_in_expr(part, visit));
+    over
+}
+
+/// Visits all expressions, outer ones first, until a visit says that it was the last.
+fn each_expr(module: &mut Module, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
+    let Module {
+        functions,
+        globals,
+        top_level,
+        ..
+    } = module;
+    functions
+        .iter_mut()
+        .any(|function| exprs_in_block(&mut function.body, visit))
+        || globals
+            .iter_mut()
+            .any(|global| expr_walk(&mut global.value, visit))
+        || exprs_in_block(top_level, visit)
+}
+
+fn exprs_in_block(block: &mut [Stmt], visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
+    block.iter_mut().any(|stmt| {
+        let mut over = false;
+        stmt.each_expr_mut(&mut |expr| over = over || expr_walk(expr, visit));
+        stmt.each_block_mut(&mut |block| over = over || exprs_in_block(block, visit));
+        over
+    })
+}
+
+fn expr_walk(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
+    if visit(expr) {
+        return true;
+    }
+    let mut over = false;
+    if let Expr::Lambda(_, body) = expr {
+        over = exprs_in_block(body, visit);
+    }
+    expr.each_part_mut(&mut |part| over = over || expr_walk(part, visit));
+    over
+}
