@@ -4,6 +4,7 @@ pub mod heap_ops;
 pub mod host_script;
 pub mod model;
 pub mod program;
+pub mod text_format;
 
 pub use heap_ops::{HeapOp, HeapOps};
 pub use host_script::HostEvent;

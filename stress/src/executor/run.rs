@@ -34,11 +34,31 @@ pub struct RunOptions {
     pub record: bool,
     /// What is on.
     pub advantages: Advantages,
+    /// Corrupt one observation between the engine and the oracles on purpose: a run that
+    /// still passes shows oracles that judge nothing. Campaigns do this once per lane.
+    pub canary: bool,
+    /// How recorded decisions are followed.
+    pub replay: ReplayMode,
+}
+
+/// What to do when a recorded decision cannot be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplayMode {
+    /// Stop, and name the decision in [`RunReport::diverged`].
+    #[default]
+    Strict,
+    /// Take the closest one that is possible: for shrinking.
+    Lenient,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { record: false, advantages: Advantages::ALL }
+        Self {
+            record: false,
+            advantages: Advantages::ALL,
+            canary: false,
+            replay: ReplayMode::Strict,
+        }
     }
 }
 
@@ -123,6 +143,9 @@ pub struct RunReport {
     pub failure: Option<Failure>,
     /// Hash of the trace: equal runs have equal hashes.
     pub trace_hash: u64,
+    /// The first recorded decision that could not be taken, in words; such a run is
+    /// neither a pass nor a failure.
+    pub diverged: Option<String>,
     /// The decisions taken, if recorded.
     pub decisions: Vec<Decision>,
     /// The events seen, if recorded (programs).

@@ -44,6 +44,8 @@ pub struct Origin {
     pub features: Vec<String>,
     /// The seeded bug that was on, if any.
     pub bug: Option<String>,
+    /// The failure it was kept for, if any.
+    pub failure: Option<crate::oracles::failure::Failure>,
 }
 
 /// The lanes: kinds of scenario that a campaign runs side by side.
