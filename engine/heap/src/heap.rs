@@ -279,6 +279,11 @@ impl Heap {
         Ok(())
     }
 
+    /// Stores that marked a card so far.
+    pub fn cards_marked(&self) -> u64 {
+        self.counters.cards_marked.get()
+    }
+
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;

@@ -219,6 +219,12 @@ impl<'p> Value<'p> {
         self.word.is_object()
     }
 
+    /// A number that two values share exactly when they are identical; good until the
+    /// next collection.
+    pub const fn identity(self) -> u64 {
+        self.word.0
+    }
+
     /// Whether both are the same immediate value or the same object.
     #[inline(always)]
     pub const fn is_identical(self, other: Value<'_>) -> bool {

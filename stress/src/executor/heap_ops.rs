@@ -1,0 +1,863 @@
+//! Runs heap programs against the heap and the model in step.
+
+mod compare;
+mod model;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use gcrucible_heap::{
+    Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapDebug, HeapFault,
+    Holder, KindMode, MapStoreError, Mutator, NeedsMemory, SharedPermit, Unchecked, Value,
+    VerifyLevel,
+};
+
+use self::model::{Model, Object, Value as ModelValue, text};
+use super::pairs::{EventKind, PairTracker};
+use super::region_pool;
+use super::run::{RunOptions, RunReport};
+use crate::oracles::failure::Failure;
+use crate::scenario::{HeapOp, HeapOps, Scenario};
+
+/// Class of every instance, function of every closure: shapes do not matter here.
+const SHAPE: u16 = 1;
+/// Subject of events that concern the whole heap.
+const WHOLE_HEAP: u64 = u64::MAX;
+
+/// Runs a heap program.
+///
+/// # Panics
+/// When the engine does; a stale access is caught and becomes a failure.
+pub fn run(scenario: &Scenario, program: &HeapOps, options: &RunOptions) -> RunReport {
+    let mut debug = scenario.debug.clone();
+    if !options.advantages.heap_modes {
+        debug = HeapDebug { verify: debug.verify, verify_when: debug.verify_when, ..HeapDebug::default() };
+    }
+    if !options.advantages.controlled_schedule {
+        debug.collect = CollectMode::Natural;
+    }
+    if !options.advantages.verifier {
+        debug.verify = VerifyLevel::Off;
+    }
+    let heap = region_pool::heap(scenario.heap, debug);
+    let report = if heap.debug().needs_checks() {
+        run_on::<Checked>(&heap, program, options)
+    } else {
+        run_on::<Unchecked>(&heap, program, options)
+    };
+    region_pool::recycle(heap);
+    report
+}
+
+fn run_on<C: Checks>(heap: &Arc<Heap>, program: &HeapOps, options: &RunOptions) -> RunReport {
+    let mut run = Run::<C>::new(heap, program, options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.all(program)));
+    match outcome {
+        Ok(result) => run.report.failure = result.err(),
+        Err(payload) => match payload.downcast::<HeapFault>() {
+            Ok(fault) => run.report.failure = Some(run.stale(&fault)),
+            Err(other) => resume_unwind(other),
+        },
+    }
+    run.finish()
+}
+
+struct Run<'h, C: Checks> {
+    heap: &'h Arc<Heap>,
+    options: &'h RunOptions,
+    holders: Vec<Arc<Holder>>,
+    registry: Arc<Holder>,
+    current: usize,
+    registers: usize,
+    model: Model,
+    handles: Vec<Handle>,
+    /// Model objects of pending futures, by slot of the registry.
+    pending: Vec<ModelValue>,
+    walk: compare::Walk,
+    pairs: PairTracker,
+    report: RunReport,
+    op_index: u32,
+    op_name: &'static str,
+    checks: std::marker::PhantomData<C>,
+}
+
+/// An operation could not be done.
+enum Stop {
+    NeedsMemory,
+    Failed(Failure),
+}
+
+impl From<NeedsMemory> for Stop {
+    fn from(_: NeedsMemory) -> Self {
+        Stop::NeedsMemory
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+/// Slots of the registry holder: so many futures may be pending.
+const REGISTRY_SLOTS: usize = 16;
+
+impl<'h, C: Checks> Run<'h, C> {
+    fn new(heap: &'h Arc<Heap>, program: &HeapOps, options: &'h RunOptions) -> Self {
+        let holders = usize::from(program.holders.max(1));
+        let registers = usize::from(program.registers.max(1));
+        let new_holder = |at: usize| {
+            Holder::with_hashes(heap, "holder", registers, (at as u32 + 1) << 16)
+        };
+        Run {
+            heap,
+            options,
+            holders: (0..holders).map(new_holder).collect(),
+            registry: Holder::registry(heap, "registry", REGISTRY_SLOTS),
+            current: 0,
+            registers,
+            model: Model::new(holders, registers),
+            handles: Vec::new(),
+            pending: vec![ModelValue::Nil; REGISTRY_SLOTS],
+            walk: compare::Walk::default(),
+            pairs: PairTracker::new(),
+            report: RunReport::default(),
+            op_index: 0,
+            op_name: "start",
+            checks: std::marker::PhantomData,
+        }
+    }
+
+    fn all(&mut self, program: &HeapOps) -> Result<(), Failure> {
+        for (index, op) in program.ops.iter().enumerate() {
+            self.op_index = index as u32;
+            self.step(op)?;
+            if self.heap.is_poll_requested()
+                && let Some(kind) = self.heap.at_safepoint()
+            {
+                self.collect(kind)?;
+            }
+        }
+        self.op_name = "end";
+        self.compare_all()?;
+        self.check_protected()?;
+        self.tear_down()
+    }
+
+    /// One operation, tried again after a collection where it finds no memory.
+    fn step(&mut self, op: &HeapOp) -> Result<(), Failure> {
+        self.op_name = name(op);
+        self.report.counters.operations += 1;
+        if self.options.record {
+            let line = format!("{op:?}");
+            self.report.timeline.push((self.current as u32 + 1, line));
+        }
+        match *op {
+            HeapOp::SwitchHolder(holder) => {
+                self.current = usize::from(holder) % self.holders.len();
+                return Ok(());
+            }
+            HeapOp::Collect(kind) => return self.collect(kind),
+            HeapOp::Protect(src) => return self.protect(src),
+            HeapOp::Unprotect(nth) => return self.unprotect(nth),
+            _ => {}
+        }
+        for attempt in 0..3 {
+            let heap = Arc::clone(self.heap);
+            let permit = heap.try_shared().expect("nobody collects");
+            let marked = heap.cards_marked();
+            match self.perform(&permit, op) {
+                Ok(()) => {
+                    if heap.cards_marked() > marked {
+                        self.event_on_register(op, EventKind::BarrierHit);
+                    }
+                    return Ok(());
+                }
+                Err(Stop::Failed(failure)) => return Err(failure),
+                Err(Stop::NeedsMemory) => {}
+            }
+            drop(permit);
+            match attempt {
+                0 => self.collect(self.heap.kind_to_collect())?,
+                1 => self.collect(CollectionKind::Major)?,
+                // Out of memory for good: the operation does not happen, in the model
+                // neither.
+                _ => self.note(format_args!("out of memory")),
+            }
+        }
+        Ok(())
+    }
+
+    fn tlab_holder(&self) -> &Arc<Holder> {
+        &self.holders[self.current]
+    }
+
+    /// The operation on heap and model. The model changes only after the heap did.
+    fn perform(&mut self, permit: &SharedPermit<'_>, op: &HeapOp) -> Result<(), Stop> {
+        let holder = Arc::clone(self.tlab_holder());
+        let m = permit.mutator::<C>(holder.tlab()).at_site(self.op_index);
+        let registers = self.registers;
+        let slot = |register: u8| &holder.registers()[usize::from(register) % registers];
+        let get = |register: u8| m.load_root(slot(register));
+        let held = |register: u8| self.register(register);
+        match *op {
+            HeapOp::Immediate(dst, n) => {
+                let (value, model) = match n % 4 {
+                    0 => (Value::NIL, ModelValue::Nil),
+                    1 => (Value::bool(n > 0), ModelValue::Bool(n > 0)),
+                    2 => (Value::int32(i32::from(n)), ModelValue::Int(i64::from(n))),
+                    _ => (
+                        Value::float(f64::from(n) / 4.0),
+                        ModelValue::Float(f64::from(n) / 4.0),
+                    ),
+                };
+                m.store(slot(dst), value);
+                self.set_register(dst, model);
+            }
+            HeapOp::BigInt(dst, n) => {
+                let int = (1 << 60) + i64::from(n);
+                m.store(slot(dst), m.int(int)?);
+                self.new_object(dst, Object::BigInt(int));
+            }
+            HeapOp::String(dst, len) => {
+                let salt = self.op_index as u16;
+                m.store(slot(dst), m.string(&text(len, salt))?);
+                self.new_object(dst, Object::String(len, salt));
+            }
+            HeapOp::Array(dst, capacity) => {
+                m.store(slot(dst), m.array_with_capacity(u32::from(capacity))?);
+                self.new_object(dst, Object::Array(Vec::new()));
+            }
+            HeapOp::Map(dst) => {
+                m.store(slot(dst), m.map()?);
+                self.new_object(dst, Object::Map(Vec::new()));
+            }
+            HeapOp::Instance(dst, fields) => {
+                let fields = usize::from(fields % 8).max(1);
+                m.store(slot(dst), m.instance(SHAPE, &[Value::NIL; 8][..fields])?);
+                self.new_object(dst, Object::Instance(vec![ModelValue::Nil; fields]));
+            }
+            HeapOp::Enum(dst, first, second) => {
+                m.store(slot(dst), m.enum_value(SHAPE, &[get(first), get(second)])?);
+                self.new_object(dst, Object::Enum([held(first), held(second)]));
+            }
+            HeapOp::Cell(dst, src) => {
+                m.store(slot(dst), m.cell(get(src))?);
+                self.new_object(dst, Object::Cell(held(src)));
+            }
+            HeapOp::Closure(dst, first, second) => {
+                m.store(slot(dst), m.closure(SHAPE, &[get(first), get(second)])?);
+                self.new_object(dst, Object::Closure([held(first), held(second)]));
+            }
+            HeapOp::Bound(dst, receiver, function) => {
+                m.store(slot(dst), m.bound(get(receiver), get(function))?);
+                self.new_object(dst, Object::Bound([held(receiver), held(function)]));
+            }
+            HeapOp::Iterator(dst, src) => {
+                m.store(slot(dst), m.iterator(get(src), 0)?);
+                self.new_object(dst, Object::Iterator(held(src)));
+            }
+            HeapOp::Error(dst, payload) => {
+                m.store(slot(dst), m.error(1, Value::NIL, get(payload))?);
+                self.new_object(dst, Object::Error(held(payload)));
+            }
+            HeapOp::Unscheduled(dst, callee, arg) => {
+                m.store(slot(dst), m.unscheduled(get(callee), &[get(arg)])?);
+                self.new_object(dst, Object::Unscheduled([held(callee), held(arg)]));
+            }
+            HeapOp::FutureCreate(dst) => return self.future_create(permit, &holder, dst),
+            HeapOp::FutureComplete(future, value) => self.future_complete(&m, &holder, future, value)?,
+            HeapOp::Copy(dst, src) => {
+                m.store(slot(dst), get(src));
+                self.set_register(dst, held(src));
+            }
+            HeapOp::Clear(dst) => {
+                slot(dst).clear();
+                self.set_register(dst, ModelValue::Nil);
+            }
+            HeapOp::Load(dst, object, n) => {
+                if let Some(model) = self.model.part(held(object), usize::from(n)) {
+                    let loaded = self.load_part(&m, get(object), held(object), usize::from(n));
+                    self.expect_like(&m, loaded, model)?;
+                    m.store(slot(dst), loaded.unwrap_or(Value::NIL));
+                    self.set_register(dst, model);
+                }
+            }
+            HeapOp::StoreField(object, n, src) => self.store_field(&m, &holder, object, n, src)?,
+            HeapOp::StoreElement(array, n, src) => {
+                let model = held(src);
+                let len = self.array_len(array);
+                let index = if len == 0 { 0 } else { usize::from(n) % len };
+                let done = m.array_set(get(array), index as u32, get(src));
+                self.expect_bool(done, len > 0)?;
+                if let Some(Object::Array(elements)) = self.object_mut(array)
+                    && len > 0
+                {
+                    elements[index] = model;
+                }
+            }
+            HeapOp::Push(array, src) => {
+                let done = m.array_push(get(array), get(src))?;
+                let model = held(src);
+                let is_array = self.is_array(array);
+                self.expect_bool(done, is_array)?;
+                if let Some(Object::Array(elements)) = self.object_mut(array) {
+                    elements.push(model);
+                }
+            }
+            HeapOp::Insert(array, n, src) => {
+                let model = held(src);
+                let index = usize::from(n) % (self.array_len(array) + 1);
+                let done = m.array_insert(get(array), index as u32, get(src))?;
+                let is_array = self.is_array(array);
+                self.expect_bool(done, is_array)?;
+                if let Some(Object::Array(elements)) = self.object_mut(array) {
+                    elements.insert(index, model);
+                }
+            }
+            HeapOp::Remove(array, n) => {
+                let len = self.array_len(array);
+                let index = if len == 0 { 0 } else { usize::from(n) % len };
+                let removed = m.array_remove(get(array), index as u32);
+                let model = match self.object_mut(array) {
+                    Some(Object::Array(elements)) if len > 0 => Some(elements.remove(index)),
+                    _ => None,
+                };
+                self.expect_optional(&m, removed, model)?;
+            }
+            HeapOp::MapSet(map, key, value) => self.map_set(&m, &holder, map, key, value)?,
+            HeapOp::MapGet(dst, map, key) => {
+                let found = m.map_get(get(map), get(key));
+                let model = self.model.map_entry(held(map), held(key)).and_then(|at| {
+                    let Some(Object::Map(entries)) = self.model.object(held(map)) else {
+                        return None;
+                    };
+                    Some(entries[at].1)
+                });
+                self.expect_optional(&m, found, model)?;
+                m.store(slot(dst), found.unwrap_or(Value::NIL));
+                self.set_register(dst, model.unwrap_or(ModelValue::Nil));
+            }
+            HeapOp::MapRemove(map, key) => {
+                let removed = m.map_remove(get(map), get(key));
+                let entry = self.model.map_entry(held(map), held(key));
+                let model = match (self.object_mut(map), entry) {
+                    (Some(Object::Map(entries)), Some(at)) => Some(entries.remove(at).1),
+                    _ => None,
+                };
+                self.expect_optional(&m, removed, model)?;
+            }
+            HeapOp::DeepCopy(dst, src) => {
+                m.store(slot(dst), m.deep_copy(get(src))?);
+                let copy = self.model.deep_copy(held(src));
+                self.set_register(dst, copy);
+            }
+            HeapOp::DeepEquals(a, b) => {
+                let equal = m.deep_equals(get(a), get(b));
+                let expected = self.model.deep_equals(held(a), held(b));
+                self.expect_bool(equal, expected)?;
+            }
+            HeapOp::SwitchHolder(_)
+            | HeapOp::Collect(_)
+            | HeapOp::Protect(_)
+            | HeapOp::Unprotect(_) => unreachable!("done by `step`"),
+        }
+        Ok(())
+    }
+
+    fn future_create(
+        &mut self,
+        permit: &SharedPermit<'_>,
+        holder: &Holder,
+        dst: u8,
+    ) -> Result<(), Stop> {
+        let Some(free) = self.pending.iter().position(|&held| held == ModelValue::Nil) else {
+            return Ok(());
+        };
+        // The registry allocates futures in its own buffer.
+        let m = permit.mutator::<C>(self.registry.tlab()).at_site(self.op_index);
+        let id = self.model.next_future;
+        let future = m.future(id)?;
+        m.store(&self.registry.registers()[free], future);
+        m.store(&holder.registers()[usize::from(dst) % self.registers], future);
+        self.model.next_future += 1;
+        self.new_object(dst, Object::Future { id, is_ready: false, payload: ModelValue::Nil });
+        self.pending[free] = self.register(dst);
+        self.event(self.register(dst), EventKind::Spawn);
+        Ok(())
+    }
+
+    fn future_complete(
+        &mut self,
+        m: &Mutator<'_, C>,
+        holder: &Holder,
+        future: u8,
+        value: u8,
+    ) -> Result<(), Failure> {
+        let slot = |register: u8| &holder.registers()[usize::from(register) % self.registers];
+        let target = m.load_root(slot(future));
+        let payload = m.load_root(slot(value));
+        let done = m.future_settle(target, FutureState::Ready, payload);
+        let model = self.register(value);
+        let expected = match self.object_mut(future) {
+            Some(Object::Future { is_ready, payload, .. }) if !*is_ready => {
+                *is_ready = true;
+                *payload = model;
+                true
+            }
+            _ => false,
+        };
+        if done != expected {
+            return Err(self.failure(
+                "futures_settle_once",
+                "I-11",
+                "future",
+                format!("settling said {done}, and it should say {expected}"),
+            ));
+        }
+        if expected {
+            let settled = self.register(future);
+            self.event(settled, EventKind::Complete);
+            if let Some(at) = self.pending.iter().position(|&held| held == settled) {
+                self.pending[at] = ModelValue::Nil;
+                self.registry.registers()[at].clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn store_field(
+        &mut self,
+        m: &Mutator<'_, C>,
+        holder: &Holder,
+        object: u8,
+        n: u8,
+        src: u8,
+    ) -> Result<(), Failure> {
+        let get = |register: u8| {
+            m.load_root(&holder.registers()[usize::from(register) % self.registers])
+        };
+        let model = self.register(src);
+        let (is_cell, index) = match self.model.object(self.register(object)) {
+            Some(Object::Cell(_)) => (true, 0),
+            Some(Object::Instance(fields)) => (false, usize::from(n) % fields.len()),
+            _ => (false, 0),
+        };
+        let done = if is_cell {
+            m.cell_set(get(object), get(src))
+        } else {
+            m.set_field(get(object), index as u32, get(src))
+        };
+        let expected = match self.object_mut(object) {
+            Some(Object::Cell(value)) => {
+                *value = model;
+                true
+            }
+            Some(Object::Instance(fields)) => {
+                fields[index] = model;
+                true
+            }
+            _ => false,
+        };
+        self.expect_bool(done, expected)
+    }
+
+    fn map_set(
+        &mut self,
+        m: &Mutator<'_, C>,
+        holder: &Holder,
+        map: u8,
+        key: u8,
+        value: u8,
+    ) -> Result<(), Stop> {
+        let get = |register: u8| {
+            m.load_root(&holder.registers()[usize::from(register) % self.registers])
+        };
+        let done = match m.map_set(get(map), get(key), get(value)) {
+            Ok(()) => true,
+            Err(MapStoreError::NeedsMemory(needs)) => return Err(needs.into()),
+            Err(MapStoreError::InvalidKey | MapStoreError::NotAMap) => false,
+        };
+        let entry = self.model.map_entry(self.register(map), self.register(key));
+        let (key, value) = (self.register(key), self.register(value));
+        let expected = match (self.object_mut(map), entry) {
+            (Some(Object::Map(entries)), Some(at)) => {
+                entries[at].1 = value;
+                true
+            }
+            (Some(Object::Map(entries)), None) => {
+                entries.push((key, value));
+                true
+            }
+            _ => false,
+        };
+        Ok(self.expect_bool(done, expected)?)
+    }
+
+    /// Part `n` (modulo how many there are) of a heap object, as the model picks it.
+    fn load_part<'p>(
+        &self,
+        m: &Mutator<'p, C>,
+        object: Value<'p>,
+        model: ModelValue,
+        n: usize,
+    ) -> Option<Value<'p>> {
+        match self.model.object(model)? {
+            Object::Array(parts) => m.array_get(object, (n % parts.len()) as u32),
+            Object::Instance(parts) => m.field(object, (n % parts.len()) as u32),
+            Object::Map(entries) => {
+                let mut position = 0;
+                let mut value = None;
+                for _ in 0..=n % entries.len() {
+                    let (next, _, found) = m.map_next(object, position)?;
+                    position = next;
+                    value = Some(found);
+                }
+                value
+            }
+            Object::Enum(_) => m.enum_payload(object, (n % 2) as u32),
+            Object::Closure(_) => m.closure_capture(object, (n % 2) as u32),
+            Object::Bound(_) => {
+                let (receiver, function) = m.bound_parts(object)?;
+                Some(if n % 2 == 0 { receiver } else { function })
+            }
+            Object::Unscheduled(_) => m.unscheduled_part(object, (n % 2) as u32),
+            Object::Cell(_) => m.cell_get(object),
+            Object::Iterator(_) => m.iterator_parts(object).map(|(source, _)| source),
+            Object::Error(_) => m.error_parts(object).map(|(_, _, payload)| payload),
+            Object::Future { .. } => m.future_state(object).map(|(_, payload)| payload),
+            Object::BigInt(_) | Object::String(..) => None,
+        }
+    }
+
+    fn protect(&mut self, src: u8) -> Result<(), Failure> {
+        let model = self.register(src);
+        if self.model.object(model).is_none() {
+            return Ok(());
+        }
+        let heap = Arc::clone(self.heap);
+        let permit = heap.try_shared().expect("nobody collects");
+        let holder = Arc::clone(self.tlab_holder());
+        let m = permit.mutator::<C>(holder.tlab());
+        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
+        self.handles.push(heap.protect(value));
+        self.model.handles.push(model);
+        self.event(model, EventKind::Protect);
+        Ok(())
+    }
+
+    fn unprotect(&mut self, nth: u8) -> Result<(), Failure> {
+        if self.handles.is_empty() {
+            return Ok(());
+        }
+        let at = usize::from(nth) % self.handles.len();
+        self.heap.unprotect(self.handles.remove(at));
+        let model = self.model.handles.remove(at);
+        self.event(model, EventKind::Unprotect);
+        Ok(())
+    }
+
+    fn collect(&mut self, kind: CollectionKind) -> Result<(), Failure> {
+        let heap = Arc::clone(self.heap);
+        let mut permit = heap.try_exclusive().expect("no permit is held between operations");
+        let report = heap.collect(&mut permit, kind);
+        drop(permit);
+        self.note(format_args!(
+            "{kind:?} collection: {} moved, {} promoted",
+            report.moved, report.promoted
+        ));
+        self.mix(u64::from(report.moved) << 32 | u64::from(report.promoted) << 1);
+        if let Some(violation) = report.violations.into_iter().next() {
+            return Err(Failure {
+                oracle: "heap_is_sound".into(),
+                check: violation.check.into(),
+                site: violation.site.clone(),
+                message: format!("at {}: {violation}", self.op_name),
+            });
+        }
+        let event = match kind {
+            CollectionKind::Minor => EventKind::Minor,
+            CollectionKind::Major => EventKind::Major,
+        };
+        self.pairs.event_on_all(event);
+        if report.promoted > 0 {
+            self.pairs.event_on_all(EventKind::Promote);
+        }
+        if heap.debug().verify == VerifyLevel::Full {
+            self.compare_all()?;
+        }
+        Ok(())
+    }
+
+    /// Compares all that the roots reach with the model's, up to isomorphism.
+    fn compare_all(&mut self) -> Result<(), Failure> {
+        if !self.options.advantages.model {
+            return Ok(());
+        }
+        let heap = Arc::clone(self.heap);
+        let permit = heap.try_shared().expect("nobody collects");
+        let registry = Arc::clone(&self.registry);
+        let m = permit.mutator::<C>(registry.tlab());
+        let mut work = compare::Pairs::new();
+        for (holder, registers) in self.holders.iter().zip(&self.model.registers) {
+            for (slot, &model) in holder.registers().iter().zip(registers) {
+                work.push((m.load_root(slot), model));
+            }
+        }
+        for (slot, &model) in registry.registers().iter().zip(&self.pending) {
+            work.push((m.load_root(slot), model));
+        }
+        for (handle, &model) in self.handles.iter().zip(&self.model.handles) {
+            work.push((heap.protected(handle, &permit), model));
+        }
+        if self.options.canary {
+            work.push((Value::TRUE, ModelValue::Bool(false)));
+        }
+        match self.walk.run(&m, &self.model, work) {
+            Ok(digest) => {
+                self.mix(digest);
+                Ok(())
+            }
+            Err((site, message)) => {
+                Err(self.failure("matches_reference", "graph", &site, message))
+            }
+        }
+    }
+
+    /// Protect counts by kind are those of the model (I-8).
+    fn check_protected(&mut self) -> Result<(), Failure> {
+        if self.handles.is_empty() {
+            return Ok(());
+        }
+        let mut expected = std::collections::BTreeMap::new();
+        for &model in &self.model.handles {
+            let name = self.model.object(model).map_or("value", Object::name);
+            *expected.entry(name).or_insert(0u64) += 1;
+        }
+        let found = self.heap.stats().protected_by_kind;
+        if found == expected {
+            return Ok(());
+        }
+        let message = format!("protected {found:?}, and it should be {expected:?}");
+        Err(self.failure("nothing_leaks", "I-8", "handles", message))
+    }
+
+    /// Drops every root and collects: nothing may be left.
+    fn tear_down(&mut self) -> Result<(), Failure> {
+        self.op_name = "teardown";
+        for holder in &self.holders {
+            holder.registers().iter().for_each(gcrucible_heap::Slot::clear);
+        }
+        self.registry.registers().iter().for_each(gcrucible_heap::Slot::clear);
+        for handle in self.handles.drain(..) {
+            self.heap.unprotect(handle);
+        }
+        self.model.handles.clear();
+        let heap = Arc::clone(self.heap);
+        let mut permit = heap.try_exclusive().expect("no permit is held at the end");
+        let report = heap.collect(&mut permit, CollectionKind::Major);
+        if let Some(violation) = report.violations.into_iter().next() {
+            return Err(self.failure(
+                "heap_is_sound",
+                violation.check,
+                &violation.site,
+                format!("at the end: {violation}"),
+            ));
+        }
+        let left = heap.census(&mut permit);
+        if !left.is_empty() {
+            let message = format!("{left:?} are left after all roots were dropped");
+            return Err(self.failure("nothing_leaks", "live_objects", left[0].0, message));
+        }
+        let protected = heap.stats().protected_by_kind;
+        if !protected.is_empty() {
+            let message = format!("{protected:?} are still protected");
+            return Err(self.failure("nothing_leaks", "I-8", "handles", message));
+        }
+        Ok(())
+    }
+
+    fn register(&self, register: u8) -> ModelValue {
+        self.model.registers[self.current][usize::from(register) % self.registers]
+    }
+
+    fn set_register(&mut self, register: u8, value: ModelValue) {
+        let at = usize::from(register) % self.registers;
+        self.model.registers[self.current][at] = value;
+    }
+
+    fn new_object(&mut self, dst: u8, object: Object) {
+        let value = self.model.add(object);
+        self.set_register(dst, value);
+    }
+
+    fn object_mut(&mut self, register: u8) -> Option<&mut Object> {
+        let value = self.register(register);
+        self.model.object_mut(value)
+    }
+
+    fn array_len(&self, register: u8) -> usize {
+        match self.model.object(self.register(register)) {
+            Some(Object::Array(elements)) => elements.len(),
+            _ => 0,
+        }
+    }
+
+    fn is_array(&self, register: u8) -> bool {
+        matches!(self.model.object(self.register(register)), Some(Object::Array(_)))
+    }
+
+    fn expect_bool(&mut self, found: bool, expected: bool) -> Result<(), Failure> {
+        self.mix(u64::from(found));
+        if found == expected || !self.options.advantages.model {
+            return Ok(());
+        }
+        let message = format!("{} said {found}, the model says {expected}", self.op_name);
+        Err(self.failure("matches_reference", "op_result", self.op_name, message))
+    }
+
+    fn expect_optional<'p>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        found: Option<Value<'p>>,
+        expected: Option<ModelValue>,
+    ) -> Result<(), Failure> {
+        match (found, expected) {
+            (None, None) => Ok(()),
+            (found, Some(model)) => self.expect_like(m, found, model),
+            (Some(_), None) => self.expect_bool(true, false),
+        }
+    }
+
+    /// The value has the kind and the immediate content that the model's has.
+    fn expect_like<'p>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        found: Option<Value<'p>>,
+        expected: ModelValue,
+    ) -> Result<(), Failure> {
+        if !self.options.advantages.model {
+            return Ok(());
+        }
+        let problem = match found {
+            None => Some("nothing".to_owned()),
+            Some(value) => compare::difference(m, value, &self.model, expected),
+        };
+        match problem {
+            None => Ok(()),
+            Some(found) => {
+                let message = format!("{} gave {found}, the model {expected:?}", self.op_name);
+                Err(self.failure("matches_reference", "op_result", self.op_name, message))
+            }
+        }
+    }
+
+    fn event(&mut self, subject: ModelValue, kind: EventKind) {
+        if let ModelValue::Object(at) = subject {
+            self.pairs.event(u64::from(at), kind);
+        }
+    }
+
+    fn event_on_register(&mut self, op: &HeapOp, kind: EventKind) {
+        let register = match *op {
+            HeapOp::StoreField(object, ..)
+            | HeapOp::StoreElement(object, ..)
+            | HeapOp::Push(object, _)
+            | HeapOp::Insert(object, ..)
+            | HeapOp::MapSet(object, ..)
+            | HeapOp::FutureComplete(object, _) => object,
+            _ => return self.pairs.event(WHOLE_HEAP, kind),
+        };
+        self.event(self.register(register), kind);
+    }
+
+    fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        if self.options.record {
+            self.report.timeline.push((u32::MAX, what.to_string()));
+        }
+    }
+
+    fn mix(&mut self, value: u64) {
+        self.report.trace_hash =
+            (self.report.trace_hash.rotate_left(5) ^ value ^ u64::from(self.op_index) << 40)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn failure(&self, oracle: &str, check: &str, site: &str, message: String) -> Failure {
+        Failure { oracle: oracle.into(), check: check.into(), site: site.into(), message }
+    }
+
+    fn stale(&self, fault: &HeapFault) -> Failure {
+        let kind = fault.kind.map_or("object", gcrucible_heap::Kind::name);
+        Failure {
+            oracle: "no_stale_reference".into(),
+            check: fault.what.name().into(),
+            site: kind.into(),
+            message: format!("at {} (operation {}): {fault}", self.op_name, self.op_index),
+        }
+    }
+
+    fn finish(mut self) -> RunReport {
+        let stats = self.heap.stats();
+        let counters = &mut self.report.counters;
+        counters.scenarios = 1;
+        counters.safepoints = stats.safepoints;
+        counters.collections_minor = stats.collections_minor;
+        counters.collections_major = stats.collections_major;
+        counters.objects_moved = stats.objects_moved;
+        counters.zombies = stats.zombies;
+        counters.bytes_scribbled = stats.bytes_scribbled;
+        counters.verifications = stats.verifications;
+        counters.futures_ready =
+            self.model.next_future - self.pending.iter().filter(|&&p| p != ModelValue::Nil).count() as u64;
+        let debug = self.heap.debug();
+        counters.costly = u64::from(
+            debug.collect == CollectMode::EverySafepoint
+                || debug.kind == KindMode::Major
+                || debug.verify == VerifyLevel::Full,
+        );
+        for _ in 0..stats.tlab_refills.min(1) {
+            self.pairs.event_on_all(EventKind::TlabRefill);
+        }
+        self.report.pairs = self.pairs.take();
+        self.report
+    }
+}
+
+/// The operation's name, for sites.
+fn name(op: &HeapOp) -> &'static str {
+    match op {
+        HeapOp::SwitchHolder(_) => "SwitchHolder",
+        HeapOp::Immediate(..) => "Immediate",
+        HeapOp::BigInt(..) => "BigInt",
+        HeapOp::String(..) => "String",
+        HeapOp::Array(..) => "Array",
+        HeapOp::Map(_) => "Map",
+        HeapOp::Instance(..) => "Instance",
+        HeapOp::Enum(..) => "Enum",
+        HeapOp::Cell(..) => "Cell",
+        HeapOp::Closure(..) => "Closure",
+        HeapOp::Bound(..) => "Bound",
+        HeapOp::Iterator(..) => "Iterator",
+        HeapOp::Error(..) => "Error",
+        HeapOp::Unscheduled(..) => "Unscheduled",
+        HeapOp::FutureCreate(_) => "FutureCreate",
+        HeapOp::FutureComplete(..) => "FutureComplete",
+        HeapOp::Copy(..) => "Copy",
+        HeapOp::Clear(_) => "Clear",
+        HeapOp::Load(..) => "Load",
+        HeapOp::StoreField(..) => "StoreField",
+        HeapOp::StoreElement(..) => "StoreElement",
+        HeapOp::Push(..) => "Push",
+        HeapOp::Insert(..) => "Insert",
+        HeapOp::Remove(..) => "Remove",
+        HeapOp::MapSet(..) => "MapSet",
+        HeapOp::MapGet(..) => "MapGet",
+        HeapOp::MapRemove(..) => "MapRemove",
+        HeapOp::DeepCopy(..) => "DeepCopy",
+        HeapOp::DeepEquals(..) => "DeepEquals",
+        HeapOp::Protect(_) => "Protect",
+        HeapOp::Unprotect(_) => "Unprotect",
+        HeapOp::Collect(_) => "Collect",
+    }
+}

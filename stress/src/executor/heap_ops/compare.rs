@@ -1,0 +1,184 @@
+//! Compares what the heap reaches with what the model reaches, up to isomorphism.
+
+use gcrucible_heap::{Checks, Kind, Mutator, Value};
+
+use super::model::{Model, Object, Value as ModelValue, text};
+
+/// Pairs of a heap value and the model's that it should be.
+pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
+
+/// A walk over pairs of heap values and model values. Its buffers are kept from one walk
+/// to the next.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// For each model object the heap object met with it, as an identity.
+    partners: Vec<Option<u64>>,
+    /// Identities of heap objects met.
+    met: rustc_hash::FxHashSet<u64>,
+    parts: Vec<ModelValue>,
+}
+
+impl Walk {
+    /// Walks everything that `work` reaches. Returns a digest of the structure, or where
+    /// the two differ and how.
+    pub(super) fn run<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        model: &Model,
+        mut work: Pairs<'p>,
+    ) -> Result<u64, (String, String)> {
+        self.partners.clear();
+        self.partners.resize(model.objects.len(), None);
+        self.met.clear();
+        let mut digest = 0u64;
+        while let Some((value, expected)) = work.pop() {
+            if let Some(found) = difference(m, value, model, expected) {
+                let site = site(model, expected);
+                return Err((site, format!("the heap has {found}, the model {expected:?}")));
+            }
+            let ModelValue::Object(at) = expected else { continue };
+            digest = digest.rotate_left(7) ^ u64::from(at);
+            if !has_identity(&model.objects[at as usize]) {
+                continue;
+            }
+            let identity = value.identity();
+            match self.partners[at as usize] {
+                Some(partner) if partner == identity => continue,
+                Some(_) => {
+                    let message = "two references to one object lead to two".to_owned();
+                    return Err((site(model, expected), message));
+                }
+                None => {}
+            }
+            self.partners[at as usize] = Some(identity);
+            if !self.met.insert(identity) {
+                let message = "references to two objects lead to one".to_owned();
+                return Err((site(model, expected), message));
+            }
+            self.push_parts(m, value, model, at, &mut work)?;
+        }
+        Ok(digest)
+    }
+
+    fn push_parts<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        value: Value<'p>,
+        model: &Model,
+        at: u32,
+        work: &mut Pairs<'p>,
+    ) -> Result<(), (String, String)> {
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.clear();
+        model.parts(at, &mut parts);
+        let before = work.len();
+        let mut expected = parts.iter().copied();
+        let mut push = |part: Option<Value<'p>>| {
+            if let Some(model) = expected.next() {
+                // A missing part shows up as a difference from anything but nil.
+                work.push((part.unwrap_or(Value::NIL), model));
+            }
+        };
+        let mut is_complete = true;
+        match &model.objects[at as usize] {
+            Object::Array(all) => (0..all.len()).for_each(|i| push(m.array_get(value, i as u32))),
+            Object::Instance(all) => (0..all.len()).for_each(|i| push(m.field(value, i as u32))),
+            Object::Map(all) => {
+                let mut position = 0;
+                let mut count = 0;
+                while let Some((next, key, found)) = m.map_next(value, position) {
+                    push(Some(key));
+                    push(Some(found));
+                    position = next;
+                    count += 1;
+                }
+                is_complete = count == all.len();
+            }
+            Object::Enum(_) => (0..2).for_each(|i| push(m.enum_payload(value, i))),
+            Object::Closure(_) => (0..2).for_each(|i| push(m.closure_capture(value, i))),
+            Object::Bound(_) => {
+                let bound = m.bound_parts(value);
+                push(bound.map(|(receiver, _)| receiver));
+                push(bound.map(|(_, function)| function));
+            }
+            Object::Unscheduled(_) => (0..2).for_each(|i| push(m.unscheduled_part(value, i))),
+            Object::Cell(_) => push(m.cell_get(value)),
+            Object::Iterator(_) => push(m.iterator_parts(value).map(|(source, _)| source)),
+            Object::Error(_) => push(m.error_parts(value).map(|(_, _, payload)| payload)),
+            Object::Future { .. } => push(m.future_state(value).map(|(_, payload)| payload)),
+            Object::BigInt(_) | Object::String(..) => {}
+        }
+        is_complete &= work.len() - before == parts.len();
+        self.parts = parts;
+        if is_complete {
+            return Ok(());
+        }
+        let object = &model.objects[at as usize];
+        Err((object.name().to_owned(), format!("a {} has lost entries", object.name())))
+    }
+}
+
+fn has_identity(object: &Object) -> bool {
+    !matches!(object, Object::BigInt(_) | Object::String(..))
+}
+
+fn site(model: &Model, expected: ModelValue) -> String {
+    model.object(expected).map_or("immediate", Object::name).to_owned()
+}
+
+/// What the heap has, in words, if it differs from the model's in kind, size or immediate
+/// content.
+pub(super) fn difference<'p, C: Checks>(
+    m: &Mutator<'p, C>,
+    value: Value<'p>,
+    model: &Model,
+    expected: ModelValue,
+) -> Option<String> {
+    let object = match expected {
+        ModelValue::Nil => return (!value.is_nil()).then(|| format!("{value:?}")),
+        ModelValue::Bool(b) => return (value.as_bool() != Some(b)).then(|| format!("{value:?}")),
+        ModelValue::Int(i) => {
+            return (value.as_small_int() != Some(i)).then(|| format!("{value:?}"));
+        }
+        ModelValue::Float(f) => {
+            return (value.as_float() != Some(f)).then(|| format!("{value:?}"));
+        }
+        ModelValue::Object(at) => &model.objects[at as usize],
+    };
+    let is_same = match object {
+        Object::BigInt(int) => m.as_int(value) == Some(*int),
+        Object::String(len, salt) => {
+            // Comparing lengths and ends finds foreign text; comparing all of it costs an
+            // allocation each time.
+            m.text(value).is_some_and(|found| {
+                found.len() == usize::from(*len)
+                    && (found.is_empty() || found.as_bytes()[0] == b'a' + (*salt % 26) as u8)
+                    && (found.len() < 64 || found == text(*len, *salt))
+            })
+        }
+        Object::Array(all) => m.array_len(value) == Some(all.len() as u32),
+        Object::Map(all) => m.map_len(value) == Some(all.len() as u32),
+        Object::Instance(all) => m.field_count(value) == Some(all.len() as u32),
+        Object::Enum(_) => m.kind(value) == Some(Kind::Enum),
+        Object::Cell(_) => m.kind(value) == Some(Kind::Cell),
+        Object::Closure(_) => m.kind(value) == Some(Kind::Closure),
+        Object::Bound(_) => m.kind(value) == Some(Kind::Bound),
+        Object::Iterator(_) => m.kind(value) == Some(Kind::Iterator),
+        Object::Error(_) => m.kind(value) == Some(Kind::Error),
+        Object::Unscheduled(_) => m.kind(value) == Some(Kind::Unscheduled),
+        Object::Future { id, is_ready, .. } => {
+            m.future_id(value) == Some(*id)
+                && m.future_state(value).map(|(state, _)| state)
+                    == Some(if *is_ready {
+                        gcrucible_heap::FutureState::Ready
+                    } else {
+                        gcrucible_heap::FutureState::Pending
+                    })
+        }
+    };
+    if is_same {
+        return None;
+    }
+    let kind = m.kind(value);
+    Some(kind.map_or_else(|| format!("{value:?}"), |kind| format!("another {}", kind.name())))
+}

@@ -1,0 +1,279 @@
+//! The reference model of heap operations: objects in a list, nothing moves, nothing dies.
+
+/// A value of the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Object(u32),
+}
+
+/// An object of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Object {
+    BigInt(i64),
+    String(u8, u16),
+    Array(Vec<Value>),
+    Map(Vec<(Value, Value)>),
+    Instance(Vec<Value>),
+    Enum([Value; 2]),
+    Cell(Value),
+    Closure([Value; 2]),
+    Bound([Value; 2]),
+    Iterator(Value),
+    Error(Value),
+    Unscheduled([Value; 2]),
+    Future { id: u64, is_ready: bool, payload: Value },
+}
+
+impl Object {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Object::BigInt(_) => "boxed int",
+            Object::String(..) => "string",
+            Object::Array(_) => "array",
+            Object::Map(_) => "map",
+            Object::Instance(_) => "instance",
+            Object::Enum(_) => "enum",
+            Object::Cell(_) => "cell",
+            Object::Closure(_) => "closure",
+            Object::Bound(_) => "bound method",
+            Object::Iterator(_) => "iterator",
+            Object::Error(_) => "error",
+            Object::Unscheduled(_) => "unscheduled future",
+            Object::Future { .. } => "future",
+        }
+    }
+}
+
+/// The whole state: what a heap of any kind must agree with.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) objects: Vec<Object>,
+    pub(super) registers: Vec<Vec<Value>>,
+    /// Live handles, in order of creation.
+    pub(super) handles: Vec<Value>,
+    pub(super) next_future: u64,
+}
+
+/// Text of a string object: what the operations allocate.
+pub(super) fn text(len: u8, salt: u16) -> String {
+    (0..u16::from(len)).map(|at| char::from(b'a' + ((at.wrapping_add(salt)) % 26) as u8)).collect()
+}
+
+impl Model {
+    pub(super) fn new(holders: usize, registers: usize) -> Self {
+        Model { registers: vec![vec![Value::Nil; registers]; holders], ..Model::default() }
+    }
+
+    pub(super) fn add(&mut self, object: Object) -> Value {
+        self.objects.push(object);
+        Value::Object(self.objects.len() as u32 - 1)
+    }
+
+    pub(super) fn object(&self, value: Value) -> Option<&Object> {
+        match value {
+            Value::Object(at) => Some(&self.objects[at as usize]),
+            _ => None,
+        }
+    }
+
+    pub(super) fn object_mut(&mut self, value: Value) -> Option<&mut Object> {
+        match value {
+            Value::Object(at) => Some(&mut self.objects[at as usize]),
+            _ => None,
+        }
+    }
+
+    pub(super) fn int(&self, value: Value) -> Option<i64> {
+        match (value, self.object(value)) {
+            (Value::Int(int), _) => Some(int),
+            (_, Some(Object::BigInt(int))) => Some(*int),
+            _ => None,
+        }
+    }
+
+    /// `==`: numbers and strings by value, all else by identity.
+    pub(super) fn are_equal(&self, a: Value, b: Value) -> bool {
+        if let (Some(a), Some(b)) = (self.int(a), self.int(b)) {
+            return a == b;
+        }
+        match (a, b) {
+            // The floats and ints that the operations make are all exact.
+            (Value::Float(a), Value::Float(b)) => a == b,
+            (Value::Float(float), _) => self.int(b).is_some_and(|int| int as f64 == float),
+            (_, Value::Float(float)) => self.int(a).is_some_and(|int| int as f64 == float),
+            _ => match (self.object(a), self.object(b)) {
+                (Some(Object::String(len, salt)), Some(Object::String(other, other_salt))) => {
+                    a == b || text(*len, *salt) == text(*other, *other_salt)
+                }
+                _ => a == b,
+            },
+        }
+    }
+
+    pub(super) fn map_entry(&self, map: Value, key: Value) -> Option<usize> {
+        let Some(Object::Map(entries)) = self.object(map) else { return None };
+        entries.iter().position(|&(other, _)| self.are_equal(other, key))
+    }
+
+    /// Part `n` (modulo how many there are) of an object that can be read.
+    pub(super) fn part(&self, object: Value, n: usize) -> Option<Value> {
+        let pick = |parts: &[Value]| (!parts.is_empty()).then(|| parts[n % parts.len()]);
+        match self.object(object)? {
+            Object::BigInt(_) | Object::String(..) => None,
+            Object::Array(parts) | Object::Instance(parts) => pick(parts),
+            Object::Map(entries) => {
+                (!entries.is_empty()).then(|| entries[n % entries.len()].1)
+            }
+            Object::Enum(parts)
+            | Object::Closure(parts)
+            | Object::Bound(parts)
+            | Object::Unscheduled(parts) => pick(parts),
+            Object::Cell(value) | Object::Iterator(value) | Object::Error(value) => Some(*value),
+            Object::Future { is_ready, payload, .. } => is_ready.then_some(*payload),
+        }
+    }
+
+    /// The parts of an object, in the order in which the comparison walks them.
+    pub(super) fn parts(&self, object: u32, parts: &mut Vec<Value>) {
+        match &self.objects[object as usize] {
+            Object::BigInt(_) | Object::String(..) => {}
+            Object::Array(all) | Object::Instance(all) => parts.extend(all),
+            Object::Map(entries) => entries.iter().for_each(|(k, v)| parts.extend([*k, *v])),
+            Object::Enum(all)
+            | Object::Closure(all)
+            | Object::Bound(all)
+            | Object::Unscheduled(all) => parts.extend(all),
+            Object::Cell(value) | Object::Iterator(value) | Object::Error(value) => {
+                parts.push(*value);
+            }
+            Object::Future { payload, .. } => parts.push(*payload),
+        }
+    }
+
+    fn is_shared_by_copies(&self, value: Value) -> bool {
+        match self.object(value) {
+            None => true,
+            Some(object) => matches!(
+                object,
+                Object::BigInt(_)
+                    | Object::String(..)
+                    | Object::Closure(_)
+                    | Object::Cell(_)
+                    | Object::Future { .. }
+            ),
+        }
+    }
+
+    /// A deep copy, cycles and sharing kept.
+    pub(super) fn deep_copy(&mut self, root: Value) -> Value {
+        let mut memo: Vec<(u32, u32)> = Vec::new();
+        self.copy_into(root, &mut memo)
+    }
+
+    fn copy_into(&mut self, root: Value, memo: &mut Vec<(u32, u32)>) -> Value {
+        // Two passes: first all copies as they are, then their parts replaced. No
+        // recursion, so deep structures are no problem.
+        let mut order = Vec::new();
+        let mut work = vec![root];
+        while let Some(value) = work.pop() {
+            let Value::Object(at) = value else { continue };
+            if self.is_shared_by_copies(value) || memo.iter().any(|&(from, _)| from == at) {
+                continue;
+            }
+            let copy = self.objects[at as usize].clone();
+            let Value::Object(to) = self.add(copy) else { continue };
+            memo.push((at, to));
+            order.push(to);
+            self.parts(at, &mut work);
+        }
+        let copied = |value: Value| match value {
+            Value::Object(at) => memo
+                .iter()
+                .find(|&&(from, _)| from == at)
+                .map_or(value, |&(_, to)| Value::Object(to)),
+            other => other,
+        };
+        for to in order {
+            match &mut self.objects[to as usize] {
+                Object::Array(parts) | Object::Instance(parts) => {
+                    parts.iter_mut().for_each(|part| *part = copied(*part));
+                }
+                Object::Map(entries) => {
+                    entries.iter_mut().for_each(|(k, v)| (*k, *v) = (copied(*k), copied(*v)));
+                }
+                Object::Enum(parts)
+                | Object::Closure(parts)
+                | Object::Bound(parts)
+                | Object::Unscheduled(parts) => {
+                    parts.iter_mut().for_each(|part| *part = copied(*part));
+                }
+                Object::Cell(part) | Object::Iterator(part) | Object::Error(part) => {
+                    *part = copied(*part);
+                }
+                Object::BigInt(_) | Object::String(..) | Object::Future { .. } => {}
+            }
+        }
+        copied(root)
+    }
+
+    /// Deep equality, by simultaneous walk; identity of sharing on both sides.
+    pub(super) fn deep_equals(&self, a: Value, b: Value) -> bool {
+        let mut paired: Vec<(u32, u32)> = Vec::new();
+        let mut work = vec![(a, b)];
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        while let Some((a, b)) = work.pop() {
+            let (Value::Object(x), Value::Object(y)) = (a, b) else {
+                if self.are_equal(a, b) {
+                    continue;
+                }
+                return false;
+            };
+            let (first, second) = (&self.objects[x as usize], &self.objects[y as usize]);
+            match (first, second) {
+                (Object::BigInt(_), Object::BigInt(_)) | (Object::String(..), Object::String(..)) => {
+                    if self.are_equal(a, b) {
+                        continue;
+                    }
+                    return false;
+                }
+                (Object::Closure(_), Object::Closure(_)) | (Object::Cell(_), Object::Cell(_)) => {
+                    if x == y {
+                        continue;
+                    }
+                    return false;
+                }
+                _ => {}
+            }
+            if std::mem::discriminant(first) != std::mem::discriminant(second) {
+                return false;
+            }
+            match paired.iter().find(|&&(p, q)| p == x || q == y) {
+                Some(&(p, q)) if p == x && q == y => continue,
+                Some(_) => return false,
+                None => paired.push((x, y)),
+            }
+            if let (
+                Object::Future { id, is_ready, .. },
+                Object::Future { id: other, is_ready: other_ready, .. },
+            ) = (first, second)
+            {
+                if is_ready != other_ready || (!is_ready && id != other) {
+                    return false;
+                }
+            }
+            left.clear();
+            right.clear();
+            self.parts(x, &mut left);
+            self.parts(y, &mut right);
+            if left.len() != right.len() {
+                return false;
+            }
+            work.extend(left.iter().copied().zip(right.iter().copied()));
+        }
+        true
+    }
+}

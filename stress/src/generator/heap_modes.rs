@@ -1,0 +1,132 @@
+//! Draws the heap of a scenario: its sizes and its debug modes.
+//!
+//! About a third of all scenarios is costly (see [`is_costly`]); the rest is cheap, so that
+//! many of them run.
+
+use gcrucible_heap::{
+    CollectMode, HeapConfig, HeapDebug, KindMode, PromoteMode, VerifyLevel, VerifyWhen,
+};
+
+use super::choices::Choices;
+
+/// What the user fixed; the rest is drawn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeapOverrides {
+    /// Sizes instead of drawn ones.
+    pub config: Option<HeapConfig>,
+    /// Modes instead of drawn ones.
+    pub debug: Option<HeapDebug>,
+}
+
+/// Draws sizes and modes. As many choices are taken with overrides as without, so that
+/// what is drawn afterwards stays the same.
+pub fn draw_heap<C: Choices>(c: &mut C, overrides: &HeapOverrides) -> (HeapConfig, HeapDebug) {
+    let config = draw_config(c);
+    let debug = draw_debug(c);
+    (overrides.config.unwrap_or(config), overrides.debug.clone().unwrap_or(debug))
+}
+
+/// Whether a heap collects at every safepoint, moves everything at each collection, or is
+/// verified in full.
+pub fn is_costly(debug: &HeapDebug) -> bool {
+    debug.collect == CollectMode::EverySafepoint
+        || debug.kind == KindMode::Major
+        || debug.verify == VerifyLevel::Full
+}
+
+fn draw_config<C: Choices>(c: &mut C) -> HeapConfig {
+    let block_bytes = 512 << c.below(4);
+    HeapConfig {
+        block_bytes,
+        card_bytes: (64 << c.below(4)).min(block_bytes),
+        nursery_bytes: 1024 << c.below(5),
+        tlab_bytes: 128 << c.below(4),
+        // One size for nearly all, so that heaps can be taken over from one scenario to the
+        // next.
+        limit_bytes: if c.chance(1, 32) { 1 << 20 } else { HeapConfig::tiny().limit_bytes },
+    }
+}
+
+fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
+    let zombie = c.chance(1, 4);
+    let mut debug = HeapDebug {
+        collect: draw_collect(c),
+        kind: [KindMode::Natural, KindMode::Minor, KindMode::Alternate][c.weighted(&[5, 3, 2])],
+        promote: [PromoteMode::Natural, PromoteMode::Always, PromoteMode::Never]
+            [c.weighted(&[6, 3, 1])],
+        zombie,
+        scribble: c.chance(1, 4),
+        quarantine: if c.chance(1, 4) { c.within(1, 3) as u16 } else { 0 },
+        tags: c.chance(1, 4),
+        verify: [VerifyLevel::Off, VerifyLevel::Quick][c.weighted(&[3, 2])],
+        verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]
+            [c.weighted(&[6, 1, 1])],
+    };
+    if zombie {
+        // Without these, zombies would be overwritten before anybody meets them.
+        debug.quarantine = debug.quarantine.max(1);
+        debug.tags = true;
+    }
+    match c.weighted(&[63, 13, 12, 12]) {
+        0 => {}
+        1 => debug.collect = CollectMode::EverySafepoint,
+        2 => debug.kind = KindMode::Major,
+        _ => debug.verify = VerifyLevel::Full,
+    }
+    debug
+}
+
+fn draw_collect<C: Choices>(c: &mut C) -> CollectMode {
+    match c.weighted(&[5, 7, 2, 6, 3, 1]) {
+        0 => CollectMode::Natural,
+        1 => CollectMode::EveryAllocations(c.within(1, 24)),
+        2 => CollectMode::Continuous,
+        3 => CollectMode::Seeded {
+            seed: u64::from(c.below(1 << 16)),
+            per_mille: [20, 60, 150, 400][c.below(4) as usize],
+        },
+        4 => {
+            let mut at = 0;
+            let points = (0..c.within(1, 4)).map(|_| {
+                at += u64::from(c.within(1, 40));
+                at
+            });
+            CollectMode::At(points.collect())
+        }
+        _ => CollectMode::Never,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::choices::SeededChoices;
+
+    #[test]
+    fn at_least_a_quarter_is_costly_and_all_can_be_written() {
+        let mut c = SeededChoices::new(1);
+        let mut costly = 0;
+        for _ in 0..1000 {
+            let (config, debug) = draw_heap(&mut c, &HeapOverrides::default());
+            costly += usize::from(is_costly(&debug));
+            assert_eq!(debug.to_string().parse(), Ok(debug));
+            assert!(config.card_bytes <= config.block_bytes);
+        }
+        assert!((250..500).contains(&costly), "{costly} of 1000");
+    }
+
+    #[test]
+    fn overrides_leave_what_follows_alone() {
+        let fixed = HeapOverrides {
+            config: Some(HeapConfig::tiny()),
+            debug: Some(HeapDebug::default()),
+        };
+        for seed in 0..20 {
+            let (mut a, mut b) = (SeededChoices::new(seed), SeededChoices::new(seed));
+            draw_heap(&mut a, &HeapOverrides::default());
+            let drawn = draw_heap(&mut b, &fixed);
+            assert_eq!(drawn, (HeapConfig::tiny(), HeapDebug::default()));
+            assert_eq!(a.bits(), b.bits());
+        }
+    }
+}

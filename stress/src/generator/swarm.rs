@@ -1,0 +1,140 @@
+//! Swarm testing (Groce et al., ISSTA 2012): each scenario has a random part of all
+//! features, so that rare combinations are not drowned by frequent ones.
+
+use super::choices::Choices;
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $variant:ident,)*) => {
+        /// Something that a scenario may have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Feature { $($(#[$doc])* $variant,)* }
+
+        impl Feature {
+            /// All features.
+            pub const ALL: &'static [Feature] = &[$(Feature::$variant,)*];
+        }
+    };
+}
+
+features! {
+    /// Arrays that change.
+    Arrays,
+    /// Maps.
+    Maps,
+    /// Arrays and maps that get shorter.
+    Removal,
+    /// Collections that change while something iterates over them.
+    IterateAndChange,
+    /// Instances.
+    Instances,
+    /// Objects that refer to themselves.
+    Cycles,
+    /// Closures.
+    Closures,
+    /// Variables that closures share.
+    SharedCells,
+    /// `catch`.
+    Catch,
+    /// `finally`.
+    Finally,
+    /// `throw`.
+    Throw,
+    /// Errors of the machine.
+    RuntimeErrors,
+    /// Functions that call themselves.
+    Recursion,
+    /// Loops.
+    Loops,
+    /// Tasks that start tasks.
+    NestedTasks,
+    /// Futures in shared arrays.
+    SharedFutures,
+    /// Awaits in the middle of expressions.
+    AwaitInside,
+    /// `cancel`.
+    Cancel,
+    /// `cancellation_requested`.
+    CancellationRequested,
+    /// `sleep`.
+    Sleep,
+    /// `yield_now`.
+    Yield,
+    /// `collect`.
+    Collect,
+    /// `deep_copy` and `deep_equals`.
+    DeepCopy,
+    /// Ints that are boxed.
+    BigInts,
+    /// Floats.
+    Floats,
+    /// Strings that are made at run time.
+    Strings,
+    /// `print` in the middle of everything.
+    Print,
+    /// Tasks that module initialisation starts.
+    TasksAtInit,
+    /// Stores to globals after initialisation.
+    LateGlobalStores,
+    /// The host cancels calls.
+    HostCancel,
+    /// The host drops calls.
+    HostDrop,
+    /// The host takes call ids twice, or again.
+    HostIds,
+    /// The host protects results.
+    HostProtect,
+    /// The host collects.
+    HostCollect,
+    /// The host lets time pass.
+    HostTime,
+    /// The host waits between calls.
+    HostJoin,
+}
+
+/// A set of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swarm(u64);
+
+impl Swarm {
+    /// Every feature.
+    pub const ALL: Swarm = Swarm(u64::MAX);
+
+    /// Draws which features a scenario has: half of them, three quarters, or all.
+    pub fn draw<C: Choices>(c: &mut C) -> Self {
+        let (first, second) = (c.bits(), c.bits());
+        Swarm(match c.weighted(&[5, 3, 2]) {
+            0 => first | second,
+            1 => first,
+            _ => u64::MAX,
+        })
+    }
+
+    /// Whether a feature is on.
+    pub fn has(self, feature: Feature) -> bool {
+        self.0 & (1 << feature as u8) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::choices::{ByteChoices, SeededChoices};
+
+    #[test]
+    fn each_feature_is_on_in_some_scenarios_and_off_in_others() {
+        let mut c = SeededChoices::new(3);
+        let swarms: Vec<Swarm> = (0..64).map(|_| Swarm::draw(&mut c)).collect();
+        for &feature in Feature::ALL {
+            let on = swarms.iter().filter(|swarm| swarm.has(feature)).count();
+            assert!((24..64).contains(&on), "{feature:?}: {on} of 64");
+        }
+        assert!(Feature::ALL.len() <= 64);
+    }
+
+    #[test]
+    fn without_choices_there_are_no_features() {
+        let swarm = Swarm::draw(&mut ByteChoices::new(&[]));
+        assert!(Feature::ALL.iter().all(|&feature| !swarm.has(feature)));
+    }
+}
