@@ -1,0 +1,319 @@
+//! Tokens to tree: recursive descent with a limit on nesting.
+//!
+//! Parsing never stops at an error. What is missing is reported and replaced by an
+//! error node, then the parser skips to the next statement; at one token it reports at
+//! most once. So all errors of a file are found in one go.
+//!
+//! Two limits bound the recursion of this and of all later passes: the depth of the
+//! parser's own calls, and the height of the tree, which a long chain of operators
+//! (`a + b + c …`) raises without any recursion here.
+
+mod expr;
+mod literal;
+mod stmt;
+
+use crate::ast::{
+    Ast, Decl, DeclId, DeclKind, Expr, ExprId, ExprKind, Function, FunctionNodeId, List, Stmt,
+    StmtId, StmtKind, Symbol,
+};
+use crate::diagnostic::Sink;
+use crate::lexer::{Token, TokenKind, lex};
+use crate::source::Span;
+
+/// The deepest nesting of blocks, brackets, closures and prefix operators.
+const MAX_NESTING: u32 = 128;
+
+/// The highest tree, counted in nested operations and blocks; a chain of operators may
+/// have as many operands.
+const MAX_HEIGHT: u32 = 600;
+
+/// The tree of `text`; errors go to `sink`. `None` if the text is nested too deeply for
+/// the passes that follow.
+pub(crate) fn parse<'s>(text: &'s str, sink: &mut Sink) -> Option<Ast<'s>> {
+    let tokens = lex(text, sink);
+    let mut parser = Parser {
+        text,
+        tokens,
+        at: 0,
+        ast: Ast::with_capacity(text.len()),
+        sink,
+        heights: Vec::with_capacity(text.len() / 5),
+        tallest: 0,
+        depth: 0,
+        is_too_deep: false,
+        is_in_brackets: false,
+        is_in_head: false,
+        last_error_at: usize::MAX,
+        pending_exprs: Vec::new(),
+        pending_stmts: Vec::new(),
+    };
+    parser.module();
+    (!parser.is_too_deep).then_some(parser.ast)
+}
+
+struct Parser<'s, 'd> {
+    text: &'s str,
+    /// The last one is [`TokenKind::End`].
+    tokens: Vec<Token>,
+    /// The current token.
+    at: usize,
+    ast: Ast<'s>,
+    sink: &'d mut Sink,
+    /// For each expression the height of its tree.
+    heights: Vec<u32>,
+    /// The height of the tallest tree of the current block.
+    tallest: u32,
+    depth: u32,
+    is_too_deep: bool,
+    /// Whether line ends are ignored.
+    is_in_brackets: bool,
+    /// Whether a `{` after a name begins the body of an `if`, `while` or `for`.
+    is_in_head: bool,
+    last_error_at: usize,
+    /// Stacks of the lists that are being read.
+    pending_exprs: Vec<ExprId>,
+    pending_stmts: Vec<StmtId>,
+}
+
+impl<'s> Parser<'s, '_> {
+    fn module(&mut self) {
+        let name = self.ast.names.intern("<module>");
+        let end = self.text.len() as u32;
+        let id = self.reserve_function();
+        let body = self.stmts(TokenKind::End);
+        self.ast.functions[id.index()] = Function {
+            name,
+            parameters: List::default(),
+            body,
+            span: Span::new(0, end),
+        };
+    }
+
+    fn token(&self) -> Token {
+        self.tokens[self.at]
+    }
+
+    fn kind(&self) -> TokenKind {
+        self.token().kind
+    }
+
+    /// The kind of the token behind the current one.
+    fn next_kind(&self) -> TokenKind {
+        self.tokens
+            .get(self.at + 1)
+            .map_or(TokenKind::End, |token| token.kind)
+    }
+
+    /// The span of the token before the current one.
+    fn last_span(&self) -> Span {
+        self.at
+            .checked_sub(1)
+            .map_or(Span::default(), |last| self.tokens[last].span)
+    }
+
+    fn is(&self, kind: TokenKind) -> bool {
+        self.kind() == kind
+    }
+
+    /// Takes the current token. The last one stays.
+    fn bump(&mut self) -> Token {
+        let token = self.token();
+        if token.kind != TokenKind::End {
+            self.at += 1;
+        }
+        token
+    }
+
+    fn eat(&mut self, kind: TokenKind) -> bool {
+        let found = self.is(kind);
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    /// Takes a token of this kind, or reports that `what` was expected.
+    fn expect(&mut self, kind: TokenKind, what: &str) -> bool {
+        let found = self.eat(kind);
+        if !found {
+            self.unexpected(what);
+        }
+        found
+    }
+
+    /// Takes a closing bracket, or reports it missing and skips to it if it stands
+    /// further on in the same statement.
+    fn close(&mut self, kind: TokenKind, what: &str) {
+        if self.expect(kind, what) {
+            return;
+        }
+        let mut at = self.at;
+        let mut open = 0u32;
+        while self.tokens[at].kind != TokenKind::End && !self.tokens[at].is_on_new_line {
+            let found = self.tokens[at].kind;
+            if open == 0 && found == kind {
+                self.at = at + 1;
+                return;
+            }
+            match found {
+                TokenKind::ParenOpen | TokenKind::BracketOpen | TokenKind::BraceOpen => open += 1,
+                TokenKind::ParenClose | TokenKind::BracketClose | TokenKind::BraceClose => {
+                    match open.checked_sub(1) {
+                        Some(rest) => open = rest,
+                        None => return,
+                    }
+                }
+                TokenKind::Semicolon => return,
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    fn slice(&self, span: Span) -> &'s str {
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("")
+    }
+
+    /// Reports the current token, once.
+    fn unexpected(&mut self, expected: &str) {
+        if self.last_error_at == self.at || self.is_too_deep {
+            return;
+        }
+        self.last_error_at = self.at;
+        let token = self.token();
+        let message = match token.kind {
+            TokenKind::End => "unexpected end of the file".to_owned(),
+            TokenKind::Reserved => {
+                format!("`{}` is a reserved word", self.slice(token.span))
+            }
+            _ => {
+                let text = self.slice(token.span);
+                let mut shown: String = text.chars().take(40).collect();
+                if shown.len() < text.len() {
+                    shown.push('…');
+                }
+                format!("unexpected `{shown}`")
+            }
+        };
+        self.sink.report_expected(token.span, message, expected);
+    }
+
+    /// Goes one level deeper. At the limit it reports that, drops the rest of the text
+    /// and says false.
+    fn enter(&mut self) -> bool {
+        if self.depth >= MAX_NESTING {
+            self.too_deep(format!(
+                "nested too deeply, the limit is {MAX_NESTING} levels"
+            ));
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    fn too_deep(&mut self, message: String) {
+        if !self.is_too_deep {
+            self.is_too_deep = true;
+            let span = self.token().span;
+            self.sink.report(span, message);
+        }
+        self.at = self.tokens.len() - 1;
+    }
+
+    fn height(&self, id: ExprId) -> u32 {
+        self.heights[id.index()]
+    }
+
+    /// Adds an expression whose operands have trees of at most this height.
+    fn add(&mut self, kind: ExprKind, span: Span, at: u32, operands: u32) -> ExprId {
+        let height = operands + 1;
+        if height > MAX_HEIGHT {
+            self.too_deep(format!(
+                "expression too long, the limit is {MAX_HEIGHT} operations that depend on one \
+                 another"
+            ));
+        }
+        self.tallest = self.tallest.max(height);
+        let id = ExprId(self.ast.exprs.len() as u32);
+        self.ast.exprs.push(Expr { kind, span, at });
+        self.heights.push(height);
+        id
+    }
+
+    fn add_leaf(&mut self, kind: ExprKind, span: Span) -> ExprId {
+        self.add(kind, span, span.start, 0)
+    }
+
+    fn error_expr(&mut self) -> ExprId {
+        let span = self.token().span;
+        self.add_leaf(ExprKind::Error, span)
+    }
+
+    fn add_stmt(&mut self, kind: StmtKind, span: Span) -> StmtId {
+        let id = StmtId(self.ast.stmts.len() as u32);
+        self.ast.stmts.push(Stmt { kind, span });
+        id
+    }
+
+    fn add_decl(&mut self, name: Symbol, kind: DeclKind, span: Span) -> DeclId {
+        let id = DeclId(self.ast.decls.len() as u32);
+        self.ast.decls.push(Decl { name, kind, span });
+        id
+    }
+
+    /// A number for a function whose text begins here, so that functions are numbered in
+    /// the order of the source.
+    fn reserve_function(&mut self) -> FunctionNodeId {
+        let id = FunctionNodeId(self.ast.functions.len() as u32);
+        self.ast.functions.push(Function {
+            name: Symbol::EMPTY,
+            parameters: List::default(),
+            body: List::default(),
+            span: Span::default(),
+        });
+        id
+    }
+
+    /// Makes a list of the expressions pushed since `base`.
+    fn finish_exprs(&mut self, base: usize) -> List {
+        let start = self.ast.expr_ids.len() as u32;
+        self.ast.expr_ids.extend(self.pending_exprs.drain(base..));
+        List {
+            start,
+            len: self.ast.expr_ids.len() as u32 - start,
+        }
+    }
+
+    fn finish_stmts(&mut self, base: usize) -> List {
+        let start = self.ast.stmt_ids.len() as u32;
+        self.ast.stmt_ids.extend(self.pending_stmts.drain(base..));
+        List {
+            start,
+            len: self.ast.stmt_ids.len() as u32 - start,
+        }
+    }
+
+    /// A name; if there is none, that is reported and the name is
+    /// [`Symbol::EMPTY`]; a word or number in its place is skipped.
+    fn name(&mut self, what: &str) -> (Symbol, Span) {
+        let span = self.token().span;
+        if self.eat(TokenKind::Name) {
+            (self.ast.names.intern(self.slice(span)), span)
+        } else {
+            self.unexpected(what);
+            if self.kind().is_in_place_of_name() && !self.token().is_on_new_line {
+                self.bump();
+            }
+            (Symbol::EMPTY, span)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
