@@ -228,6 +228,19 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.heap.refill(self.tlab, words)
     }
 
+    /// Makes sure that several allocations of `words` words in all succeed without a
+    /// collection between, large objects among them.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub(crate) fn reserve_all(&self, words: u64) -> Result<(), NeedsMemory> {
+        if words <= u64::from(self.region().block_words() / 2) {
+            self.reserve(words as u32)
+        } else {
+            self.heap.allocator.lock().grant(self.region(), words)
+        }
+    }
+
     fn is_large(&self, words: u32) -> bool {
         words > self.region().block_words() / 2
     }

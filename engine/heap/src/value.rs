@@ -286,6 +286,11 @@ impl Slot {
         self.get() == Word::NIL
     }
 
+    /// Whether it holds a reference to an object, which needs no permit.
+    pub fn is_object(&self) -> bool {
+        self.get().is_object()
+    }
+
     /// Moves what `from` holds into this slot and leaves nil there, which needs no permit.
     pub fn take_from(&self, from: &Slot) {
         self.set(from.get());

@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The Crux virtual machine: runs verified bytecode in slices on the moving heap.
+//!
+//! ```text
+//! program        a program loaded into a heap: constants, functions, globals
+//! vm, slice      one task's machine; what goes into a slice and what comes out
+//! stack, frame   registers, and the frames that own them
+//! exception      handlers, completions, unwinding
+//! roots          what the collector finds in a machine
+//! interpreter/   the instructions
+//! builtins/      built-in functions and methods
+//! display        values as text
+//! ```
+//!
+//! The machine never calls up. A slice *returns* what happened ([`SliceEnd`]), and the
+//! engine decides what comes next. A slice is synchronous, waits for nothing and runs
+//! under one shared permit; what a collection may move is touched only within it.
+
+mod builtins;
+pub mod display;
+mod exception;
+mod frame;
+mod interpreter;
+mod program;
+mod roots;
+mod slice;
+mod stack;
+mod vm;
+
+pub use display::display;
+pub use program::{LoadError, LoadedProgram};
+pub use slice::{SliceEnd, SliceInput, SliceOutcome};
+pub use vm::Vm;

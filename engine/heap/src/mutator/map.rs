@@ -86,6 +86,27 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(self.reference(at))
     }
 
+    /// A new map with these keys and values; a later key wins over an equal one.
+    ///
+    /// # Errors
+    /// When a collection is due first, and for a NaN key; nothing has changed then.
+    pub fn map_of(&self, pairs: &[(Value<'p>, Value<'p>)]) -> Result<Value<'p>, MapStoreError> {
+        // Storage doubles until all pairs fit. All of it is asked for at once: an
+        // operation that is held up at its second allocation again and again never ends.
+        let mut words = u64::from(MAP_WORDS);
+        let mut capacity = 0;
+        while capacity < pairs.len() as u32 {
+            capacity = (capacity * 2).max(4);
+            words += u64::from(storage_words(capacity));
+        }
+        self.reserve_all(words)?;
+        let map = self.map()?;
+        for &(key, value) in pairs {
+            self.map_set(map, key, value)?;
+        }
+        Ok(map)
+    }
+
     fn half(&self, table: Table, index: u32) -> u32 {
         let (word, shift) = table.half(index);
         (self.region().raw(word) >> shift) as u32

@@ -1,0 +1,213 @@
+//! Methods of arrays, maps, strings and ranges.
+
+use gcrucible_bytecode::{ErrorKind, Method, Reg};
+use gcrucible_heap::{Checks, Kind, Slot, Value};
+
+use crate::display::write_display;
+use crate::interpreter::{Context, Made};
+use crate::stack::Registers;
+
+/// Receiver and arguments of a call.
+#[derive(Clone, Copy)]
+struct Call<'p, 'a> {
+    receiver: Value<'p>,
+    args: &'a [Slot],
+}
+
+impl<'p, C: Checks> Context<'p, C> {
+    /// Calls the built-in method that string constant `name` names on the receiver in
+    /// `base`.
+    #[inline(never)]
+    pub(crate) fn call_method(
+        &self,
+        registers: Registers<'_, C>,
+        base: Reg,
+        name: u16,
+        argc: u8,
+    ) -> Made<'p> {
+        let receiver = registers.get(&self.m, base);
+        let kind = self.m.kind(receiver);
+        let (Some(kind), Some(method)) = (kind, self.program.method(name)) else {
+            return Err(ErrorKind::UnknownMethod.into());
+        };
+        if !has_method(kind, method) {
+            return Err(ErrorKind::UnknownMethod.into());
+        }
+        let (fewest, most) = method.arity();
+        if argc < fewest || argc > most {
+            return Err(ErrorKind::WrongArity.into());
+        }
+        let args = &registers.range(base, 1 + usize::from(argc))[1..];
+        let call = Call { receiver, args };
+        match (kind, method) {
+            (_, Method::Len) => self
+                .len(receiver)
+                .unwrap_or(Err(ErrorKind::UnknownMethod.into())),
+            (Kind::Array, _) => self.array_method(method, call),
+            (Kind::Map, _) => self.map_method(method, call),
+            (_, Method::Slice) => self.string_slice(call),
+            _ => self.string_has(call),
+        }
+    }
+
+    fn arg(&self, call: Call<'p, '_>, index: usize) -> Value<'p> {
+        self.m.load_root(&call.args[index])
+    }
+
+    fn array_method(&self, method: Method, call: Call<'p, '_>) -> Made<'p> {
+        let array = call.receiver;
+        let out_of_bounds = || ErrorKind::IndexOutOfBounds.into();
+        match method {
+            Method::Push => {
+                self.m.array_push(array, self.arg(call, 0))?;
+                Ok(Value::NIL)
+            }
+            Method::Pop => self.m.array_pop(array).ok_or_else(out_of_bounds),
+            Method::Insert => {
+                let index = self.index(self.arg(call, 0))?;
+                let index = index.ok_or(ErrorKind::IndexOutOfBounds)?;
+                if self.m.array_insert(array, index, self.arg(call, 1))? {
+                    Ok(Value::NIL)
+                } else {
+                    Err(out_of_bounds())
+                }
+            }
+            Method::Remove => {
+                let index = self.index(self.arg(call, 0))?;
+                let removed = index.and_then(|index| self.m.array_remove(array, index));
+                removed.ok_or_else(out_of_bounds)
+            }
+            Method::Clear => {
+                self.m.array_clear(array);
+                Ok(Value::NIL)
+            }
+            Method::Has => {
+                let wanted = self.arg(call, 0);
+                let has = self
+                    .elements(array)
+                    .any(|element| self.m.are_equal(element, wanted));
+                Ok(Value::bool(has))
+            }
+            Method::Slice => {
+                let len = self.m.array_len(array).unwrap_or(0);
+                let (from, to) = self.bounds(call, len as usize)?;
+                let elements: Vec<_> = self.elements(array).skip(from).take(to - from).collect();
+                Ok(self.m.array(&elements)?)
+            }
+            Method::Join => self.join(call),
+            Method::Len | Method::Get | Method::Keys | Method::Values => {
+                Err(ErrorKind::UnknownMethod.into())
+            }
+        }
+    }
+
+    fn map_method(&self, method: Method, call: Call<'p, '_>) -> Made<'p> {
+        let map = call.receiver;
+        match method {
+            Method::Remove => {
+                let removed = self.m.map_remove(map, self.arg(call, 0));
+                Ok(removed.unwrap_or(Value::NIL))
+            }
+            Method::Clear => {
+                self.m.map_clear(map);
+                Ok(Value::NIL)
+            }
+            Method::Has => {
+                let has = self.m.map_get(map, self.arg(call, 0)).is_some();
+                Ok(Value::bool(has))
+            }
+            Method::Get => match self.m.map_get(map, self.arg(call, 0)) {
+                Some(value) => Ok(value),
+                None if call.args.len() == 2 => Ok(self.arg(call, 1)),
+                None => Ok(Value::NIL),
+            },
+            Method::Keys => {
+                let keys: Vec<_> = self.entries(map).map(|(key, _)| key).collect();
+                Ok(self.m.array(&keys)?)
+            }
+            Method::Values => {
+                let values: Vec<_> = self.entries(map).map(|(_, value)| value).collect();
+                Ok(self.m.array(&values)?)
+            }
+            Method::Push
+            | Method::Pop
+            | Method::Insert
+            | Method::Len
+            | Method::Slice
+            | Method::Join => Err(ErrorKind::UnknownMethod.into()),
+        }
+    }
+
+    fn elements(&self, array: Value<'p>) -> impl Iterator<Item = Value<'p>> {
+        let mut index = 0;
+        std::iter::from_fn(move || {
+            index += 1;
+            self.m.array_get(array, index - 1)
+        })
+    }
+
+    fn entries(&self, map: Value<'p>) -> impl Iterator<Item = (Value<'p>, Value<'p>)> {
+        let mut position = 0;
+        std::iter::from_fn(move || {
+            let (next, key, value) = self.m.map_next(map, position)?;
+            position = next;
+            Some((key, value))
+        })
+    }
+
+    /// The arguments of `slice`: in order and within `len`.
+    fn bounds(
+        &self,
+        call: Call<'p, '_>,
+        len: usize,
+    ) -> Result<(usize, usize), crate::interpreter::Stop<'p>> {
+        let (from, to) = (
+            self.index(self.arg(call, 0))?,
+            self.index(self.arg(call, 1))?,
+        );
+        match (from, to) {
+            (Some(from), Some(to)) if from <= to && to as usize <= len => {
+                Ok((from as usize, to as usize))
+            }
+            _ => Err(ErrorKind::IndexOutOfBounds.into()),
+        }
+    }
+
+    fn join(&self, call: Call<'p, '_>) -> Made<'p> {
+        let separator = self.arg(call, 0);
+        let separator = self.m.text(separator).ok_or(ErrorKind::TypeError)?;
+        let mut text = String::new();
+        for (index, element) in self.elements(call.receiver).enumerate() {
+            if index > 0 {
+                text.push_str(separator);
+            }
+            write_display(&self.m, self.program.program(), element, &mut text);
+        }
+        Ok(self.m.string(&text)?)
+    }
+
+    fn string_slice(&self, call: Call<'p, '_>) -> Made<'p> {
+        let text = self.m.text(call.receiver).ok_or(ErrorKind::TypeError)?;
+        let (from, to) = self.bounds(call, text.len())?;
+        let part = text.get(from..to).ok_or(ErrorKind::IndexOutOfBounds)?;
+        Ok(self.m.string(part)?)
+    }
+
+    fn string_has(&self, call: Call<'p, '_>) -> Made<'p> {
+        let text = self.m.text(call.receiver).ok_or(ErrorKind::TypeError)?;
+        let part = self.m.text(self.arg(call, 0)).ok_or(ErrorKind::TypeError)?;
+        Ok(Value::bool(text.contains(part)))
+    }
+}
+
+/// Whether objects of this kind have the method.
+fn has_method(kind: Kind, method: Method) -> bool {
+    match method {
+        Method::Push | Method::Pop | Method::Insert | Method::Join => kind == Kind::Array,
+        Method::Get | Method::Keys | Method::Values => kind == Kind::Map,
+        Method::Remove | Method::Clear => matches!(kind, Kind::Array | Kind::Map),
+        Method::Has => matches!(kind, Kind::Array | Kind::Map | Kind::String),
+        Method::Slice => matches!(kind, Kind::Array | Kind::String),
+        Method::Len => matches!(kind, Kind::Array | Kind::Map | Kind::String | Kind::Range),
+    }
+}

@@ -1,0 +1,169 @@
+//! Values as text, as `print`, `str` and interpolation show them.
+
+use std::fmt::Write as _;
+
+use gcrucible_bytecode::{ErrorKind, Program};
+use gcrucible_heap::{Checks, Kind, Mutator, Value};
+
+/// Levels of containers that are shown; the outermost is level 1.
+const LEVELS_SHOWN: u32 = 3;
+
+/// The display text of a value.
+pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Value<'p>) -> String {
+    let mut text = String::new();
+    write_display(m, program, value, &mut text);
+    text
+}
+
+/// Appends the display text of a value.
+pub(crate) fn write_display<'p, C: Checks>(
+    m: &Mutator<'p, C>,
+    program: &Program,
+    value: Value<'p>,
+    out: &mut String,
+) {
+    Display { m, program, out }.value(value, 0);
+}
+
+struct Display<'a, 'p, C: Checks> {
+    m: &'a Mutator<'p, C>,
+    program: &'a Program,
+    out: &'a mut String,
+}
+
+impl<'p, C: Checks> Display<'_, 'p, C> {
+    fn text(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn formatted(&mut self, text: std::fmt::Arguments<'_>) {
+        self.out
+            .write_fmt(text)
+            .expect("writing to a string cannot fail");
+    }
+
+    /// `value`, which lies in `levels` containers.
+    fn value(&mut self, value: Value<'p>, levels: u32) {
+        if let Some(int) = self.m.as_int(value) {
+            return self.formatted(format_args!("{int}"));
+        }
+        if let Some(float) = value.as_float() {
+            return self.formatted(format_args!("{float:?}"));
+        }
+        if let Some(bool) = value.as_bool() {
+            return self.formatted(format_args!("{bool}"));
+        }
+        match self.m.kind(value) {
+            Some(Kind::String) => self.string(value, levels),
+            Some(Kind::Array) => self.array(value, levels + 1),
+            Some(Kind::Map) => self.map(value, levels + 1),
+            Some(Kind::Instance) => self.instance(value, levels + 1),
+            Some(Kind::Range) => {
+                if let Some((start, end)) = self.m.range_bounds(value) {
+                    self.formatted(format_args!("{start}..{end}"));
+                }
+            }
+            Some(Kind::Closure) => self.function(value),
+            Some(Kind::Bound) => match self.m.bound_parts(value) {
+                Some((_, function)) => self.function(function),
+                None => self.text("<fn>"),
+            },
+            Some(Kind::Error) => self.error(value),
+            Some(Kind::Future | Kind::Unscheduled) => self.text("<future>"),
+            Some(Kind::Iterator) => self.text("<iterator>"),
+            // Programs never hold the other kinds.
+            Some(other) => self.formatted(format_args!("<{}>", other.name())),
+            None => self.text("nil"),
+        }
+    }
+
+    fn string(&mut self, string: Value<'p>, levels: u32) {
+        let text = self.m.text(string).unwrap_or_default();
+        if levels == 0 {
+            self.text(text);
+        } else {
+            self.formatted(format_args!("{text:?}"));
+        }
+    }
+
+    fn array(&mut self, array: Value<'p>, level: u32) {
+        if level > LEVELS_SHOWN {
+            return self.text("[...]");
+        }
+        self.text("[");
+        let mut index = 0;
+        while let Some(element) = self.m.array_get(array, index) {
+            if index > 0 {
+                self.text(", ");
+            }
+            self.value(element, level);
+            index += 1;
+        }
+        self.text("]");
+    }
+
+    fn map(&mut self, map: Value<'p>, level: u32) {
+        if level > LEVELS_SHOWN {
+            return self.text("{...}");
+        }
+        self.text("{");
+        let mut position = 0;
+        let mut is_first = true;
+        while let Some((next, key, value)) = self.m.map_next(map, position) {
+            if !is_first {
+                self.text(", ");
+            }
+            is_first = false;
+            self.value(key, level);
+            self.text(": ");
+            self.value(value, level);
+            position = next;
+        }
+        self.text("}");
+    }
+
+    fn instance(&mut self, instance: Value<'p>, level: u32) {
+        let Some(class) = self
+            .m
+            .class(instance)
+            .and_then(|class| self.program.classes.get(usize::from(class)))
+        else {
+            return self.text("<instance>");
+        };
+        self.text(&class.name);
+        if level > LEVELS_SHOWN {
+            return self.text(" {...}");
+        }
+        self.text(" {");
+        for (index, field) in class.fields.iter().enumerate() {
+            self.text(if index == 0 { " " } else { ", " });
+            self.text(field);
+            self.text(": ");
+            let value = self.m.field(instance, index as u32);
+            self.value(value.unwrap_or(Value::NIL), level);
+        }
+        self.text(if class.fields.is_empty() { "}" } else { " }" });
+    }
+
+    fn function(&mut self, closure: Value<'p>) {
+        let function = self
+            .m
+            .closure_function(closure)
+            .and_then(|function| self.program.functions.get(usize::from(function)));
+        let name = function.map_or("", |function| &function.name);
+        self.formatted(format_args!("<fn {name}>"));
+    }
+
+    fn error(&mut self, error: Value<'p>) {
+        let Some((kind, message, _)) = self.m.error_parts(error) else {
+            return;
+        };
+        self.text(match ErrorKind::from_number(kind) {
+            Some(ErrorKind::User) | None => "Error",
+            Some(kind) => kind.name(),
+        });
+        self.text(": ");
+        let message = self.m.text(message).unwrap_or_default();
+        self.text(message);
+    }
+}

@@ -1,0 +1,206 @@
+//! Operators on numbers and text: everything that the run loop does not do in place.
+
+use std::cmp::Ordering;
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::{Checks, Mutator, Value};
+
+use super::{Context, Made, Safepoint, Stop};
+
+/// An operator on two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+}
+
+/// A number.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+impl Number {
+    fn of<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Option<Number> {
+        match m.as_int(value) {
+            Some(int) => Some(Number::Int(int)),
+            None => value.as_float().map(Number::Float),
+        }
+    }
+
+    fn as_float(self) -> f64 {
+        match self {
+            Number::Int(int) => int as f64,
+            Number::Float(float) => float,
+        }
+    }
+}
+
+impl<'p, C: Checks> Context<'p, C> {
+    /// `lhs operator rhs`.
+    pub(super) fn binary(
+        &self,
+        operator: Operator,
+        lhs: Value<'p>,
+        rhs: Value<'p>,
+        safepoint: Safepoint,
+    ) -> Made<'p> {
+        if let (Some(a), Some(b)) = (lhs.as_float(), rhs.as_float()) {
+            return Ok(Value::float(on_floats(operator, a, b)));
+        }
+        match (Number::of(&self.m, lhs), Number::of(&self.m, rhs)) {
+            (Some(Number::Int(a)), Some(Number::Int(b))) => {
+                self.int(on_ints(operator, a, b)?, safepoint)
+            }
+            (Some(a), Some(b)) => Ok(Value::float(on_floats(
+                operator,
+                a.as_float(),
+                b.as_float(),
+            ))),
+            _ if operator == Operator::Add => self.concatenation(lhs, rhs, safepoint),
+            _ => Err(ErrorKind::TypeError.into()),
+        }
+    }
+
+    fn concatenation(&self, lhs: Value<'p>, rhs: Value<'p>, safepoint: Safepoint) -> Made<'p> {
+        match (self.m.text(lhs), self.m.text(rhs)) {
+            (Some(a), Some(b)) => {
+                self.safepoint(safepoint)?;
+                Ok(self.m.string(&[a, b].concat())?)
+            }
+            _ => Err(ErrorKind::TypeError.into()),
+        }
+    }
+
+    /// An int, boxed if it must be.
+    pub(super) fn int(&self, int: i64, safepoint: Safepoint) -> Made<'p> {
+        match Value::small_int(int) {
+            Some(value) => Ok(value),
+            None => {
+                self.safepoint(safepoint)?;
+                Ok(self.m.int(int)?)
+            }
+        }
+    }
+
+    /// `-value`.
+    pub(super) fn negated(&self, value: Value<'p>, safepoint: Safepoint) -> Made<'p> {
+        match Number::of(&self.m, value) {
+            Some(Number::Int(int)) => {
+                let negated = int.checked_neg().ok_or(ErrorKind::Overflow)?;
+                self.int(negated, safepoint)
+            }
+            Some(Number::Float(float)) => Ok(Value::float(-float)),
+            None => Err(ErrorKind::TypeError.into()),
+        }
+    }
+
+    /// How `lhs` compares with `rhs`; `None` if one of them is a NaN.
+    pub(super) fn compared(
+        &self,
+        lhs: Value<'p>,
+        rhs: Value<'p>,
+    ) -> Result<Option<Ordering>, Stop<'p>> {
+        match (Number::of(&self.m, lhs), Number::of(&self.m, rhs)) {
+            (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(Some(a.cmp(&b))),
+            (Some(Number::Float(a)), Some(Number::Float(b))) => Ok(a.partial_cmp(&b)),
+            (Some(Number::Int(a)), Some(Number::Float(b))) => Ok(int_with_float(a, b)),
+            (Some(Number::Float(a)), Some(Number::Int(b))) => {
+                Ok(int_with_float(b, a).map(Ordering::reverse))
+            }
+            _ => match (self.m.text(lhs), self.m.text(rhs)) {
+                (Some(a), Some(b)) => Ok(Some(a.as_bytes().cmp(b.as_bytes()))),
+                _ => Err(ErrorKind::TypeError.into()),
+            },
+        }
+    }
+}
+
+fn on_ints(operator: Operator, a: i64, b: i64) -> Result<i64, ErrorKind> {
+    let result = match operator {
+        Operator::Add => a.checked_add(b),
+        Operator::Sub => a.checked_sub(b),
+        Operator::Mul => a.checked_mul(b),
+        Operator::Div | Operator::Rem if b == 0 => return Err(ErrorKind::DivideByZero),
+        Operator::Div => a.checked_div(b),
+        // The one remainder that the processor cannot do is 0, which fits.
+        Operator::Rem => Some(a.wrapping_rem(b)),
+    };
+    result.ok_or(ErrorKind::Overflow)
+}
+
+fn on_floats(operator: Operator, a: f64, b: f64) -> f64 {
+    match operator {
+        Operator::Add => a + b,
+        Operator::Sub => a - b,
+        Operator::Mul => a * b,
+        Operator::Div => a / b,
+        Operator::Rem => a % b,
+    }
+}
+
+/// How an int compares with a float, exactly: as equality does it, so that of `<`, `==`
+/// and `>` always one holds.
+fn int_with_float(int: i64, float: f64) -> Option<Ordering> {
+    const OUT_OF_RANGE: f64 = 9_223_372_036_854_775_808.0;
+    if float.is_nan() {
+        return None;
+    }
+    if float >= OUT_OF_RANGE {
+        return Some(Ordering::Less);
+    }
+    if float < -OUT_OF_RANGE {
+        return Some(Ordering::Greater);
+    }
+    let whole = float.floor();
+    match int.cmp(&(whole as i64)) {
+        Ordering::Equal if float > whole => Some(Ordering::Less),
+        ordering => Some(ordering),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_int_and_a_float_compare_exactly() {
+        use Ordering::{Equal, Greater, Less};
+        let big = (1_i64 << 53) + 1;
+        for (int, float, expected) in [
+            (1, 1.0, Some(Equal)),
+            (1, 1.5, Some(Less)),
+            (2, 1.5, Some(Greater)),
+            (-2, -1.5, Some(Less)),
+            (-1, -1.5, Some(Greater)),
+            (big, (1_i64 << 53) as f64, Some(Greater)),
+            (i64::MAX, 9_223_372_036_854_775_808.0, Some(Less)),
+            (i64::MIN, -9_223_372_036_854_775_808.0, Some(Equal)),
+            (i64::MIN, f64::NEG_INFINITY, Some(Greater)),
+            (i64::MAX, f64::INFINITY, Some(Less)),
+            (0, f64::NAN, None),
+        ] {
+            assert_eq!(int_with_float(int, float), expected, "{int} and {float:?}");
+        }
+    }
+
+    #[test]
+    fn int_results_that_do_not_fit_are_overflows() {
+        assert_eq!(
+            on_ints(Operator::Add, i64::MAX, 1),
+            Err(ErrorKind::Overflow)
+        );
+        assert_eq!(
+            on_ints(Operator::Div, i64::MIN, -1),
+            Err(ErrorKind::Overflow)
+        );
+        assert_eq!(on_ints(Operator::Rem, i64::MIN, -1), Ok(0));
+        assert_eq!(on_ints(Operator::Rem, -7, 3), Ok(-1));
+        assert_eq!(on_ints(Operator::Div, -7, 2), Ok(-3));
+        assert_eq!(on_ints(Operator::Rem, 1, 0), Err(ErrorKind::DivideByZero));
+    }
+}

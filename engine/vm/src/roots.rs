@@ -1,0 +1,102 @@
+//! What the collector finds in a machine.
+
+use gcrucible_heap::{RootAudit, RootKind, RootProvider, RootTracer, Tlab};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::exception::Completion;
+use crate::vm::{Start, Vm};
+
+impl RootProvider for Vm {
+    fn name(&self) -> String {
+        format!("task {}", self.task)
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        let state = self.state.lock();
+        let functions = &self.program.program().functions;
+        for frame in &state.control.frames {
+            let locals = functions[usize::from(frame.function)].locals;
+            let slots = state.control.stack.frame(frame.base, frame.registers);
+            let (callee, registers) = slots.split_first().expect("a frame has a callee");
+            let (locals, temporaries) = registers.split_at(usize::from(locals));
+            tracer.slot(RootKind::Callee, callee);
+            for local in locals {
+                tracer.slot(RootKind::Local, local);
+            }
+            for temporary in temporaries {
+                // B-13: operands that wait for their operation are left out.
+                if seeded_bugs::is_on(Bug::B13) {
+                    if temporary.is_object() {
+                        seeded_bugs::note_triggered(Bug::B13);
+                    }
+                    continue;
+                }
+                tracer.slot(RootKind::Temporary, temporary);
+            }
+        }
+        for value in state
+            .control
+            .completions
+            .iter()
+            .filter_map(Completion::value)
+        {
+            // B-14: the value in flight through `finally` is left out.
+            if seeded_bugs::is_on(Bug::B14) {
+                if value.is_object() {
+                    seeded_bugs::note_triggered(Bug::B14);
+                }
+                continue;
+            }
+            tracer.slot(RootKind::InFlight, value);
+        }
+        if let Start::Call { callee, args } = &state.start {
+            tracer.slot(RootKind::Callee, callee);
+            for arg in args {
+                tracer.slot(RootKind::Local, arg);
+            }
+        }
+        tracer.slot(RootKind::Result, &self.exchange);
+    }
+
+    /// Goes over the stack slot by slot from its top, and says of each which frame's it
+    /// is; the trace goes frame by frame.
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        audit.root(RootKind::Result, &self.exchange);
+        let state = self.state.lock();
+        match &state.start {
+            Start::Call { callee, args } => {
+                for index in (0..args.len()).rev() {
+                    audit.root(RootKind::Local, &args[index]);
+                }
+                audit.root(RootKind::Callee, callee);
+            }
+            Start::None | Start::Init { .. } => {}
+        }
+        for completion in state.control.completions.iter().rev() {
+            match completion {
+                Completion::ResumeWith { value, .. } => audit.root(RootKind::InFlight, value),
+                Completion::Throw { value } => audit.root(RootKind::InFlight, value),
+                Completion::Resume { .. } => {}
+            }
+        }
+        let used = state.control.stack.used();
+        let mut frames = state.control.frames.iter().rev().peekable();
+        for (index, slot) in used.iter().enumerate().rev() {
+            while frames.peek().is_some_and(|frame| frame.base > index) {
+                frames.next();
+            }
+            let Some(frame) = frames.peek() else { break };
+            let function = &self.program.program().functions[usize::from(frame.function)];
+            let kind = match (index - frame.base).checked_sub(1) {
+                None => RootKind::Callee,
+                Some(register) if register < usize::from(function.locals) => RootKind::Local,
+                Some(_) => RootKind::Temporary,
+            };
+            audit.root(kind, slot);
+        }
+    }
+
+    fn tlab(&self) -> Option<&Tlab> {
+        Some(&self.tlab)
+    }
+}
