@@ -265,6 +265,15 @@ impl Slot {
         Self(AtomicU64::new(NIL))
     }
 
+    /// A slot that holds an immediate value, which needs no permit.
+    ///
+    /// # Panics
+    /// If the value is a reference.
+    pub fn immediate(value: Value<'static>) -> Self {
+        assert!(!value.is_object(), "a reference needs a permit");
+        Self(AtomicU64::new(value.word().0))
+    }
+
     #[inline(always)]
     pub(crate) fn get(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))

@@ -3,6 +3,14 @@
 //! draws a random number.
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
+pub mod clock;
 pub mod memory;
+pub mod platform;
 pub mod seeded_bugs;
 pub mod sync;
+#[cfg(feature = "tokio")]
+pub mod tokio_platform;
+
+pub use platform::{Place, Platform, Task, yield_point};
+#[cfg(feature = "tokio")]
+pub use tokio_platform::TokioPlatform;

@@ -110,4 +110,16 @@ impl<'p, C: Checks> Mutator<'p, C> {
         word.store(state as u64, Release);
         true
     }
+
+    /// What seeded bug B-51 does: a settled future becomes cancelled. Does nothing in a
+    /// build without the switches.
+    pub fn future_overwrite_with_cancelled(&self, future: Value<'p>) {
+        if !seeded_bugs::COMPILED_IN {
+            return;
+        }
+        if let Some(at) = self.as_kind(future, Kind::Future) {
+            let word = self.region().word(at + raw::FUTURE_STATE);
+            word.store(FutureState::Cancelled as u64, Release);
+        }
+    }
 }

@@ -1,0 +1,64 @@
+//! The seam for scheduling: everything that time, threads and chance can do to the engine
+//! goes through one trait. `tokio_platform` implements it for production; a harness
+//! implements it to decide itself who runs when.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A task of the engine.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A place at which a task lets others go first: what a scheduler sees of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Number of the task.
+    pub task: u32,
+    /// Function that the task runs; [`Place::ENGINE`] for a yield point of the engine's own.
+    pub function: u16,
+    /// Index of its next instruction, or the number of the yield point.
+    pub at: u32,
+}
+
+impl Place {
+    /// Stands for the engine instead of a function of the program.
+    pub const ENGINE: u16 = u16::MAX;
+}
+
+/// What the engine needs from the world.
+pub trait Platform: Send + Sync + 'static {
+    /// Runs a task. `number` is unique in the engine; tasks are numbered from 1 in order of
+    /// creation.
+    fn spawn(&self, number: u32, task: Task);
+
+    /// Ends after this much time.
+    fn sleep(&self, duration: Duration) -> Task;
+
+    /// Time since the platform's start.
+    fn now(&self) -> Duration;
+
+    /// A random number.
+    fn random(&self) -> u64;
+
+    /// How many instructions the next slice of a task may run; at least 1.
+    fn fuel(&self, task: u32) -> u32;
+
+    /// Whether others go first now. Called again, with `has_yielded` true, when the task
+    /// is polled after that; returns `Ready` then. A platform that needs no yielding is
+    /// always ready.
+    fn poll_yield(&self, place: Place, has_yielded: bool, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// Lets others go first, if the platform wants to. Every step between which another task
+/// may see a state of its own has one of these before it, so that a simulated platform can
+/// try all orders of steps.
+pub async fn yield_point(platform: &dyn Platform, place: Place) {
+    let mut has_yielded = false;
+    std::future::poll_fn(|cx| {
+        let poll = platform.poll_yield(place, has_yielded, cx);
+        has_yielded = true;
+        poll
+    })
+    .await;
+}

@@ -1,0 +1,231 @@
+//! Calls of the host, by id.
+//!
+//! An id stays taken from its reservation until the call has really ended, however it
+//! ends; a duplicate is refused without touching the first; the clean-up of an ended call
+//! never removes its successor (I-17).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use gcrucible_heap::{Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
+
+use crate::cancellation::Token;
+use crate::futures::Signal;
+
+/// A call in progress or ended. It keeps the value it ended with alive.
+pub struct Call {
+    id: u32,
+    task: u32,
+    token: Arc<Token>,
+    value: Slot,
+    outcome: Mutex<Option<Outcome>>,
+    ended: Signal,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned; [`Call::value`] holds the value.
+    Returned,
+    /// It ended with an error nobody caught; [`Call::value`] holds it.
+    Threw,
+    /// It ended with an error while its cancellation was requested, or never started.
+    Cancelled,
+}
+
+/// Why a call could not be started or cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// A call with that id has not ended yet.
+    DuplicateCallId(u32),
+    /// No call with that id is in progress.
+    CallNotFound(u32),
+    /// The program exports no such name.
+    UnknownExport(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::DuplicateCallId(id) => write!(f, "call {id} has not ended yet"),
+            CallError::CallNotFound(id) => write!(f, "no call {id} is in progress"),
+            CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Call {
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Number of the task that runs it.
+    pub fn task(&self) -> u32 {
+        self.task
+    }
+
+    /// The value or error it ended with; nil before that.
+    pub fn value(&self) -> &Slot {
+        &self.value
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        *self.outcome.lock()
+    }
+
+    pub(crate) fn token(&self) -> &Arc<Token> {
+        &self.token
+    }
+}
+
+impl RootProvider for Call {
+    fn name(&self) -> String {
+        format!("call {}", self.id)
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        tracer.slot(RootKind::CallResult, &self.value);
+    }
+
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        audit.root(RootKind::CallResult, &self.value);
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).field("task", &self.task).finish()
+    }
+}
+
+/// The calls in progress.
+#[derive(Debug, Default)]
+pub(crate) struct CallTable {
+    calls: Mutex<BTreeMap<u32, Arc<Call>>>,
+}
+
+impl CallTable {
+    /// Takes an id for a new call that `task` will run.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        heap: &Heap,
+        id: u32,
+        new_task: impl FnOnce() -> u32,
+    ) -> Result<CallGuard, CallError> {
+        let mut calls = self.calls.lock();
+        if calls.contains_key(&id) {
+            return Err(CallError::DuplicateCallId(id));
+        }
+        let call = Arc::new(Call {
+            id,
+            task: new_task(),
+            token: Arc::default(),
+            value: Slot::nil(),
+            outcome: Mutex::default(),
+            ended: Signal::default(),
+        });
+        let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
+        heap.add_provider(weak);
+        calls.insert(id, Arc::clone(&call));
+        Ok(CallGuard { table: Arc::clone(self), call })
+    }
+
+    /// The call with an id, if it is in progress.
+    pub(crate) fn find(&self, id: u32) -> Result<Arc<Call>, CallError> {
+        let mut calls = self.calls.lock();
+        let call = calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))?;
+        if seeded_bugs::is_on(Bug::B60) {
+            // B-60: who looks a call up to cancel it frees its id, before it has ended.
+            seeded_bugs::note_triggered(Bug::B60);
+            calls.remove(&id);
+        }
+        Ok(call)
+    }
+
+    /// Number of calls in progress; zero at rest (I-18).
+    pub(crate) fn open(&self) -> usize {
+        self.calls.lock().len()
+    }
+}
+
+/// The reservation of an id, held by the call's task: the id is free when it drops.
+#[derive(Debug)]
+pub(crate) struct CallGuard {
+    table: Arc<CallTable>,
+    call: Arc<Call>,
+}
+
+impl CallGuard {
+    pub(crate) fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// Frees the id and notes how the call ended.
+    pub(crate) fn end(self, outcome: Outcome) -> Arc<Call> {
+        *self.call.outcome.lock() = Some(outcome);
+        Arc::clone(&self.call)
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        let mut calls = self.table.calls.lock();
+        let is_ours = calls.get(&self.call.id).is_some_and(|call| Arc::ptr_eq(call, &self.call));
+        // B-60 again: the guard of a call whose id was freed early removes its successor.
+        if is_ours || seeded_bugs::is_on(Bug::B60) {
+            calls.remove(&self.call.id);
+        }
+        drop(calls);
+        // A call whose task was dropped ends here; who waits must not wait for ever.
+        let mut outcome = self.call.outcome.lock();
+        outcome.get_or_insert(Outcome::Cancelled);
+        drop(outcome);
+        self.call.ended.notify();
+    }
+}
+
+/// The host's end of a call. Dropping it requests cancellation of a call that has not
+/// ended (I-18).
+#[derive(Debug)]
+pub struct CallHandle {
+    call: Arc<Call>,
+    engine: crate::Engine,
+}
+
+impl CallHandle {
+    pub(crate) fn new(call: Arc<Call>, engine: crate::Engine) -> Self {
+        CallHandle { call, engine }
+    }
+
+    /// The call.
+    pub fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// Waits until the call has ended.
+    pub async fn join(&self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.call.outcome() {
+                // Another joiner may wait for the same signal.
+                self.call.ended.notify();
+                return outcome;
+            }
+            self.call.ended.wait().await;
+        }
+    }
+}
+
+impl Drop for CallHandle {
+    fn drop(&mut self) {
+        if self.call.outcome().is_none() {
+            self.engine.cancel_task(self.call.task, self.call.token());
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The embedder's door.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use gcrucible_bytecode::Program;
+use gcrucible_heap::{
+    Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
+    Region, Slot, Unchecked, Value,
+};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::{Place, Platform, yield_point};
+use gcrucible_vm::{LoadedProgram, Vm};
+
+use crate::call::{CallError, CallHandle, CallTable};
+use crate::cancellation::Token;
+use crate::event::{EngineEvent, Observer};
+use crate::futures::Registry;
+use crate::task::{self, Runs, Task, yield_points};
+
+/// An engine: one heap, one program, any number of tasks. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Sizes of the heap.
+    pub heap: HeapConfig,
+    /// Debug modes of the heap.
+    pub debug: HeapDebug,
+    /// Frames of a task after which a call throws `StackOverflow`.
+    pub max_frames: usize,
+    /// Whether several threads run tasks at once.
+    pub is_parallel: bool,
+}
+
+impl Default for EngineOptions {
+    /// For production: no debug modes, several threads.
+    fn default() -> Self {
+        EngineOptions {
+            heap: HeapConfig::default(),
+            debug: HeapDebug::default(),
+            max_frames: Vm::MAX_FRAMES_PRODUCTION,
+            is_parallel: true,
+        }
+    }
+}
+
+/// Why an engine could not be made.
+#[derive(Debug)]
+pub enum EngineError {
+    /// There is no address space for the heap.
+    Memory(std::io::Error),
+    /// The program was refused, in words.
+    Program(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineError::Memory(error) => write!(f, "no address space for the heap: {error}"),
+            EngineError::Program(why) => write!(f, "the program was refused: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// What all tasks share.
+pub(crate) struct Inner {
+    pub(crate) heap: Arc<Heap>,
+    pub(crate) program: Arc<LoadedProgram>,
+    pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) calls: Arc<CallTable>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    max_frames: usize,
+    next_task: AtomicU32,
+    tasks: task::Tasks,
+}
+
+impl Engine {
+    /// The call id under which [`Engine::start_init`] runs.
+    pub const INIT_CALL: u32 = u32::MAX;
+    /// The task number of the collector that `collect=continuous` runs.
+    pub const COLLECTOR_TASK: u32 = u32::MAX - 1;
+
+    /// An engine with a heap of its own.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn new(
+        program: Arc<Program>,
+        options: &EngineOptions,
+        platform: Arc<dyn Platform>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Engine, EngineError> {
+        let region = Region::new(&options.heap).map_err(EngineError::Memory)?;
+        Self::in_region(region, program, options, platform, observer)
+    }
+
+    /// The same, whose heap takes over a region that another heap had.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub fn in_region(
+        region: Region,
+        program: Arc<Program>,
+        options: &EngineOptions,
+        platform: Arc<dyn Platform>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Engine, EngineError> {
+        let heap = Heap::in_region(region, options.heap, options.debug.clone())
+            .map_err(EngineError::Memory)?;
+        heap.set_parallel(options.is_parallel);
+        let loaded = {
+            let permit = heap.try_shared().expect("a new heap has no collector");
+            LoadedProgram::load(&heap, &permit, program)
+                .map_err(|error| EngineError::Program(error.to_string()))?
+        };
+        let engine = Engine {
+            inner: Arc::new(Inner {
+                registry: Registry::new(&heap),
+                heap,
+                program: loaded,
+                platform,
+                calls: Arc::default(),
+                observer,
+                max_frames: options.max_frames,
+                next_task: AtomicU32::new(1),
+                tasks: task::Tasks::default(),
+            }),
+        };
+        if options.debug.collect == CollectMode::Continuous {
+            engine.spawn_collector();
+        }
+        Ok(engine)
+    }
+
+    /// Starts the call that runs the modules' top level and then freezes the globals.
+    ///
+    /// # Errors
+    /// [`CallError::DuplicateCallId`] if it is running.
+    pub fn start_init(&self) -> Result<CallHandle, CallError> {
+        self.start(Self::INIT_CALL, |vm| {
+            vm.start_init();
+            Ok(())
+        })
+    }
+
+    /// Starts a call of an exported function of the entry module, with int arguments.
+    ///
+    /// # Errors
+    /// [`CallError::DuplicateCallId`] while a call has that id,
+    /// [`CallError::UnknownExport`].
+    pub fn start_call(&self, id: u32, export: &str, args: &[i32]) -> Result<CallHandle, CallError> {
+        let inner = &self.inner;
+        let global = inner
+            .program
+            .program()
+            .entry_export(export)
+            .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
+        self.start(id, |vm| {
+            let args: Vec<Slot> = args.iter().map(|&arg| Slot::immediate(Value::int32(arg))).collect();
+            vm.start_call(inner.program.global(global), &args);
+            Ok(())
+        })
+    }
+
+    fn start(
+        &self,
+        id: u32,
+        prepare: impl FnOnce(&Vm) -> Result<(), CallError>,
+    ) -> Result<CallHandle, CallError> {
+        let guard = self.inner.calls.reserve(&self.inner.heap, id, || self.inner.new_task())?;
+        let call = Arc::clone(guard.call());
+        let vm = self.inner.new_vm(call.task());
+        prepare(&vm)?;
+        self.inner.observe(&EngineEvent::CallStarted { call: &call });
+        self.spawn(call.task(), vm, Arc::clone(call.token()), Runs::Call(guard));
+        Ok(CallHandle::new(call, self.clone()))
+    }
+
+    /// Requests cancellation of a call in progress.
+    ///
+    /// # Errors
+    /// [`CallError::CallNotFound`] if there is none with that id.
+    pub fn cancel_call(&self, id: u32) -> Result<(), CallError> {
+        let call = self.inner.calls.find(id)?;
+        self.cancel_task(call.task(), call.token());
+        Ok(())
+    }
+
+    /// Requests cancellation of a task; harmless when it was requested before.
+    pub(crate) fn cancel_task(&self, task: u32, token: &Token) {
+        self.inner.observe(&EngineEvent::CancelRequested { task });
+        if token.request() {
+            self.inner.wake_cancelled(task);
+        }
+    }
+
+    /// Starts a task.
+    pub(crate) fn spawn(&self, number: u32, vm: Arc<Vm>, token: Arc<Token>, runs: Runs) {
+        let task = Arc::new(Task::new(number, vm, token));
+        self.inner.tasks.add(&task);
+        let engine = self.clone();
+        let future: gcrucible_platform::Task = if self.inner.heap.debug().needs_checks() {
+            Box::pin(task::drive::<Checked>(engine, task, runs))
+        } else {
+            Box::pin(task::drive::<Unchecked>(engine, task, runs))
+        };
+        self.inner.platform.spawn(number, future);
+    }
+
+    /// The platform task of `collect=continuous`: it asks for a collection, and at once
+    /// again. It ends with the engine's last task.
+    fn spawn_collector(&self) {
+        let inner = Arc::downgrade(&self.inner);
+        let platform = Arc::clone(&self.inner.platform);
+        let place = Place {
+            task: Self::COLLECTOR_TASK,
+            function: Place::ENGINE,
+            at: yield_points::CONTINUOUS_COLLECTION,
+        };
+        let collector = async move {
+            loop {
+                yield_point(&*platform, place).await;
+                let Some(inner) = inner.upgrade() else { return };
+                let kind = inner.heap.kind_to_collect();
+                inner.collect(kind).await;
+            }
+        };
+        self.inner.platform.spawn(Self::COLLECTOR_TASK, Box::pin(collector));
+    }
+
+    /// Collects now, if no slice is running.
+    pub fn try_collect(&self, kind: CollectionKind) -> Option<CollectionReport> {
+        let mut permit = self.inner.heap.try_exclusive()?;
+        let report = self.inner.heap.collect(&mut permit, kind);
+        drop(permit);
+        self.inner.observe(&EngineEvent::Collected { report: &report });
+        Some(report)
+    }
+
+    /// The heap.
+    pub fn heap(&self) -> &Arc<Heap> {
+        &self.inner.heap
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<LoadedProgram> {
+        &self.inner.program
+    }
+
+    /// Number of unfinished futures; zero at rest (I-14).
+    pub fn active_future_count(&self) -> usize {
+        self.inner.registry.active_future_count()
+    }
+
+    /// Number of calls in progress; zero at rest (I-18).
+    pub fn open_call_count(&self) -> usize {
+        self.inner.calls.open()
+    }
+
+    /// Tasks that wait for futures, with the future's id.
+    pub fn waiting_tasks(&self) -> Vec<(u32, u64)> {
+        self.inner.registry.waiting()
+    }
+
+    /// Function and instruction at which a live task stands.
+    pub fn position(&self, task: u32) -> Option<(u16, u32)> {
+        self.inner.tasks.find(task).map(|task| task.vm().position())
+    }
+
+    /// Takes the heap back when nothing else uses it: tasks, handles and other clones of
+    /// the engine must be gone.
+    pub fn into_heap(self) -> Option<Arc<Heap>> {
+        Arc::into_inner(self.inner).map(|inner| inner.heap)
+    }
+}
+
+impl Inner {
+    pub(crate) fn observe(&self, event: &EngineEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.event(event);
+        }
+    }
+
+    pub(crate) fn new_task(&self) -> u32 {
+        self.next_task.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn new_vm(&self, task: u32) -> Arc<Vm> {
+        Vm::with_max_frames(&self.heap, Arc::clone(&self.program), task, self.max_frames)
+    }
+
+    /// Wakes a task that waits, because its cancellation was requested.
+    fn wake_cancelled(&self, number: u32) {
+        if let Some(task) = self.tasks.find(number) {
+            if task.is_waiting() {
+                self.observe(&EngineEvent::Woken { task: number });
+            }
+            task.signal().notify();
+        }
+    }
+
+    /// Stops the world and collects.
+    pub(crate) async fn collect(&self, kind: CollectionKind) {
+        let report = {
+            let mut permit = self.heap.exclusive().await;
+            self.heap.collect(&mut permit, kind)
+        };
+        self.observe(&EngineEvent::Collected { report: &report });
+    }
+
+    /// Requests cancellation of the future in a machine's exchange slot. A future that has
+    /// ended stays as it is (I-11).
+    pub(crate) async fn cancel_future<C: Checks>(&self, engine: &Engine, future: u64, slot: &Slot) {
+        match self.registry.runner(future) {
+            Some((runner, token)) => engine.cancel_task(runner, &token),
+            None => {
+                if seeded_bugs::is_on(Bug::B51) {
+                    // B-51: cancelling a settled future makes it cancelled.
+                    let permit = self.heap.shared().await;
+                    let m = permit.mutator::<C>(self.registry.tlab());
+                    m.future_overwrite_with_cancelled(m.load_root(slot));
+                    seeded_bugs::note_triggered(Bug::B51);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("futures", &self.registry).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! The registry: the root of unfinished futures, and of nothing else (I-13).
+//!
+//! A future gets its id from a counter that never goes back, and leaves the registry when
+//! it is settled. So an id that is absent but below the next one is resolved, whatever
+//! happened between a task's await and the engine's answer (I-15); its value is read from
+//! the future object, which lives as long as somebody refers to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gcrucible_heap::{
+    Checks, Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
+
+use super::Signal;
+use crate::cancellation::Token;
+
+/// Unfinished futures.
+pub struct Registry {
+    state: Mutex<State>,
+    tlab: Tlab,
+}
+
+#[derive(Default)]
+struct State {
+    next_id: u64,
+    entries: BTreeMap<u64, Entry>,
+}
+
+struct Entry {
+    future: Arc<Slot>,
+    /// Callee and arguments until the body starts.
+    unscheduled: Slot,
+    runner: u32,
+    token: Arc<Token>,
+    waiters: Vec<(u32, Arc<Signal>)>,
+}
+
+/// What a wait for a future comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The task is on the list and will be notified once.
+    Waiting,
+    /// The future is settled.
+    Resolved,
+    /// No future ever had that id.
+    NotFound,
+}
+
+/// An entry that was taken out of the registry.
+pub struct Removed {
+    pub(crate) waiters: Vec<(u32, Arc<Signal>)>,
+}
+
+impl Registry {
+    /// An empty registry, registered as a root provider. Ids start at 1.
+    pub fn new(heap: &Heap) -> Arc<Registry> {
+        let registry = Arc::new(Registry {
+            state: Mutex::new(State { next_id: 1, ..State::default() }),
+            tlab: Tlab::new(1 << 29),
+        });
+        let weak: std::sync::Weak<Registry> = Arc::downgrade(&registry);
+        heap.add_provider(weak);
+        registry
+    }
+
+    /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
+    /// own buffer, and leaves it in `exchange`. Returns its id.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing has changed then.
+    pub(crate) fn register<C: Checks>(
+        &self,
+        permit: &SharedPermit<'_>,
+        exchange: &Slot,
+        runner: u32,
+        token: Arc<Token>,
+    ) -> Result<u64, gcrucible_heap::NeedsMemory> {
+        let mut state = self.state.lock();
+        let id = state.next_id;
+        let m = permit.mutator::<C>(&self.tlab);
+        let future = m.future(id)?;
+        let entry = Entry {
+            future: Arc::new(Slot::nil()),
+            unscheduled: Slot::nil(),
+            runner,
+            token,
+            waiters: Vec::new(),
+        };
+        entry.unscheduled.copy_from(exchange);
+        m.store(&entry.future, future);
+        m.store(exchange, future);
+        state.next_id += 1;
+        state.entries.insert(id, entry);
+        Ok(id)
+    }
+
+    /// The slot of a pending future.
+    pub(crate) fn future(&self, id: u64) -> Option<Arc<Slot>> {
+        self.state.lock().entries.get(&id).map(|entry| Arc::clone(&entry.future))
+    }
+
+    /// Moves callee and arguments of a future that starts into `slot`.
+    pub(crate) fn start(&self, id: u64, slot: &Slot) {
+        if let Some(entry) = self.state.lock().entries.get(&id) {
+            slot.take_from(&entry.unscheduled);
+        }
+    }
+
+    /// Runner and token of a pending future.
+    pub(crate) fn runner(&self, id: u64) -> Option<(u32, Arc<Token>)> {
+        let state = self.state.lock();
+        let entry = state.entries.get(&id)?;
+        Some((entry.runner, Arc::clone(&entry.token)))
+    }
+
+    /// Whether the id is one that the registry knows as pending, has known, or never had.
+    pub(crate) fn look_up(&self, id: u64) -> Wait {
+        Self::answer(&self.state.lock(), id)
+    }
+
+    fn answer(state: &State, id: u64) -> Wait {
+        if state.entries.contains_key(&id) {
+            Wait::Waiting
+        } else if seeded_bugs::is_on(Bug::B45) {
+            // B-45: an absent id is an error instead of resolved.
+            seeded_bugs::note_triggered(Bug::B45);
+            Wait::NotFound
+        } else if id < state.next_id {
+            Wait::Resolved
+        } else {
+            Wait::NotFound
+        }
+    }
+
+    /// Puts a task on the list of those who wait for `id`, if it is pending. Check and
+    /// registration are one step: between them the future could settle, and nobody would
+    /// wake the task (I-12).
+    pub(crate) fn wait(&self, id: u64, task: u32, signal: &Arc<Signal>) -> Wait {
+        let mut state = self.state.lock();
+        let answer = Self::answer(&state, id);
+        if answer == Wait::Waiting
+            && let Some(entry) = state.entries.get_mut(&id)
+        {
+            entry.waiters.push((task, Arc::clone(signal)));
+        }
+        answer
+    }
+
+    /// Takes a task off the list again.
+    pub(crate) fn stop_waiting(&self, id: u64, task: u32) {
+        if let Some(entry) = self.state.lock().entries.get_mut(&id) {
+            entry.waiters.retain(|&(waiter, _)| waiter != task);
+        }
+    }
+
+    /// Takes a settled future out.
+    pub(crate) fn remove(&self, id: u64) -> Option<Removed> {
+        let mut state = self.state.lock();
+        if seeded_bugs::is_on(Bug::B47) {
+            // B-47: the entry of a finished future stays, and keeps it alive.
+            seeded_bugs::note_triggered(Bug::B47);
+            let entry = state.entries.get_mut(&id)?;
+            return Some(Removed { waiters: std::mem::take(&mut entry.waiters) });
+        }
+        let entry = state.entries.remove(&id)?;
+        Some(Removed { waiters: entry.waiters })
+    }
+
+    /// Number of unfinished futures; zero at rest (I-14).
+    pub fn active_future_count(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
+    /// Who waits for whom: task and id of the future.
+    pub fn waiting(&self) -> Vec<(u32, u64)> {
+        let state = self.state.lock();
+        let mut waiting: Vec<(u32, u64)> = state
+            .entries
+            .iter()
+            .flat_map(|(&id, entry)| entry.waiters.iter().map(move |&(task, _)| (task, id)))
+            .collect();
+        waiting.sort_unstable();
+        waiting
+    }
+
+    pub(crate) fn tlab(&self) -> &Tlab {
+        &self.tlab
+    }
+}
+
+impl RootProvider for Registry {
+    fn name(&self) -> String {
+        "future registry".to_owned()
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        for entry in self.state.lock().entries.values() {
+            tracer.slot(RootKind::PendingFuture, &entry.future);
+            if !seeded_bugs::is_on(Bug::B16) {
+                tracer.slot(RootKind::Unscheduled, &entry.unscheduled);
+            } else if !entry.unscheduled.is_nil() {
+                // B-16: callee and arguments of a future that has not started are no roots.
+                seeded_bugs::note_triggered(Bug::B16);
+            }
+        }
+    }
+
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        let state = self.state.lock();
+        for entry in state.entries.values() {
+            audit.root(RootKind::Unscheduled, &entry.unscheduled);
+        }
+        for id in state.entries.keys() {
+            audit.root(RootKind::PendingFuture, &state.entries[id].future);
+        }
+    }
+
+    fn tlab(&self) -> Option<&Tlab> {
+        Some(&self.tlab)
+    }
+
+    fn is_registry(&self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("active", &self.active_future_count()).finish()
+    }
+}
