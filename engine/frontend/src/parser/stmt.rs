@@ -25,7 +25,8 @@ impl Parser<'_, '_> {
             if self.sink.len() == errors && needs_end && !self.is_at_stmt_end() {
                 self.unexpected("a line end or `;`");
             }
-            if self.sink.len() != errors {
+            // An error at a token that was reported before is not counted again.
+            if self.sink.len() != errors || self.at == before {
                 self.skip_to_stmt(before);
             }
         }
