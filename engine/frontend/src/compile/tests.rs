@@ -418,8 +418,11 @@ fn what_needs_too_many_registers_is_refused() {
         format!("fn f(g) {{ g({arguments}) }}"),
         format!("fn f(g) {{ g.x({arguments}) }}"),
         format!("fn f() {{ return \"{}\" }}", "${1}".repeat(300)),
-        format!("{}{}", format!("[{}", "1,".repeat(31)).repeat(120), "]".repeat(120)),
-            .replace("[1,", &format!("[{}", "1,".repeat(31))),
+        format!(
+            "{}{}",
+            format!("[{}", "1,".repeat(31)).repeat(120),
+            "]".repeat(120)
+        ),
     ] {
         let found = refusal(&text);
         assert!(
