@@ -8,6 +8,7 @@ mod record;
 mod text;
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
@@ -17,7 +18,7 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
 use crate::object::{HEADER_WORDS, Header, Kind};
 use crate::space::{BlockUse, Generation, Region};
-use crate::tlab::Tlab;
+use crate::tlab::{Buffer, Tlab};
 use crate::value::{Offset, Slot, Value, Word};
 
 pub use future::FutureState;
@@ -33,7 +34,7 @@ pub use map::MapStoreError;
 #[derive(Debug)]
 pub struct Mutator<'p, C: Checks> {
     heap: &'p Heap,
-    tlab: &'p Tlab,
+    tlab: &'p Arc<Buffer>,
     site: u32,
     checks: PhantomData<C>,
 }
@@ -50,7 +51,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub(crate) fn new(heap: &'p Heap, tlab: &'p Tlab) -> Self {
         Mutator {
             heap,
-            tlab,
+            tlab: tlab.buffer(),
             site: 0,
             checks: PhantomData,
         }
@@ -434,6 +435,24 @@ impl Heap {
         let at = self.allocate_immortal(Kind::BigInt, 0, HEADER_WORDS + 1)?;
         self.region()
             .set_raw(at + crate::object::raw::BIG_INT, int as u64);
+        Ok(self.immortal_reference(at))
+    }
+
+    /// Allocates an error in the immortal generation, for when there is no memory for any
+    /// other. Its message must be immortal too: nothing immortal refers to what moves.
+    ///
+    /// # Errors
+    /// When the region is full.
+    pub fn immortal_error<'p>(
+        &self,
+        _permit: &'p crate::SharedPermit<'_>,
+        kind: u8,
+        message: Value<'p>,
+    ) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate_immortal(Kind::Error, u16::from(kind), HEADER_WORDS + 2)?;
+        self.region().set_raw(at + HEADER_WORDS, message.word().0);
+        self.region()
+            .set_raw(at + HEADER_WORDS + 1, Value::NIL.word().0);
         Ok(self.immortal_reference(at))
     }
 

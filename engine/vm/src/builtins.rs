@@ -26,9 +26,6 @@ impl<'p, C: Checks> Context<'p, C> {
         printed: &mut Vec<String>,
     ) -> Result<(Value<'p>, Option<SliceEnd>), Stop<'p>> {
         let (fewest, most) = builtin.arity();
-        if builtin == Builtin::Sleep && self.is_cancel_requested {
-            return Err(ErrorKind::Cancelled.into());
-        }
         if argc < fewest || argc > most {
             return Err(ErrorKind::WrongArity.into());
         }
@@ -75,6 +72,9 @@ impl<'p, C: Checks> Context<'p, C> {
                 done(self.m.error(ErrorKind::User as u8, arg(0), payload)?)
             }
             Builtin::Sleep => {
+                if self.is_cancel_requested {
+                    return Err(ErrorKind::Cancelled.into());
+                }
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
                 let ms = ms.ok_or(ErrorKind::TypeError)?;
                 Ok((Value::NIL, Some(SliceEnd::Sleep { ms })))
@@ -108,10 +108,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Kind::Map => i64::from(self.m.map_len(value)?),
             Kind::Range => {
                 let (start, end) = self.m.range_bounds(value)?;
-                match end.max(start).checked_sub(start) {
-                    Some(count) => count,
-                    None => return Some(Err(ErrorKind::Overflow.into())),
-                }
+                end.saturating_sub(start).max(0)
             }
             _ => return None,
         };

@@ -134,15 +134,17 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         if level > LEVELS_SHOWN {
             return self.text(" {...}");
         }
-        self.text(" {");
+        self.text(" { ");
         for (index, field) in class.fields.iter().enumerate() {
-            self.text(if index == 0 { " " } else { ", " });
+            if index > 0 {
+                self.text(", ");
+            }
             self.text(field);
             self.text(": ");
             let value = self.m.field(instance, index as u32);
             self.value(value.unwrap_or(Value::NIL), level);
         }
-        self.text(if class.fields.is_empty() { "}" } else { " }" });
+        self.text(" }");
     }
 
     fn function(&mut self, closure: Value<'p>) {

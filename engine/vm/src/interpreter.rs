@@ -22,6 +22,7 @@ use crate::program::LoadedProgram;
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
+pub(crate) use objects::key;
 pub(crate) use run::run;
 
 /// What instructions of one slice share.
@@ -91,7 +92,13 @@ impl<'p, C: Checks> Context<'p, C> {
         payload: Value<'p>,
     ) -> Result<Value<'p>, NeedsMemory> {
         let message = self.m.load(self.program.message(kind));
-        self.m.error(kind as u8, message, payload)
+        match self.m.error(kind as u8, message, payload) {
+            // Collecting has not helped, or it would not be this error.
+            Err(_) if kind == ErrorKind::OutOfMemory => {
+                Ok(self.m.load(self.program.out_of_memory()))
+            }
+            made => made,
+        }
     }
 
     /// The start of an instruction that allocates: ends the slice if somebody asked for

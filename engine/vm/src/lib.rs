@@ -30,3 +30,6 @@ pub use display::display;
 pub use program::{LoadError, LoadedProgram};
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
 pub use vm::Vm;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct LoadedProgram {
     messages: Box<[Slot]>,
     /// Names of the error kinds.
     kind_names: Box<[Slot]>,
+    /// Thrown when there is no memory for another error.
+    out_of_memory: Slot,
     globals: Box<[Slot]>,
     is_frozen: AtomicBool,
     /// For each constant: the number of its text among field and method names.
@@ -119,12 +121,16 @@ impl LoadedProgram {
             messages.push(text(kind.message())?);
             kind_names.push(text(kind.name())?);
         }
+        let message = m.load_root(&messages[ErrorKind::OutOfMemory as usize]);
+        let number = ErrorKind::OutOfMemory as u8;
+        let out_of_memory = slot(heap.immortal_error(permit, number, message)?);
         let names = Names::of(&program);
         let loaded = Arc::new(LoadedProgram {
             constants: constants.into(),
             functions: functions.into(),
             messages: messages.into(),
             kind_names: kind_names.into(),
+            out_of_memory,
             globals: program.globals.iter().map(|_| Slot::nil()).collect(),
             is_frozen: AtomicBool::new(false),
             name_ids: names.ids,
@@ -174,6 +180,11 @@ impl LoadedProgram {
 
     pub(crate) fn message(&self, kind: ErrorKind) -> &Slot {
         &self.messages[kind as usize]
+    }
+
+    /// The error that is there even if there is no memory for one.
+    pub(crate) fn out_of_memory(&self) -> &Slot {
+        &self.out_of_memory
     }
 
     /// The name of an error kind by the number in an error object.
@@ -243,6 +254,7 @@ impl RootProvider for LoadedProgram {
         for slot in &self.globals {
             tracer.slot(RootKind::Global, slot);
         }
+        tracer.slot(RootKind::Global, &self.out_of_memory);
         let immortal = [
             &self.constants,
             &self.functions,
@@ -255,6 +267,7 @@ impl RootProvider for LoadedProgram {
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
+        audit.root(RootKind::Global, &self.out_of_memory);
         for index in 0..self.program.globals.len() {
             audit.root(RootKind::Global, &self.globals[index]);
         }

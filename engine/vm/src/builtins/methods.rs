@@ -4,7 +4,7 @@ use gcrucible_bytecode::{ErrorKind, Method, Reg};
 use gcrucible_heap::{Checks, Kind, Slot, Value};
 
 use crate::display::write_display;
-use crate::interpreter::{Context, Made};
+use crate::interpreter::{Context, Made, Stop, key};
 use crate::stack::Registers;
 
 /// Receiver and arguments of a call.
@@ -105,7 +105,7 @@ impl<'p, C: Checks> Context<'p, C> {
         let map = call.receiver;
         match method {
             Method::Remove => {
-                let removed = self.m.map_remove(map, self.arg(call, 0));
+                let removed = self.m.map_remove(map, key(self.arg(call, 0))?);
                 Ok(removed.unwrap_or(Value::NIL))
             }
             Method::Clear => {
@@ -113,10 +113,10 @@ impl<'p, C: Checks> Context<'p, C> {
                 Ok(Value::NIL)
             }
             Method::Has => {
-                let has = self.m.map_get(map, self.arg(call, 0)).is_some();
+                let has = self.m.map_get(map, key(self.arg(call, 0))?).is_some();
                 Ok(Value::bool(has))
             }
-            Method::Get => match self.m.map_get(map, self.arg(call, 0)) {
+            Method::Get => match self.m.map_get(map, key(self.arg(call, 0))?) {
                 Some(value) => Ok(value),
                 None if call.args.len() == 2 => Ok(self.arg(call, 1)),
                 None => Ok(Value::NIL),
@@ -156,19 +156,16 @@ impl<'p, C: Checks> Context<'p, C> {
     }
 
     /// The arguments of `slice`: in order and within `len`.
-    fn bounds(
-        &self,
-        call: Call<'p, '_>,
-        len: usize,
-    ) -> Result<(usize, usize), crate::interpreter::Stop<'p>> {
-        let (from, to) = (
-            self.index(self.arg(call, 0))?,
-            self.index(self.arg(call, 1))?,
-        );
-        match (from, to) {
-            (Some(from), Some(to)) if from <= to && to as usize <= len => {
-                Ok((from as usize, to as usize))
-            }
+    fn bounds(&self, call: Call<'p, '_>, len: usize) -> Result<(usize, usize), Stop<'p>> {
+        let bound = |index: usize| {
+            let bound = self
+                .index(self.arg(call, index))?
+                .map(|bound| bound as usize);
+            let bound = bound.filter(|&bound| bound <= len);
+            bound.ok_or(Stop::from(ErrorKind::IndexOutOfBounds))
+        };
+        match (bound(0)?, bound(1)?) {
+            (from, to) if from <= to => Ok((from, to)),
             _ => Err(ErrorKind::IndexOutOfBounds.into()),
         }
     }

@@ -107,11 +107,7 @@ impl<'p, C: Checks> Context<'p, C> {
     ) -> Result<Option<Ordering>, Stop<'p>> {
         match (Number::of(&self.m, lhs), Number::of(&self.m, rhs)) {
             (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(Some(a.cmp(&b))),
-            (Some(Number::Float(a)), Some(Number::Float(b))) => Ok(a.partial_cmp(&b)),
-            (Some(Number::Int(a)), Some(Number::Float(b))) => Ok(int_with_float(a, b)),
-            (Some(Number::Float(a)), Some(Number::Int(b))) => {
-                Ok(int_with_float(b, a).map(Ordering::reverse))
-            }
+            (Some(a), Some(b)) => Ok(a.as_float().partial_cmp(&b.as_float())),
             _ => match (self.m.text(lhs), self.m.text(rhs)) {
                 (Some(a), Some(b)) => Ok(Some(a.as_bytes().cmp(b.as_bytes()))),
                 _ => Err(ErrorKind::TypeError.into()),
@@ -143,50 +139,9 @@ fn on_floats(operator: Operator, a: f64, b: f64) -> f64 {
     }
 }
 
-/// How an int compares with a float, exactly: as equality does it, so that of `<`, `==`
-/// and `>` always one holds.
-fn int_with_float(int: i64, float: f64) -> Option<Ordering> {
-    const OUT_OF_RANGE: f64 = 9_223_372_036_854_775_808.0;
-    if float.is_nan() {
-        return None;
-    }
-    if float >= OUT_OF_RANGE {
-        return Some(Ordering::Less);
-    }
-    if float < -OUT_OF_RANGE {
-        return Some(Ordering::Greater);
-    }
-    let whole = float.floor();
-    match int.cmp(&(whole as i64)) {
-        Ordering::Equal if float > whole => Some(Ordering::Less),
-        ordering => Some(ordering),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_int_and_a_float_compare_exactly() {
-        use Ordering::{Equal, Greater, Less};
-        let big = (1_i64 << 53) + 1;
-        for (int, float, expected) in [
-            (1, 1.0, Some(Equal)),
-            (1, 1.5, Some(Less)),
-            (2, 1.5, Some(Greater)),
-            (-2, -1.5, Some(Less)),
-            (-1, -1.5, Some(Greater)),
-            (big, (1_i64 << 53) as f64, Some(Greater)),
-            (i64::MAX, 9_223_372_036_854_775_808.0, Some(Less)),
-            (i64::MIN, -9_223_372_036_854_775_808.0, Some(Equal)),
-            (i64::MIN, f64::NEG_INFINITY, Some(Greater)),
-            (i64::MAX, f64::INFINITY, Some(Less)),
-            (0, f64::NAN, None),
-        ] {
-            assert_eq!(int_with_float(int, float), expected, "{int} and {float:?}");
-        }
-    }
 
     #[test]
     fn int_results_that_do_not_fit_are_overflows() {

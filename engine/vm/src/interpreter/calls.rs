@@ -18,6 +18,9 @@ impl<'p, C: Checks> Context<'p, C> {
 
     /// Leaves an unscheduled future in the exchange slot.
     pub(super) fn spawn(&self, registers: Registers<'_, C>, base: Reg, argc: u8) -> Stop<'p> {
+        if let Err(kind) = self.callable(registers.get(&self.m, base), usize::from(argc)) {
+            return kind.into();
+        }
         let future = self.with_values(registers, base, 1 + usize::from(argc), |call| {
             self.m.unscheduled(call[0], &call[1..])
         });

@@ -120,7 +120,10 @@ impl<'p, C: Checks> Context<'p, C> {
                 let element = self.m.array_get(object, index);
                 element.ok_or(ErrorKind::IndexOutOfBounds.into())
             }
-            Some(Kind::Map) => Ok(self.m.map_get(object, index).unwrap_or(Value::NIL)),
+            Some(Kind::Map) => {
+                let value = self.m.map_get(object, key(index)?);
+                Ok(value.unwrap_or(Value::NIL))
+            }
             Some(Kind::String) => {
                 let text = self.m.text(object).unwrap_or_default();
                 let at = self.index(index)?.map(|index| index as usize);
@@ -196,5 +199,13 @@ impl<'p, C: Checks> Context<'p, C> {
         };
         self.m.iterator_move(iterator, next);
         Ok(Some(element))
+    }
+}
+
+/// A value as a key of a map.
+pub(crate) fn key(value: Value<'_>) -> Result<Value<'_>, ErrorKind> {
+    match value.as_float() {
+        Some(float) if float.is_nan() => Err(ErrorKind::InvalidKey),
+        _ => Ok(value),
     }
 }

@@ -1,0 +1,310 @@
+//! What a slice says of itself.
+
+use std::sync::Arc;
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, HeapDebug, Slot};
+
+use super::driver::{Setup, program, run};
+use crate::{LoadedProgram, SliceEnd, SliceInput, SliceOutcome, Vm, display};
+
+struct Machine {
+    heap: Arc<Heap>,
+    program: Arc<LoadedProgram>,
+    vm: Arc<Vm>,
+}
+
+impl Machine {
+    /// A machine that will call `main` of the text.
+    fn calling_main(text: &str) -> Machine {
+        let mut machine = Machine::new(text);
+        machine.vm.start_init();
+        assert_eq!(machine.slice(1000).end, SliceEnd::Returned);
+        machine.program.freeze();
+        let main = machine.program.program().entry_export("main").unwrap();
+        machine.vm = Vm::new(&machine.heap, machine.program.clone(), 1);
+        machine.vm.start_call(machine.program.global(main), &[]);
+        machine
+    }
+
+    fn new(text: &str) -> Machine {
+        let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
+        let permit = heap.try_shared().unwrap();
+        let program = LoadedProgram::load(&heap, &permit, program(text)).unwrap();
+        drop(permit);
+        let vm = Vm::new(&heap, program.clone(), 0);
+        Machine { heap, program, vm }
+    }
+
+    fn slice(&self, fuel: u32) -> SliceOutcome {
+        self.slice_with(fuel, None, false)
+    }
+
+    fn slice_with(
+        &self,
+        fuel: u32,
+        deliver: Option<ErrorKind>,
+        cancel_requested: bool,
+    ) -> SliceOutcome {
+        let permit = self.heap.try_shared().unwrap();
+        let input = SliceInput {
+            fuel,
+            deliver,
+            cancel_requested,
+        };
+        self.vm.run_slice::<Checked>(&permit, input)
+    }
+
+    fn exchange(&self) -> String {
+        let permit = self.heap.try_shared().unwrap();
+        let holder = gcrucible_heap::Holder::new(&self.heap, "test", 0);
+        let m = permit.mutator::<Checked>(holder.tlab());
+        display(&m, self.program.program(), m.load_root(self.vm.exchange()))
+    }
+}
+
+const COUNTING: &str = "
+    fn main() {
+      let s = []
+      for i in 0..5 { s.push(\"${i}\") }
+      try { throw s } catch e { return e.join(\",\") }
+    }
+";
+
+#[test]
+fn one_instruction_at_a_time_gives_the_same_as_all_at_once() {
+    let whole = run(COUNTING, &Setup::default());
+    assert_eq!(whole.result, "0,1,2,3,4");
+    for fuel in [1, 2, 7] {
+        let setup = Setup {
+            fuel,
+            ..Setup::default()
+        };
+        assert_eq!(run(COUNTING, &setup), whole);
+    }
+}
+
+#[test]
+fn a_slice_executes_no_more_than_its_fuel() {
+    let machine = Machine::calling_main(COUNTING);
+    assert_eq!(machine.slice(0).end, SliceEnd::Fuel);
+    let mut instructions = 0;
+    loop {
+        let outcome = machine.slice(3);
+        instructions += outcome.instructions;
+        match outcome.end {
+            SliceEnd::Fuel => assert_eq!(outcome.instructions, 3),
+            end => {
+                assert_eq!(end, SliceEnd::Returned);
+                break;
+            }
+        }
+    }
+    let whole = Machine::calling_main(COUNTING).slice(1000);
+    assert_eq!(
+        (whole.end, whole.instructions),
+        (SliceEnd::Returned, instructions)
+    );
+    assert_eq!(machine.exchange(), "0,1,2,3,4");
+}
+
+#[test]
+fn a_safepoint_ends_a_slice_once_and_costs_nothing() {
+    let machine = Machine::calling_main(COUNTING);
+    let instructions = Machine::calling_main(COUNTING).slice(1000).instructions;
+    machine.heap.request_polls();
+    let mut executed = 0;
+    let mut safepoints = 0;
+    let mut last = None;
+    loop {
+        let outcome = machine.slice(1000);
+        executed += outcome.instructions;
+        if outcome.end == SliceEnd::Returned {
+            break;
+        }
+        assert_eq!(outcome.end, SliceEnd::Safepoint);
+        // Nobody stops twice without an instruction between.
+        assert!(outcome.instructions > 0 || last.is_none());
+        last = Some(machine.vm.position());
+        safepoints += 1;
+    }
+    assert_eq!(executed, instructions);
+    // Five times round: the text, the push, the back-edge; and what is before and behind.
+    assert!(safepoints >= 15, "{safepoints}");
+}
+
+#[test]
+fn a_passed_safepoint_is_not_taken_again_after_memory_was_short() {
+    let text = "fn main() { let a = []
+        let i = 0
+        while i < 100 { a.push([i])
+          i = i + 1 }
+        return a.len() }";
+    let machine = Machine::calling_main(text);
+    machine.heap.request_polls();
+    let mut last = SliceEnd::Fuel;
+    let mut memory_stops = 0;
+    loop {
+        let outcome = machine.slice(1000);
+        match outcome.end {
+            SliceEnd::Safepoint => {
+                assert!(
+                    outcome.instructions > 0 || last == SliceEnd::Fuel,
+                    "{last:?}"
+                );
+            }
+            SliceEnd::NeedsMemory { words } => {
+                assert!(words > 0);
+                memory_stops += 1;
+                let mut permit = machine.heap.try_exclusive().unwrap();
+                machine.heap.collect(&mut permit, CollectionKind::Minor);
+            }
+            end => {
+                assert_eq!(end, SliceEnd::Returned);
+                break;
+            }
+        }
+        last = outcome.end;
+    }
+    assert!(memory_stops > 0);
+    assert_eq!(machine.exchange(), "100");
+}
+
+#[test]
+fn a_delivered_error_is_thrown_where_the_machine_stands() {
+    let text = "fn main() {
+        let n = 0
+        try { while true { n = n + 1 } } catch e { return [e.kind, n > 0] }
+    }";
+    let machine = Machine::calling_main(text);
+    assert_eq!(machine.slice(50).end, SliceEnd::Fuel);
+    let outcome = machine.slice_with(50, Some(ErrorKind::Cancelled), true);
+    assert!(outcome.delivered);
+    assert_eq!(outcome.end, SliceEnd::Returned);
+    assert_eq!(machine.exchange(), "[\"Cancelled\", true]");
+}
+
+#[test]
+fn an_error_delivered_before_the_first_instruction_ends_the_task() {
+    let machine = Machine::calling_main("fn main() { print(1) }");
+    let outcome = machine.slice_with(50, Some(ErrorKind::Cancelled), true);
+    assert!(outcome.delivered);
+    assert_eq!(outcome.end, SliceEnd::Threw);
+    assert_eq!((outcome.instructions, outcome.printed.len()), (0, 0));
+    assert_eq!(machine.exchange(), "Cancelled: cancelled");
+}
+
+#[test]
+fn a_call_that_does_not_fit_throws_in_its_first_slice() {
+    let machine = Machine::new("let n = 1\nfn f(a) { return a }");
+    machine.vm.start_init();
+    machine.slice(1000);
+    let global = |name| {
+        let index = machine.program.program().entry_export(name).unwrap();
+        machine.program.global(index)
+    };
+    for (callee, args, expected) in [
+        ("n", 0, "NotCallable: not a function"),
+        ("f", 0, "WrongArity: wrong number of arguments"),
+        ("f", 2, "WrongArity: wrong number of arguments"),
+    ] {
+        let args: Vec<Slot> = (0..args).map(|_| Slot::nil()).collect();
+        machine.vm.start_call(global(callee), &args);
+        let outcome = machine.slice(1000);
+        assert_eq!((outcome.end, outcome.instructions), (SliceEnd::Threw, 0));
+        assert_eq!(machine.exchange(), expected);
+    }
+    let arg = Slot::nil();
+    arg.copy_from(global("n"));
+    machine.vm.start_call(global("f"), &[arg]);
+    assert_eq!(machine.slice(1000).end, SliceEnd::Returned);
+    assert_eq!(machine.exchange(), "1");
+}
+
+#[test]
+fn what_the_engine_does_ends_a_slice() {
+    let text = "fn main() {
+        print(yield_now())
+        print(sleep(7))
+        print(collect())
+    }";
+    let machine = Machine::calling_main(text);
+    assert_eq!(machine.slice(100).end, SliceEnd::Yielded);
+    let outcome = machine.slice(100);
+    assert_eq!(outcome.end, SliceEnd::Sleep { ms: 7 });
+    assert_eq!(outcome.printed, ["nil"]);
+    let outcome = machine.slice(100);
+    assert_eq!(outcome.end, SliceEnd::Collect);
+    assert_eq!(outcome.printed, ["nil"]);
+    let outcome = machine.slice(100);
+    assert_eq!(outcome.end, SliceEnd::Returned);
+    assert_eq!(outcome.printed, ["nil"]);
+}
+
+#[test]
+fn a_spawned_future_comes_from_the_exchange_slot() {
+    let text = "fn f(a) { return a }
+        fn main() { let f = spawn f([1])
+          return await f }";
+    let machine = Machine::calling_main(text);
+    let outcome = machine.slice(100);
+    assert_eq!(outcome.end, SliceEnd::Spawn);
+    assert_eq!(machine.exchange(), "<future>");
+    let holder = gcrucible_heap::Holder::new(&machine.heap, "test", 1);
+    let future = &holder.registers()[0];
+    {
+        let permit = machine.heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(holder.tlab());
+        let call = m.load_root(machine.vm.exchange());
+        assert_eq!(m.unscheduled_args(call), Some(1));
+        m.store(future, m.future(41).unwrap());
+    }
+    machine.vm.exchange().copy_from(future);
+
+    // Waiting costs nothing, whatever came before it.
+    let before = machine.slice(100);
+    assert_eq!(before.end, SliceEnd::Await { future: 41 });
+    let position = machine.vm.position();
+    let again = machine.slice(100);
+    assert_eq!((again.end, again.instructions), (before.end, 0));
+    assert_eq!(machine.vm.position(), position);
+    assert_eq!(machine.exchange(), "<future>");
+
+    {
+        let permit = machine.heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(holder.tlab());
+        let value = m.string("settled").unwrap();
+        m.future_settle(
+            m.load_root(future),
+            gcrucible_heap::FutureState::InternalError,
+            value,
+        );
+    }
+    let outcome = machine.slice(100);
+    assert_eq!((outcome.end, outcome.instructions), (SliceEnd::Threw, 1));
+    assert_eq!(machine.exchange(), "Internal: internal error");
+    let permit = machine.heap.try_shared().unwrap();
+    let m = permit.mutator::<Checked>(holder.tlab());
+    let (_, _, payload) = m.error_parts(m.load_root(machine.vm.exchange())).unwrap();
+    assert_eq!(m.text(payload), Some("settled"));
+}
+
+#[test]
+fn a_position_is_that_of_the_next_instruction() {
+    let machine = Machine::calling_main("fn main() { return 1 }");
+    let main = machine.program.program().functions.iter();
+    let main = main.clone().position(|function| function.name == "main");
+    assert_eq!(machine.vm.position(), (0, 0));
+    machine.slice(0);
+    assert_eq!(machine.vm.position(), (main.unwrap() as u16, 0));
+    machine.slice(1);
+    assert_eq!(machine.vm.position(), (main.unwrap() as u16, 1));
+}
+
+#[test]
+#[should_panic(expected = "a slice needs something to run")]
+fn a_slice_of_a_machine_that_is_done_is_refused() {
+    let machine = Machine::calling_main("fn main() { }");
+    assert_eq!(machine.slice(100).end, SliceEnd::Returned);
+    machine.slice(100);
+}
