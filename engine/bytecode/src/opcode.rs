@@ -104,9 +104,11 @@ pub enum Op {
     LoadCell { dst: Reg, cell: Reg },
     /// The cell in `cell` holds `src`. Throws `Internal` if it is no cell.
     StoreCell { cell: Reg, src: Reg },
-    /// `dst =` what captured cell `index` of the running closure holds.
+    /// `dst =` what captured cell `index` of the running closure holds. Throws `Internal`
+    /// if it is no cell.
     LoadCapture { dst: Reg, index: u8 },
-    /// Captured cell `index` of the running closure holds `src`.
+    /// Captured cell `index` of the running closure holds `src`. Throws `Internal` if it
+    /// is no cell.
     StoreCapture { index: u8, src: Reg },
 
     /// `dst = object.name`: a field of an instance (`UnknownField` if it has none), or
@@ -126,6 +128,7 @@ pub enum Op {
     /// (insertion order, sees later inserts), or a range. Else `NotIterable`. Allocates.
     NewIterator { dst: Reg, src: Reg },
     /// `dst =` the iterator's next element, or go to `target` when it has none left.
+    /// Throws `Internal` if it is no iterator.
     NextOrJump { dst: Reg, iterator: Reg, target: u32 },
 
     /// Call the closure in `base` with `argc` arguments from `base + 1`; the result

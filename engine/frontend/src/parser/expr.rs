@@ -243,10 +243,15 @@ impl Parser<'_, '_> {
         self.in_brackets(|parser| {
             while !parser.is(TokenKind::BraceClose) && !parser.is(TokenKind::End) {
                 let (name, span) = parser.name("the name of a field");
-                if name == Symbol::EMPTY || !parser.expect(TokenKind::Colon, "`:`") {
+                // A field without a value has that of the variable of its name.
+                let is_short = parser.is(TokenKind::Comma) || parser.is(TokenKind::BraceClose);
+                let value = if name != Symbol::EMPTY && is_short {
+                    parser.add_leaf(ExprKind::Name(name), span)
+                } else if name != Symbol::EMPTY && parser.expect(TokenKind::Colon, "`:`") {
+                    parser.expr()
+                } else {
                     break;
-                }
-                let value = parser.expr();
+                };
                 height = height.max(parser.height(value));
                 fields.push(FieldInit { name, span, value });
                 if !parser.eat(TokenKind::Comma) {

@@ -115,6 +115,11 @@ fn instances_have_all_fields_once() {
     let errors = |text: &str| errors(&format!("{class}{text}"));
     assert_eq!(errors("let p = P { b: 1, a: 2 }"), "");
     assert_eq!(
+        errors("let a = 1\nlet p = P { a, b: 1, }\nfn f(b) { return P { a, b } }"),
+        ""
+    );
+    assert_eq!(errors("let p = P { a, b: 1 }"), "2:13: unknown name `a`");
+    assert_eq!(
         errors("let p = P { b: 1 }"),
         "2:9: an instance of `P` lacks fields, expected values for `a`"
     );
