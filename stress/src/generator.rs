@@ -3,6 +3,9 @@
 pub mod choices;
 pub mod heap_modes;
 pub mod heap_ops;
+pub mod programs;
+pub mod swarm;
+mod topics;
 
 use gcrucible_heap::HeapDebug;
 
@@ -26,6 +29,7 @@ pub fn generate(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     let mut choices = SeededChoices::new(stream(seed));
     match seed.lane {
         Lane::HeapOps => heap_ops::generate(&mut choices, Some(seed), mix),
+        Lane::Programs => programs::generate(&mut choices, Some(seed), mix),
         lane => panic!("lane {} is not built", lane.name()),
     }
 }

@@ -9,21 +9,12 @@ use gcrucible_heap::{
 
 use super::choices::Choices;
 
-/// What the user fixed; the rest is drawn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeapOverrides {
-    /// Sizes instead of drawn ones.
-    pub config: Option<HeapConfig>,
-    /// Modes instead of drawn ones.
-    pub debug: Option<HeapDebug>,
-}
-
-/// Draws sizes and modes. As many choices are taken with overrides as without, so that
-/// what is drawn afterwards stays the same.
-pub fn draw_heap<C: Choices>(c: &mut C, overrides: &HeapOverrides) -> (HeapConfig, HeapDebug) {
+/// Draws sizes and modes; `fixed` modes take the place of drawn ones. As many choices are
+/// taken with them as without, so that what is drawn afterwards stays the same.
+pub fn draw_heap<C: Choices>(c: &mut C, fixed: Option<&HeapDebug>) -> (HeapConfig, HeapDebug) {
     let config = draw_config(c);
-    let debug = draw_debug(c);
-    (overrides.config.unwrap_or(config), overrides.debug.clone().unwrap_or(debug))
+    let drawn = draw_debug(c);
+    (config, fixed.cloned().unwrap_or(drawn))
 }
 
 /// Whether a heap collects at every safepoint, moves everything at each collection, or is
@@ -107,7 +98,7 @@ mod tests {
         let mut c = SeededChoices::new(1);
         let mut costly = 0;
         for _ in 0..1000 {
-            let (config, debug) = draw_heap(&mut c, &HeapOverrides::default());
+            let (config, debug) = draw_heap(&mut c, None);
             costly += usize::from(is_costly(&debug));
             assert_eq!(debug.to_string().parse(), Ok(debug));
             assert!(config.card_bytes <= config.block_bytes);
@@ -116,16 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn overrides_leave_what_follows_alone() {
-        let fixed = HeapOverrides {
-            config: Some(HeapConfig::tiny()),
-            debug: Some(HeapDebug::default()),
-        };
+    fn fixed_modes_leave_what_follows_alone() {
         for seed in 0..20 {
             let (mut a, mut b) = (SeededChoices::new(seed), SeededChoices::new(seed));
-            draw_heap(&mut a, &HeapOverrides::default());
-            let drawn = draw_heap(&mut b, &fixed);
-            assert_eq!(drawn, (HeapConfig::tiny(), HeapDebug::default()));
+            draw_heap(&mut a, None);
+            let (_, debug) = draw_heap(&mut b, Some(&HeapDebug::default()));
+            assert_eq!(debug, HeapDebug::default());
             assert_eq!(a.bits(), b.bits());
         }
     }

@@ -148,6 +148,7 @@ impl<'e> Judge<'_, 'e> {
             } => self.slice_ended(*task, *instructions, end),
             // Compared as what was due.
             Event::Registered { .. } => Ok(()),
+            Event::AwaitResolved { task, future } => self.await_resolved(*task, *future),
             Event::CancelRequested { task } => self.cancel_requested(*task),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
@@ -426,6 +427,20 @@ impl<'e> Judge<'_, 'e> {
 
     fn is_late(&self, task: TaskId) -> bool {
         self.late_cancels.contains(&task)
+    }
+
+    fn await_resolved(&mut self, task: TaskId, future: u64) -> Verdict {
+        let status = self.model.task(task).map(|task| task.status);
+        let state = self.model.future(future).map(|future| future.state);
+        if status != Some(Status::Waiting(future)) || state == Some(FutureState::Pending) {
+            let message = format!(
+                "its await was answered as resolved; the task is {status:?}, future {future} is \
+                 {state:?}"
+            );
+            return self.fail("await_resolved", task, message);
+        }
+        self.model.wake(task);
+        Ok(())
     }
 
     fn woken(&mut self, task: TaskId) -> Verdict {

@@ -113,7 +113,6 @@ impl<'a, C: Choices> Body<'a, C> {
         kind: Kind,
         value: Expr,
     ) -> Name {
-        // After the value, which must not mention the new name.
         let name = self.declare(stem, kind);
         out.push(Stmt::Let(name, value));
         self.spend(1);

@@ -96,4 +96,8 @@ impl World {
         *number += 1;
         Name::new(stem, *number)
     }
+    /// The number that the next name of a stem will have.
+    pub(in crate::generator) fn peek(&self, stem: Stem) -> u16 {
+        self.names[stem as usize] + 1
+    }
 }

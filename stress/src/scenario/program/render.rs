@@ -289,7 +289,7 @@ impl Text {
                 self.put("{");
                 for (at, (key, value)) in entries.iter().enumerate() {
                     self.put(if at > 0 { ", " } else { " " });
-                    self.expr(key, Place::Operand);
+                    self.key(key);
                     self.keyword(": ", value);
                 }
                 self.put(if entries.is_empty() { "}" } else { " }" });
@@ -368,6 +368,17 @@ impl Text {
                 self.put("await ");
                 self.expr(future, Place::Operand);
             }
+        }
+    }
+
+    /// A key of a map literal. A bare name there would be a string.
+    fn key(&mut self, key: &Expr) {
+        if let Expr::Name(name) = key {
+            self.put("(");
+            self.name(*name);
+            self.put(")");
+        } else {
+            self.expr(key, Place::Operand);
         }
     }
 

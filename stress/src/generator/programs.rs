@@ -1,0 +1,235 @@
+//! Draws programs and the host scripts that race with them.
+//!
+//! ```text
+//! features (swarm.rs) ─► declarations (functions.rs) ─► bodies (body.rs, topics/)
+//!                     ─► host script (topics/host_script.rs), heap, schedule
+//! ```
+//!
+//! Programs are valid by construction, and end: loops are bounded, calls and tasks go from
+//! later functions to earlier ones, what a body may execute is budgeted. They are biased
+//! to races: globals are old objects that all tasks change, and what tasks work on is
+//! often reachable through one thing alone (an argument, a captured variable, a value in
+//! flight, a temporary).
+
+pub(super) mod body;
+mod expressions;
+mod functions;
+pub(super) mod world;
+
+use super::choices::Choices;
+use super::heap_modes::draw_heap;
+use super::swarm::Swarm;
+use super::topics::host_script::host_script;
+use super::{Mix, origin};
+use crate::scenario::model::FORMAT;
+use crate::scenario::{
+    Body, Fault, ModuleSource, Programs, Scenario, ScenarioSeed, Schedule, StrategyName,
+};
+
+/// How large a program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Size {
+    /// A handful of statements, one task or two.
+    Tiny,
+    /// Executes 60 to 200 statements in three tasks or more.
+    Typical,
+    /// Executes hundreds of statements.
+    Large,
+}
+
+impl Size {
+    /// The largest size of scenario number `index` of a lane: small ones come first.
+    pub fn at_index(index: u64) -> Size {
+        match index {
+            0..8 => Size::Tiny,
+            8..64 => Size::Typical,
+            _ => Size::Large,
+        }
+    }
+
+    fn draw<C: Choices>(c: &mut C, largest: Size) -> Size {
+        let drawn = [Size::Tiny, Size::Typical, Size::Large][c.weighted(&[3, 14, 2])];
+        drawn.min(largest)
+    }
+
+    fn of<T>(self, tiny: T, typical: T, large: T) -> T {
+        match self {
+            Size::Tiny => tiny,
+            Size::Typical => typical,
+            Size::Large => large,
+        }
+    }
+
+    fn helpers(self) -> u32 {
+        self.of(0, 1, 3)
+    }
+
+    fn helper_fuel(self) -> i32 {
+        self.of(4, 5, 8)
+    }
+
+    fn workers(self) -> (u32, u32) {
+        self.of((1, 1), (1, 3), (3, 5))
+    }
+
+    fn worker_fuel(self) -> (u32, u32) {
+        self.of((3, 6), (6, 14), (10, 30))
+    }
+
+    fn entries(self) -> (u32, u32) {
+        self.of((1, 1), (1, 2), (2, 3))
+    }
+
+    fn entry_fuel(self) -> (u32, u32) {
+        self.of((6, 12), (20, 44), (60, 160))
+    }
+
+    fn tasks(self) -> i32 {
+        self.of(2, 4, 8)
+    }
+
+    fn calls(self) -> (u32, u32) {
+        self.of((1, 2), (1, 3), (2, 5))
+    }
+
+    fn top_level(self) -> u32 {
+        self.of(1, 3, 5)
+    }
+}
+
+/// Draws a scenario of the lane.
+pub fn generate<C: Choices>(c: &mut C, seed: Option<ScenarioSeed>, mix: &Mix) -> Scenario {
+    let largest = seed.map_or(Size::Large, |seed| Size::at_index(seed.index));
+    Scenario { origin: origin(seed), ..generate_up_to(c, largest, mix) }
+}
+
+/// Draws a scenario not larger than `largest`.
+pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenario {
+    let size = Size::draw(c, largest);
+    let swarm = Swarm::draw(c);
+    let (heap, debug) = draw_heap(c, mix.heap.as_ref());
+    let schedule = draw_schedule(c, mix.strategy);
+    let faults = match c.chance(1, 24) {
+        true => vec![Fault::OutOfMemory { at: c.below(12) }],
+        false => vec![],
+    };
+    let made = functions::make(c, swarm, size);
+    let (from, to) = size.calls();
+    let calls = c.within(from, to);
+    let host = host_script(c, swarm, &made.entries, Some(made.read_back), calls);
+    let entry = ModuleSource::Tree(made.module);
+    Scenario {
+        format: FORMAT,
+        origin: origin(None),
+        heap,
+        debug,
+        schedule,
+        faults,
+        body: Body::Programs(Programs { entry, host }),
+    }
+}
+
+fn draw_schedule<C: Choices>(c: &mut C, fixed: Option<StrategyName>) -> Schedule {
+    let drawn = [
+        StrategyName::Urw,
+        StrategyName::Random,
+        StrategyName::Pct2,
+        StrategyName::Pct3,
+        StrategyName::RoundRobin,
+    ][c.weighted(&[7, 6, 4, 4, 1])];
+    Schedule::Drawn { strategy: fixed.unwrap_or(drawn), seed: u64::from(c.below(1 << 31)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::trace::Event;
+    use crate::generator::choices::{ByteChoices, SeededChoices};
+    use crate::oracles::matches_reference;
+    use crate::reference::Limits;
+    use crate::reference::self_driver::{Drive, DriveLimits, drive};
+    use crate::scenario::Lane;
+    use crate::scenario::program::Module;
+    use gcrucible_bytecode::Program;
+    use gcrucible_frontend::{Source, compile};
+
+    const LIMITS: DriveLimits =
+        DriveLimits { model: Limits { max_frames: 100 }, fuel: 24, decisions: 5000 };
+
+    fn scenario(index: u64) -> Scenario {
+        let seed = ScenarioSeed { lane: Lane::Programs, seed: 7, index };
+        crate::generator::generate(seed, &Mix::default())
+    }
+
+    fn programs(scenario: &Scenario) -> (&Module, &[crate::scenario::HostEvent]) {
+        match &scenario.body {
+            Body::Programs(Programs { entry: ModuleSource::Tree(module), host }) => (module, host),
+            other => panic!("no generated program: {other:?}"),
+        }
+    }
+
+    fn compiled(module: &Module) -> Program {
+        let text = module.render();
+        compile(&Source { path: "main.crux".into(), text: text.clone() })
+            .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+    }
+
+    fn driven(scenario: &Scenario, seed: u64) -> (Program, Drive) {
+        let (module, host) = programs(scenario);
+        let program = compiled(module);
+        let drive = drive(&program, host, &mut SeededChoices::new(seed), LIMITS);
+        (program, drive)
+    }
+
+    #[test]
+    fn programs_compile_end_and_agree_with_themselves() {
+        for index in 0..500 {
+            let scenario = scenario(index);
+            let (program, drive) = driven(&scenario, index);
+            assert!(drive.quiescent, "scenario {index} does not end");
+            let checked = matches_reference::check(&program, &drive.events, LIMITS.model);
+            let stats = checked.unwrap_or_else(|failure| panic!("scenario {index}: {failure:?}"));
+            assert_eq!(stats.instructions, drive.work.instructions);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_scenario() {
+        for index in [0, 40, 300] {
+            assert_eq!(scenario(index), scenario(index));
+        }
+        assert_ne!(scenario(300), scenario(301));
+    }
+
+    #[test]
+    fn bytes_give_programs_too_and_none_of_them_the_smallest() {
+        let bytes: Vec<u8> = (0..2000u32).map(|n| (n * 167 % 251) as u8).collect();
+        for length in [0, 10, 100, 2000] {
+            let mut choices = ByteChoices::new(&bytes[..length]);
+            let scenario = generate(&mut choices, None, &Mix::default());
+            let (module, _) = programs(&scenario);
+            compiled(module);
+            assert!(length > 0 || module.statement_count() < 12, "{}", module.render());
+        }
+    }
+
+    #[test]
+    fn typical_programs_race_and_mostly_succeed() {
+        let (mut tasks, mut returned, mut ended, mut statements) = (0, 0, 0, 0);
+        for index in 100..300 {
+            let (_, drive) = driven(&scenario(index), index);
+            tasks += drive.tasks - 1;
+            statements += drive.work.statements;
+            for event in &drive.events {
+                if let Event::CallEnded { outcome, .. } = event {
+                    ended += 1;
+                    let is_value = matches!(outcome, crate::executor::trace::Outcome::Returned(_));
+                    returned += usize::from(is_value);
+                }
+            }
+        }
+        assert!(tasks >= 3 * 200, "{tasks} tasks");
+        assert!((60 * 200..300 * 200).contains(&statements), "{statements} statements");
+        assert!(returned * 3 > ended * 2, "{returned} of {ended} calls returned");
+    }
+}

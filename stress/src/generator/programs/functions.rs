@@ -1,0 +1,270 @@
+//! The declarations of a generated module.
+//!
+//! They are made in an order in which each uses only what was made before it: functions
+//! that know no global, globals, functions that work on globals, functions that run as
+//! tasks, functions that the host calls.
+
+use super::Size;
+use super::body::{Body, Role};
+use super::world::{ClassInfo, GlobalInfo, Kind, Signature, World};
+use crate::generator::choices::Choices;
+use crate::generator::swarm::{Feature, Swarm};
+use crate::generator::topics::host_script::EntryPoint;
+use crate::generator::topics::{self};
+use crate::scenario::program::{
+    BinaryOp, Class, Expr, Function, Global, Module, Name, Stem, Stmt,
+};
+
+/// A module and what the host can call.
+pub(super) struct Made {
+    pub(super) module: Module,
+    pub(super) entries: Vec<EntryPoint>,
+    pub(super) read_back: EntryPoint,
+}
+
+/// Makes a module.
+pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size) -> Made {
+    let topics = topics::draw_weights(c, swarm);
+    let mut maker =
+        Maker { c, world: World::new(swarm, topics), module: Module::default(), size };
+    maker.classes();
+    maker.helpers(maker.size.helpers());
+    maker.globals();
+    maker.helpers(maker.size.helpers());
+    maker.recursive();
+    maker.workers();
+    let entries = maker.entries();
+    let read_back = maker.read_back();
+    maker.top_level();
+    Made { module: maker.module, entries, read_back }
+}
+
+struct Maker<'a, C> {
+    c: &'a mut C,
+    world: World,
+    module: Module,
+    size: Size,
+}
+
+impl<C: Choices> Maker<'_, C> {
+    fn has(&self, feature: Feature) -> bool {
+        self.world.swarm.has(feature)
+    }
+
+    fn one_of(&mut self, kinds: &[Kind]) -> Kind {
+        kinds[self.c.below(kinds.len() as u32) as usize]
+    }
+
+    fn classes(&mut self) {
+        if !self.has(Feature::Instances) {
+            return;
+        }
+        for _ in 0..self.c.within(1, 2) {
+            let name = self.world.fresh(Stem::Class);
+            let mut fields = vec![(self.world.fresh(Stem::Field), Kind::Any)];
+            for _ in 0..self.c.below(4) {
+                let closure = if self.has(Feature::Closures) { Kind::Closure } else { Kind::Any };
+                let kind = self.one_of(&[Kind::Any, Kind::List, closure, Kind::Int]);
+                fields.push((self.world.fresh(Stem::Field), kind));
+            }
+            let names = fields.iter().map(|&(field, _)| field).collect();
+            self.module.classes.push(Class { name, fields: names });
+            self.world.classes.push(ClassInfo { name, fields });
+        }
+    }
+
+    /// Makes a function: `fill` appends its body and gives what it returns.
+    fn function(
+        &mut self,
+        stem: Stem,
+        role: Role,
+        params: Vec<Kind>,
+        (fuel, tasks): (i32, i32),
+        fill: impl FnOnce(&mut Body<'_, C>, &mut Vec<Stmt>) -> Expr,
+    ) -> Signature {
+        let name = self.world.fresh(stem);
+        let mut body = Body::new(self.c, &mut self.world, role, fuel, tasks);
+        let names: Vec<Name> =
+            params.iter().map(|&kind| body.declare(Stem::Param, kind)).collect();
+        let mut stmts = Vec::with_capacity(8);
+        let value = fill(&mut body, &mut stmts);
+        stmts.push(Stmt::Return(value));
+        let (cost, tasks) = (fuel - body.fuel + 2, tasks - body.tasks);
+        self.module.functions.push(Function { name, params: names, body: stmts });
+        Signature { name, params, returns: Kind::Any, cost, tasks }
+    }
+
+    /// Functions that others call.
+    fn helpers(&mut self, count: u32) {
+        for _ in 0..self.c.below(count + 1) {
+            let text = if self.has(Feature::Strings) { Kind::Text } else { Kind::List };
+            let returns = self.one_of(&[text, Kind::List, Kind::Any, Kind::Int]);
+            let params = match self.c.chance(1, 2) {
+                true => vec![Kind::Any],
+                false => vec![self.one_of(&[Kind::Int, Kind::List, Kind::Any]), Kind::Any],
+            };
+            let count = self.c.below(3);
+            let fuel = (self.size.helper_fuel(), 0);
+            let signature = self.function(Stem::Function, Role::Helper, params, fuel, |body, out| {
+                body.statements(count, out);
+                body.expr(returns, 2)
+            });
+            self.world.helpers.push(Signature { returns, ..signature });
+        }
+    }
+
+    fn globals(&mut self) {
+        self.list_global(false);
+        if self.has(Feature::Removal) {
+            self.list_global(true);
+        }
+        if self.has(Feature::Maps) {
+            let entries = self.c.within(1, 3);
+            self.global(Kind::Dict, |body| {
+                Expr::Map((0..entries).map(|_| (body.key(), body.any(1))).collect())
+            });
+        }
+        for class in 0..self.world.classes.len() as u8 {
+            if self.c.chance(2, 3) {
+                self.global(Kind::Object(class), |body| body.new_object(class, 2));
+            }
+        }
+        if self.has(Feature::Closures) {
+            let maker = self.closure_maker();
+            self.global(Kind::Closure, |_| Expr::call(maker, vec![]));
+        }
+        if self.has(Feature::SharedFutures) {
+            let name = self.world.fresh(Stem::Global);
+            self.module.globals.push(Global { name, value: Expr::Array(vec![]) });
+            self.world.shared_futures = Some(name);
+        }
+    }
+
+    fn list_global(&mut self, shrinks: bool) {
+        let elements = self.c.within(1, 4);
+        let global = self.global(Kind::List, |body| {
+            Expr::Array((0..elements).map(|_| body.any(1)).collect())
+        });
+        global.elements = elements as u8;
+        global.shrinks = shrinks;
+    }
+
+    fn global(
+        &mut self,
+        kind: Kind,
+        value: impl FnOnce(&mut Body<'_, C>) -> Expr,
+    ) -> &mut GlobalInfo {
+        let mut body = Body::new(self.c, &mut self.world, Role::Init, 10, 0);
+        let value = value(&mut body);
+        let name = self.world.fresh(Stem::Global);
+        self.module.globals.push(Global { name, value });
+        let at = self.world.globals.len();
+        self.world.globals.push(GlobalInfo { name, kind, elements: 0, shrinks: false });
+        &mut self.world.globals[at]
+    }
+
+    /// A function that returns a closure over a variable of its own.
+    fn closure_maker(&mut self) -> Name {
+        let signature = self.function(Stem::Function, Role::Helper, vec![], (10, 0), |body, out| {
+            let start = body.fresh(1);
+            body.let_in(out, Stem::Local, Kind::Any, start);
+            body.new_closure(1)
+        });
+        signature.name
+    }
+
+    /// A function that calls itself as often as its first argument says.
+    fn recursive(&mut self) {
+        if !self.has(Feature::Recursion) {
+            return;
+        }
+        let params = vec![Kind::Int, Kind::Any];
+        let name = Name::new(Stem::Function, self.world.peek(Stem::Function));
+        let signature = self.function(Stem::Function, Role::Helper, params, (10, 0), |body, out| {
+            let (depth, value) = (body.locals[0].name, body.locals[1].name);
+            let condition = Expr::binary(BinaryOp::Le, Expr::Name(depth), Expr::Int(0));
+            let last = body.fresh(1);
+            let last = match body.sometimes(Feature::Throw, 4) {
+                true => Stmt::Throw(last),
+                false => Stmt::Return(last),
+            };
+            out.push(Stmt::If(condition, vec![last], vec![]));
+            let less = Expr::binary(BinaryOp::Sub, Expr::Name(depth), Expr::Int(1));
+            let call = Expr::call(name, vec![less, body.fresh(1)]);
+            Expr::Array(vec![Expr::Name(value), call, body.fresh(0)])
+        });
+        debug_assert!(signature.name == name);
+        self.world.recursive.push(Signature { cost: signature.cost + 2, ..signature });
+    }
+
+    /// Functions that run as tasks. A worker starts only those made before it.
+    fn workers(&mut self) {
+        let (from, to) = self.size.workers();
+        for at in 0..self.c.within(from, to) {
+            let mut kinds = vec![Kind::Any, Kind::List, Kind::Int];
+            kinds.extend(self.has(Feature::Maps).then_some(Kind::Dict));
+            kinds.extend(self.has(Feature::Closures).then_some(Kind::Closure));
+            kinds.extend((!self.world.classes.is_empty()).then_some(Kind::Object(0)));
+            // Several tasks that wait for one future.
+            kinds.extend((at > 0).then_some(Kind::Future));
+            kinds.extend((at > 0).then_some(Kind::Future));
+            let params = (0..self.c.within(1, 2)).map(|_| self.one_of(&kinds)).collect();
+            let (from, to) = self.size.worker_fuel();
+            let fuel = self.c.within(from, to) as i32;
+            let tasks = if self.c.chance(1, 2) { 1 } else { 0 };
+            let statements = self.c.within(1, to / 4 + 1);
+            let signature =
+                self.function(Stem::Worker, Role::Worker, params, (fuel, tasks), |body, out| {
+                    body.statements(statements, out);
+                    body.any(2)
+                });
+            self.world.workers.push(signature);
+        }
+    }
+
+    /// Functions that the host calls.
+    fn entries(&mut self) -> Vec<EntryPoint> {
+        let (from, to) = self.size.entries();
+        let mut entries = Vec::new();
+        for _ in 0..self.c.within(from, to) {
+            let params = vec![Kind::Int; self.c.below(3) as usize];
+            let (from, to) = self.size.entry_fuel();
+            let fuel = self.c.within(from, to) as i32;
+            let tasks = self.size.tasks();
+            let signature =
+                self.function(Stem::Entry, Role::Entry, params, (fuel, tasks), |body, out| {
+                    for _ in 0..2 {
+                        if body.c.chance(3, 4) {
+                            topics::start_task(body, out);
+                        }
+                    }
+                    while body.fuel > 0 {
+                        body.statements(1, out);
+                    }
+                    body.any(2)
+                });
+            entries.push(EntryPoint { name: signature.name, params: signature.params.len() });
+        }
+        entries
+    }
+
+    /// A function that returns all globals, so that whatever the program lost is missed.
+    fn read_back(&mut self) -> EntryPoint {
+        let name = Name::new(Stem::Entry, 0);
+        let globals = self.module.globals.iter().map(|global| Expr::Name(global.name)).collect();
+        let body = vec![Stmt::Return(Expr::Array(globals))];
+        self.module.functions.push(Function { name, params: vec![], body });
+        EntryPoint { name, params: 0 }
+    }
+
+    fn top_level(&mut self) {
+        let count = self.c.below(self.size.top_level());
+        let mut body = Body::new(self.c, &mut self.world, Role::Init, 12, 1);
+        let mut stmts = Vec::new();
+        body.statements(count, &mut stmts);
+        if body.has(Feature::TasksAtInit) && body.c.chance(1, 2) {
+            topics::start_task(&mut body, &mut stmts);
+        }
+        self.module.top_level = stmts;
+    }
+}

@@ -1,0 +1,147 @@
+//! Cancellation: of futures before and after they settled, caught and ignored, seen by
+//! loops, met in `finally` blocks.
+
+use gcrucible_bytecode::{Builtin, Method};
+
+use super::tasks;
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::Body;
+use crate::generator::programs::world::Kind;
+use crate::generator::swarm::Feature;
+use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let cancel = u32::from(body.has(Feature::Cancel));
+    let futures = u32::from(body.locals.iter().any(|local| local.kind == Kind::Future));
+    let spawns = u32::from(tasks::can_spawn(body));
+    let shared = u32::from(body.world.shared_futures.is_some());
+    let asks = u32::from(body.has(Feature::CancellationRequested) && body.affords(12));
+    let finally = u32::from(body.has(Feature::Finally));
+    let catch = u32::from(body.has(Feature::Catch));
+    match body.c.weighted(&[
+        5 * cancel * futures,
+        4 * cancel * spawns,
+        4 * cancel * shared,
+        3 * asks,
+        2 * catch,
+        2 * finally,
+        1,
+    ]) {
+        0 => cancel_one(body, out),
+        1 => spawn_and_cancel(body, out),
+        2 => cancel_shared(body, out),
+        3 => until_requested(body, out),
+        4 => survive(body, out),
+        5 => clean_up(body, out),
+        _ => tasks::pause(body, out),
+    }
+}
+
+fn cancel_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(future) = body.variable(Kind::Future) else { return tasks::pause(body, out) };
+    out.push(Stmt::Cancel(future.clone()));
+    body.spend(1);
+    if body.c.chance(1, 5) {
+        out.push(Stmt::Cancel(future.clone()));
+        body.spend(1);
+    }
+    if body.has(Feature::Catch) && body.c.chance(1, 3) {
+        await_cancelled(body, out, future);
+    }
+}
+
+/// Awaits a future that was cancelled, or perhaps had settled before.
+fn await_cancelled<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, future: Expr) {
+    let caught = body.world.fresh(Stem::Caught);
+    let tried =
+        body.block(|body, out| tasks::use_result(body, out, Expr::awaited(future)));
+    let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
+    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+    body.spend(1);
+}
+
+fn spawn_and_cancel<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(name) = tasks::spawn_one(body, out) else { return };
+    if body.c.chance(2, 3) {
+        match body.c.chance(1, 2) {
+            true => tasks::pause(body, out),
+            false => body.statements(1, out),
+        }
+    }
+    out.push(Stmt::Cancel(Expr::Name(name)));
+    body.spend(1);
+    if body.has(Feature::Catch) && body.c.chance(1, 2) {
+        await_cancelled(body, out, Expr::Name(name));
+    }
+}
+
+/// Cancels one of the futures that everybody can find, perhaps the canceller's own.
+fn cancel_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(table) = body.world.shared_futures else { return tasks::pause(body, out) };
+    let at = i64::from(body.c.below(4));
+    let length = Expr::method(Expr::Name(table), Method::Len, vec![]);
+    let condition = Expr::binary(BinaryOp::Gt, length, Expr::Int(at));
+    let future = Expr::index(Expr::Name(table), Expr::Int(at));
+    out.push(Stmt::If(condition, vec![Stmt::Cancel(future)], vec![]));
+    body.spend(2);
+}
+
+/// A loop that looks whether it should stop.
+fn until_requested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let rounds = body.c.within(2, 5);
+    let counter = body.world.fresh(Stem::Counter);
+    let asked = Expr::Builtin(Builtin::CancellationRequested, vec![]);
+    let inner = body.loop_body(rounds as i32, |body, out| {
+        let value = body.fresh(1);
+        tasks::use_result(body, out, value);
+        if body.c.chance(1, 2) {
+            tasks::pause(body, out);
+        }
+        body.spend(2);
+    });
+    out.push(Stmt::Repeat {
+        counter,
+        times: rounds as u8,
+        condition: Expr::Not(Box::new(asked)),
+        body: inner,
+    });
+}
+
+/// Something that cancellation ends, caught: the task goes on and waits once more.
+fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let caught = body.world.fresh(Stem::Caught);
+    let tried = body.block(wait);
+    let handler = body.block(|body, out| {
+        tasks::use_result(body, out, Expr::Name(caught));
+        if body.c.chance(1, 2) {
+            wait(body, out);
+        }
+    });
+    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+    body.spend(1);
+}
+
+/// Something that cancellation ends, with work to be done in any case.
+fn clean_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let tried = body.block(wait);
+    let finally = body.block(|body, out| {
+        let value = body.fresh(1);
+        tasks::use_result(body, out, value);
+        if body.c.chance(1, 3) {
+            wait(body, out);
+        }
+    });
+    out.push(Stmt::Try { body: tried, catch: None, finally: Some(finally) });
+    body.spend(1);
+}
+
+/// Waits for a future or for time.
+fn wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    match body.variable(Kind::Future) {
+        Some(future) if body.c.chance(2, 3) => {
+            let value = Expr::Array(vec![body.fresh(1), Expr::awaited(future)]);
+            body.let_in(out, Stem::Local, Kind::List, value);
+        }
+        _ => tasks::pause(body, out),
+    }
+}

@@ -1,0 +1,133 @@
+//! The host's part: calls, and what races with them.
+
+use gcrucible_heap::CollectionKind;
+
+use crate::generator::choices::Choices;
+use crate::generator::swarm::{Feature, Swarm};
+use crate::scenario::HostEvent;
+use crate::scenario::program::Name;
+
+/// A function that the host can call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::generator) struct EntryPoint {
+    /// Its name.
+    pub(in crate::generator) name: Name,
+    /// Number of its parameters.
+    pub(in crate::generator) params: usize,
+}
+
+/// The id of the last call, which reads back what all others left.
+pub(in crate::generator) const READ_BACK_CALL: u32 = 99;
+
+/// Draws a host script of `calls` calls of `entries`, ending with one of `read_back`.
+pub(in crate::generator) fn host_script<C: Choices>(
+    c: &mut C,
+    swarm: Swarm,
+    entries: &[EntryPoint],
+    read_back: Option<EntryPoint>,
+    calls: u32,
+) -> Vec<HostEvent> {
+    let mut script = Script { c, swarm, events: Vec::with_capacity(16), ids: Vec::new() };
+    for _ in 0..calls {
+        script.between();
+        script.call(entries);
+    }
+    script.between();
+    script.end(read_back);
+    script.events
+}
+
+struct Script<'a, C> {
+    c: &'a mut C,
+    swarm: Swarm,
+    events: Vec<HostEvent>,
+    /// Ids given to calls so far.
+    ids: Vec<u32>,
+}
+
+impl<C: Choices> Script<'_, C> {
+    fn sometimes(&mut self, feature: Feature, of: u32) -> bool {
+        self.swarm.has(feature) && self.c.chance(1, of)
+    }
+
+    /// An id of some call: one that was made, or, rarely, one that was not.
+    fn some_id(&mut self) -> u32 {
+        let next = self.ids.len() as u32 + 1;
+        match self.c.chance(1, 12) || self.ids.is_empty() {
+            true => next,
+            false => self.ids[self.c.below(self.ids.len() as u32) as usize],
+        }
+    }
+
+    fn call(&mut self, entries: &[EntryPoint]) {
+        let Some(&entry) = entries.get(self.c.below(entries.len() as u32) as usize) else { return };
+        let repeats = !self.ids.is_empty() && self.sometimes(Feature::HostIds, 4);
+        let call = if repeats { self.some_id() } else { self.ids.len() as u32 + 1 };
+        if repeats && self.c.chance(1, 2) {
+            // The id is free again then; else it may still be taken.
+            self.events.push(HostEvent::JoinCall { call });
+        }
+        let args = (0..entry.params).map(|_| i64::from(self.c.below(4))).collect();
+        self.events.push(HostEvent::Call { call, function: entry.name.to_string(), args });
+        if !self.ids.contains(&call) {
+            self.ids.push(call);
+        }
+    }
+
+    /// What happens between two calls.
+    fn between(&mut self) {
+        for _ in 0..self.c.below(4) {
+            let has = |feature| u32::from(self.swarm.has(feature));
+            let weights = [
+                4 * has(Feature::HostCancel),
+                2 * has(Feature::HostDrop),
+                2 * has(Feature::HostProtect),
+                2 * has(Feature::HostProtect),
+                3 * has(Feature::HostCollect),
+                2 * has(Feature::HostTime),
+                3 * has(Feature::HostJoin),
+            ];
+            if weights == [0; 7] {
+                return;
+            }
+            let choice = self.c.weighted(&weights);
+            let call = self.some_id();
+            let event = match choice {
+                0 => HostEvent::CancelCall { call },
+                1 => HostEvent::DropCall { call },
+                2 => HostEvent::Protect { call },
+                3 => HostEvent::Unprotect { call },
+                4 => HostEvent::Collect { kind: self.kind() },
+                5 => HostEvent::AdvanceTime { ms: self.c.within(1, 5) },
+                _ => HostEvent::JoinCall { call },
+            };
+            self.events.push(event);
+        }
+    }
+
+    fn kind(&mut self) -> CollectionKind {
+        match self.c.chance(1, 2) {
+            true => CollectionKind::Minor,
+            false => CollectionKind::Major,
+        }
+    }
+
+    /// Waits for all calls, reads back.
+    fn end(&mut self, read_back: Option<EntryPoint>) {
+        for at in 0..self.ids.len() {
+            self.events.push(HostEvent::JoinCall { call: self.ids[at] });
+            if self.sometimes(Feature::HostProtect, 3) {
+                self.events.push(HostEvent::Protect { call: self.ids[at] });
+            }
+        }
+        if self.sometimes(Feature::HostCollect, 2) {
+            let kind = self.kind();
+            self.events.push(HostEvent::Collect { kind });
+        }
+        if let Some(EntryPoint { name, .. }) = read_back {
+            let call = READ_BACK_CALL;
+            self.events.push(HostEvent::Call { call, function: name.to_string(), args: vec![] });
+            self.events.push(HostEvent::JoinCall { call });
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Tasks: spawn and await, several tasks on one future, what is reachable through a future
+//! alone, temporaries that wait with their task.
+
+use gcrucible_bytecode::{Builtin, Method};
+
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::generator::programs::world::{Kind, Signature};
+use crate::generator::swarm::Feature;
+use crate::scenario::program::{Expr, Name, Stem, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let spawns = u32::from(can_spawn(body));
+    let loops = u32::from(body.has(Feature::Loops) && body.tasks >= 2 && body.loops == 0);
+    let closures = u32::from(body.has(Feature::Closures) && body.has(Feature::SharedCells));
+    let futures = u32::from(body.locals.iter().any(|local| local.kind == Kind::Future));
+    let shared = u32::from(body.has(Feature::SharedFutures) && body.world.shared_futures.is_some());
+    let entry = u32::from(body.role == Role::Entry);
+    match body.c.weighted(&[
+        6 * spawns,
+        4 * futures,
+        3 * spawns * loops,
+        3 * spawns * closures,
+        3 * spawns * shared,
+        3 * shared * entry,
+        2,
+    ]) {
+        0 => {
+            spawn_one(body, out);
+        }
+        1 => await_one(body, out),
+        2 => fan_out(body, out),
+        3 => spawn_closure(body, out),
+        4 => share(body, out),
+        5 => await_shared(body, out),
+        _ => pause(body, out),
+    }
+}
+
+/// Starts a task, for everybody to find or not; something else if the body may not.
+pub(super) fn statement_that_starts<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if body.world.shared_futures.is_some() && can_spawn(body) && body.c.chance(1, 2) {
+        share(body, out);
+    } else {
+        spawn_one(body, out);
+    }
+}
+
+/// Whether the body may start a task here.
+pub(super) fn can_spawn<C: Choices>(body: &Body<'_, C>) -> bool {
+    let may = match body.role {
+        Role::Entry => true,
+        Role::Worker => body.has(Feature::NestedTasks),
+        Role::Init => body.has(Feature::TasksAtInit),
+        Role::Helper => false,
+    };
+    may && body.tasks > 0 && !body.world.workers.is_empty()
+}
+
+/// A worker that can be afforded so many times.
+fn some_worker<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Signature> {
+    let has_future = body.locals.iter().any(|local| local.kind == Kind::Future);
+    let fits: Vec<usize> = (0..body.world.workers.len())
+        .filter(|&at| {
+            let worker = &body.world.workers[at];
+            body.affords(worker.cost * times)
+                && (worker.tasks + 1) * times <= body.tasks
+                && (has_future || !worker.params.contains(&Kind::Future))
+        })
+        .collect();
+    let &at = fits.get(body.below(fits.len()))?;
+    Some(body.world.workers[at].clone())
+}
+
+/// An expression that starts a task.
+pub(super) fn spawn<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Expr> {
+    let worker = some_worker(body, times)?;
+    body.spend(worker.cost * times);
+    body.tasks -= (worker.tasks + 1) * times;
+    let arguments = body.arguments(&worker.params, 1);
+    Some(Expr::spawn(worker.name, arguments))
+}
+
+/// Starts a task and keeps its future in a variable.
+pub(super) fn spawn_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) -> Option<Name> {
+    if !can_spawn(body) {
+        pause(body, out);
+        return None;
+    }
+    let Some(spawn) = spawn(body, 1) else {
+        pause(body, out);
+        return None;
+    };
+    let name = body.let_in(out, Stem::Future, Kind::Future, spawn);
+    if body.c.chance(1, 3) {
+        await_one(body, out);
+    }
+    Some(name)
+}
+
+/// Awaits a future; the tasks of others may end with an error.
+fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(future) = body.variable(Kind::Future) else { return pause(body, out) };
+    let awaited = Expr::awaited(future);
+    let value = match body.has(Feature::AwaitInside) && body.c.chance(1, 2) {
+        // Objects that only waiting registers refer to.
+        true => {
+            let mut parts = vec![body.fresh(1), awaited];
+            if body.c.chance(1, 2) {
+                parts.push(body.fresh(1));
+            }
+            Expr::Array(parts)
+        }
+        false => awaited,
+    };
+    if body.has(Feature::Catch) && body.c.chance(1, 2) {
+        let caught = body.world.fresh(Stem::Caught);
+        let tried = body.block(|body, out| {
+            let name = body.let_in(out, Stem::Local, Kind::Any, value);
+            use_result(body, out, Expr::Name(name));
+        });
+        let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
+        out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+        body.spend(2);
+    } else {
+        let name = body.let_in(out, Stem::Local, Kind::Any, value);
+        if body.c.chance(1, 2) {
+            use_result(body, out, Expr::Name(name));
+        }
+    }
+}
+
+/// Prints a value or puts it where it lives long.
+pub(super) fn use_result<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, value: Expr) {
+    out.push(match (body.c.below(3), body.global(Kind::List)) {
+        (1, Some(list)) => {
+            let pair = Expr::Array(vec![value, body.fresh(0)]);
+            Stmt::Expr(Expr::method(list, Method::Push, vec![pair]))
+        }
+        (2, _) => match body.global(Kind::Dict) {
+            Some(map) => Stmt::Assign(Expr::index(map, body.key()), value),
+            None => Stmt::Expr(Expr::Builtin(Builtin::Print, vec![value])),
+        },
+        _ => Stmt::Expr(Expr::Builtin(Builtin::Print, vec![value])),
+    });
+    body.spend(1);
+}
+
+/// Several tasks, all awaited afterwards.
+fn fan_out<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let rounds = body.c.within(2, 3) as i32;
+    let Some(spawn) = spawn(body, rounds) else {
+        spawn_one(body, out);
+        return;
+    };
+    let all = body.world.fresh(Stem::Local);
+    out.push(Stmt::Let(all, Expr::Array(vec![])));
+    let name = body.world.fresh(Stem::Local);
+    let push = Expr::method(Expr::Name(all), Method::Push, vec![spawn]);
+    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(rounds.into())));
+    out.push(Stmt::For { name, over, limit: None, body: vec![Stmt::Expr(push)] });
+    let each = body.world.fresh(Stem::Future);
+    let inner = body.loop_body(rounds, |body, out| {
+        let awaited = Expr::awaited(Expr::Name(each));
+        if body.has(Feature::Catch) {
+            let caught = body.world.fresh(Stem::Caught);
+            let tried = body.block(|body, out| use_result(body, out, awaited));
+            let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
+            out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+        } else {
+            use_result(body, out, awaited);
+        }
+        body.spend(1);
+    });
+    out.push(Stmt::For { name: each, over: Expr::Name(all), limit: None, body: inner });
+    body.spend(2 + rounds);
+}
+
+/// A task that shares a captured variable with this one.
+fn spawn_closure<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let start = body.fresh(1);
+    let shared = body.let_in(out, Stem::Local, Kind::Any, start);
+    let closure = body.lambda(&[], |body, out| {
+        let role = std::mem::replace(&mut body.role, Role::Helper);
+        let count = body.c.within(0, 2);
+        body.statements(count, out);
+        let fresh = body.fresh(1);
+        let both = Expr::Array(vec![Expr::Name(shared), fresh]);
+        out.push(Stmt::Assign(Expr::Name(shared), both));
+        out.push(Stmt::Return(Expr::Name(shared)));
+        body.role = role;
+    });
+    let spawn = Expr::Spawn(Box::new(closure), vec![]);
+    body.let_in(out, Stem::Future, Kind::Future, spawn);
+    body.tasks -= 1;
+    let fresh = body.fresh(1);
+    out.push(Stmt::Assign(Expr::Name(shared), fresh));
+    body.spend(4);
+    if body.c.chance(1, 2) {
+        await_one(body, out);
+    }
+}
+
+/// A task whose future everybody can find.
+fn share<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let (Some(table), Some(spawn)) = (body.world.shared_futures, spawn(body, 1)) else {
+        return pause(body, out);
+    };
+    out.push(Stmt::Expr(Expr::method(Expr::Name(table), Method::Push, vec![spawn])));
+    body.spend(1);
+}
+
+/// Awaits the futures that everybody can find. Only calls do that: among tasks it could
+/// end in a circle of waiting.
+fn await_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(table) = body.world.shared_futures else { return pause(body, out) };
+    let each = body.world.fresh(Stem::Future);
+    let counter = body.world.fresh(Stem::Counter);
+    let inner = body.loop_body(2, |body, out| {
+        let caught = body.world.fresh(Stem::Caught);
+        let awaited = Expr::awaited(Expr::Name(each));
+        let tried = body.block(|body, out| use_result(body, out, awaited));
+        let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
+        out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+        body.spend(3);
+    });
+    let limit = Some((counter, body.c.within(1, 4) as u8));
+    out.push(Stmt::For { name: each, over: Expr::Name(table), limit, body: inner });
+}
+
+/// Lets others run.
+pub(super) fn pause<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let sleep = u32::from(body.has(Feature::Sleep) && body.may_wait());
+    let yields = u32::from(body.has(Feature::Yield));
+    let collect = u32::from(body.has(Feature::Collect));
+    out.push(match body.c.weighted(&[2 * yields, sleep, collect, 1]) {
+        0 if yields > 0 => Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![])),
+        1 => {
+            let ms = i64::from(body.c.below(4));
+            Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms)]))
+        }
+        2 => Stmt::Expr(Expr::Builtin(Builtin::Collect, vec![])),
+        _ => {
+            let value = body.some_variable();
+            Stmt::Expr(Expr::Builtin(Builtin::Print, vec![value]))
+        }
+    });
+    body.spend(1);
+}
