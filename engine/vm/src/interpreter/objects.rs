@@ -175,8 +175,18 @@ impl<'p, C: Checks> Context<'p, C> {
     #[inline]
     pub(super) fn next(&self, iterator: Value<'p>) -> Result<Option<Value<'p>>, Stop<'p>> {
         let (source, position) = self.m.iterator_parts(iterator).ok_or(ErrorKind::Internal)?;
-        // A position is an index or a count of insertions, which both have 32 bits, or an
-        // offset in a range.
+        if let Some((start, end)) = self.m.range_bounds(source) {
+            // The position is an offset. It counts up to the distance, which may wrap; the
+            // sum wraps back.
+            let int = start.wrapping_add(position);
+            if start >= end || int == end {
+                return Ok(None);
+            }
+            let element = self.m.int(int)?;
+            self.m.iterator_move(iterator, position.wrapping_add(1));
+            return Ok(Some(element));
+        }
+        // The position is an index or a count of insertions, which both have 32 bits.
         let (element, next) = match self.m.kind(source) {
             Some(Kind::Array) => match self.m.array_get(source, position as u32) {
                 Some(element) => (element, position + 1),
@@ -186,16 +196,7 @@ impl<'p, C: Checks> Context<'p, C> {
                 Some((next, key, _)) => (key, i64::from(next)),
                 None => return Ok(None),
             },
-            _ => {
-                let (start, end) = self.m.range_bounds(source).ok_or(ErrorKind::Internal)?;
-                // The offset counts up to the distance, which as a wrapped int may be
-                // negative; the sum wraps back.
-                let int = start.wrapping_add(position);
-                if start >= end || int == end {
-                    return Ok(None);
-                }
-                (self.m.int(int)?, position.wrapping_add(1))
-            }
+            _ => return Err(ErrorKind::Internal.into()),
         };
         self.m.iterator_move(iterator, next);
         Ok(Some(element))

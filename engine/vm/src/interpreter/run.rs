@@ -110,19 +110,40 @@ pub(crate) fn run<'p, C: Checks>(
             make!($dst, here!().binary($operator, lhs, rhs, safepoint!()))
         }};
     }
+    // Stores a truth value. Mostly a jump waits for it, which is then executed at once
+    // without going round the loop, if there is fuel for it.
+    macro_rules! decide {
+        ($dst:expr, $result:expr) => {{
+            let (dst, result): (Reg, bool) = ($dst, $result);
+            set!(dst, Value::bool(result));
+            if left > 0
+                && let Some(&Op::JumpIfNot { cond, target }) = code.get(pc)
+                && cond == dst
+            {
+                left -= 1;
+                pc = if result { pc + 1 } else { target as usize };
+            }
+            continue;
+        }};
+    }
     macro_rules! comparison {
         ($dst:expr, $lhs:expr, $rhs:expr, $operator:tt, $orderings:pat) => {{
             let (lhs, rhs) = (get!($lhs), get!($rhs));
             if let (Some(a), Some(b)) = (lhs.as_small_int(), rhs.as_small_int()) {
-                set!($dst, Value::bool(a $operator b));
-                continue;
+                decide!($dst, a $operator b);
             }
             match cx.compared(lhs, rhs) {
-                Ok(ordering) => {
-                    set!($dst, Value::bool(matches!(ordering, $orderings)));
-                    continue;
-                }
+                Ok(ordering) => decide!($dst, matches!(ordering, $orderings)),
                 Err(stop) => stop,
+            }
+        }};
+    }
+    macro_rules! equality {
+        ($lhs:expr, $rhs:expr) => {{
+            let (lhs, rhs) = (get!($lhs), get!($rhs));
+            match (lhs.as_small_int(), rhs.as_small_int()) {
+                (Some(a), Some(b)) => a == b,
+                _ => m.are_equal(lhs, rhs),
             }
         }};
     }
@@ -220,20 +241,9 @@ pub(crate) fn run<'p, C: Checks>(
                 arithmetic!(dst, lhs, rhs, checked_rem, Operator::Rem)
             }
             Op::Neg { dst, src } => make!(dst, here!().negated(get!(src), safepoint!())),
-            Op::Not { dst, src } => {
-                set!(dst, Value::bool(!get!(src).is_truthy()));
-                continue;
-            }
-            Op::Eq { dst, lhs, rhs } => {
-                let is_equal = m.are_equal(get!(lhs), get!(rhs));
-                set!(dst, Value::bool(is_equal));
-                continue;
-            }
-            Op::Ne { dst, lhs, rhs } => {
-                let is_equal = m.are_equal(get!(lhs), get!(rhs));
-                set!(dst, Value::bool(!is_equal));
-                continue;
-            }
+            Op::Not { dst, src } => decide!(dst, !get!(src).is_truthy()),
+            Op::Eq { dst, lhs, rhs } => decide!(dst, equality!(lhs, rhs)),
+            Op::Ne { dst, lhs, rhs } => decide!(dst, !equality!(lhs, rhs)),
             Op::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <, Some(Ordering::Less)),
             Op::Le { dst, lhs, rhs } => {
                 comparison!(dst, lhs, rhs, <=, Some(Ordering::Less | Ordering::Equal))
@@ -335,6 +345,12 @@ pub(crate) fn run<'p, C: Checks>(
                 make!(dst, here!().get_index(object, index, safepoint!()))
             }
             Op::SetIndex { object, index, src } => {
+                if let Some(at) = get!(index).as_small_int()
+                    && let Ok(at) = u32::try_from(at)
+                    && m.array_set(get!(object), at, get!(src))
+                {
+                    continue;
+                }
                 match here!().set_index(get!(object), get!(index), get!(src), safepoint!()) {
                     Ok(()) => continue,
                     Err(stop) => stop,
@@ -348,7 +364,7 @@ pub(crate) fn run<'p, C: Checks>(
                 dst,
                 iterator,
                 target,
-            } => match here!().next(get!(iterator)) {
+            } => match cx.next(get!(iterator)) {
                 Ok(Some(element)) => {
                     set!(dst, element);
                     continue;
