@@ -7,6 +7,7 @@ pub(super) fn render(module: &Module) -> String {
     let mut text = Text {
         out: String::with_capacity(4096),
         depth: 0,
+        interpolations: 0,
     };
     for class in &module.classes {
         text.class(class);
@@ -22,6 +23,7 @@ pub(super) fn render(module: &Module) -> String {
         text.put("\n");
     }
     text.lines(&module.top_level);
+    text.put("\n");
     text.out
 }
 
@@ -38,6 +40,8 @@ enum Place {
 struct Text {
     out: String,
     depth: usize,
+    /// Interpolations around its end: in them there are no line ends.
+    interpolations: usize,
 }
 
 impl Text {
@@ -49,9 +53,22 @@ impl Text {
         name.write(&mut self.out);
     }
 
-    fn indent(&mut self) {
+    /// Begins the line of a statement.
+    fn line(&mut self) {
+        if self.interpolations > 0 {
+            self.put(" ");
+            return;
+        }
+        self.put("\n");
         for _ in 0..self.depth {
             self.out.push_str("  ");
+        }
+    }
+
+    /// Ends a statement.
+    fn end(&mut self) {
+        if self.interpolations > 0 {
+            self.put(";");
         }
     }
 
@@ -89,21 +106,21 @@ impl Text {
     }
 
     fn open(&mut self) {
-        self.put("{\n");
+        self.put("{");
         self.depth += 1;
     }
 
     fn close(&mut self) {
         self.depth -= 1;
-        self.indent();
+        self.line();
         self.put("}");
     }
 
     fn lines(&mut self, body: &[Stmt]) {
         for stmt in body {
-            self.indent();
+            self.line();
             self.stmt(stmt);
-            self.put("\n");
+            self.end();
         }
     }
 
@@ -193,8 +210,8 @@ impl Text {
 
     fn repeat(&mut self, counter: Name, times: u8, condition: &Expr, body: &[Stmt]) {
         self.declare("let ", counter, &Expr::Int(0));
-        self.put("\n");
-        self.indent();
+        self.end();
+        self.line();
         self.put("while ");
         self.name(counter);
         self.put(" < ");
@@ -213,8 +230,8 @@ impl Text {
     fn for_loop(&mut self, name: Name, over: &Expr, limit: Option<(Name, u8)>, body: &[Stmt]) {
         if let Some((counter, _)) = limit {
             self.declare("let ", counter, &Expr::Int(0));
-            self.put("\n");
-            self.indent();
+            self.end();
+            self.line();
         }
         self.put("for ");
         self.name(name);
@@ -223,21 +240,23 @@ impl Text {
         self.open();
         if let Some((counter, rounds)) = limit {
             self.count(counter);
-            self.indent();
+            self.line();
             self.put("if ");
             self.name(counter);
             self.put(" > ");
             self.int(i64::from(rounds));
-            self.put(" { break }\n");
+            self.put(" { break }");
+            self.end();
         }
         self.lines(body);
         self.close();
     }
 
     fn count(&mut self, counter: Name) {
-        self.indent();
+        self.line();
         self.name(counter);
-        self.put(" += 1\n");
+        self.put(" += 1");
+        self.end();
     }
 
     fn list(&mut self, open: &str, values: &[Expr], close: &str) {
@@ -390,6 +409,7 @@ impl Text {
 
     fn interpolation(&mut self, parts: &[Expr]) {
         self.put("\"");
+        self.interpolations += 1;
         for part in parts {
             if let Expr::Text(text) = part {
                 escape(text, &mut self.out);
@@ -398,6 +418,7 @@ impl Text {
                 self.put("}");
             }
         }
+        self.interpolations -= 1;
         self.put("\"");
     }
 }
