@@ -45,6 +45,8 @@ pub enum CallError {
     CallNotFound(u32),
     /// The program exports no such name.
     UnknownExport(String),
+    /// An int argument has more than 48 bits.
+    ArgumentTooLarge(i64),
 }
 
 impl fmt::Display for CallError {
@@ -52,6 +54,7 @@ impl fmt::Display for CallError {
         match self {
             CallError::DuplicateCallId(id) => write!(f, "call {id} has not ended yet"),
             CallError::CallNotFound(id) => write!(f, "no call {id} is in progress"),
+            CallError::ArgumentTooLarge(arg) => write!(f, "the argument {arg} has over 48 bits"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }

@@ -146,40 +146,39 @@ impl Engine {
     /// # Errors
     /// [`CallError::DuplicateCallId`] if it is running.
     pub fn start_init(&self) -> Result<CallHandle, CallError> {
-        self.start(Self::INIT_CALL, |vm| {
-            vm.start_init();
-            Ok(())
-        })
+        self.start(Self::INIT_CALL, Vm::start_init)
     }
 
-    /// Starts a call of an exported function of the entry module, with int arguments.
+    /// Starts a call of an exported function of the entry module, with int arguments of at
+    /// most 48 bits.
     ///
     /// # Errors
     /// [`CallError::DuplicateCallId`] while a call has that id,
-    /// [`CallError::UnknownExport`].
-    pub fn start_call(&self, id: u32, export: &str, args: &[i32]) -> Result<CallHandle, CallError> {
+    /// [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
         let global = inner
             .program
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
-        self.start(id, |vm| {
-            let args: Vec<Slot> = args.iter().map(|&arg| Slot::immediate(Value::int32(arg))).collect();
-            vm.start_call(inner.program.global(global), &args);
-            Ok(())
-        })
+        let slot = |&arg: &i64| {
+            let value = Value::small_int(arg).ok_or(CallError::ArgumentTooLarge(arg))?;
+            Ok(Slot::immediate(value))
+        };
+        let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
+        self.start(id, |vm| vm.start_call(inner.program.global(global), &args))
     }
 
     fn start(
         &self,
         id: u32,
-        prepare: impl FnOnce(&Vm) -> Result<(), CallError>,
+        prepare: impl FnOnce(&Vm),
     ) -> Result<CallHandle, CallError> {
         let guard = self.inner.calls.reserve(&self.inner.heap, id, || self.inner.new_task())?;
         let call = Arc::clone(guard.call());
         let vm = self.inner.new_vm(call.task());
-        prepare(&vm)?;
+        prepare(&vm);
         self.inner.observe(&EngineEvent::CallStarted { call: &call });
         self.spawn(call.task(), vm, Arc::clone(call.token()), Runs::Call(guard));
         Ok(CallHandle::new(call, self.clone()))
@@ -300,11 +299,10 @@ impl Inner {
 
     /// Wakes a task that waits, because its cancellation was requested.
     fn wake_cancelled(&self, number: u32) {
-        if let Some(task) = self.tasks.find(number) {
-            if task.is_waiting() {
-                self.observe(&EngineEvent::Woken { task: number });
-            }
-            task.signal().notify();
+        if let Some(task) = self.tasks.find(number)
+            && task.signal().notify()
+        {
+            self.observe(&EngineEvent::Woken { task: number });
         }
     }
 

@@ -5,7 +5,6 @@
 //! come before, there is a yield point.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -71,12 +70,11 @@ pub(crate) struct Task {
     vm: Arc<Vm>,
     token: Arc<Token>,
     signal: Arc<Signal>,
-    is_waiting: AtomicBool,
 }
 
 impl Task {
     pub(crate) fn new(number: u32, vm: Arc<Vm>, token: Arc<Token>) -> Self {
-        Task { number, vm, token, signal: Arc::default(), is_waiting: AtomicBool::new(false) }
+        Task { number, vm, token, signal: Arc::default() }
     }
 
     pub(crate) fn vm(&self) -> &Vm {
@@ -85,10 +83,6 @@ impl Task {
 
     pub(crate) fn signal(&self) -> &Signal {
         &self.signal
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::SeqCst)
     }
 }
 
@@ -198,11 +192,15 @@ impl Driver<'_> {
         let mut starvation = Starvation::default();
         let mut pending_error = None;
         let mut is_first = true;
+        let mut has_run = false;
         loop {
             if !std::mem::take(&mut is_first) {
                 self.turn().await;
             }
             let is_cancel_due = task.token.is_undelivered();
+            if is_cancel_due && !has_run {
+                return BodyEnd::NeverStarted;
+            }
             let deliver = if is_cancel_due { Some(ErrorKind::Cancelled) } else { pending_error };
             let input = SliceInput {
                 fuel: inner.platform.fuel(task.number).max(1),
@@ -237,6 +235,7 @@ impl Driver<'_> {
             });
             if outcome.instructions > 0 || outcome.delivered {
                 starvation = Starvation::default();
+                has_run = true;
             }
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
@@ -346,9 +345,9 @@ impl Driver<'_> {
         };
         match answer {
             Wait::Waiting => {
-                task.is_waiting.store(true, Ordering::SeqCst);
+                task.signal.set_waited(true);
                 task.signal.wait().await;
-                task.is_waiting.store(false, Ordering::SeqCst);
+                task.signal.set_waited(false);
                 inner.registry.stop_waiting(future, task.number);
                 None
             }
@@ -368,7 +367,7 @@ impl Driver<'_> {
         }
         task.signal.reset();
         let mut timer = self.engine.inner.platform.sleep(duration);
-        task.is_waiting.store(true, Ordering::SeqCst);
+        task.signal.set_waited(true);
         let is_over = std::future::poll_fn(|cx| {
             if task.signal.poll(cx.waker()).is_ready() {
                 return Poll::Ready(false);
@@ -376,7 +375,7 @@ impl Driver<'_> {
             timer.as_mut().poll(cx).map(|()| true)
         })
         .await;
-        task.is_waiting.store(false, Ordering::SeqCst);
+        task.signal.set_waited(false);
         if is_over {
             self.observe(&EngineEvent::Woken { task: task.number });
         }
@@ -428,8 +427,9 @@ impl Driver<'_> {
             waiters.truncate(1);
         }
         for (waiter, signal) in waiters {
-            self.observe(&EngineEvent::Woken { task: waiter });
-            signal.notify();
+            if signal.notify() {
+                self.observe(&EngineEvent::Woken { task: waiter });
+            }
         }
     }
 

@@ -4,8 +4,14 @@
 //! choices -> scenario -> run -> trace -> verdict -> shrink -> report
 //! ```
 
+pub mod campaign;
+pub mod cli;
 pub mod executor;
 pub mod generator;
+pub mod lane;
 pub mod oracles;
 pub mod reference;
+pub mod report;
 pub mod scenario;
+pub mod scheduler;
+pub mod shrinker;

@@ -129,7 +129,7 @@ impl<'h> Evacuation<'h> {
     fn trace_roots(&mut self) {
         for provider in self.heap.providers() {
             provider.trace(self);
-            if let Some(tlab) = provider.tlab() {
+            if let Some(tlab) = provider.tlab().map(crate::tlab::Tlab::buffer) {
                 // I-4: what the buffer pointed into is about to be retired.
                 let keeps_cursor = if provider.is_registry() {
                     Bug::B01
@@ -144,6 +144,7 @@ impl<'h> Evacuation<'h> {
             }
         }
         let heap = self.heap;
+        heap.prune_buffers();
         heap.handles.trace(self);
     }
 

@@ -14,7 +14,7 @@ use crate::permit::{ExclusivePermit, Gate};
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
 use crate::space::{Generation, Region};
 use crate::stats::{Counters, HeapStats};
-use crate::tlab::Tlab;
+use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
 
@@ -33,6 +33,8 @@ pub struct Heap {
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
     providers: Mutex<Vec<Weak<dyn RootProvider>>>,
+    /// Allocation buffers that may lie in the nursery, those of dead holders included.
+    buffers: Mutex<Vec<Arc<Buffer>>>,
     pub(crate) counters: Counters,
     /// Number of the last collection.
     pub(crate) collection: AtomicU64,
@@ -103,6 +105,7 @@ impl Heap {
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
             providers: Mutex::default(),
+            buffers: Mutex::default(),
             counters: Counters::default(),
             collection: AtomicU64::new(0),
             old_bytes_after_major: AtomicU64::new(0),
@@ -245,17 +248,18 @@ impl Heap {
 
     /// Makes the unused part of every allocation buffer walkable.
     pub(crate) fn flush_tlabs(&self) -> u64 {
-        let flush = |provider: &Arc<dyn RootProvider>| {
-            provider
-                .tlab()
-                .map_or(0, |tlab| tlab.fill_rest(&self.region, self.debug.scribble))
-        };
-        self.providers().iter().map(flush).sum()
+        let buffers = self.buffers.lock();
+        buffers.iter().map(|buffer| buffer.fill_rest(&self.region, self.debug.scribble)).sum()
+    }
+
+    /// Forgets the buffers of dead holders; the nursery they lay in is retired.
+    pub(crate) fn prune_buffers(&self) {
+        self.buffers.lock().retain(|buffer| Arc::strong_count(buffer) > 1);
     }
 
     /// Gives `tlab` room for `words` words.
     #[cold]
-    pub(crate) fn refill(&self, tlab: &Tlab, words: u32) -> Result<(), NeedsMemory> {
+    pub(crate) fn refill(&self, tlab: &Arc<Buffer>, words: u32) -> Result<(), NeedsMemory> {
         let mut wanted = tlab.next_chunk_words(
             (self.config.tlab_bytes / 8).max(16),
             self.region.block_words() / 2,
@@ -275,6 +279,9 @@ impl Heap {
         let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
         self.counters.bytes_scribbled.add(scribbled);
         tlab.set_range(from, to);
+        if !tlab.set_known() {
+            self.buffers.lock().push(Arc::clone(tlab));
+        }
         self.counters.tlab_refills.add(1);
         Ok(())
     }

@@ -466,7 +466,7 @@ impl Heap {
                 .bump(region, Generation::Immortal, words)
                 .ok_or(NeedsMemory { words })?
         };
-        let hash = u64::from(self.immortal_hashes().next_hash());
+        let hash = u64::from(self.immortal_hashes().buffer().next_hash());
         region.set_raw(at + 1, hash);
         region.set_header(at, Header::new(kind, shape, words));
         Ok(at)

@@ -1,5 +1,6 @@
 //! Allocation buffers: each holder bumps in its own piece of the nursery.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::object::{Header, Kind, pattern};
@@ -8,13 +9,36 @@ use crate::value::Offset;
 
 /// A holder's allocation buffer, and the counter its identity hashes come from.
 ///
+/// The heap shares it: when the holder dies between two collections, what it left unused
+/// must still be made walkable.
+#[derive(Debug, Default)]
+pub struct Tlab {
+    buffer: Arc<Buffer>,
+}
+
+impl Tlab {
+    /// An empty buffer. Identity hashes of its holder start at `first_hash`.
+    pub fn new(first_hash: u32) -> Self {
+        let tlab = Tlab::default();
+        tlab.buffer.next_hash.store(first_hash, Relaxed);
+        tlab
+    }
+
+    #[inline(always)]
+    pub(crate) fn buffer(&self) -> &Arc<Buffer> {
+        &self.buffer
+    }
+}
+
+/// The buffer itself.
+///
 /// # Invariants
 /// 1. `cursor..limit` is nursery memory that nobody else allocates in. A collection moves
 ///    what the nursery held and retires its blocks, so it must reset both (I-4).
 /// 2. Only the thread that holds the permit under which the holder runs touches it, or
 ///    the collector while the world is stopped.
 #[derive(Debug, Default)]
-pub struct Tlab {
+pub(crate) struct Buffer {
     cursor: AtomicU32,
     limit: AtomicU32,
     /// Size that the next chunk should have, in words.
@@ -23,14 +47,14 @@ pub struct Tlab {
     /// Allocations since the last that was held up by `collect=alloc:N`.
     allocations: AtomicU32,
     is_held_up: AtomicBool,
+    /// Whether the heap knows it.
+    is_known: AtomicBool,
 }
 
-impl Tlab {
-    /// An empty buffer. Identity hashes of its holder start at `first_hash`.
-    pub fn new(first_hash: u32) -> Self {
-        let tlab = Tlab::default();
-        tlab.next_hash.store(first_hash, Relaxed);
-        tlab
+impl Buffer {
+    /// Notes that the heap knows the buffer; returns whether it did before.
+    pub(crate) fn set_known(&self) -> bool {
+        self.is_known.swap(true, Relaxed)
     }
 
     /// Words left.

@@ -422,7 +422,7 @@ impl<'h> Verifier<'h> {
     fn check_buffers(&mut self) {
         let mut ranges = Vec::new();
         for provider in self.heap.providers() {
-            let Some((from, to)) = provider.tlab().map(crate::tlab::Tlab::range) else {
+            let Some((from, to)) = provider.tlab().map(|tlab| tlab.buffer().range()) else {
                 continue;
             };
             if from == to {

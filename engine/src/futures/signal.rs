@@ -13,20 +13,29 @@ pub(crate) struct Signal {
 #[derive(Debug, Default)]
 struct State {
     is_set: bool,
+    is_waited: bool,
     waker: Option<Waker>,
 }
 
 impl Signal {
-    /// Sets the flag and wakes the task that waits for it.
-    pub(crate) fn notify(&self) {
-        let waker = {
+    /// Sets the flag and wakes the task that waits for it. Returns whether this is what
+    /// made a waiting task ready.
+    pub(crate) fn notify(&self) -> bool {
+        let (waker, is_first) = {
             let mut state = self.state.lock();
+            let is_first = state.is_waited && !state.is_set;
             state.is_set = true;
-            state.waker.take()
+            (state.waker.take(), is_first)
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        is_first
+    }
+
+    /// Says whether the task waits from now on, for [`Signal::notify`] to tell.
+    pub(crate) fn set_waited(&self, is_waited: bool) {
+        self.state.lock().is_waited = is_waited;
     }
 
     /// Forgets old news. What comes after this is not missed.

@@ -2,7 +2,7 @@
 
 /// A value with everything it reaches. Nodes are numbered in the order of a depth-first,
 /// left-to-right walk from the root, so two isomorphic graphs have equal dumps.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GraphDump {
     /// The value itself.
     pub root: GraphValue,
@@ -12,7 +12,7 @@ pub struct GraphDump {
 }
 
 /// A value inside a dump. Strings and boxed ints are values: they have no identity.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum GraphValue {
     /// nil
     #[default]
@@ -30,7 +30,7 @@ pub enum GraphValue {
 }
 
 /// An object inside a dump.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GraphNode {
     /// The elements.
     Array(Vec<GraphValue>),

@@ -13,7 +13,7 @@ use super::graph::{FutureState, GraphDump};
 pub type TaskId = u32;
 
 /// One event of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The host started a call; `task` will run it. `globals` are initialised before the
     /// first call by a call of its own to the module's top level ([`Callee::ModuleInit`]).
@@ -62,6 +62,14 @@ pub enum Event {
         future: u64,
         /// The task that will run its body.
         runner: TaskId,
+    },
+    /// The engine answered an await: the future is not in the registry, so it is resolved,
+    /// and the await runs again.
+    AwaitResolved {
+        /// The awaiting task.
+        task: TaskId,
+        /// Id of the future.
+        future: u64,
     },
     /// Somebody requested cancellation of a task (by call id or by future).
     CancelRequested {
@@ -118,7 +126,7 @@ pub enum Event {
 }
 
 /// What a call runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Callee {
     /// The init function of each module in order; globals are frozen when it returns.
     ModuleInit,
@@ -132,7 +140,7 @@ pub enum Callee {
 }
 
 /// Why a slice ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SliceEnd {
     /// The fuel is spent, a safepoint was taken, or more memory is needed: nothing that
     /// the program could see.
@@ -165,7 +173,7 @@ pub enum SliceEnd {
 }
 
 /// How a call ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// With this value and all that it reaches.
     Returned(GraphDump),

@@ -1,0 +1,419 @@
+//! Runs programs raced with a host script, on the simulated platform.
+
+mod dump;
+mod host;
+mod observer;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use gcrucible_bytecode::Program;
+use gcrucible_engine::{Engine, EngineOptions};
+use gcrucible_frontend::Source;
+use gcrucible_heap::{
+    CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind, KindMode, VerifyLevel,
+};
+
+use self::host::{HostScript, Progress};
+use self::observer::TraceObserver;
+use super::run::{RunOptions, RunReport};
+use super::simulated_platform::{SimulatedPlatform, is_collector};
+use super::trace::Event;
+use super::{region_pool, trace_digest};
+use crate::oracles::failure::Failure;
+use crate::oracles::{self, matches_reference};
+use crate::scenario::{
+    Body, Decision, ModuleSource, Programs, Scenario, Schedule, Site, StrategyName,
+};
+use crate::scheduler::{self, EventCounts, Point, ReadyActor};
+
+/// Frames of a task: few, so that a generated recursion meets the limit.
+pub const MAX_FRAMES: usize = 200;
+
+/// Decisions after which a run is cut off: generated programs end long before.
+const MAX_DECISIONS: u32 = 200_000;
+
+/// Runs a scenario of programs.
+///
+/// # Panics
+/// When the engine does; a stale access is caught and becomes a failure.
+pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> RunReport {
+    let program = match compile(programs) {
+        Ok(program) => Arc::new(program),
+        Err(message) => return invalid(message),
+    };
+    let mut schedule = scenario.schedule.clone();
+    if !options.advantages.controlled_schedule {
+        schedule = Schedule::Drawn { strategy: StrategyName::RoundRobin, seed: 0 };
+    }
+    let counts = needs_counts(&schedule).then(|| dry_run(scenario, programs, &program, options));
+    let debug = effective_debug(&scenario.debug, options);
+    let mut run = Run::new(scenario, &program, debug, options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        run.all(programs, &schedule, counts.as_ref())
+    }));
+    match outcome {
+        Ok(result) => run.report.failure = result.err(),
+        Err(payload) => match payload.downcast::<HeapFault>() {
+            Ok(fault) => run.report.failure = Some(stale(&fault)),
+            Err(other) => resume_unwind(other),
+        },
+    }
+    run.finish(&program)
+}
+
+/// Compiles the entry module.
+///
+/// # Errors
+/// The front end's diagnostics, as people read them.
+pub fn compile(programs: &Programs) -> Result<Program, String> {
+    let text = match &programs.entry {
+        ModuleSource::Text(text) => text.clone(),
+        ModuleSource::Tree(module) => module.render(),
+    };
+    let source = Source { path: "main.crux".to_owned(), text };
+    gcrucible_frontend::compile(&source).map_err(|errors| errors.render(&source, false))
+}
+
+/// A program that the front end refuses is no finding of the engine; the campaign counts
+/// it and warns.
+fn invalid(message: String) -> RunReport {
+    let mut report = RunReport::default();
+    report.counters.scenarios = 1;
+    report.counters.invalid = 1;
+    report.timeline.push((0, message));
+    report
+}
+
+fn effective_debug(debug: &HeapDebug, options: &RunOptions) -> HeapDebug {
+    let mut debug = debug.clone();
+    if !options.advantages.heap_modes {
+        debug = HeapDebug {
+            verify: debug.verify,
+            verify_when: debug.verify_when,
+            ..HeapDebug::default()
+        };
+    }
+    if !options.advantages.controlled_schedule {
+        debug.collect = CollectMode::Natural;
+    }
+    if !options.advantages.verifier {
+        debug.verify = VerifyLevel::Off;
+    }
+    debug
+}
+
+/// Uniform random walk weighs actors by the events they still have, which only a dry run
+/// can tell.
+fn needs_counts(schedule: &Schedule) -> bool {
+    matches!(schedule, Schedule::Drawn { strategy: StrategyName::Urw, .. })
+}
+
+/// Runs the scenario once without races, to count each actor's events.
+fn dry_run(
+    scenario: &Scenario,
+    programs: &Programs,
+    program: &Arc<Program>,
+    options: &RunOptions,
+) -> EventCounts {
+    let mut run = Run::new(scenario, program, HeapDebug::default(), options);
+    run.counts = Some(EventCounts::default());
+    let schedule = Schedule::Drawn { strategy: StrategyName::RoundRobin, seed: 0 };
+    // A dry run that breaks counts what it saw; the real run will say what is wrong.
+    let _ = catch_unwind(AssertUnwindSafe(|| run.explore(programs, &schedule, None)));
+    let counts = run.counts.take().unwrap_or_default();
+    run.tear_down();
+    counts
+}
+
+struct Run<'s> {
+    options: &'s RunOptions,
+    platform: Arc<SimulatedPlatform>,
+    observer: Arc<TraceObserver>,
+    engine: Option<Engine>,
+    host: HostScript,
+    /// The trace, once the run is over.
+    events: Vec<Event>,
+    report: RunReport,
+    counts: Option<EventCounts>,
+    is_generated: bool,
+}
+
+impl<'s> Run<'s> {
+    fn new(
+        scenario: &Scenario,
+        program: &Arc<Program>,
+        debug: HeapDebug,
+        options: &'s RunOptions,
+    ) -> Self {
+        let platform = SimulatedPlatform::new();
+        let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
+        let costly = debug.collect == CollectMode::EverySafepoint
+            || debug.kind == KindMode::Major
+            || debug.verify == VerifyLevel::Full;
+        let engine_options = EngineOptions {
+            heap: scenario.heap,
+            debug,
+            max_frames: MAX_FRAMES,
+            is_parallel: false,
+        };
+        let engine = Engine::in_region(
+            region_pool::region(&scenario.heap),
+            Arc::clone(program),
+            &engine_options,
+            Arc::clone(&platform) as _,
+            Some(Arc::clone(&observer) as _),
+        )
+        .expect("a verified program and a small heap make an engine");
+        observer.attach(engine.heap());
+        let mut report = RunReport::default();
+        report.counters.costly = u64::from(costly);
+        Run {
+            options,
+            platform,
+            observer,
+            engine: Some(engine),
+            host: HostScript::new(),
+            events: Vec::new(),
+            report,
+            counts: None,
+            is_generated: match &scenario.body {
+                Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
+                Body::HeapOps(_) => false,
+            },
+        }
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("the engine lives until the run is torn down")
+    }
+
+    /// The run and everything that judges it.
+    fn all(
+        &mut self,
+        programs: &Programs,
+        schedule: &Schedule,
+        counts: Option<&EventCounts>,
+    ) -> Result<(), Failure> {
+        self.explore(programs, schedule, counts)?;
+        if self.report.diverged.is_some() {
+            return Ok(());
+        }
+        self.judge()
+    }
+
+    /// Takes decisions until nothing is ready any more.
+    fn explore(
+        &mut self,
+        programs: &Programs,
+        schedule: &Schedule,
+        counts: Option<&EventCounts>,
+    ) -> Result<(), Failure> {
+        let mut strategy = scheduler::strategy(schedule, self.options.replay, counts);
+        let mut sites = Vec::new();
+        let mut ready = Vec::new();
+        for ordinal in 0.. {
+            sites.clear();
+            if let Some(site) = self.host.site(self.engine(), programs) {
+                sites.push(site);
+            }
+            self.platform.ready(&mut sites);
+            sites.retain(|site| !is_collector(site));
+            let timers = self.platform.timers();
+            if sites.is_empty() && timers == 0 {
+                break;
+            }
+            if timers > 0 {
+                let actor = Site::TIMERS;
+                sites.push(Site { actor, visit: self.report.counters.decisions as u32, ..Site::default() });
+            }
+            if ordinal >= MAX_DECISIONS {
+                return self.cut_off();
+            }
+            ready.clear();
+            ready.extend(sites.iter().map(|&site| ReadyActor { site }));
+            let point = Point { ready: &ready, ordinal };
+            let choice = match strategy.choose(&point) {
+                Ok(choice) => choice,
+                Err(divergence) => {
+                    self.report.diverged = Some(divergence.message);
+                    return Ok(());
+                }
+            };
+            let site = sites[choice.index];
+            self.report.counters.decisions += 1;
+            if self.options.record {
+                let decision = Decision { site, fuel: choice.fuel, collect: choice.collect };
+                self.report.decisions.push(decision);
+            }
+            // The collector of `collect=continuous` asks again at once: it always comes
+            // between two slices.
+            let heap = self.engine().heap();
+            let continuous = (heap.debug().collect == CollectMode::Continuous)
+                .then(|| heap.kind_to_collect());
+            if let Some(kind) = choice.collect.or(continuous) {
+                self.collect(kind);
+            }
+            let before = self.observer.instructions();
+            self.step(programs, site, choice.fuel);
+            strategy.ran((self.observer.instructions() - before) as u32);
+            if let Some(failure) = self.observer.take_failure() {
+                return Err(failure);
+            }
+        }
+        self.observer.push(Event::Quiescent { waiting: self.engine().waiting_tasks() });
+        Ok(())
+    }
+
+    fn collect(&mut self, kind: CollectionKind) {
+        // No slice runs between decisions, so the exclusive permit is free.
+        let report = self.engine().try_collect(kind);
+        assert!(report.is_some(), "nobody holds a permit between decisions");
+    }
+
+    fn step(&mut self, programs: &Programs, site: Site, fuel: u32) {
+        let before = self.observer.instructions();
+        match site.actor {
+            Site::HOST => {
+                let engine = self.engine.as_ref().expect("the engine lives");
+                match self.host.step(engine, programs, &self.platform, &self.observer) {
+                    Progress::Done => self.report.counters.operations += 1,
+                    Progress::TimePassed => {
+                        self.observer.push(Event::TimeAdvanced { now_ms: self.platform.now_ms() });
+                    }
+                }
+            }
+            Site::TIMERS => {
+                self.platform.fire_next_timer();
+                self.observer.push(Event::TimeAdvanced { now_ms: self.platform.now_ms() });
+            }
+            actor => self.platform.step(actor, fuel),
+        }
+        if let Some(counts) = &mut self.counts {
+            let instructions = self.observer.instructions() - before;
+            counts.note(site.actor, instructions as u32 + 1);
+            for (parent, child) in self.observer.take_spawned() {
+                counts.spawned(child, parent);
+            }
+        }
+    }
+
+    /// A generated program ends by itself; one that does not has been caught in a loop of
+    /// the engine's. A person's own program may be endless.
+    fn cut_off(&mut self) -> Result<(), Failure> {
+        if !self.is_generated {
+            return Ok(());
+        }
+        Err(Failure {
+            oracle: "progress_is_made".into(),
+            check: "endless".into(),
+            site: "schedule".into(),
+            message: format!("no end after {MAX_DECISIONS} decisions"),
+        })
+    }
+
+    fn judge(&mut self) -> Result<(), Failure> {
+        self.events = self.observer.take_events();
+        let falsified;
+        let events: &[Event] = if self.options.canary {
+            let mut events = self.events.clone();
+            observer::corrupt(&mut events);
+            falsified = events;
+            &falsified
+        } else {
+            &self.events
+        };
+        oracles::futures_settle_once::check(events)?;
+        oracles::call_ids_stay_taken::check(events)?;
+        if self.options.advantages.model {
+            let limits = matches_reference::Limits { max_frames: MAX_FRAMES };
+            let program = self.engine().program().program();
+            let stats = matches_reference::check(program, events, limits)?;
+            self.report.counters.statements += stats.statements;
+        }
+        let waiting = self.engine().waiting_tasks();
+        if waiting.is_empty() && !self.host.is_stuck() {
+            oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
+        }
+        oracles::nothing_leaks::protected(self.engine(), &self.host.protected_kinds(self.engine()))?;
+        let heap = self.drop_everything();
+        match heap {
+            Some(heap) => {
+                let verdict = oracles::nothing_leaks::after_teardown(&heap);
+                self.note_heap(&heap);
+                self.recycle(heap);
+                verdict
+            }
+            None => Err(Failure {
+                oracle: "nothing_leaks".into(),
+                check: "engine".into(),
+                site: "engine".into(),
+                message: "something still refers to the engine after all tasks were dropped".into(),
+            }),
+        }
+    }
+
+    /// Drops tasks, handles and the engine; what is left is the heap.
+    fn drop_everything(&mut self) -> Option<Arc<Heap>> {
+        let engine = self.engine.take()?;
+        self.platform.clear();
+        self.host.release(&engine);
+        engine.into_heap()
+    }
+
+    fn tear_down(&mut self) {
+        if let Some(heap) = self.drop_everything() {
+            self.recycle(heap);
+        }
+    }
+
+    fn recycle(&self, heap: Arc<Heap>) {
+        self.observer.detach();
+        region_pool::recycle(heap);
+    }
+
+    fn note_heap(&mut self, heap: &Heap) {
+        let stats = heap.stats();
+        let counters = &mut self.report.counters;
+        counters.safepoints = stats.safepoints;
+        counters.collections_minor = stats.collections_minor;
+        counters.collections_major = stats.collections_major;
+        counters.objects_moved = stats.objects_moved;
+        counters.zombies = stats.zombies;
+        counters.bytes_scribbled = stats.bytes_scribbled;
+        counters.verifications = stats.verifications;
+    }
+
+    fn finish(mut self, program: &Program) -> RunReport {
+        if let Some(engine) = &self.engine {
+            let heap = Arc::clone(engine.heap());
+            self.note_heap(&heap);
+        }
+        let mut events = std::mem::take(&mut self.events);
+        if events.is_empty() {
+            events = self.observer.take_events();
+        }
+        let mut pairs = observer::pairs(&events, &self.host);
+        self.report.pairs = pairs.take();
+        observer::count(&events, &mut self.report.counters);
+        self.report.counters.scenarios = 1;
+        self.report.counters.operations += self.observer.instructions();
+        self.report.trace_hash = trace_digest(&events);
+        if self.options.record {
+            self.report.timeline = observer::timeline(&events, program);
+            self.report.events = events;
+        }
+        // A failed run may leave its engine broken; that must not hide what was found.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.tear_down()));
+        self.report
+    }
+}
+
+fn stale(fault: &HeapFault) -> Failure {
+    Failure {
+        oracle: "no_stale_reference".into(),
+        check: fault.what.name().into(),
+        site: fault.kind.map_or("object", Kind::name).into(),
+        message: fault.to_string(),
+    }
+}

@@ -1,0 +1,206 @@
+//! The host script as an actor: each event is one step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gcrucible_engine::{CallError, CallHandle, Engine, Outcome};
+use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
+
+use super::observer::TraceObserver;
+use crate::executor::pairs::EventKind;
+use crate::executor::simulated_platform::SimulatedPlatform;
+use crate::executor::trace::{Callee, Event};
+use crate::scenario::{HostEvent, Programs, Site};
+
+/// What the embedder holds while it goes through its script.
+pub(super) struct HostScript {
+    stage: Stage,
+    next: usize,
+    /// The last call of each id that the host still holds.
+    calls: BTreeMap<u32, CallHandle>,
+    init: Option<CallHandle>,
+    protected: Vec<(u32, Handle)>,
+    /// What the host did, for the pairs: number of trace events before it, call, kind.
+    pub(super) actions: Vec<(usize, u32, EventKind)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Init,
+    Initialising,
+    Script,
+}
+
+/// What a step of the host did.
+pub(super) enum Progress {
+    Done,
+    TimePassed,
+}
+
+impl HostScript {
+    pub(super) fn new() -> Self {
+        HostScript {
+            stage: Stage::Init,
+            next: 0,
+            calls: BTreeMap::new(),
+            init: None,
+            protected: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Where the host stands, if it can go on.
+    pub(super) fn site(&self, _engine: &Engine, programs: &Programs) -> Option<Site> {
+        let is_ready = match self.stage {
+            Stage::Init => true,
+            Stage::Initialising => self.init_outcome().is_some(),
+            Stage::Script => match programs.host.get(self.next) {
+                None => false,
+                Some(HostEvent::JoinCall { call }) => {
+                    self.calls.get(call).is_none_or(|handle| handle.call().outcome().is_some())
+                }
+                Some(_) => true,
+            },
+        };
+        let at = match self.stage {
+            Stage::Init => 0,
+            Stage::Initialising => 1,
+            Stage::Script => self.next as u32 + 2,
+        };
+        is_ready.then_some(Site { actor: Site::HOST, function: 0, at, visit: 0 })
+    }
+
+    fn init_outcome(&self) -> Option<Outcome> {
+        self.init.as_ref().and_then(|handle| handle.call().outcome())
+    }
+
+    /// Whether it waits for a call that does not end.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stage != Stage::Script
+            || self.calls.values().any(|handle| handle.call().outcome().is_none())
+    }
+
+    /// Does the next event.
+    pub(super) fn step(
+        &mut self,
+        engine: &Engine,
+        programs: &Programs,
+        platform: &SimulatedPlatform,
+        observer: &TraceObserver,
+    ) -> Progress {
+        match self.stage {
+            Stage::Init => {
+                self.init = engine.start_init().ok();
+                self.stage = Stage::Initialising;
+                return Progress::Done;
+            }
+            Stage::Initialising => {
+                // A program whose top level fails has nothing to call.
+                if self.init_outcome() != Some(Outcome::Returned) {
+                    self.next = programs.host.len();
+                }
+                self.stage = Stage::Script;
+                return Progress::Done;
+            }
+            Stage::Script => {}
+        }
+        let Some(event) = programs.host.get(self.next) else { return Progress::Done };
+        self.next += 1;
+        match event {
+            HostEvent::Call { call, function, args } => {
+                let global = engine.program().program().entry_export(function);
+                if let Some(global) = global {
+                    observer.announce(*call, Callee::Export { global, args: args.clone() });
+                }
+                self.call(engine, observer, *call, function, args);
+            }
+            HostEvent::CancelCall { call } => {
+                if engine.cancel_call(*call).is_ok() {
+                    self.note(observer, *call, EventKind::Cancel);
+                }
+            }
+            HostEvent::DropCall { call } => {
+                if let Some(handle) = self.calls.remove(call) {
+                    self.note(observer, *call, EventKind::CallDrop);
+                    drop(handle);
+                }
+            }
+            HostEvent::JoinCall { .. } => {}
+            HostEvent::Protect { call } => self.protect(engine, observer, *call),
+            HostEvent::Unprotect { call } => {
+                let at = self.protected.iter().position(|(owner, _)| owner == call);
+                if let Some(at) = at {
+                    engine.heap().unprotect(self.protected.remove(at).1);
+                    self.note(observer, *call, EventKind::Unprotect);
+                }
+            }
+            HostEvent::Collect { kind } => {
+                let report = engine.try_collect(*kind);
+                assert!(report.is_some(), "nobody holds a permit between decisions");
+            }
+            HostEvent::AdvanceTime { ms } => {
+                platform.advance(Duration::from_millis(u64::from(*ms)));
+                return Progress::TimePassed;
+            }
+        }
+        Progress::Done
+    }
+
+    fn call(
+        &mut self,
+        engine: &Engine,
+        observer: &TraceObserver,
+        call: u32,
+        function: &str,
+        args: &[i64],
+    ) {
+        match engine.start_call(call, function, args) {
+            Ok(handle) => {
+                self.note(observer, call, EventKind::CallBegin);
+                self.calls.insert(call, handle);
+            }
+            Err(CallError::DuplicateCallId(call)) => observer.push(Event::CallRefused { call }),
+            // A hand-written script may name what does not exist: nothing happens.
+            Err(_) => {}
+        }
+    }
+
+    fn protect(&mut self, engine: &Engine, observer: &TraceObserver, call: u32) {
+        let Some(handle) = self.calls.get(&call) else { return };
+        if handle.call().outcome() != Some(Outcome::Returned) {
+            return;
+        }
+        let permit = engine.heap().try_shared().expect("nobody collects");
+        let tlab = Tlab::default();
+        let m = permit.mutator::<Unchecked>(&tlab);
+        let protected = engine.heap().protect(m.load_root(handle.call().value()));
+        self.protected.push((call, protected));
+        self.note(observer, call, EventKind::Protect);
+    }
+
+    fn note(&mut self, observer: &TraceObserver, call: u32, kind: EventKind) {
+        self.actions.push((observer.len(), call, kind));
+    }
+
+    /// Protect counts by kind, as the heap should report them.
+    pub(super) fn protected_kinds(&self, engine: &Engine) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        let Some(permit) = engine.heap().try_shared() else { return counts };
+        let tlab = Tlab::default();
+        let m = permit.mutator::<Unchecked>(&tlab);
+        for (_, handle) in &self.protected {
+            let value = engine.heap().protected(handle, &permit);
+            *counts.entry(m.kind(value).map_or("value", Kind::name)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Gives everything back that the host holds.
+    pub(super) fn release(&mut self, engine: &Engine) {
+        for (_, handle) in self.protected.drain(..) {
+            engine.heap().unprotect(handle);
+        }
+        self.calls.clear();
+        self.init = None;
+    }
+}

@@ -1,0 +1,378 @@
+//! Turns what the engine does into the trace.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use gcrucible_bytecode::Program;
+use gcrucible_engine::{Call, Engine, EngineEvent, Observer, Outcome as CallOutcome};
+use gcrucible_heap::{
+    Checked, Checks, CollectionKind, CollectionReport, FutureState as HeapState, Heap, Tlab,
+    Unchecked,
+};
+use gcrucible_platform::sync::Mutex;
+use gcrucible_vm::SliceEnd as VmEnd;
+
+use super::dump::dump;
+use super::host::HostScript;
+use crate::executor::graph::{FutureState, GraphDump, GraphValue};
+use crate::executor::pairs::{EventKind, PairTracker};
+use crate::executor::run::Counters;
+use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
+use crate::oracles::failure::Failure;
+use crate::scenario::Site;
+
+/// Sees everything that the engine does in a run.
+pub(super) struct TraceObserver {
+    state: Mutex<State>,
+    is_checked: bool,
+    tlab: Tlab,
+}
+
+#[derive(Default)]
+struct State {
+    heap: Option<Arc<Heap>>,
+    events: Vec<Event>,
+    failure: Option<Failure>,
+    instructions: u64,
+    /// Parent and child of tasks spawned since they were last taken.
+    spawned: Vec<(TaskId, TaskId)>,
+    callees: BTreeMap<u32, Callee>,
+}
+
+impl TraceObserver {
+    pub(super) fn new(is_checked: bool) -> Self {
+        TraceObserver { state: Mutex::default(), is_checked, tlab: Tlab::default() }
+    }
+
+    pub(super) fn attach(&self, heap: &Arc<Heap>) {
+        self.state.lock().heap = Some(Arc::clone(heap));
+    }
+
+    /// Lets go of the heap, so that its region can be used again.
+    pub(super) fn detach(&self) {
+        self.state.lock().heap = None;
+    }
+
+    pub(super) fn push(&self, event: Event) {
+        self.state.lock().events.push(event);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().events.len()
+    }
+
+    pub(super) fn instructions(&self) -> u64 {
+        self.state.lock().instructions
+    }
+
+    pub(super) fn take_spawned(&self) -> Vec<(TaskId, TaskId)> {
+        std::mem::take(&mut self.state.lock().spawned)
+    }
+
+    pub(super) fn take_failure(&self) -> Option<Failure> {
+        self.state.lock().failure.take()
+    }
+
+    /// The trace so far.
+    pub(super) fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.state.lock().events)
+    }
+
+    /// What the next call will run; the engine's event names only the task.
+    pub(super) fn announce(&self, call: u32, callee: Callee) {
+        self.state.lock().callees.insert(call, callee);
+    }
+
+    fn dump_value(&self, call: &Call) -> GraphDump {
+        let heap = self.state.lock().heap.clone();
+        let Some(heap) = heap else { return GraphDump::default() };
+        if self.is_checked {
+            self.dump_with::<Checked>(&heap, call)
+        } else {
+            self.dump_with::<Unchecked>(&heap, call)
+        }
+    }
+
+    fn dump_with<C: Checks>(&self, heap: &Heap, call: &Call) -> GraphDump {
+        let permit = heap.try_shared().expect("the engine observes without a permit in hand");
+        let m = permit.mutator::<C>(&self.tlab);
+        dump(&m, m.load_root(call.value()))
+    }
+
+    fn collected(&self, report: &CollectionReport) {
+        let mut state = self.state.lock();
+        state.events.push(Event::Collected {
+            kind: report.kind.unwrap_or(CollectionKind::Minor),
+            moved: report.moved,
+            promoted: report.promoted,
+        });
+        if let (None, Some(violation)) = (&state.failure, report.violations.first()) {
+            state.failure = Some(Failure {
+                oracle: "heap_is_sound".into(),
+                check: violation.check.into(),
+                site: violation.site.clone(),
+                message: violation.to_string(),
+            });
+        }
+    }
+
+    fn slice(&self, event: &EngineEvent<'_>) {
+        let EngineEvent::Slice { task, delivered, printed, instructions, end, cancelling } = *event
+        else {
+            return;
+        };
+        let mut state = self.state.lock();
+        state.instructions += u64::from(instructions);
+        // Taking a safepoint or needing memory is nothing that the program could see.
+        if instructions == 0 && delivered.is_none() && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
+            return;
+        }
+        state.events.push(Event::SliceBegan { task, delivered });
+        for line in printed {
+            state.events.push(Event::Printed { task, text: line.clone() });
+        }
+        let end = match end {
+            VmEnd::Fuel | VmEnd::Safepoint | VmEnd::NeedsMemory { .. } => SliceEnd::Preempted,
+            VmEnd::Yielded => SliceEnd::Yielded,
+            VmEnd::Spawn => SliceEnd::Spawned,
+            VmEnd::Await { future } => SliceEnd::Awaiting { future },
+            VmEnd::Cancel => SliceEnd::Cancelling { future: cancelling.unwrap_or(0) },
+            VmEnd::Sleep { ms } => SliceEnd::Sleeping { ms },
+            VmEnd::Collect => SliceEnd::Collecting,
+            VmEnd::Returned => SliceEnd::Returned,
+            VmEnd::Threw => SliceEnd::Threw,
+        };
+        state.events.push(Event::SliceEnded { task, instructions, end });
+    }
+}
+
+impl Observer for TraceObserver {
+    fn event(&self, event: &EngineEvent<'_>) {
+        match *event {
+            EngineEvent::CallStarted { call } => {
+                let mut state = self.state.lock();
+                let callee = state.callees.get(&call.id()).cloned().unwrap_or(Callee::ModuleInit);
+                state.events.push(Event::CallStarted { call: call.id(), task: call.task(), callee });
+            }
+            EngineEvent::Slice { .. } => self.slice(event),
+            EngineEvent::Registered { task, future, runner } => {
+                let mut state = self.state.lock();
+                state.spawned.push((task, runner));
+                state.events.push(Event::Registered { task, future, runner });
+            }
+            EngineEvent::AwaitResolved { task, future } => {
+                self.push(Event::AwaitResolved { task, future });
+            }
+            EngineEvent::CancelRequested { task } => self.push(Event::CancelRequested { task }),
+            EngineEvent::Settled { future, state } => {
+                self.push(Event::Settled { future, state: visible(state) });
+            }
+            EngineEvent::SettleRefused { future } => self.push(Event::SettleRefused { future }),
+            EngineEvent::Woken { task } => self.push(Event::Woken { task }),
+            EngineEvent::CallEnded { call, outcome } => {
+                let outcome = match outcome {
+                    CallOutcome::Returned => Outcome::Returned(self.dump_value(call)),
+                    CallOutcome::Threw => Outcome::Threw(self.dump_value(call)),
+                    CallOutcome::Cancelled => Outcome::Cancelled,
+                };
+                self.push(Event::CallEnded { call: call.id(), task: call.task(), outcome });
+            }
+            EngineEvent::Collected { report } => self.collected(report),
+        }
+    }
+}
+
+fn visible(state: HeapState) -> FutureState {
+    match state {
+        HeapState::Pending => FutureState::Pending,
+        HeapState::Ready => FutureState::Ready,
+        HeapState::Error => FutureState::Error,
+        HeapState::Cancelled => FutureState::Cancelled,
+        HeapState::InternalError => FutureState::InternalError,
+    }
+}
+
+/// Falsifies one observation, as a canary: whoever judges the trace must notice.
+pub(super) fn corrupt(events: &mut Vec<Event>) {
+    let ended = events.iter_mut().rev().find_map(|event| match event {
+        Event::CallEnded { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    match ended {
+        Some(Outcome::Returned(dump) | Outcome::Threw(dump)) => {
+            dump.root = match dump.root {
+                GraphValue::Bool(true) => GraphValue::Bool(false),
+                _ => GraphValue::Bool(true),
+            };
+        }
+        Some(outcome) => *outcome = Outcome::Returned(GraphDump::default()),
+        None => events.push(Event::Settled { future: u64::MAX, state: FutureState::Ready }),
+    }
+}
+
+/// Adds what the trace says to the counters.
+pub(super) fn count(events: &[Event], counters: &mut Counters) {
+    let mut tasks = 0;
+    for event in events {
+        match event {
+            Event::CallStarted { call, .. } => {
+                tasks += 1;
+                counters.calls += u64::from(*call != Engine::INIT_CALL);
+            }
+            Event::Registered { .. } => tasks += 1,
+            Event::CancelRequested { .. } => counters.cancels += 1,
+            Event::Settled { state, .. } => match state {
+                FutureState::Ready => counters.futures_ready += 1,
+                FutureState::Error => counters.futures_error += 1,
+                FutureState::Cancelled => counters.futures_cancelled += 1,
+                FutureState::InternalError => counters.futures_internal_error += 1,
+                FutureState::Pending => {}
+            },
+            _ => {}
+        }
+    }
+    counters.tasks += tasks;
+}
+
+/// Subjects of pairs: tasks, futures and calls have ranges of their own.
+fn of_task(task: TaskId) -> u64 {
+    1 << 40 | u64::from(task)
+}
+
+fn of_future(future: u64) -> u64 {
+    2 << 40 | future
+}
+
+fn of_call(call: u32) -> u64 {
+    3 << 40 | u64::from(call)
+}
+
+/// The event pairs of a run.
+pub(super) fn pairs(events: &[Event], host: &HostScript) -> PairTracker {
+    let mut pairs = PairTracker::new();
+    let mut runners: BTreeMap<TaskId, u64> = BTreeMap::new();
+    let mut actions = host.actions.iter().peekable();
+    for (index, event) in events.iter().enumerate() {
+        while let Some(&&(at, call, kind)) = actions.peek()
+            && at <= index
+        {
+            pairs.event(of_call(call), kind);
+            actions.next();
+        }
+        match event {
+            Event::Registered { task, future, runner } => {
+                pairs.event(of_task(*task), EventKind::Spawn);
+                pairs.event(of_future(*future), EventKind::Spawn);
+                runners.insert(*runner, *future);
+            }
+            Event::SliceEnded { task, end: SliceEnd::Awaiting { future }, .. } => {
+                pairs.event(of_task(*task), EventKind::Await);
+                pairs.event(of_future(*future), EventKind::Await);
+            }
+            Event::CancelRequested { task } => {
+                pairs.event(of_task(*task), EventKind::Cancel);
+                if let Some(&future) = runners.get(task) {
+                    pairs.event(of_future(future), EventKind::Cancel);
+                }
+            }
+            Event::Settled { future, state } => {
+                let kind = match state {
+                    FutureState::Ready => EventKind::Complete,
+                    _ => EventKind::Fail,
+                };
+                pairs.event(of_future(*future), kind);
+            }
+            Event::Collected { kind, promoted, .. } => {
+                pairs.event_on_all(match kind {
+                    CollectionKind::Minor => EventKind::Minor,
+                    CollectionKind::Major => EventKind::Major,
+                });
+                if *promoted > 0 {
+                    pairs.event_on_all(EventKind::Promote);
+                }
+            }
+            Event::CallEnded { call, .. } if *call != Engine::INIT_CALL => {
+                pairs.event(of_call(*call), EventKind::CallEnd);
+            }
+            _ => {}
+        }
+    }
+    for &(_, call, kind) in actions {
+        pairs.event(of_call(call), kind);
+    }
+    pairs
+}
+
+/// The trace as lines for people: actor and text.
+pub(super) fn timeline(events: &[Event], program: &Program) -> Vec<(u32, String)> {
+    const COLLECTOR: u32 = u32::MAX;
+    let mut lines = Vec::new();
+    for event in events {
+        let (actor, text) = match event {
+            Event::CallStarted { call, task, callee } => {
+                let what = match callee {
+                    Callee::ModuleInit => "initialise the modules".to_owned(),
+                    Callee::Export { global, args } => {
+                        let name = program.globals.get(usize::from(*global));
+                        let name = name.map_or("?", |global| global.name.as_str());
+                        let args: Vec<String> = args.iter().map(i64::to_string).collect();
+                        format!("call {call}: {name}({})", args.join(", "))
+                    }
+                };
+                (Site::HOST, format!("{what} in task {task}"))
+            }
+            Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
+            Event::SliceBegan { task, delivered: Some(error) } => {
+                (*task, format!("! {} arrives", error.name()))
+            }
+            Event::SliceBegan { .. } => continue,
+            Event::Printed { task, text } => (*task, format!("print {text}")),
+            Event::SliceEnded { task, instructions, end } => {
+                let end = match end {
+                    SliceEnd::Preempted => String::new(),
+                    SliceEnd::Yielded => ", yields".to_owned(),
+                    SliceEnd::Spawned => ", spawns".to_owned(),
+                    SliceEnd::Awaiting { future } => format!(", awaits future {future}"),
+                    SliceEnd::Cancelling { future } => format!(", cancels future {future}"),
+                    SliceEnd::Sleeping { ms } => format!(", sleeps {ms} ms"),
+                    SliceEnd::Collecting => ", asks for a collection".to_owned(),
+                    SliceEnd::Returned => ", returns".to_owned(),
+                    SliceEnd::Threw => ", ends with an error".to_owned(),
+                };
+                (*task, format!("runs {instructions}{end}"))
+            }
+            Event::Registered { task, future, runner } => {
+                (*task, format!("future {future} runs as task {runner}"))
+            }
+            Event::AwaitResolved { task, future } => (*task, format!("future {future} is resolved")),
+            Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
+            Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
+            Event::SettleRefused { future } => {
+                (Site::HOST, format!("future {future}: late completion refused"))
+            }
+            Event::Woken { task } => (*task, "woken".to_owned()),
+            Event::CallEnded { call, outcome, .. } => {
+                let mut text = format!("call {call} ended: ");
+                match outcome {
+                    Outcome::Returned(_) => text.push_str("returned"),
+                    Outcome::Threw(dump) => {
+                        let _ = write!(text, "threw {:?}", dump.nodes.first());
+                    }
+                    Outcome::Cancelled => text.push_str("cancelled"),
+                }
+                (Site::HOST, text)
+            }
+            Event::Collected { kind, moved, promoted } => {
+                (COLLECTOR, format!("{kind:?}: {moved} moved, {promoted} promoted"))
+            }
+            Event::TimeAdvanced { now_ms } => (Site::HOST, format!("time is {now_ms} ms")),
+            Event::Quiescent { waiting } if waiting.is_empty() => {
+                (Site::HOST, "nothing is left to do".to_owned())
+            }
+            Event::Quiescent { waiting } => (Site::HOST, format!("waiting for ever: {waiting:?}")),
+        };
+        lines.push((actor, text));
+    }
+    lines
+}

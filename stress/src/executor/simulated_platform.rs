@@ -1,0 +1,236 @@
+//! The platform on which the harness decides who runs when: one thread, virtual time.
+//!
+//! Tasks wait as futures with a flag that says whether they are ready. Nobody runs until
+//! the executor steps one of them. A task that lets others go first says where it stands,
+//! which is what a schedule's decisions are keyed by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use gcrucible_engine::{Engine, yield_points};
+use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::{Place, Platform, Task};
+use rustc_hash::FxHashMap;
+
+use crate::scenario::Site;
+
+/// A platform in which nothing happens by itself.
+#[derive(Default)]
+pub struct SimulatedPlatform {
+    actors: Mutex<Vec<Actor>>,
+    timers: Arc<Mutex<Timers>>,
+    fuel: AtomicU32,
+    random: AtomicU64,
+}
+
+/// A task of the engine.
+struct Actor {
+    number: u32,
+    /// Taken out while it is polled; `None` for good when it has ended.
+    future: Option<Task>,
+    has_ended: bool,
+    flag: Arc<Flag>,
+    waker: Waker,
+    place: Place,
+    /// How often it stood where it stands.
+    visit: u32,
+    visits: FxHashMap<(u16, u32), u32>,
+}
+
+/// Whether a task is ready.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Virtual time and who waits for it.
+#[derive(Default)]
+struct Timers {
+    now: Duration,
+    next: u64,
+    waiting: BTreeMap<(Duration, u64), Waker>,
+}
+
+impl SimulatedPlatform {
+    /// A platform at time zero without tasks.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { random: AtomicU64::new(1), ..Self::default() })
+    }
+
+    /// Adds the sites of the ready tasks, in order of their numbers.
+    pub fn ready(&self, ready: &mut Vec<Site>) {
+        for actor in self.actors.lock().iter() {
+            if !actor.has_ended && actor.flag.0.load(Relaxed) {
+                ready.push(Site {
+                    actor: actor.number,
+                    function: actor.place.function,
+                    at: actor.place.at,
+                    visit: actor.visit,
+                });
+            }
+        }
+    }
+
+    /// Runs a ready task until it lets others go first, waits, or ends.
+    pub fn step(&self, number: u32, fuel: u32) {
+        self.fuel.store(fuel.max(1), Relaxed);
+        let (index, mut future, waker) = {
+            let mut actors = self.actors.lock();
+            let Some(index) = actors.iter().position(|actor| actor.number == number) else {
+                return;
+            };
+            let actor = &mut actors[index];
+            actor.flag.0.store(false, Relaxed);
+            let Some(future) = actor.future.take() else { return };
+            (index, future, actor.waker.clone())
+        };
+        let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+        match poll {
+            Poll::Pending => self.actors.lock()[index].future = Some(future),
+            Poll::Ready(()) => {
+                self.actors.lock()[index].has_ended = true;
+                drop(future);
+            }
+        }
+    }
+
+    /// The time.
+    pub fn now_ms(&self) -> u64 {
+        self.timers.lock().now.as_millis() as u64
+    }
+
+    /// Number of timers that are set; zero at rest.
+    pub fn timers(&self) -> usize {
+        self.timers.lock().waiting.len()
+    }
+
+    /// Goes on to the next timer and fires it. Returns whether there was one.
+    pub fn fire_next_timer(&self) -> bool {
+        let first = {
+            let mut timers = self.timers.lock();
+            let first = timers.waiting.pop_first();
+            if let Some(((deadline, _), _)) = &first {
+                timers.now = timers.now.max(*deadline);
+            }
+            first
+        };
+        first.map(|(_, waker)| waker.wake()).is_some()
+    }
+
+    /// Lets time pass and fires what is due.
+    pub fn advance(&self, by: Duration) {
+        let until = {
+            let mut timers = self.timers.lock();
+            timers.now += by;
+            timers.now
+        };
+        while self.timers.lock().waiting.first_key_value().is_some_and(|((at, _), _)| *at <= until) {
+            self.fire_next_timer();
+        }
+    }
+
+    /// Drops all tasks, as the end of the process would.
+    pub fn clear(&self) {
+        let actors = std::mem::take(&mut *self.actors.lock());
+        drop(actors);
+        self.timers.lock().waiting.clear();
+    }
+}
+
+impl Platform for SimulatedPlatform {
+    fn spawn(&self, number: u32, task: Task) {
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let place = Place { task: number, function: Place::ENGINE, at: yield_points::START };
+        self.actors.lock().push(Actor {
+            number,
+            future: Some(task),
+            has_ended: false,
+            waker: Waker::from(Arc::clone(&flag)),
+            flag,
+            place,
+            visit: 0,
+            visits: FxHashMap::default(),
+        });
+    }
+
+    fn sleep(&self, duration: Duration) -> Task {
+        let mut timers = self.timers.lock();
+        let key = (timers.now + duration, timers.next);
+        timers.next += 1;
+        drop(timers);
+        Box::pin(Sleep { timers: Arc::clone(&self.timers), key })
+    }
+
+    fn now(&self) -> Duration {
+        self.timers.lock().now
+    }
+
+    fn random(&self) -> u64 {
+        // Weyl sequence: any stream does, as long as it is the same each time.
+        self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed)
+    }
+
+    fn fuel(&self, _task: u32) -> u32 {
+        self.fuel.load(Relaxed)
+    }
+
+    fn poll_yield(&self, place: Place, has_yielded: bool, cx: &mut Context<'_>) -> Poll<()> {
+        // A task that was spawned stands at its start already.
+        let is_start = place.function == Place::ENGINE && place.at == yield_points::START;
+        if has_yielded || is_start {
+            return Poll::Ready(());
+        }
+        let mut actors = self.actors.lock();
+        if let Some(actor) = actors.iter_mut().find(|actor| actor.number == place.task) {
+            actor.place = place;
+            let visits = actor.visits.entry((place.function, place.at)).or_default();
+            actor.visit = *visits;
+            *visits += 1;
+        }
+        drop(actors);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Whether an actor is the collector of `collect=continuous`, which never ends by itself.
+pub fn is_collector(site: &Site) -> bool {
+    site.actor == Engine::COLLECTOR_TASK
+}
+
+/// A timer; dropping it takes it out.
+struct Sleep {
+    timers: Arc<Mutex<Timers>>,
+    key: (Duration, u64),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut timers = self.timers.lock();
+        if timers.now >= self.key.0 {
+            timers.waiting.remove(&self.key);
+            return Poll::Ready(());
+        }
+        timers.waiting.insert(self.key, cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.timers.lock().waiting.remove(&self.key);
+    }
+}

@@ -1,0 +1,70 @@
+//! `nothing_leaks`: at rest everything is back at its baseline.
+
+use std::collections::BTreeMap;
+
+use gcrucible_engine::Engine;
+use gcrucible_heap::{CollectionKind, Heap};
+
+use super::failure::Failure;
+
+/// Checks an engine on which nothing runs and nothing waits: no unfinished future (I-14),
+/// no open call (I-18), no timer.
+///
+/// # Errors
+/// What is left.
+pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
+    let left = [
+        ("I-14", "futures", engine.active_future_count()),
+        ("I-18", "calls", engine.open_call_count()),
+        ("timers", "timers", timers),
+    ];
+    match left.into_iter().find(|&(_, _, count)| count > 0) {
+        None => Ok(()),
+        Some((check, what, count)) => {
+            Err(failure(check, what, format!("{count} {what} are left at rest")))
+        }
+    }
+}
+
+/// Protect counts by kind are what the host took and did not give back (I-8).
+///
+/// # Errors
+/// Both counts, when they differ.
+pub fn protected(engine: &Engine, expected: &BTreeMap<&'static str, u64>) -> Result<(), Failure> {
+    let found = engine.heap().stats().protected_by_kind;
+    if &found == expected {
+        return Ok(());
+    }
+    Err(failure("I-8", "handles", format!("protected {found:?}, and it should be {expected:?}")))
+}
+
+/// Checks a heap that nobody uses any more: after a major collection nothing is left but
+/// what never dies.
+///
+/// # Errors
+/// What is left, or what the verifier says.
+pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
+    let Some(mut permit) = heap.try_exclusive() else {
+        return Err(failure("permit", "permit", "a permit is still held at the end".into()));
+    };
+    let report = heap.collect(&mut permit, CollectionKind::Major);
+    if let Some(violation) = report.violations.into_iter().next() {
+        return Err(Failure {
+            oracle: "heap_is_sound".into(),
+            check: violation.check.into(),
+            site: violation.site.clone(),
+            message: format!("at the end: {violation}"),
+        });
+    }
+    match heap.census(&mut permit).first() {
+        None => Ok(()),
+        Some(&(kind, count)) => {
+            let message = format!("{count} objects of kind {kind} are left after everything was dropped");
+            Err(failure("live_objects", kind, message))
+        }
+    }
+}
+
+fn failure(check: &str, site: &str, message: String) -> Failure {
+    Failure { oracle: "nothing_leaks".into(), check: check.into(), site: site.into(), message }
+}
