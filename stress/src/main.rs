@@ -1,2 +1,7 @@
 //! The `crucible` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gcrucible_stress::cli::main().into()
+}

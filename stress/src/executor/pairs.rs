@@ -139,7 +139,10 @@ pub const INFEASIBLE: &[(EventKind, EventKind, &str)] = {
 
 /// The rule that forbids `second` right after `first`, if one does.
 pub fn forbidding_rule(first: EventKind, second: EventKind) -> Option<&'static str> {
-    INFEASIBLE.iter().find(|pair| (pair.0, pair.1) == (first, second)).map(|pair| pair.2)
+    INFEASIBLE
+        .iter()
+        .find(|pair| (pair.0, pair.1) == (first, second))
+        .map(|pair| pair.2)
 }
 
 /// Counts of ordered pairs of events. It allocates when the first pair is counted.
@@ -166,9 +169,13 @@ impl PairMatrix {
 
     /// All pairs that happened, with how often, in order.
     pub fn iter(&self) -> impl Iterator<Item = (EventKind, EventKind, u64)> + '_ {
-        let pairs =
-            EventKind::ALL.iter().flat_map(|&a| EventKind::ALL.iter().map(move |&b| (a, b)));
-        pairs.zip(&self.counts).filter(|(_, count)| **count > 0).map(|((a, b), n)| (a, b, *n))
+        let pairs = EventKind::ALL
+            .iter()
+            .flat_map(|&a| EventKind::ALL.iter().map(move |&b| (a, b)));
+        pairs
+            .zip(&self.counts)
+            .filter(|(_, count)| **count > 0)
+            .map(|((a, b), n)| (a, b, *n))
     }
 
     /// Feasible pairs of this build: how many there are, and those that did not happen.
@@ -178,13 +185,21 @@ impl PairMatrix {
             .flat_map(|&a| EventKind::BUILT.iter().map(move |&b| (a, b)))
             .filter(|&(a, b)| forbidding_rule(a, b).is_none())
             .collect();
-        let missing = feasible.iter().copied().filter(|&(a, b)| self.count(a, b) == 0).collect();
+        let missing = feasible
+            .iter()
+            .copied()
+            .filter(|&(a, b)| self.count(a, b) == 0)
+            .collect();
         (feasible.len(), missing)
     }
 
     /// Pairs that happened though a rule forbids them.
     pub fn impossible(&self) -> Vec<(EventKind, EventKind, &'static str)> {
-        INFEASIBLE.iter().copied().filter(|&(a, b, _)| self.count(a, b) > 0).collect()
+        INFEASIBLE
+            .iter()
+            .copied()
+            .filter(|&(a, b, _)| self.count(a, b) > 0)
+            .collect()
     }
 }
 
@@ -268,7 +283,14 @@ impl Default for PairTracker {
     fn default() -> Self {
         Self {
             matrix: PairMatrix::default(),
-            table: vec![Entry { subject: 0, round: 0, state: EntryState::Free }; 64],
+            table: vec![
+                Entry {
+                    subject: 0,
+                    round: 0,
+                    state: EntryState::Free
+                };
+                64
+            ],
             live: 0,
             by_last: [0; EventKind::COUNT],
             round: 0,
@@ -294,7 +316,11 @@ impl PairTracker {
             self.live += 1;
         }
         self.by_last[kind as usize] += 1;
-        self.table[at] = Entry { subject, round: self.round, state: EntryState::Last(kind) };
+        self.table[at] = Entry {
+            subject,
+            round: self.round,
+            state: EntryState::Last(kind),
+        };
         if self.live * 2 > self.table.len() {
             self.grow();
         }
@@ -338,9 +364,15 @@ impl PairTracker {
 
     fn last_of(&self, at: usize) -> Option<EventKind> {
         match self.table[at] {
-            Entry { state: EntryState::Last(kind), round, .. } => {
-                Some(if round == self.round { kind } else { self.last_on_all })
-            }
+            Entry {
+                state: EntryState::Last(kind),
+                round,
+                ..
+            } => Some(if round == self.round {
+                kind
+            } else {
+                self.last_on_all
+            }),
             _ => None,
         }
     }
@@ -358,7 +390,11 @@ impl PairTracker {
     }
 
     fn grow(&mut self) {
-        let free = Entry { subject: 0, round: 0, state: EntryState::Free };
+        let free = Entry {
+            subject: 0,
+            round: 0,
+            state: EntryState::Free,
+        };
         let bigger = vec![free; self.table.len() * 2];
         let entries = std::mem::replace(&mut self.table, bigger);
         self.live = 0;
@@ -385,7 +421,10 @@ mod tests {
         tracker.event(1, Await);
         tracker.event(1, Await);
         let pairs = tracker.take();
-        assert_eq!(pairs.iter().collect::<Vec<_>>(), [(Spawn, Await, 1), (Await, Await, 1)]);
+        assert_eq!(
+            pairs.iter().collect::<Vec<_>>(),
+            [(Spawn, Await, 1), (Await, Await, 1)]
+        );
         assert_eq!(tracker.take(), PairMatrix::default());
     }
 
@@ -449,7 +488,11 @@ mod tests {
         let (feasible, missing) = matrix.missing();
         assert_eq!(feasible, EventKind::BUILT.len().pow(2) - INFEASIBLE.len());
         assert_eq!(missing.len(), feasible);
-        assert!(INFEASIBLE.iter().all(|pair| EventKind::BUILT.contains(&pair.0)));
+        assert!(
+            INFEASIBLE
+                .iter()
+                .all(|pair| EventKind::BUILT.contains(&pair.0))
+        );
         assert!(matrix.impossible().is_empty());
         matrix.add(Complete, Complete, 1);
         assert_eq!(matrix.impossible(), [(Complete, Complete, "I-11")]);

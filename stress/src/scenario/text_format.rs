@@ -76,7 +76,9 @@ impl Scenario {
                 )
             });
         }
-        let scenario: Scenario = options.from_str(text).map_err(|error| describe(text, &error))?;
+        let scenario: Scenario = options
+            .from_str(text)
+            .map_err(|error| describe(text, &error))?;
         match first_bad_value(&scenario) {
             Some((field, message)) => Err(at_field(text, field, message)),
             None => Ok(scenario),
@@ -124,15 +126,24 @@ struct Header {
 
 fn describe(text: &str, error: &SpannedError) -> FormatError {
     let place = error.span.start;
-    let rest: String = text.lines().skip(error.span.end.line.saturating_sub(1)).collect();
-    let at_the_end = rest.chars().skip(error.span.end.col).all(char::is_whitespace)
+    let rest: String = text
+        .lines()
+        .skip(error.span.end.line.saturating_sub(1))
+        .collect();
+    let at_the_end = rest
+        .chars()
+        .skip(error.span.end.col)
+        .all(char::is_whitespace)
         && error.span.end.line >= text.trim_end().lines().count();
     let message = match &error.code {
         ron::Error::TrailingCharacters => {
             "unexpected text after the end of the scenario".to_owned()
         }
         _ if at_the_end => {
-            format!("the file ends too early, it may be cut off ({})", error.code)
+            format!(
+                "the file ends too early, it may be cut off ({})",
+                error.code
+            )
         }
         code => code.to_string(),
     };
@@ -157,17 +168,24 @@ fn at_field(text: &str, field: &str, message: String) -> FormatError {
             .map(|(at, _)| (number + 1, line[..at].chars().count() + 1))
     });
     let (line, column) = place.unwrap_or((1, 1));
-    FormatError { line, column, message, newer_format: false }
+    FormatError {
+        line,
+        column,
+        message,
+        newer_format: false,
+    }
 }
 
 /// A value that the types allow and the engine does not.
 fn first_bad_value(scenario: &Scenario) -> Option<(&'static str, String)> {
     let heap = &scenario.heap;
-    let power_within = |value: u32, from: u32, to: u32| {
-        value.is_power_of_two() && (from..=to).contains(&value)
-    };
+    let power_within =
+        |value: u32, from: u32, to: u32| value.is_power_of_two() && (from..=to).contains(&value);
     if scenario.format == 0 {
-        return Some(("format", format!("format versions start at 1; expected {FORMAT}")));
+        return Some((
+            "format",
+            format!("format versions start at 1; expected {FORMAT}"),
+        ));
     }
     if !power_within(heap.block_bytes, 512, 1 << 20) {
         let found = heap.block_bytes;
@@ -184,22 +202,30 @@ fn first_bad_value(scenario: &Scenario) -> Option<(&'static str, String)> {
         ));
     }
     if heap.nursery_bytes == 0 || heap.tlab_bytes == 0 {
-        let field = if heap.nursery_bytes == 0 { "nursery_bytes" } else { "tlab_bytes" };
+        let field = if heap.nursery_bytes == 0 {
+            "nursery_bytes"
+        } else {
+            "tlab_bytes"
+        };
         return Some((field, format!("{field} is 0; expected at least 1")));
     }
     if heap.limit_bytes < u64::from(heap.block_bytes) {
         return Some((
             "limit_bytes",
-            format!("limit_bytes is {}; expected at least block_bytes", heap.limit_bytes),
+            format!(
+                "limit_bytes is {}; expected at least block_bytes",
+                heap.limit_bytes
+            ),
         ));
     }
     match &scenario.body {
         Body::HeapOps(body) if body.holders == 0 => {
             Some(("holders", "holders is 0; expected at least 1".to_owned()))
         }
-        Body::HeapOps(body) if body.registers == 0 => {
-            Some(("registers", "registers is 0; expected at least 1".to_owned()))
-        }
+        Body::HeapOps(body) if body.registers == 0 => Some((
+            "registers",
+            "registers is 0; expected at least 1".to_owned(),
+        )),
         _ => None,
     }
 }
@@ -216,10 +242,16 @@ mod tests {
     fn heap_ops() -> Scenario {
         Scenario {
             format: FORMAT,
-            origin: Origin { seed: Some("heap-ops:1:2".into()), ..Origin::default() },
+            origin: Origin {
+                seed: Some("heap-ops:1:2".into()),
+                ..Origin::default()
+            },
             heap: HeapConfig::tiny(),
             debug: "zombie,collect=at:1:5,verify=full".parse().unwrap(),
-            schedule: Schedule::Drawn { strategy: StrategyName::Pct2, seed: 9 },
+            schedule: Schedule::Drawn {
+                strategy: StrategyName::Pct2,
+                seed: 9,
+            },
             faults: vec![crate::scenario::Fault::OutOfMemory { at: 3 }],
             body: Body::HeapOps(HeapOps {
                 holders: 2,
@@ -231,17 +263,34 @@ mod tests {
 
     fn programs() -> Scenario {
         let source = "fn main() {\n  print(\"a#\\\"b\")\n}\n".to_owned();
-        let site = Site { actor: 1, function: 0, at: 4, visit: 2 };
+        let site = Site {
+            actor: 1,
+            function: 0,
+            at: 4,
+            visit: 2,
+        };
         Scenario {
             schedule: Schedule::Recorded(vec![
-                Decision { site: Site::default(), fuel: 0, collect: None },
-                Decision { site, fuel: 7, collect: Some(CollectionKind::Major) },
+                Decision {
+                    site: Site::default(),
+                    fuel: 0,
+                    collect: None,
+                },
+                Decision {
+                    site,
+                    fuel: 7,
+                    collect: Some(CollectionKind::Major),
+                },
             ]),
             faults: Vec::new(),
             body: Body::Programs(Programs {
                 entry: ModuleSource::Text(source),
                 host: vec![
-                    HostEvent::Call { call: 0, function: "main".into(), args: vec![1, -2] },
+                    HostEvent::Call {
+                        call: 0,
+                        function: "main".into(),
+                        args: vec![1, -2],
+                    },
                     HostEvent::JoinCall { call: 0 },
                 ],
             }),
@@ -261,11 +310,20 @@ mod tests {
     #[test]
     fn operations_stand_on_lines_of_their_own() {
         let text = heap_ops().to_text();
-        assert!(text.lines().any(|line| line.trim() == "Array(0, 3),"), "{text}");
-        assert!(text.lines().any(|line| line.trim() == "Collect(Minor),"), "{text}");
+        assert!(
+            text.lines().any(|line| line.trim() == "Array(0, 3),"),
+            "{text}"
+        );
+        assert!(
+            text.lines().any(|line| line.trim() == "Collect(Minor),"),
+            "{text}"
+        );
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH), "{text}");
         let text = programs().to_text();
-        assert!(text.contains("\n  print("), "source text stays readable: {text}");
+        assert!(
+            text.contains("\n  print("),
+            "source text stays readable: {text}"
+        );
     }
 
     #[test]

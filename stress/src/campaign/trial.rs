@@ -1,0 +1,100 @@
+//! Runs single scenarios in a worker process, for replay and shrinking: what the scenario
+//! does to the process stays there.
+
+use super::process::{WorkerProcess, WorkerSetup};
+use super::worker::{Attempt, Command, Reply, Verdict};
+use crate::cli::exit::Refusal;
+use crate::executor::{Advantages, Counters, run::ReplayMode};
+use crate::oracles::failure::Failure;
+use crate::scenario::Scenario;
+
+/// How a scenario is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct TrialOptions {
+    /// Keep decisions and timeline.
+    pub record: bool,
+    /// How recorded decisions are followed.
+    pub replay: ReplayMode,
+    /// What the harness may use.
+    pub advantages: Advantages,
+}
+
+/// A worker for single scenarios, started anew whenever one has killed it.
+#[derive(Debug)]
+pub struct Trials {
+    setup: WorkerSetup,
+    worker: Option<WorkerProcess>,
+    name: String,
+    timeout_ms: u64,
+}
+
+impl Trials {
+    /// Trials with this worker; a scenario that takes longer than `timeout_ms` hangs.
+    pub fn new(setup: WorkerSetup, name: &str, timeout_ms: u64) -> Trials {
+        Trials {
+            setup,
+            worker: None,
+            name: name.to_owned(),
+            timeout_ms,
+        }
+    }
+
+    /// Runs one scenario. The death of the worker is a failure of the scenario.
+    ///
+    /// # Errors
+    /// The worker does not start, or does not understand the scenario.
+    pub fn run(&mut self, scenario: &Scenario, options: &TrialOptions) -> Result<Verdict, Refusal> {
+        let attempt = Attempt {
+            scenario: scenario.to_text(),
+            record: options.record,
+            replay: options.replay,
+            advantages: options.advantages,
+        };
+        let mut worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => WorkerProcess::start(&self.setup, &self.name)
+                .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?,
+        };
+        worker.send(&Command::Try(Box::new(attempt)));
+        match worker.wait_for_reply(self.timeout_ms) {
+            Some(Reply::Tried(verdict)) => {
+                self.worker = Some(worker);
+                Ok(*verdict)
+            }
+            Some(Reply::Refused(why)) => {
+                self.worker = Some(worker);
+                Err(Refusal::broken(format!("the worker refused: {why}")))
+            }
+            Some(_) => Err(Refusal::broken("the worker answered something else")),
+            None => Ok(Verdict {
+                failure: Some(crash(&worker.bury())),
+                counters: Counters {
+                    scenarios: 1,
+                    ..Counters::default()
+                },
+                ..Verdict::default()
+            }),
+        }
+    }
+
+    /// Ends the worker.
+    pub fn close(mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.dismiss();
+        }
+    }
+}
+
+/// The failure that a worker's death is.
+pub fn crash(death: &super::process::Death) -> Failure {
+    let words = match death.last_words.as_str() {
+        "" => String::new(),
+        words => format!(": {words}"),
+    };
+    Failure {
+        oracle: "no_crash".into(),
+        check: death.check.clone(),
+        site: death.site(),
+        message: format!("the scenario ended its process ({}){words}", death.check),
+    }
+}

@@ -1,0 +1,574 @@
+//! A worker process: takes commands from its parent, runs scenarios, answers.
+//!
+//! One JSON value per line in each direction. The worker dies with its parent, whatever
+//! kills that. Panics of a scenario are caught here; everything worse ends the process,
+//! and the parent reads from the slot which scenario it was.
+
+use std::cell::RefCell;
+use std::io::{BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use gcrucible_platform::seeded_bugs;
+use rustix::process::{Resource, Rlimit, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::clock;
+use super::modes::ModeSet;
+use super::plan::{Plan, Source};
+use super::slot::Slot;
+use super::totals::ChunkResult;
+use crate::cli::exit::{Exit, Refusal};
+use crate::executor::{Advantages, Counters, RunOptions, RunReport, run::ReplayMode};
+use crate::lane::LaneRunner;
+use crate::oracles::failure::Failure;
+use crate::scenario::{Decision, Lane, Scenario};
+
+/// What a parent asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Run scenarios of the plan.
+    Chunk(Chunk),
+    /// Run a scenario of this lane that must fail.
+    Canary(Lane),
+    /// Run one scenario.
+    Try(Box<Attempt>),
+    /// Hash the texts of the first so many scenarios of a lane.
+    StreamHash(Lane, u64),
+}
+
+/// Scenarios of one lane, by position within the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Number of the chunk.
+    pub chunk: u64,
+    /// The lane.
+    pub lane: Lane,
+    /// First position.
+    pub from: u64,
+    /// The position after the last one.
+    pub to: u64,
+}
+
+/// One scenario to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The scenario as text.
+    pub scenario: String,
+    /// Keep decisions and timeline.
+    pub record: bool,
+    /// How recorded decisions are followed.
+    pub replay: ReplayMode,
+    /// What the harness may use.
+    pub advantages: Advantages,
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// A chunk is done, or done up to its first failure.
+    Chunk(Box<ChunkResult>),
+    /// How the canary failed; `None` if it survived.
+    Canary(Option<Failure>),
+    /// How the scenario went.
+    Tried(Box<Verdict>),
+    /// The hash.
+    StreamHash(u64),
+    /// The command makes no sense to this worker.
+    Refused(String),
+}
+
+/// How one scenario went.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The first claim that did not hold.
+    pub failure: Option<Failure>,
+    /// Why recorded decisions could not be followed.
+    pub diverged: Option<String>,
+    /// Hash of the trace.
+    pub trace_hash: u64,
+    /// What it did.
+    pub counters: Counters,
+    /// The decisions taken, if recorded.
+    pub decisions: Vec<Decision>,
+    /// Lines of what happened, if recorded.
+    pub timeline: Vec<(u32, String)>,
+}
+
+/// How a worker is started.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WorkerArgs {
+    /// Process id of the parent; the worker ends when its parent is another.
+    #[arg(long)]
+    pub parent: i32,
+    /// The campaign's plan.
+    #[arg(long)]
+    pub plan: Option<PathBuf>,
+    /// The worker's slot.
+    #[arg(long)]
+    pub slot: Option<PathBuf>,
+    /// Seeded bug to turn on.
+    #[arg(long, value_parser = crate::cli::values::bug)]
+    pub bug: Option<seeded_bugs::Bug>,
+}
+
+/// Address space that a worker may use, in bytes: far above what its parent allows it to
+/// touch, so that only a runaway meets it.
+const ADDRESS_SPACE_BYTES: u64 = 64 << 30;
+
+/// Scenarios among which a lane's canary is looked for.
+const CANARY_TRIES: u64 = 20;
+
+/// Runs a worker until its parent closes the pipe.
+///
+/// # Errors
+/// A plan or slot that cannot be read.
+pub fn serve(args: &WorkerArgs, runner: &dyn LaneRunner) -> Result<Exit, Refusal> {
+    die_with_parent(args.parent)?;
+    seeded_bugs::activate(args.bug);
+    remember_panics();
+    let (plan, source) = match &args.plan {
+        Some(path) => {
+            let plan = Plan::read(path)?;
+            let source = Source::of(&plan)?;
+            (Some(plan), Some(source))
+        }
+        None => (None, None),
+    };
+    let slot = match &args.slot {
+        Some(path) => Some(Slot::open(path).map_err(|error| {
+            Refusal::broken(format!("cannot map the slot {}: {error}", path.display()))
+        })?),
+        None => None,
+    };
+    let mut worker = Worker {
+        plan,
+        source,
+        slot,
+        runner,
+        cpu_ns: 0,
+        switch: (0, 0),
+    };
+    let stdin = std::io::stdin().lock();
+    let mut stdout = std::io::stdout().lock();
+    for line in stdin.lines() {
+        let Ok(line) = line else { break };
+        let reply = match serde_json::from_str(&line) {
+            Ok(command) => worker.answer(&command),
+            Err(error) => Reply::Refused(error.to_string()),
+        };
+        let mut text = serde_json::to_string(&reply)
+            .map_err(|error| Refusal::broken(format!("a reply cannot be written: {error}")))?;
+        text.push('\n');
+        if stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn die_with_parent(parent: i32) -> Result<(), Refusal> {
+    let broken = |what: &str, error: rustix::io::Errno| Refusal::broken(format!("{what}: {error}"));
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| broken("cannot bind the worker's life to its parent's", error))?;
+    // The parent may have died before the line above; then another process adopted us.
+    if rustix::process::getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != parent) {
+        return Err(Refusal::broken("the campaign is gone".to_owned()));
+    }
+    let limits = [(Resource::Core, 0), (Resource::As, ADDRESS_SPACE_BYTES)];
+    for (resource, bytes) in limits {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        rustix::process::setrlimit(resource, limit)
+            .map_err(|error| broken("cannot limit the worker", error))?;
+    }
+    Ok(())
+}
+
+struct Worker<'a> {
+    plan: Option<Plan>,
+    source: Option<Source>,
+    slot: Option<Slot>,
+    runner: &'a dyn LaneRunner,
+    /// CPU time that was reported so far.
+    cpu_ns: u64,
+    /// Counts of the seeded bug that were reported so far.
+    switch: (u64, u64),
+}
+
+impl Worker<'_> {
+    fn answer(&mut self, command: &Command) -> Reply {
+        match command {
+            Command::Try(attempt) => match Scenario::from_text(&attempt.scenario) {
+                Ok(scenario) => Reply::Tried(Box::new(self.attempt(&scenario, attempt))),
+                Err(error) => Reply::Refused(format!("the scenario: {error}")),
+            },
+            Command::Chunk(chunk) => match (&self.plan, &self.source, &self.slot) {
+                (Some(plan), Some(source), Some(slot)) => {
+                    let mut result = run_chunk(plan, source, slot, self.runner, chunk);
+                    self.account(&mut result);
+                    Reply::Chunk(Box::new(result))
+                }
+                _ => Reply::Refused("chunks need a plan and a slot".into()),
+            },
+            Command::Canary(lane) => match (&self.plan, &self.source) {
+                (Some(_), Some(source)) => Reply::Canary(canary(source, self.runner, *lane)),
+                _ => Reply::Refused("a canary needs a plan".into()),
+            },
+            Command::StreamHash(lane, count) => match &self.source {
+                Some(source) => Reply::StreamHash(stream_hash(source, self.runner, *lane, *count)),
+                None => Reply::Refused("a stream needs a plan".into()),
+            },
+        }
+    }
+
+    fn attempt(&self, scenario: &Scenario, attempt: &Attempt) -> Verdict {
+        let options = RunOptions {
+            record: attempt.record,
+            advantages: attempt.advantages,
+            replay: attempt.replay,
+            ..RunOptions::default()
+        };
+        let report = run_caught(self.runner, scenario, &options);
+        Verdict {
+            failure: report.failure,
+            diverged: report.diverged,
+            trace_hash: report.trace_hash,
+            counters: report.counters,
+            decisions: report.decisions,
+            timeline: report.timeline,
+        }
+    }
+
+    /// Adds what the worker used since its last result.
+    fn account(&mut self, result: &mut ChunkResult) {
+        let cpu_ns = clock::process_cpu_ns();
+        result.cpu_ns = cpu_ns - self.cpu_ns;
+        self.cpu_ns = cpu_ns;
+        let switch = seeded_bugs::counts();
+        result.switch = (switch.0 - self.switch.0, switch.1 - self.switch.1);
+        self.switch = switch;
+    }
+}
+
+/// Runs a chunk's scenarios in rising order; up to the first failure if the plan says so.
+fn run_chunk(
+    plan: &Plan,
+    source: &Source,
+    slot: &Slot,
+    runner: &dyn LaneRunner,
+    chunk: &Chunk,
+) -> ChunkResult {
+    let options = RunOptions {
+        advantages: plan.advantages,
+        ..RunOptions::default()
+    };
+    let mut result = ChunkResult::new(chunk.chunk, chunk.lane, chunk.from);
+    while result.to < chunk.to {
+        let index = plan.shard.index(result.to);
+        slot.begin(chunk.chunk, result.to);
+        let (modes, report) = run_numbered(source, slot, runner, chunk.lane, index, &options);
+        slot.idle();
+        result.counters += &report.counters;
+        result.pairs += &report.pairs;
+        result.trace_hash = result.trace_hash.wrapping_add(report.trace_hash);
+        if let Some(modes) = modes {
+            result.modes.note(modes, &report.counters);
+        }
+        result.to += 1;
+        if let Some(failure) = report.failure {
+            result.fail(index, failure);
+            if plan.first_finding {
+                break;
+            }
+        }
+    }
+    result
+}
+
+/// Runs one scenario of the plan; a scenario counts as one whatever its report says.
+fn run_numbered(
+    source: &Source,
+    slot: &Slot,
+    runner: &dyn LaneRunner,
+    lane: Lane,
+    index: u64,
+    options: &RunOptions,
+) -> (Option<ModeSet>, RunReport) {
+    forget_panic();
+    let scenario = catch_unwind(AssertUnwindSafe(|| source.scenario(runner, lane, index)));
+    let (modes, mut report) = match scenario {
+        Ok(scenario) => {
+            slot.running();
+            (
+                Some(ModeSet::of(&scenario)),
+                run_caught(runner, &scenario, options),
+            )
+        }
+        Err(_) => (None, panicked("generator", &last_panic())),
+    };
+    report.counters.scenarios = 1;
+    (modes, report)
+}
+
+/// Runs a scenario; a panic becomes a failure.
+fn run_caught(runner: &dyn LaneRunner, scenario: &Scenario, options: &RunOptions) -> RunReport {
+    forget_panic();
+    catch_unwind(AssertUnwindSafe(|| runner.run(scenario, options)))
+        .unwrap_or_else(|_| panicked("engine", &last_panic()))
+}
+
+fn panicked(part: &str, panic: &PanicNote) -> RunReport {
+    let failure = Failure {
+        oracle: "no_crash".into(),
+        check: "panic".into(),
+        site: panic.place.clone(),
+        message: format!("the {part} panicked at {}: {}", panic.place, panic.message),
+    };
+    RunReport {
+        failure: Some(failure),
+        ..RunReport::default()
+    }
+}
+
+/// Runs corrupted scenarios until one fails, which the first should.
+fn canary(source: &Source, runner: &dyn LaneRunner, lane: Lane) -> Option<Failure> {
+    let options = RunOptions {
+        canary: true,
+        ..RunOptions::default()
+    };
+    (0..CANARY_TRIES).find_map(|index| {
+        let scenario = source.scenario(runner, lane, index);
+        run_caught(runner, &scenario, &options).failure
+    })
+}
+
+/// A hash over the texts of a lane's first scenarios.
+fn stream_hash(source: &Source, runner: &dyn LaneRunner, lane: Lane, count: u64) -> u64 {
+    (0..count).fold(0, |hash: u64, index| {
+        let text = source.scenario(runner, lane, index).to_text();
+        hash.rotate_left(5) ^ super::journal::checksum(text.as_bytes())
+    })
+}
+
+/// Where and how a panic began.
+#[derive(Clone, Debug, Default)]
+struct PanicNote {
+    place: String,
+    message: String,
+}
+
+thread_local! {
+    static PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+}
+
+/// Installs a hook that notes each panic instead of printing it. A second panic of one
+/// scenario is printed as well: it may be the one that ends the process, and its parent
+/// reads what it says.
+fn remember_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| {
+            format!("{}:{}", short_path(at.file()), at.line())
+        });
+        let payload = info.payload();
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .or_else(|| {
+                payload
+                    .downcast_ref::<gcrucible_heap::HeapFault>()
+                    .map(ToString::to_string)
+            })
+            .unwrap_or_else(|| "a value that is no text".to_owned());
+        PANIC.with_borrow_mut(|last| {
+            if last.is_some() {
+                eprintln!("panicked at {place}: {message}");
+            } else {
+                *last = Some(PanicNote { place, message });
+            }
+        });
+    }));
+}
+
+fn forget_panic() {
+    PANIC.with_borrow_mut(|last| *last = None);
+}
+
+fn last_panic() -> PanicNote {
+    PANIC.with_borrow_mut(Option::take).unwrap_or_default()
+}
+
+/// A source path without what depends on the machine: `engine/heap/src/space.rs`, or from
+/// the last `src` folder's parent on for other packages.
+fn short_path(path: &str) -> &str {
+    for root in ["engine/", "stress/"] {
+        if let Some(at) = path.rfind(&format!("/{root}")) {
+            return &path[at + 1..];
+        }
+    }
+    if path.starts_with('/')
+        && let Some(at) = path.rfind("/src/")
+    {
+        let parent = path[..at].rfind('/').map_or(0, |slash| slash + 1);
+        return &path[parent..];
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::plan::{Limit, PLAN_VERSION};
+    use crate::cli::values::Shard;
+    use crate::generator::Mix;
+    use crate::scenario::{Body, HeapOp, HeapOps, Origin, ScenarioSeed, Schedule, StrategyName};
+
+    /// Scenarios whose index is in their only operation; odd hundreds fail, and 13 panics.
+    struct FakeLane;
+
+    impl LaneRunner for FakeLane {
+        fn generate(&self, seed: ScenarioSeed, _mix: &Mix) -> Scenario {
+            let index = i16::try_from(seed.index).unwrap();
+            Scenario {
+                format: crate::scenario::model::FORMAT,
+                origin: Origin {
+                    seed: Some(seed.to_string()),
+                    ..Origin::default()
+                },
+                heap: gcrucible_heap::HeapConfig::tiny(),
+                debug: gcrucible_heap::HeapDebug::default(),
+                schedule: Schedule::Drawn {
+                    strategy: StrategyName::Random,
+                    seed: 0,
+                },
+                faults: Vec::new(),
+                body: Body::HeapOps(HeapOps {
+                    holders: 1,
+                    registers: 1,
+                    ops: vec![HeapOp::Immediate(0, index)],
+                }),
+            }
+        }
+
+        fn run(&self, scenario: &Scenario, options: &RunOptions) -> RunReport {
+            let Body::HeapOps(HeapOps { ops, .. }) = &scenario.body else {
+                unreachable!()
+            };
+            let HeapOp::Immediate(_, index) = ops[0] else {
+                unreachable!()
+            };
+            assert_ne!(index, 13, "thirteen");
+            let mut report = RunReport {
+                trace_hash: index as u64,
+                ..RunReport::default()
+            };
+            report.counters.decisions = 2;
+            if index / 100 % 2 == 1 || options.canary {
+                report.failure = Some(Failure {
+                    oracle: "fake".into(),
+                    check: "odd_hundred".into(),
+                    site: format!("{}", index / 100),
+                    message: format!("index {index}"),
+                });
+            }
+            report
+        }
+    }
+
+    fn plan(first_finding: bool) -> Plan {
+        Plan {
+            version: PLAN_VERSION,
+            build: String::new(),
+            seed: 1,
+            lanes: vec![Lane::HeapOps],
+            limit: Limit::Scenarios(1000),
+            shard: Shard { part: 1, of: 3 },
+            strategy: None,
+            heap: None,
+            program: None,
+            advantages: Advantages::ALL,
+            bug: None,
+            first_finding,
+        }
+    }
+
+    fn chunk_result(first_finding: bool, from: u64, to: u64) -> ChunkResult {
+        let plan = plan(first_finding);
+        let name = format!(
+            "crucible-chunk-{}-{first_finding}-{from}",
+            std::process::id()
+        );
+        let path = std::env::temp_dir().join(name);
+        let slot = Slot::create(&path).unwrap();
+        let chunk = Chunk {
+            chunk: 1,
+            lane: Lane::HeapOps,
+            from,
+            to,
+        };
+        let source = Source::of(&plan).unwrap();
+        let result = run_chunk(&plan, &source, &slot, &FakeLane, &chunk);
+        assert_eq!(slot.state().position, result.to - 1);
+        std::fs::remove_file(path).unwrap();
+        result
+    }
+
+    #[test]
+    fn a_chunk_sums_its_scenarios_and_keeps_first_failures() {
+        let result = chunk_result(false, 10, 60);
+        assert_eq!((result.from, result.to), (10, 60));
+        assert_eq!(result.counters.scenarios, 50);
+        assert_eq!(result.counters.decisions, 100);
+        let indexes = (10..60).map(|position| 1 + 3 * position);
+        assert_eq!(result.trace_hash, indexes.sum::<u64>());
+        assert_eq!(result.failures.len(), 1);
+        assert_eq!(
+            (result.failures[0].index, result.failures[0].count),
+            (100, 27)
+        );
+    }
+
+    #[test]
+    fn a_chunk_ends_at_the_first_finding_if_asked_to() {
+        let result = chunk_result(true, 10, 60);
+        assert_eq!((result.to, result.failures[0].index), (34, 100));
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_its_scenario() {
+        let result = chunk_result(false, 0, 6);
+        assert_eq!(result.counters.scenarios, 6);
+        assert_eq!(result.failures[0].index, 13);
+        assert_eq!(result.failures[0].failure.check, "panic");
+    }
+
+    #[test]
+    fn the_canary_must_fail() {
+        let source = Source::of(&plan(false)).unwrap();
+        let failure = canary(&source, &FakeLane, Lane::HeapOps).unwrap();
+        assert_eq!(failure.oracle, "fake");
+    }
+
+    #[test]
+    fn paths_in_sites_do_not_depend_on_the_machine() {
+        assert_eq!(
+            short_path("/home/me/gc/engine/heap/src/space.rs"),
+            "engine/heap/src/space.rs"
+        );
+        assert_eq!(
+            short_path("engine/heap/src/space.rs"),
+            "engine/heap/src/space.rs"
+        );
+        assert_eq!(
+            short_path("/r/registry/src/ron-0.12.3/src/de.rs"),
+            "ron-0.12.3/src/de.rs"
+        );
+    }
+}

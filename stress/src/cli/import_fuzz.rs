@@ -1,0 +1,72 @@
+//! `crucible import-fuzz`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::{Exit, Refusal};
+use super::say;
+use crate::campaign::build;
+use crate::campaign::journal::write_whole;
+use crate::generator::choices::ByteChoices;
+use crate::generator::{Mix, heap_ops, programs};
+use crate::scenario::Scenario;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo crucible import-fuzz heap-ops fuzz/artifacts/heap_ops/crash-0123 --out crash.scenario")]
+pub(super) struct ImportFuzzArgs {
+    /// The fuzz target that crashed.
+    #[arg(value_enum)]
+    target: Target,
+    /// The fuzzer's crash file.
+    artifact: PathBuf,
+    /// Where to write the scenario; beside the artifact by default.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Fuzz targets whose input is a scenario's choices, or its text.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Target {
+    #[value(alias = "heap_ops")]
+    HeapOps,
+    #[value(alias = "program_race")]
+    ProgramRace,
+    #[value(alias = "scenario_text")]
+    ScenarioText,
+}
+
+pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
+    let bytes = std::fs::read(&args.artifact).map_err(|error| {
+        Refusal::usage(format!(
+            "cannot read the artifact {}: {error}",
+            args.artifact.display()
+        ))
+    })?;
+    let mut choices = ByteChoices::new(&bytes);
+    let mut scenario = match args.target {
+        Target::HeapOps => heap_ops::generate(&mut choices, None, &Mix::default()),
+        Target::ProgramRace => programs::generate(&mut choices, None, &Mix::default()),
+        Target::ScenarioText => {
+            let text = String::from_utf8_lossy(&bytes);
+            Scenario::from_text(&text)
+                .map_err(|error| Refusal::usage(format!("{}:{error}", args.artifact.display())))?
+        }
+    };
+    build::stamp(&mut scenario.origin);
+    let out = args.out.clone().unwrap_or_else(|| {
+        let mut name = args.artifact.file_name().unwrap_or_default().to_owned();
+        name.push(".scenario");
+        args.artifact.with_file_name(name)
+    });
+    write_whole(&out, scenario.to_text().as_bytes()).map_err(|error| {
+        Refusal::usage(format!(
+            "cannot write {}: {error}; expected --out FILE",
+            out.display()
+        ))
+    })?;
+    say(&format!("cargo crucible replay {}\n", out.display()));
+    Ok(Exit::Clean)
+}

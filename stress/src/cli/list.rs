@@ -1,0 +1,212 @@
+//! `crucible list`.
+
+use std::fmt::Write as _;
+
+use clap::{Args, ValueEnum};
+use gcrucible_heap::HeapDebug;
+use gcrucible_platform::seeded_bugs::{Bug, BugKind};
+
+use super::exit::{Exit, Refusal};
+use super::{say, values};
+use crate::campaign::plan::CURATED_MODES;
+use crate::executor::pairs::{EventKind, INFEASIBLE};
+use crate::scenario::Lane;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo crucible list
+  cargo crucible list bugs")]
+pub(super) struct ListArgs {
+    /// Only this list.
+    #[arg(value_enum)]
+    what: Option<What>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    Lanes,
+    Strategies,
+    HeapModes,
+    Oracles,
+    Invariants,
+    Events,
+    Bugs,
+}
+
+/// The oracles with what each claims.
+const ORACLES: &[(&str, &str)] = &[
+    (
+        "heap_is_sound",
+        "the verifier finds every object, reference, card and handle in order",
+    ),
+    (
+        "no_stale_reference",
+        "no checked access meets a dead, moved or reused object",
+    ),
+    (
+        "matches_reference",
+        "results and graphs are those of the reference model",
+    ),
+    (
+        "futures_settle_once",
+        "a future leaves pending once, and every waiter sees the same",
+    ),
+    (
+        "nothing_leaks",
+        "at rest, futures, handles, calls and waiters are back at their baseline",
+    ),
+    (
+        "progress_is_made",
+        "whoever can run does, and nothing waits for ever without a reason",
+    ),
+    (
+        "no_crash",
+        "the engine does not panic, crash, hang or eat memory",
+    ),
+];
+
+/// The invariants that a failure may name, in the numbering of the engine's requirements.
+const INVARIANTS: &[(&str, &str)] = &[
+    ("I-1", "verified bytecode cannot break memory safety"),
+    ("I-2", "races lose updates, never memory safety"),
+    (
+        "I-3",
+        "deep copy and deep equality cover every kind, cycles and sharing",
+    ),
+    (
+        "I-4",
+        "forwarding a holder's roots invalidates its allocation buffer",
+    ),
+    (
+        "I-5",
+        "no raw reference is held across a possible collection",
+    ),
+    (
+        "I-6",
+        "every old-to-young reference is found through the cards",
+    ),
+    ("I-7", "every root is enumerated and forwarded"),
+    ("I-8", "each protect is undone exactly once"),
+    (
+        "I-9",
+        "unwinding restores frames, stacks, scopes, and runs finally blocks",
+    ),
+    ("I-10", "globals are frozen after initialisation"),
+    ("I-11", "a future leaves pending exactly once"),
+    ("I-12", "completing wakes every waiter exactly once"),
+    (
+        "I-13",
+        "the registry is the root of unfinished futures only",
+    ),
+    ("I-14", "the count of active futures is zero at rest"),
+    ("I-15", "an absent id below the next one is resolved"),
+    (
+        "I-16",
+        "a call cancelled before it starts fails so; cancelling twice is harmless",
+    ),
+    (
+        "I-17",
+        "a call id is taken until the call has ended, and belongs to that call",
+    ),
+    ("I-18", "of a dropped call nothing remains at rest"),
+    ("I-26", "who survived two minor collections is old"),
+];
+
+pub(super) fn list(args: &ListArgs) -> Result<Exit, Refusal> {
+    let mut out = String::new();
+    let all: [(What, fn(&mut String)); 7] = [
+        (What::Lanes, lanes),
+        (What::Strategies, strategies),
+        (What::HeapModes, heap_modes),
+        (What::Oracles, oracles),
+        (What::Invariants, invariants),
+        (What::Events, events),
+        (What::Bugs, seeded),
+    ];
+    for (what, write) in all {
+        if args.what.is_none_or(|wanted| wanted == what) {
+            write(&mut out);
+        }
+    }
+    say(&out);
+    Ok(Exit::Clean)
+}
+
+fn lanes(out: &mut String) {
+    let _ = writeln!(out, "lanes");
+    for lane in Lane::ALL {
+        let built = if Lane::BUILT.contains(&lane) {
+            ""
+        } else {
+            "  (not built yet)"
+        };
+        let _ = writeln!(out, "  {}{built}", lane.name());
+    }
+}
+
+fn strategies(out: &mut String) {
+    let _ = writeln!(out, "strategies");
+    for (_, name) in values::STRATEGIES {
+        let _ = writeln!(out, "  {name}");
+    }
+}
+
+fn heap_modes(out: &mut String) {
+    let _ = writeln!(out, "heap modes, combined with commas");
+    for modes in HeapDebug::SYNTAX.split(" | ") {
+        let _ = writeln!(out, "  {}", modes.trim());
+    }
+    let _ = writeln!(out, "heap modes that `run --program` goes through");
+    for modes in CURATED_MODES {
+        let _ = writeln!(out, "  {modes}");
+    }
+}
+
+fn oracles(out: &mut String) {
+    let _ = writeln!(out, "oracles");
+    for (name, claim) in ORACLES {
+        let _ = writeln!(out, "  {name:<20} {claim}");
+    }
+}
+
+fn invariants(out: &mut String) {
+    let _ = writeln!(out, "invariants");
+    for (name, claim) in INVARIANTS {
+        let _ = writeln!(out, "  {name:<20} {claim}");
+    }
+}
+
+fn events(out: &mut String) {
+    let _ = writeln!(out, "events that pairs are made of");
+    for kind in EventKind::ALL {
+        let built = if EventKind::BUILT.contains(kind) {
+            ""
+        } else {
+            "  (not built yet)"
+        };
+        let _ = writeln!(out, "  {}{built}", kind.name());
+    }
+    let _ = writeln!(out, "infeasible pairs");
+    for (first, second, rule) in INFEASIBLE {
+        let _ = writeln!(out, "  {} → {}  ({rule})", first.name(), second.name());
+    }
+}
+
+fn seeded(out: &mut String) {
+    let _ = writeln!(out, "seeded bugs");
+    for bug in Bug::ALL {
+        let place = match bug.kind() {
+            BugKind::Simulation => "simulation",
+            BugKind::Threads => "threads",
+        };
+        let _ = writeln!(
+            out,
+            "  {:<7} {:<11} {:<6} {}",
+            bug.id(),
+            place,
+            bug.breaks(),
+            bug.what()
+        );
+    }
+}

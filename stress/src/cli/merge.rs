@@ -1,0 +1,128 @@
+//! `crucible merge`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::{Exit, Refusal};
+use super::say;
+use crate::campaign::findings::Filed;
+use crate::campaign::journal::write_json;
+use crate::campaign::plan::Plan;
+use crate::campaign::session::{Outcome, Session, judge};
+use crate::campaign::totals::Totals;
+use crate::cli::values::Shard;
+use crate::report::summary::{self, Summary};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo crucible run --scenarios 100000 --seed 7 --shard 0/2 --out part-0
+  cargo crucible run --scenarios 100000 --seed 7 --shard 1/2 --out part-1
+  cargo crucible merge part-0 part-1 --out whole")]
+pub(super) struct MergeArgs {
+    /// Result folders of the shards.
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Folder for the merged summary; it must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Missing event pairs are vacuous.
+    #[arg(long)]
+    require_pairs: bool,
+}
+
+pub(super) fn merge(args: &MergeArgs) -> Result<Exit, Refusal> {
+    let mut whole: Option<(Plan, Totals)> = None;
+    let mut shards: Vec<Shard> = Vec::new();
+    let mut filed = std::collections::BTreeMap::new();
+    let mut jobs = 0;
+    for dir in &args.dirs {
+        let (plan, totals) = Session::read(dir)?;
+        let summary = read_summary(dir)?;
+        jobs += summary.jobs;
+        for finding in &summary.findings {
+            filed.entry(finding.id.clone()).or_insert(Filed {
+                scenario: finding.scenario.clone().into(),
+                shrunk: finding.shrunk.clone().into(),
+                before: None,
+                after: None,
+            });
+        }
+        if shards.contains(&plan.shard) {
+            return Err(Refusal::usage(format!(
+                "{} is shard {} once more; expected each shard once",
+                dir.display(),
+                plan.shard
+            )));
+        }
+        shards.push(plan.shard);
+        match &mut whole {
+            None => whole = Some((plan, totals)),
+            Some((first, sum)) => {
+                let same = Plan {
+                    shard: first.shard,
+                    ..plan
+                } == *first;
+                if !same {
+                    return Err(Refusal::usage(format!(
+                        "{} is of another campaign than {}; expected shards of one campaign",
+                        dir.display(),
+                        args.dirs[0].display()
+                    )));
+                }
+                sum.merge(&totals);
+            }
+        }
+    }
+    let Some((mut plan, totals)) = whole else {
+        return Err(Refusal::usage("expected at least one folder"));
+    };
+    plan.shard = Shard::WHOLE;
+    let vacuous = judge(&plan, &totals, args.require_pairs);
+    let summary = Summary::of(&plan, &totals, &filed, &vacuous, jobs, false);
+    if let Some(out) = &args.out {
+        write_merged(out, &summary)?;
+    }
+    let outcome = Outcome {
+        totals,
+        filed,
+        vacuous,
+        survivors: Vec::new(),
+        known: Vec::new(),
+        known_gone: Vec::new(),
+        is_interrupted: false,
+        summary,
+    };
+    say(&summary::render(&plan, &outcome));
+    Ok(outcome.exit())
+}
+
+fn write_merged(out: &PathBuf, summary: &Summary) -> Result<(), Refusal> {
+    let unusable = |error: std::io::Error| {
+        Refusal::usage(format!(
+            "cannot write to {}: {error}; expected --out DIR",
+            out.display()
+        ))
+    };
+    std::fs::create_dir_all(out).map_err(unusable)?;
+    if std::fs::read_dir(out).map_err(unusable)?.next().is_some() {
+        return Err(Refusal::usage(format!(
+            "{} is not empty; expected a new folder",
+            out.display()
+        )));
+    }
+    write_json(&out.join("summary.json"), summary).map_err(unusable)
+}
+
+fn read_summary(dir: &std::path::Path) -> Result<Summary, Refusal> {
+    let path = dir.join("summary.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Refusal::usage(format!(
+            "cannot read {}: {error}; expected the results of a finished run",
+            path.display()
+        ))
+    })?;
+    serde_json::from_str(&text)
+        .map_err(|error| Refusal::usage(format!("{} is no summary: {error}", path.display())))
+}

@@ -1,0 +1,374 @@
+//! `crucible run`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use gcrucible_heap::{HeapConfig, HeapDebug};
+use gcrucible_platform::seeded_bugs::Bug;
+
+use super::exit::{Exit, Refusal};
+use super::values::{self, Shard};
+use super::{bugs, complain, say, target};
+use crate::campaign::clock;
+use crate::campaign::findings::read_known;
+use crate::campaign::journal::write_whole;
+use crate::campaign::plan::{Limit, Plan};
+use crate::campaign::session::{Outcome, Session, SessionOptions, default_plan};
+use crate::executor::Advantages;
+use crate::lane::BuiltLanes;
+use crate::report::{junit, summary};
+use crate::scenario::{
+    Body, HostEvent, Lane, ModuleSource, Origin, Programs, Scenario, Schedule, StrategyName,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo crucible run                                 60 seconds on all cores
+  cargo crucible run --scenarios 20000 --seed 7      the same scenarios every time
+  cargo crucible run --time 10m --lane heap-ops --heap zombie,collect=safepoint
+  cargo crucible run --program mine.crux --time 30s  does my program hold?
+  cargo crucible run --resume target/crucible/20260131-120000
+
+Lanes: heap-ops, programs. A scenario's seed is lane:seed:index.")]
+pub(super) struct RunArgs {
+    /// How long: 500ms, 60s, 10m. 60s if neither this nor --scenarios is given.
+    #[arg(long, value_parser = values::duration_ms, conflicts_with_all = ["scenarios", "resume"])]
+    time: Option<u64>,
+    /// So many scenarios of each lane.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          conflicts_with = "resume")]
+    scenarios: Option<u64>,
+    /// Seed of the campaign, below 2^53; another one in each run by default.
+    #[arg(long, value_parser = values::seed)]
+    seed: Option<u64>,
+    /// Only this lane; may be given several times.
+    #[arg(long, value_parser = values::lane)]
+    lane: Vec<Lane>,
+    /// Only this strategy: random, pct2, pct3, urw, round-robin.
+    #[arg(long, value_parser = values::strategy)]
+    strategy: Option<StrategyName>,
+    /// Only these heap modes, such as zombie,scribble,collect=alloc:3,verify=full.
+    #[arg(long, value_name = "MODES", value_parser = values::heap)]
+    heap: Option<HeapDebug>,
+    /// Worker processes; one for each core by default.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
+    /// Only scenarios whose index is k modulo n.
+    #[arg(long, value_name = "k/n")]
+    shard: Option<Shard>,
+    /// Folder for the results; target/crucible/<time> by default. It must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Continue the campaign in this folder (or in that of --out).
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    resume: Option<Option<PathBuf>>,
+    /// Write the results as JUnit XML too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Print summary.json instead of the text.
+    #[arg(long)]
+    json: bool,
+    /// Missing event pairs are vacuous.
+    #[arg(long)]
+    require_pairs: bool,
+    /// Folder of scenarios whose failures are known: they are reported, but not fatal.
+    #[arg(long, value_name = "DIR")]
+    known: Option<PathBuf>,
+    /// Run this program instead of generated ones, under all strategies and heap modes.
+    #[arg(long, value_name = "FILE.crux")]
+    program: Option<PathBuf>,
+    /// What the host does with the program; without it, it calls `main` and waits.
+    #[arg(long, value_name = "FILE.scenario", requires = "program")]
+    host: Option<PathBuf>,
+    /// Turn a seeded bug on; builds the engine with its switches first.
+    #[arg(long, value_name = "ID", value_parser = values::bug)]
+    bug: Option<Bug>,
+    /// Seconds after which a scenario hangs.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration_ms, default_value = "10s")]
+    watchdog: u64,
+    /// End at the first finding.
+    #[arg(long, conflicts_with = "resume")]
+    first_finding: bool,
+    /// CPU time of the workers instead of wall-clock time.
+    #[arg(long, hide = true, value_parser = values::duration_ms,
+          conflicts_with_all = ["time", "scenarios", "resume"])]
+    cpu_time: Option<u64>,
+    /// Take advantages of the harness away: schedule, modes, verifier, model.
+    #[arg(long, value_name = "LIST", value_parser = without, conflicts_with = "resume")]
+    without: Option<Advantages>,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=1024).contains(&jobs) => Ok(jobs),
+        _ => Err("expected a number of worker processes from 1 to 1024".into()),
+    }
+}
+
+/// Reads a list of advantages to be taken away.
+pub(super) fn without(text: &str) -> Result<Advantages, String> {
+    let mut left = Advantages::ALL;
+    for name in text.split(',') {
+        match name.trim() {
+            "schedule" => left.controlled_schedule = false,
+            "modes" => left.heap_modes = false,
+            "verifier" => left.verifier = false,
+            "model" => left.model = false,
+            _ => return Err("expected a list of schedule, modes, verifier, model".into()),
+        }
+    }
+    Ok(left)
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
+    let session = prepare(args)?;
+    // Signals from here on; before, Ctrl-C simply ends the process.
+    let stop = catch_signals()?;
+    let options = SessionOptions {
+        jobs: args.jobs.unwrap_or(SessionOptions::default().jobs),
+        program: target::own_program(),
+        is_silent: args.first_finding,
+        require_pairs: args.require_pairs,
+        known: match &args.known {
+            Some(dir) => read_known(dir)?,
+            None => Vec::new(),
+        },
+        watchdog_ms: args.watchdog,
+        ..SessionOptions::default()
+    };
+    let plan = session.plan().clone();
+    let dir = session.dir().to_owned();
+    if !options.is_silent {
+        announce(&plan, &dir, options.jobs);
+    }
+    let outcome = session.run(&options, &BuiltLanes, &stop)?;
+    report(args, &plan, &dir, &outcome)?;
+    Ok(outcome.exit())
+}
+
+fn announce(plan: &Plan, dir: &Path, jobs: usize) {
+    let lanes: Vec<&str> = plan.lanes.iter().map(|lane| lane.name()).collect();
+    complain(&format!(
+        "seed {}  lanes {}  {jobs} jobs  results in {}",
+        plan.seed,
+        lanes.join(" "),
+        dir.display()
+    ));
+}
+
+fn report(args: &RunArgs, plan: &Plan, dir: &Path, outcome: &Outcome) -> Result<(), Refusal> {
+    let text = summary::render(plan, outcome);
+    if let Some(path) = &args.junit {
+        let xml = junit::render(plan, outcome).map_err(Refusal::broken)?;
+        write_whole(path, xml.as_bytes()).map_err(|error| {
+            Refusal::broken(format!("cannot write {}: {error}", path.display()))
+        })?;
+    }
+    if args.json {
+        let json = serde_json::to_string_pretty(&outcome.summary)
+            .map_err(|error| Refusal::broken(format!("the summary cannot be written: {error}")))?;
+        say(&format!("{json}\n"));
+    } else {
+        say(&text);
+        say(&format!("results in {}\n", dir.display()));
+    }
+    Ok(())
+}
+
+/// The campaign to run: a new one, or one to continue.
+fn prepare(args: &RunArgs) -> Result<Session, Refusal> {
+    check_writable(args.junit.as_deref())?;
+    if let Some(dir) = &args.resume {
+        let Some(dir) = dir.as_ref().or(args.out.as_ref()) else {
+            return Err(Refusal::usage(
+                "--resume needs a folder; expected --resume DIR",
+            ));
+        };
+        if dir.join("plan.json").exists() {
+            let plan = Plan::read(&dir.join("plan.json"))?;
+            let bug = plan
+                .bug
+                .as_deref()
+                .map(values::bug)
+                .transpose()
+                .map_err(Refusal::usage)?;
+            bugs::continue_with(bug)?;
+        }
+        return match Session::resume(dir)? {
+            Some(session) => check_same(args, session),
+            None => Err(Refusal::usage(format!(
+                "there is no campaign in {}; expected the --out folder of an earlier run",
+                dir.display()
+            ))),
+        };
+    }
+    let plan = plan(args)?;
+    bugs::continue_with(args.bug)?;
+    let dir = args.out.clone().unwrap_or_else(default_folder);
+    Session::create(&dir, plan)
+}
+
+/// A resumed campaign keeps its plan; what the command line says must not differ.
+fn check_same(args: &RunArgs, session: Session) -> Result<Session, Refusal> {
+    let plan = session.plan();
+    let heap = args.heap.as_ref().map(ToString::to_string);
+    let differs = [
+        ("--seed", args.seed.is_some_and(|seed| seed != plan.seed)),
+        (
+            "--lane",
+            !args.lane.is_empty() && sorted(&args.lane) != plan.lanes,
+        ),
+        (
+            "--strategy",
+            args.strategy.is_some() && args.strategy != plan.strategy,
+        ),
+        ("--heap", heap.is_some() && heap != plan.heap),
+        (
+            "--shard",
+            args.shard.is_some_and(|shard| shard != plan.shard),
+        ),
+        (
+            "--bug",
+            args.bug
+                .is_some_and(|bug| Some(bug.id()) != plan.bug.as_deref()),
+        ),
+        ("--program", args.program.is_some()),
+    ];
+    match differs.iter().find(|(_, differs)| *differs) {
+        Some((flag, _)) => Err(Refusal::usage(format!(
+            "{flag} differs from the plan of the campaign in {}; a resumed campaign keeps its plan",
+            session.dir().display()
+        ))),
+        None => Ok(session),
+    }
+}
+
+fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
+    let limit = match (args.scenarios, args.cpu_time, args.time) {
+        (Some(count), ..) => Limit::Scenarios(count),
+        (None, Some(ms), _) => Limit::CpuMs(ms),
+        (None, None, time) => Limit::TimeMs(time.unwrap_or(60_000)),
+    };
+    let mut plan = default_plan(args.seed.unwrap_or_else(target::fresh_seed), limit);
+    if !args.lane.is_empty() {
+        plan.lanes = sorted(&args.lane);
+    }
+    plan.shard = args.shard.unwrap_or(Shard::WHOLE);
+    plan.strategy = args.strategy;
+    plan.heap = args.heap.as_ref().map(ToString::to_string);
+    plan.bug = args.bug.map(|bug| bug.id().to_owned());
+    plan.first_finding = args.first_finding;
+    plan.advantages = args.without.unwrap_or(Advantages::ALL);
+    if args.bug.is_some() {
+        // The executable that has the switches will run it.
+        plan.build = plan.build.trim_end_matches("+seeded-bugs").to_owned() + "+seeded-bugs";
+    }
+    if let Some(path) = &args.program {
+        if !args.lane.is_empty() && args.lane != [Lane::Programs] {
+            return Err(Refusal::usage(
+                "--program runs in the lane programs; expected no other",
+            ));
+        }
+        plan.lanes = vec![Lane::Programs];
+        plan.program = Some(program(path, args.host.as_deref())?.to_text());
+    }
+    Ok(plan)
+}
+
+/// A scenario of a person's own program.
+fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
+    let source = std::fs::read_to_string(path).map_err(|error| {
+        Refusal::usage(format!(
+            "cannot read the program {}: {error}",
+            path.display()
+        ))
+    })?;
+    let entry = ModuleSource::Text(source);
+    if let Some(host) = host {
+        let mut scenario = Scenario::read(host)?;
+        return match &mut scenario.body {
+            Body::Programs(programs) => {
+                programs.entry = entry;
+                Ok(scenario)
+            }
+            Body::HeapOps(_) => Err(Refusal::usage(format!(
+                "{} holds heap operations; expected a scenario with a host script",
+                host.display()
+            ))),
+        };
+    }
+    let call = HostEvent::Call {
+        call: 0,
+        function: "main".into(),
+        args: Vec::new(),
+    };
+    Ok(Scenario {
+        format: crate::scenario::model::FORMAT,
+        origin: Origin::default(),
+        heap: HeapConfig::tiny(),
+        debug: HeapDebug::default(),
+        schedule: Schedule::Drawn {
+            strategy: StrategyName::Random,
+            seed: 0,
+        },
+        faults: Vec::new(),
+        body: Body::Programs(Programs {
+            entry,
+            host: vec![call, HostEvent::JoinCall { call: 0 }],
+        }),
+    })
+}
+
+/// In the order of all lanes, each once.
+fn sorted(lanes: &[Lane]) -> Vec<Lane> {
+    Lane::ALL
+        .into_iter()
+        .filter(|lane| lanes.contains(lane))
+        .collect()
+}
+
+fn default_folder() -> PathBuf {
+    let base = PathBuf::from("target/crucible").join(clock::stamp(clock::since_epoch().0));
+    let numbered = (2..).map(|n| PathBuf::from(format!("{}-{n}", base.display())));
+    std::iter::once(base.clone())
+        .chain(numbered)
+        .find(|dir| !dir.exists())
+        .unwrap_or(base)
+}
+
+/// A file that cannot be written must show before the campaign, not after it.
+fn check_writable(path: Option<&Path>) -> Result<(), Refusal> {
+    let Some(path) = path else { return Ok(()) };
+    let existed = path.exists();
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path);
+    if !existed && opened.is_ok() {
+        let _ = std::fs::remove_file(path);
+    }
+    opened.map(|_| ()).map_err(|error| {
+        Refusal::usage(format!(
+            "cannot write {}: {error}; expected a writable file",
+            path.display()
+        ))
+    })
+}
+
+/// A flag that Ctrl-C (or SIGTERM) sets; the second Ctrl-C ends the process at once.
+fn catch_signals() -> Result<Arc<AtomicBool>, Refusal> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    let broken = |error| Refusal::broken(format!("cannot handle signals: {error}"));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag still unset.
+        let at_once = Exit::Interrupted as i32;
+        signal_hook::flag::register_conditional_shutdown(signal, at_once, Arc::clone(&stop))
+            .map_err(broken)?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(broken)?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,110 @@
+//! What `replay` and `shrink` are about: a scenario file, or the seed of one.
+
+use std::path::{Path, PathBuf};
+
+use gcrucible_platform::seeded_bugs::Bug;
+
+use super::complain;
+use super::exit::Refusal;
+use super::values;
+use crate::campaign::build;
+use crate::campaign::process::WorkerSetup;
+use crate::campaign::trial::Trials;
+use crate::generator::Mix;
+use crate::lane::{BuiltLanes, LaneRunner};
+use crate::scenario::{Scenario, ScenarioSeed, StrategyName};
+
+/// Milliseconds after which a single scenario hangs.
+pub(super) const TIMEOUT_MS: u64 = 10_000;
+
+/// Resident bytes that a single scenario may use.
+pub(super) const MEMORY_BYTES: u64 = 4 << 30;
+
+/// Reads a scenario from a file, or generates it from its seed.
+pub(super) fn load(
+    target: &str,
+    strategy: Option<StrategyName>,
+    heap: Option<&gcrucible_heap::HeapDebug>,
+) -> Result<Scenario, Refusal> {
+    let path = Path::new(target);
+    if !path.exists() && target.contains(':') {
+        let seed: ScenarioSeed = target.parse().map_err(Refusal::usage)?;
+        let mix = Mix {
+            strategy,
+            heap: heap.cloned(),
+        };
+        return Ok(BuiltLanes.generate(seed, &mix));
+    }
+    if !path.exists() {
+        return Err(Refusal::usage(format!(
+            "`{target}` does not exist; expected a scenario file, or a seed like heap-ops:7:123"
+        )));
+    }
+    let scenario = Scenario::read(path)?;
+    note_origin(&scenario);
+    Ok(scenario)
+}
+
+/// Says so when a scenario was made by another build.
+fn note_origin(scenario: &Scenario) {
+    let origin = &scenario.origin;
+    let differs = |theirs: &str, ours: &str| !theirs.is_empty() && theirs != ours;
+    if differs(&origin.version, build::VERSION) || differs(&origin.commit, build::commit()) {
+        complain(&format!(
+            "note: made by crucible {} {}, this is {} {}",
+            origin.version,
+            origin.commit,
+            build::VERSION,
+            build::commit()
+        ));
+    }
+}
+
+/// Says so when a scenario was found with a bug that is not on now.
+pub(super) fn note_bug(scenario: &Scenario, bug: Option<Bug>) {
+    let made_with = scenario.origin.bug.as_deref();
+    if made_with != bug.map(Bug::id)
+        && let Some(id) = made_with
+    {
+        complain(&format!(
+            "note: found with the seeded bug {id} on; --bug {id} turns it on"
+        ));
+    }
+}
+
+/// A worker for single scenarios.
+pub(super) fn trials(bug: Option<Bug>) -> Trials {
+    let dir = std::env::temp_dir().join(format!("crucible-{}", std::process::id()));
+    // Only a place for what a dying worker says; without it the check is less precise.
+    let dir = std::fs::create_dir_all(&dir).is_ok().then_some(dir);
+    let setup = WorkerSetup {
+        program: own_program(),
+        plan: None,
+        bug,
+        dir,
+        memory_bytes: MEMORY_BYTES,
+    };
+    Trials::new(setup, "trial", TIMEOUT_MS)
+}
+
+/// Ends the worker and removes its files.
+pub(super) fn close(trials: Trials) {
+    trials.close();
+    let dir = std::env::temp_dir().join(format!("crucible-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+/// This executable, also if its file was replaced meanwhile.
+pub(super) fn own_program() -> PathBuf {
+    match std::env::current_exe() {
+        Ok(path) if path.exists() => path,
+        _ => PathBuf::from("/proc/self/exe"),
+    }
+}
+
+/// A seed for those who do not care: another one in each run.
+pub(super) fn fresh_seed() -> u64 {
+    let (seconds, nanoseconds) = crate::campaign::clock::since_epoch();
+    (seconds << 20 ^ u64::from(nanoseconds) ^ u64::from(std::process::id()) << 32)
+        % values::SEED_LIMIT
+}

@@ -1,0 +1,214 @@
+//! Makes a failing scenario small while the same check fails.
+//!
+//! Passes go over the scenario's parts: operations or statements, host events, faults,
+//! heap modes, decisions. Each proposes smaller scenarios; one is kept if it fails the same
+//! oracle and check (where it fails may change). Passes repeat until none of them finds
+//! anything: shrinking the result again changes nothing. Every proposal is smaller by a
+//! well-founded measure, so that ends.
+//!
+//! Runs happen behind a function that the caller gives, in another process: a proposal may
+//! crash, hang or eat memory like any scenario.
+
+mod heap_modes;
+mod heap_ops;
+mod items;
+mod programs;
+mod schedule;
+pub mod size;
+
+use crate::campaign::clock;
+use crate::campaign::worker::Verdict;
+use crate::cli::exit::Refusal;
+use crate::executor::run::ReplayMode;
+use crate::oracles::failure::Failure;
+use crate::scenario::{Body, Scenario, Schedule};
+
+/// How much may be spent.
+#[derive(Clone, Copy, Debug)]
+pub struct ShrinkBudget {
+    /// Runs at most.
+    pub runs: u32,
+    /// Wall-clock milliseconds at most.
+    pub ms: u64,
+}
+
+impl ShrinkBudget {
+    /// For the findings of a campaign, of which there may be many.
+    pub const CAMPAIGN: ShrinkBudget = ShrinkBudget {
+        runs: 20_000,
+        ms: 20_000,
+    };
+    /// For one scenario that a person wants to look at.
+    pub const THOROUGH: ShrinkBudget = ShrinkBudget {
+        runs: 500_000,
+        ms: 600_000,
+    };
+}
+
+/// What came of shrinking.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The smallest scenario found; a strict replay of it fails the same check.
+    pub scenario: Scenario,
+    /// How that replay went, with decisions and timeline.
+    pub verdict: Verdict,
+    /// Runs that it took.
+    pub runs: u32,
+    /// Proposals that were kept.
+    pub steps: u32,
+    /// Whether the budget ended it early.
+    pub is_cut_short: bool,
+}
+
+/// Runs a scenario: recording or not, strict or lenient.
+pub type RunFn<'a> = dyn FnMut(&Scenario, bool, ReplayMode) -> Result<Verdict, Refusal> + 'a;
+
+/// Shrinks `scenario`. `None`: it does not fail, or not the check of `wanted`.
+///
+/// # Errors
+/// Those of `run`, which is broken then; a failing scenario is no error.
+pub fn shrink(
+    scenario: &Scenario,
+    wanted: Option<&Failure>,
+    run: &mut RunFn<'_>,
+    budget: ShrinkBudget,
+) -> Result<Option<Shrunk>, Refusal> {
+    let first = run(scenario, true, ReplayMode::Strict)?;
+    let Some(failure) = first.failure.clone() else {
+        return Ok(None);
+    };
+    let wanted = wanted.unwrap_or(&failure);
+    if !is_same_check(wanted, &failure) {
+        return Ok(None);
+    }
+    let mut search = Search {
+        best: scenario.clone(),
+        verdict: first,
+        wanted: wanted.clone(),
+        run,
+        runs: 1,
+        steps: 0,
+        budget,
+        started_ms: clock::monotonic_ms(),
+    };
+    search.record_schedule()?;
+    while search.round()? {}
+    search.finish(scenario).map(Some)
+}
+
+/// Whether two failures are of the same check.
+pub fn is_same_check(one: &Failure, other: &Failure) -> bool {
+    (&one.oracle, &one.check) == (&other.oracle, &other.check)
+}
+
+/// A shrinking under way.
+struct Search<'a, 'r> {
+    best: Scenario,
+    /// How the best one ran.
+    verdict: Verdict,
+    wanted: Failure,
+    run: &'a mut RunFn<'r>,
+    runs: u32,
+    steps: u32,
+    budget: ShrinkBudget,
+    started_ms: u64,
+}
+
+impl Search<'_, '_> {
+    fn is_spent(&self) -> bool {
+        self.runs >= self.budget.runs || clock::monotonic_ms() - self.started_ms >= self.budget.ms
+    }
+
+    /// Keeps the proposal if it fails the same check.
+    fn propose(&mut self, scenario: Scenario) -> Result<bool, Refusal> {
+        if self.is_spent() || scenario == self.best {
+            return Ok(false);
+        }
+        self.runs += 1;
+        // Decisions are recorded each time: passes over the schedule build on them.
+        let verdict = (self.run)(&scenario, true, ReplayMode::Lenient)?;
+        let fails = verdict
+            .failure
+            .as_ref()
+            .is_some_and(|f| is_same_check(f, &self.wanted));
+        if fails {
+            self.best = scenario;
+            self.verdict = verdict;
+            self.steps += 1;
+        }
+        Ok(fails)
+    }
+
+    /// Turns a drawn schedule into the decisions it drew, which shrink.
+    fn record_schedule(&mut self) -> Result<(), Refusal> {
+        if matches!(self.best.body, Body::Programs(_))
+            && matches!(self.best.schedule, Schedule::Drawn { .. })
+            && !self.verdict.decisions.is_empty()
+        {
+            let schedule = Schedule::Recorded(self.verdict.decisions.clone());
+            self.propose(Scenario {
+                schedule,
+                ..self.best.clone()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Every pass once. Returns whether any of them found something.
+    fn round(&mut self) -> Result<bool, Refusal> {
+        let before = self.best.clone();
+        self.shrink_faults()?;
+        match &self.best.body {
+            Body::HeapOps(_) => self.shrink_heap_ops()?,
+            Body::Programs(_) => self.shrink_programs()?,
+        }
+        self.shrink_heap_modes()?;
+        self.shrink_schedule()?;
+        Ok(self.best != before && !self.is_spent())
+    }
+
+    fn shrink_faults(&mut self) -> Result<(), Refusal> {
+        self.drop_items(
+            |scenario| scenario.faults.clone(),
+            |scenario, faults| scenario.faults = faults,
+        )
+    }
+
+    /// The result: what a strict replay confirms.
+    fn finish(mut self, original: &Scenario) -> Result<Shrunk, Refusal> {
+        let is_cut_short = self.is_spent();
+        let mut candidates = vec![self.best.clone()];
+        if matches!(self.best.schedule, Schedule::Recorded(_)) {
+            // A lenient replay may have gone its own way; what it did is what to record.
+            let schedule = Schedule::Recorded(self.verdict.decisions.clone());
+            candidates.push(Scenario {
+                schedule,
+                ..self.best.clone()
+            });
+        }
+        candidates.push(original.clone());
+        for mut scenario in candidates {
+            self.runs += 1;
+            let verdict = (self.run)(&scenario, true, ReplayMode::Strict)?;
+            let Some(failure) = &verdict.failure else {
+                continue;
+            };
+            if is_same_check(failure, &self.wanted) && verdict.diverged.is_none() {
+                scenario.origin.failure = Some(failure.clone());
+                return Ok(Shrunk {
+                    scenario,
+                    verdict,
+                    runs: self.runs,
+                    steps: self.steps,
+                    is_cut_short,
+                });
+            }
+        }
+        Err(Refusal::broken(
+            "the scenario failed once and then did not: it is not deterministic",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Passes over heap modes and sizes.
+
+use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug, KindMode, PromoteMode, VerifyWhen};
+
+use super::Search;
+use crate::cli::exit::Refusal;
+use crate::scenario::Scenario;
+
+/// Ordinals that are written out at most when a mode becomes a list.
+const ORDINALS_MAX: u64 = 4096;
+
+impl Search<'_, '_> {
+    /// Turns modes off one at a time; what remains of collections becomes a list.
+    pub(super) fn shrink_heap_modes(&mut self) -> Result<(), Refusal> {
+        self.propose(Scenario {
+            debug: HeapDebug::default(),
+            ..self.best.clone()
+        })?;
+        let simplifications: [fn(&mut HeapDebug); 8] = [
+            |debug| debug.collect = CollectMode::Natural,
+            |debug| debug.kind = KindMode::Natural,
+            |debug| debug.promote = PromoteMode::Natural,
+            |debug| debug.zombie = false,
+            |debug| debug.scribble = false,
+            |debug| debug.quarantine = 0,
+            |debug| debug.tags = false,
+            |debug| debug.verify_when = VerifyWhen::Both,
+        ];
+        for simplify in simplifications {
+            let mut scenario = self.best.clone();
+            simplify(&mut scenario.debug);
+            self.propose(scenario)?;
+        }
+        self.lower_verification()?;
+        self.list_collections()?;
+        self.drop_items(listed, set_listed)?;
+        self.propose(Scenario {
+            heap: HeapConfig::tiny(),
+            ..self.best.clone()
+        })?;
+        Ok(())
+    }
+
+    fn lower_verification(&mut self) -> Result<(), Refusal> {
+        use gcrucible_heap::VerifyLevel::{Full, Off, Quick};
+        for level in [Off, Quick, Full] {
+            if level >= self.best.debug.verify {
+                break;
+            }
+            let mut scenario = self.best.clone();
+            scenario.debug.verify = level;
+            if self.propose(scenario)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces a mode that collects again and again by the list of all safepoints, of which
+    /// single ones can be dropped.
+    fn list_collections(&mut self) -> Result<(), Refusal> {
+        let repeats = matches!(
+            self.best.debug.collect,
+            CollectMode::EveryAllocations(_)
+                | CollectMode::EverySafepoint
+                | CollectMode::Continuous
+                | CollectMode::Seeded { .. }
+        );
+        let safepoints = self.verdict.counters.safepoints;
+        if repeats && (1..=ORDINALS_MAX).contains(&safepoints) {
+            let mut scenario = self.best.clone();
+            scenario.debug.collect = CollectMode::At((0..safepoints).collect());
+            self.propose(scenario)?;
+        }
+        Ok(())
+    }
+}
+
+fn listed(scenario: &Scenario) -> Vec<u64> {
+    match &scenario.debug.collect {
+        CollectMode::At(list) => list.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn set_listed(scenario: &mut Scenario, list: Vec<u64>) {
+    scenario.debug.collect = if list.is_empty() {
+        CollectMode::Natural
+    } else {
+        CollectMode::At(list)
+    };
+}
