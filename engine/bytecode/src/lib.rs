@@ -8,7 +8,7 @@
 //!          └─ globals     names, in initialisation order       program.rs
 //! ```
 //!
-//! Nothing runs before [`verify`] has accepted it.
+//! Nothing runs before [`verify()`] has accepted it.
 
 pub mod builtin;
 pub mod disassemble;

@@ -5,10 +5,12 @@
 //! come first, where the resolver put them, and operands wait above them in temporary
 //! registers that are taken and given back like a stack.
 
+mod call;
 mod constants;
 mod control;
 mod emitter;
 mod expr;
+mod literal;
 mod stmt;
 
 use gcrucible_bytecode::{Class, Function, Global, Module, Program};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::builtin::Builtin;
-use crate::program::{Class, Global, Module, SourceSpan};
+use crate::program::{Capture, Class, Constant, Global, Module, SourceSpan};
 
 fn function(code: Vec<Op>) -> Function {
     Function {

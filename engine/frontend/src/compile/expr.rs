@@ -8,12 +8,9 @@
 use gcrucible_bytecode::{Op, Reg};
 
 use super::emitter::{Emitter, Patch};
-use crate::ast::{BinaryOp, ExprId, ExprKind, FunctionNodeId, List, Symbol};
+use super::literal::CHUNK;
+use crate::ast::{BinaryOp, ExprId, ExprKind, FunctionNodeId};
 use crate::resolve::Binding;
-use crate::source::Span;
-
-/// Elements of an array or map literal that are made by one instruction.
-const CHUNK: usize = 32;
 
 /// `dst = lhs op rhs`
 pub(super) fn binary(op: BinaryOp, dst: Reg, lhs: Reg, rhs: Reg) -> Op {
@@ -175,12 +172,7 @@ impl Emitter<'_, '_, '_> {
             }
             ExprKind::Call(callee, arguments) => self.call(callee, arguments, dst, expr.span, at),
             ExprKind::MethodCall(receiver, name, arguments) => {
-                let name = self.constants.string(&self.ast.names, name);
-                let base = self.base(dst, expr.span);
-                self.to(receiver, base);
-                let argc = self.arguments(arguments);
-                self.emit(Op::CallMethod { base, name, argc }, at);
-                self.settle(dst, base, at);
+                self.method_call(receiver, name, arguments, dst, &expr);
             }
             ExprKind::Instance(_, fields) => self.instance(id, fields, dst, expr.span),
             ExprKind::Closure(function) => self.closure(function, dst, at),
@@ -191,7 +183,7 @@ impl Emitter<'_, '_, '_> {
 
     /// Evaluates the first operand of an operation that writes to `dst` afterwards: in
     /// `dst` itself if that is a temporary register, which nothing else reads.
-    fn operand(&mut self, id: ExprId, dst: Reg) -> Reg {
+    pub(super) fn operand(&mut self, id: ExprId, dst: Reg) -> Reg {
         match self.variable(id) {
             Some(register) => register,
             None if self.is_last_taken(dst) => {
@@ -277,212 +269,4 @@ impl Emitter<'_, '_, '_> {
             Binding::None | Binding::Builtin(_) | Binding::Cancel | Binding::Class(_) => {}
         }
     }
-
-    /// The register at which a call for `dst` begins, with the next ones free.
-    fn base(&mut self, dst: Reg, span: Span) -> Reg {
-        if self.is_last_taken(dst) {
-            dst
-        } else {
-            self.take(span)
-        }
-    }
-
-    /// Moves the result of a call to where it is wanted.
-    fn settle(&mut self, dst: Reg, base: Reg, at: u32) {
-        if dst != base {
-            self.emit(Op::Move { dst, src: base }, at);
-        }
-    }
-
-    /// Evaluates the expressions of a list into registers that follow one another; the
-    /// first of them, and their number.
-    fn sequence(&mut self, list: List, span: Span) -> (Reg, u8) {
-        let first = self.mark().min(255) as u8;
-        for at in list.range() {
-            let register = self.take(span);
-            self.to(self.ast.expr_ids[at], register);
-        }
-        // More were reported as too many registers.
-        (first, list.len.min(255) as u8)
-    }
-
-    /// Arguments behind the base of a call; their number.
-    fn arguments(&mut self, list: List) -> u8 {
-        for at in list.range() {
-            let id = self.ast.expr_ids[at];
-            let register = self.take(self.ast.expr(id).span);
-            self.to(id, register);
-        }
-        list.len.min(255) as u8
-    }
-
-    fn call(&mut self, callee: ExprId, arguments: List, dst: Reg, span: Span, at: u32) {
-        match self.resolved.bindings[callee.index()] {
-            Binding::Builtin(builtin) => {
-                let base = self.base(dst, span);
-                let mark = self.mark();
-                for (index, argument) in arguments.range().enumerate() {
-                    let argument = self.ast.expr_ids[argument];
-                    let register = if index == 0 { base } else { self.take(span) };
-                    self.to(argument, register);
-                }
-                self.release(mark);
-                let argc = arguments.len.min(255) as u8;
-                self.emit(
-                    Op::CallBuiltin {
-                        base,
-                        builtin,
-                        argc,
-                    },
-                    at,
-                );
-                self.settle(dst, base, at);
-            }
-            Binding::Cancel => {
-                let src = self.any(self.ast.expr_ids[arguments.range().start]);
-                self.emit(Op::Cancel { src }, at);
-                self.emit(Op::LoadNil { dst }, at);
-            }
-            _ => {
-                let base = self.base(dst, span);
-                self.to(callee, base);
-                let argc = self.arguments(arguments);
-                self.emit(Op::Call { base, argc }, at);
-                self.settle(dst, base, at);
-            }
-        }
-    }
-
-    fn spawn(&mut self, call: ExprId, dst: Reg, span: Span, at: u32) {
-        let base = self.base(dst, span);
-        let arguments = match self.ast.expr(call).kind {
-            ExprKind::Call(callee, arguments) => {
-                self.to(callee, base);
-                arguments
-            }
-            // A task runs a closure: the one that the field of this name holds.
-            ExprKind::MethodCall(receiver, name, arguments) => {
-                let name = self.constants.string(&self.ast.names, name);
-                let mark = self.mark();
-                let object = self.operand(receiver, base);
-                self.emit(
-                    Op::GetField {
-                        dst: base,
-                        object,
-                        name,
-                    },
-                    self.ast.expr(call).at,
-                );
-                self.release(mark);
-                arguments
-            }
-            _ => List::default(),
-        };
-        let argc = self.arguments(arguments);
-        self.emit(Op::Spawn { base, argc }, at);
-        self.settle(dst, base, at);
-    }
-
-    fn instance(&mut self, id: ExprId, inits: List, dst: Reg, span: Span) {
-        let Binding::Class(class) = self.resolved.bindings[id.index()] else {
-            return;
-        };
-        let fields = self.ast.classes[class.index()].fields;
-        let first = self.mark().min(255) as u8;
-        for _ in fields.range() {
-            self.take(span);
-        }
-        // In the order of the source, into the order of the class.
-        for init in &self.ast.field_inits[inits.range()] {
-            let fields = &self.ast.class_fields[fields.range()];
-            if let Some(index) = fields.iter().position(|field| field.name == init.name) {
-                let register = (usize::from(first) + index).min(255) as u8;
-                let mark = self.mark();
-                self.to(init.value, register);
-                self.release(mark);
-            }
-        }
-        let class = class.0 as u16;
-        self.emit(Op::NewInstance { dst, class, first }, span.start);
-    }
-
-    fn array(&mut self, list: List, dst: Reg, span: Span) {
-        let at = span.start;
-        let (head, rest) = split(list, CHUNK);
-        if rest.len == 0 {
-            let (first, count) = self.sequence(head, span);
-            return self.emit(Op::NewArray { dst, first, count }, at);
-        }
-        let mark = self.mark();
-        let (first, count) = self.sequence(head, span);
-        self.emit(Op::NewArray { dst, first, count }, at);
-        self.release(mark);
-        let push = self.constants.string(&self.ast.names, Symbol::PUSH);
-        for index in rest.range() {
-            let base = self.take(span);
-            self.emit(
-                Op::Move {
-                    dst: base,
-                    src: dst,
-                },
-                at,
-            );
-            let value = self.take(span);
-            self.to(self.ast.expr_ids[index], value);
-            self.emit(
-                Op::CallMethod {
-                    base,
-                    name: push,
-                    argc: 1,
-                },
-                at,
-            );
-            self.release(mark);
-        }
-    }
-
-    fn map(&mut self, list: List, dst: Reg, span: Span) {
-        let at = span.start;
-        let (head, rest) = split(list, 2 * CHUNK);
-        let mark = self.mark();
-        let (first, count) = self.sequence(head, span);
-        self.emit(
-            Op::NewMap {
-                dst,
-                first,
-                pairs: count / 2,
-            },
-            at,
-        );
-        self.release(mark);
-        for index in rest.range().step_by(2) {
-            let key = self.any(self.ast.expr_ids[index]);
-            let src = self.any(self.ast.expr_ids[index + 1]);
-            self.emit(
-                Op::SetIndex {
-                    object: dst,
-                    index: key,
-                    src,
-                },
-                at,
-            );
-            self.release(mark);
-        }
-    }
-}
-
-/// The first `count` items of a list, and the others.
-fn split(list: List, count: usize) -> (List, List) {
-    let count = (count as u32).min(list.len);
-    let head = List {
-        start: list.start,
-        len: count,
-    };
-    (
-        head,
-        List {
-            start: list.start + count,
-            len: list.len - count,
-        },
-    )
 }
