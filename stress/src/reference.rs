@@ -33,3 +33,6 @@ pub use map::{Key, MapObject};
 pub use model::{BodyEnd, Limits, Model, ModelFuture, SliceReport, Work};
 pub use task::{Status, Task};
 pub use value::{Object, ObjectId, Store, Value};
+
+#[cfg(test)]
+mod tests;

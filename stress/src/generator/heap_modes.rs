@@ -34,7 +34,11 @@ fn draw_config<C: Choices>(c: &mut C) -> HeapConfig {
         tlab_bytes: 128 << c.below(4),
         // One size for nearly all, so that heaps can be taken over from one scenario to the
         // next.
-        limit_bytes: if c.chance(1, 32) { 1 << 20 } else { HeapConfig::tiny().limit_bytes },
+        limit_bytes: if c.chance(1, 32) {
+            1 << 20
+        } else {
+            HeapConfig::tiny().limit_bytes
+        },
     }
 }
 
@@ -43,11 +47,18 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
     let mut debug = HeapDebug {
         collect: draw_collect(c),
         kind: [KindMode::Natural, KindMode::Minor, KindMode::Alternate][c.weighted(&[5, 3, 2])],
-        promote: [PromoteMode::Natural, PromoteMode::Always, PromoteMode::Never]
-            [c.weighted(&[6, 3, 1])],
+        promote: [
+            PromoteMode::Natural,
+            PromoteMode::Always,
+            PromoteMode::Never,
+        ][c.weighted(&[6, 3, 1])],
         zombie,
         scribble: c.chance(1, 4),
-        quarantine: if c.chance(1, 4) { c.within(1, 3) as u16 } else { 0 },
+        quarantine: if c.chance(1, 4) {
+            c.within(1, 3) as u16
+        } else {
+            0
+        },
         tags: c.chance(1, 4),
         verify: [VerifyLevel::Off, VerifyLevel::Quick][c.weighted(&[3, 2])],
         verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]

@@ -100,7 +100,10 @@ impl Size {
 /// Draws a scenario of the lane.
 pub fn generate<C: Choices>(c: &mut C, seed: Option<ScenarioSeed>, mix: &Mix) -> Scenario {
     let largest = seed.map_or(Size::Large, |seed| Size::at_index(seed.index));
-    Scenario { origin: origin(seed), ..generate_up_to(c, largest, mix) }
+    Scenario {
+        origin: origin(seed),
+        ..generate_up_to(c, largest, mix)
+    }
 }
 
 /// Draws a scenario not larger than `largest`.
@@ -137,7 +140,10 @@ fn draw_schedule<C: Choices>(c: &mut C, fixed: Option<StrategyName>) -> Schedule
         StrategyName::Pct3,
         StrategyName::RoundRobin,
     ][c.weighted(&[7, 6, 4, 4, 1])];
-    Schedule::Drawn { strategy: fixed.unwrap_or(drawn), seed: u64::from(c.below(1 << 31)) }
+    Schedule::Drawn {
+        strategy: fixed.unwrap_or(drawn),
+        seed: u64::from(c.below(1 << 31)),
+    }
 }
 
 #[cfg(test)]
@@ -153,25 +159,38 @@ mod tests {
     use gcrucible_bytecode::Program;
     use gcrucible_frontend::{Source, compile};
 
-    const LIMITS: DriveLimits =
-        DriveLimits { model: Limits { max_frames: 100 }, fuel: 24, decisions: 5000 };
+    const LIMITS: DriveLimits = DriveLimits {
+        model: Limits { max_frames: 100 },
+        fuel: 24,
+        decisions: 5000,
+    };
 
     fn scenario(index: u64) -> Scenario {
-        let seed = ScenarioSeed { lane: Lane::Programs, seed: 7, index };
+        let seed = ScenarioSeed {
+            lane: Lane::Programs,
+            seed: 7,
+            index,
+        };
         crate::generator::generate(seed, &Mix::default())
     }
 
     fn programs(scenario: &Scenario) -> (&Module, &[crate::scenario::HostEvent]) {
         match &scenario.body {
-            Body::Programs(Programs { entry: ModuleSource::Tree(module), host }) => (module, host),
+            Body::Programs(Programs {
+                entry: ModuleSource::Tree(module),
+                host,
+            }) => (module, host),
             other => panic!("no generated program: {other:?}"),
         }
     }
 
     fn compiled(module: &Module) -> Program {
         let text = module.render();
-        compile(&Source { path: "main.crux".into(), text: text.clone() })
-            .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+        compile(&Source {
+            path: "main.crux".into(),
+            text: text.clone(),
+        })
+        .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
     }
 
     fn driven(scenario: &Scenario, seed: u64) -> (Program, Drive) {
@@ -209,7 +228,11 @@ mod tests {
             let scenario = generate(&mut choices, None, &Mix::default());
             let (module, _) = programs(&scenario);
             compiled(module);
-            assert!(length > 0 || module.statement_count() < 12, "{}", module.render());
+            assert!(
+                length > 0 || module.statement_count() < 12,
+                "{}",
+                module.render()
+            );
         }
     }
 
@@ -229,7 +252,13 @@ mod tests {
             }
         }
         assert!(tasks >= 3 * 200, "{tasks} tasks");
-        assert!((60 * 200..300 * 200).contains(&statements), "{statements} statements");
-        assert!(returned * 3 > ended * 2, "{returned} of {ended} calls returned");
+        assert!(
+            (60 * 200..300 * 200).contains(&statements),
+            "{statements} statements"
+        );
+        assert!(
+            returned * 3 > ended * 2,
+            "{returned} of {ended} calls returned"
+        );
     }
 }

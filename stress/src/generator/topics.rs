@@ -15,6 +15,7 @@ mod tasks;
 
 use super::choices::Choices;
 use super::programs::body::Body;
+use super::programs::world::Kind;
 use super::swarm::{Feature, Swarm};
 use crate::scenario::program::Stmt;
 
@@ -66,6 +67,13 @@ pub(super) fn draw_weights<C: Choices>(c: &mut C, swarm: Swarm) -> [u32; Topic::
 /// Starts a task, if the body may.
 pub(super) fn start_task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     tasks::statement_that_starts(body, out);
+}
+
+/// Awaits a future that is in scope, if there is one.
+pub(super) fn wait_for_future<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if body.variable(Kind::Future).is_some() {
+        tasks::await_one(body, out);
+    }
 }
 
 /// Appends a statement of a drawn topic.

@@ -113,7 +113,14 @@ impl Model<'_> {
                     .map_or(FutureState::Pending, |future| future.state);
                 GraphNode::Future(*id, state, part(0))
             }
-            Object::Iterator(_, position) => GraphNode::Iterator(part(0), *position),
+            Object::Iterator(over, position) => {
+                // The position in a range counts from its start.
+                let start = match self.store.get(*over) {
+                    Object::Range(from, _) => *from,
+                    _ => 0,
+                };
+                GraphNode::Iterator(part(0), position.wrapping_sub(start))
+            }
         }
     }
 }

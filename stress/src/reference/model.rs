@@ -70,6 +70,8 @@ pub struct Model<'p> {
     pub(super) constants: Vec<Option<Value>>,
     /// Closures of functions without captures, made when first loaded.
     pub(super) functions: Vec<Option<ObjectId>>,
+    /// The one error of that kind, made when first thrown.
+    out_of_memory: Option<Value>,
     /// Task 1 comes first.
     tasks: Vec<Task>,
     /// Future 1 comes first.
@@ -90,6 +92,7 @@ impl<'p> Model<'p> {
             frozen: false,
             constants: vec![None; program.constants.len()],
             functions: vec![None; program.functions.len()],
+            out_of_memory: None,
             tasks: Vec::new(),
             futures: Vec::new(),
             printed: Vec::new(),
@@ -342,7 +345,17 @@ impl<'p> Model<'p> {
         running.delivered |= delivered == Some(ErrorKind::Cancelled);
         let kind = delivered.or(running.refused);
         let thrown = kind.is_some_and(|kind| {
-            let error = self.store.error(kind, Value::Nil);
+            let error = match kind {
+                // The machine makes this one beforehand: there is one for all.
+                ErrorKind::OutOfMemory => match self.out_of_memory {
+                    Some(error) => error,
+                    None => {
+                        let error = self.store.error(kind, Value::Nil);
+                        *self.out_of_memory.insert(error)
+                    }
+                },
+                kind => self.store.error(kind, Value::Nil),
+            };
             !self.throw(&mut running, error)
         });
         self.put_task(task, running);

@@ -413,3 +413,6 @@ macro_rules! walks {
 
 walks!(each_block, each_expr, each_part, iter,);
 walks!(each_block_mut, each_expr_mut, each_part_mut, iter_mut, mut);
+
+#[cfg(test)]
+mod tests;

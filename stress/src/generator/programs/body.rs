@@ -101,7 +101,11 @@ impl<'a, C: Choices> Body<'a, C> {
     /// Declares a variable.
     pub(in crate::generator) fn declare(&mut self, stem: Stem, kind: Kind) -> Name {
         let name = self.world.fresh(stem);
-        self.locals.push(Local { name, kind, is_assignable: true });
+        self.locals.push(Local {
+            name,
+            kind,
+            is_assignable: true,
+        });
         name
     }
 
@@ -157,7 +161,10 @@ impl<'a, C: Choices> Body<'a, C> {
         let outer = self.locals.len();
         let loops = std::mem::take(&mut self.loops);
         let may_return = std::mem::replace(&mut self.may_return, true);
-        let params = params.iter().map(|&kind| self.declare(Stem::Param, kind)).collect();
+        let params = params
+            .iter()
+            .map(|&kind| self.declare(Stem::Param, kind))
+            .collect();
         let mut body = Vec::new();
         self.nesting += 1;
         fill(self, &mut body);
@@ -186,14 +193,31 @@ impl<'a, C: Choices> Body<'a, C> {
 
     /// A variable of a kind, local ones preferred.
     pub(in crate::generator) fn variable(&mut self, kind: Kind) -> Option<Expr> {
-        let locals = self.locals.iter().filter(|local| local.kind == kind).count();
-        let globals = self.world.globals.iter().filter(|global| global.kind == kind).count();
+        let locals = self
+            .locals
+            .iter()
+            .filter(|local| local.kind == kind)
+            .count();
+        let globals = self
+            .world
+            .globals
+            .iter()
+            .filter(|global| global.kind == kind)
+            .count();
         if locals + globals == 0 {
             return None;
         }
         let at = self.below(locals + globals);
-        let local = self.locals.iter().filter(|local| local.kind == kind).nth(at);
-        let global = self.world.globals.iter().filter(|global| global.kind == kind);
+        let local = self
+            .locals
+            .iter()
+            .filter(|local| local.kind == kind)
+            .nth(at);
+        let global = self
+            .world
+            .globals
+            .iter()
+            .filter(|global| global.kind == kind);
         let name = match local {
             Some(local) => local.name,
             None => global.map(|global| global.name).nth(at - locals)?,
@@ -203,9 +227,18 @@ impl<'a, C: Choices> Body<'a, C> {
 
     /// A global of a kind: an object that lives long.
     pub(in crate::generator) fn global(&mut self, kind: Kind) -> Option<Expr> {
-        let count = self.world.globals.iter().filter(|global| global.kind == kind).count();
+        let count = self
+            .world
+            .globals
+            .iter()
+            .filter(|global| global.kind == kind)
+            .count();
         let at = self.below(count);
-        let mut globals = self.world.globals.iter().filter(|global| global.kind == kind);
+        let mut globals = self
+            .world
+            .globals
+            .iter()
+            .filter(|global| global.kind == kind);
         globals.nth(at).map(|global| Expr::Name(global.name))
     }
 
@@ -214,6 +247,10 @@ impl<'a, C: Choices> Body<'a, C> {
         let fits = |local: &&Local| local.kind == kind && local.is_assignable;
         let count = self.locals.iter().filter(fits).count();
         let at = self.below(count);
-        self.locals.iter().filter(fits).nth(at).map(|local| local.name)
+        self.locals
+            .iter()
+            .filter(fits)
+            .nth(at)
+            .map(|local| local.name)
     }
 }

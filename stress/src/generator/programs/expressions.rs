@@ -8,7 +8,16 @@ use crate::generator::choices::Choices;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Stmt};
 
-const WORDS: [&str; 8] = ["", "a", "key", "crux", "süß", "日本", "tail", "a longer text of words"];
+const WORDS: [&str; 8] = [
+    "",
+    "a",
+    "key",
+    "crux",
+    "süß",
+    "日本",
+    "tail",
+    "a longer text of words",
+];
 
 const KEYS: [&str; 5] = ["a", "b", "c", "ä", "key"];
 
@@ -53,11 +62,17 @@ impl<C: Choices> Body<'_, C> {
                 Expr::binary(op, self.int(depth - 1), self.int(0))
             }
             2 => {
-                let of = if self.c.chance(1, 2) { Kind::List } else { Kind::Text };
+                let of = if self.c.chance(1, 2) {
+                    Kind::List
+                } else {
+                    Kind::Text
+                };
                 let value = self.variable(of).unwrap_or_else(|| Expr::text("four"));
                 Expr::method(value, Method::Len, vec![])
             }
-            _ => self.call_of(Kind::Int, depth).unwrap_or_else(|| self.literal_int()),
+            _ => self
+                .call_of(Kind::Int, depth)
+                .unwrap_or_else(|| self.literal_int()),
         }
     }
 
@@ -84,7 +99,10 @@ impl<C: Choices> Body<'_, C> {
             2 => Expr::binary(BinaryOp::Add, self.text(depth - 1), self.word()),
             3 => Expr::Builtin(Builtin::Str, vec![self.int(depth - 1)]),
             // Two temporaries: one waits in a register while the other is made.
-            4 => match (self.call_of(Kind::Text, depth), self.call_of(Kind::Text, depth)) {
+            4 => match (
+                self.call_of(Kind::Text, depth),
+                self.call_of(Kind::Text, depth),
+            ) {
                 (Some(left), Some(right)) => Expr::binary(BinaryOp::Add, left, right),
                 (Some(call), None) => Expr::binary(BinaryOp::Add, call, self.word()),
                 _ => self.text(0),
@@ -106,12 +124,18 @@ impl<C: Choices> Body<'_, C> {
             },
             2 => match self.variable(Kind::Dict) {
                 Some(map) => {
-                    let method = if self.c.chance(1, 2) { Method::Keys } else { Method::Values };
+                    let method = if self.c.chance(1, 2) {
+                        Method::Keys
+                    } else {
+                        Method::Values
+                    };
                     Expr::method(map, method, vec![])
                 }
                 None => self.new_list(depth),
             },
-            3 => self.call_of(Kind::List, depth).unwrap_or_else(|| self.new_list(depth)),
+            3 => self
+                .call_of(Kind::List, depth)
+                .unwrap_or_else(|| self.new_list(depth)),
             _ => self.new_list(depth),
         }
     }
@@ -119,7 +143,11 @@ impl<C: Choices> Body<'_, C> {
     /// An array literal, whose elements are evaluated one after the other.
     pub(in crate::generator) fn new_list(&mut self, depth: u32) -> Expr {
         let count = self.c.below(if depth > 0 { 4 } else { 2 });
-        Expr::Array((0..count).map(|_| self.any(depth.saturating_sub(1))).collect())
+        Expr::Array(
+            (0..count)
+                .map(|_| self.any(depth.saturating_sub(1)))
+                .collect(),
+        )
     }
 
     /// A map.
@@ -167,7 +195,11 @@ impl<C: Choices> Body<'_, C> {
         let fields = info.fields.clone();
         let fields = fields.into_iter().map(|(field, kind)| {
             // A literal has an end: what would be an instance of the same class is nil.
-            let value = if depth == 0 { self.leaf(kind) } else { self.expr(kind, depth - 1) };
+            let value = if depth == 0 {
+                self.leaf(kind)
+            } else {
+                self.expr(kind, depth - 1)
+            };
             (field, value)
         });
         Expr::Instance(name, fields.collect())
@@ -202,7 +234,10 @@ impl<C: Choices> Body<'_, C> {
             false => None,
         };
         self.lambda(&[Kind::Any], |body, out| {
-            let param = body.locals.last().map_or(Expr::Nil, |local| Expr::Name(local.name));
+            let param = body
+                .locals
+                .last()
+                .map_or(Expr::Nil, |local| Expr::Name(local.name));
             if let Some(captured) = captured {
                 let value = Expr::Array(vec![param.clone(), body.fresh(depth.min(1))]);
                 out.push(Stmt::Assign(Expr::Name(captured), value));
@@ -258,14 +293,22 @@ impl<C: Choices> Body<'_, C> {
             0 => self.fresh(depth - 1),
             1 => self.any(0),
             2 => self.element(),
-            _ => self.call_of(Kind::Any, depth).unwrap_or_else(|| self.int(depth)),
+            _ => self
+                .call_of(Kind::Any, depth)
+                .unwrap_or_else(|| self.int(depth)),
         }
     }
 
     /// A variable of any kind but a future, whose state depends on the schedule.
     pub(in crate::generator) fn some_variable(&mut self) -> Expr {
-        const KINDS: [Kind; 6] =
-            [Kind::Any, Kind::List, Kind::Int, Kind::Text, Kind::Dict, Kind::Closure];
+        const KINDS: [Kind; 6] = [
+            Kind::Any,
+            Kind::List,
+            Kind::Int,
+            Kind::Text,
+            Kind::Dict,
+            Kind::Closure,
+        ];
         let first = self.below(KINDS.len());
         for at in 0..KINDS.len() {
             if let Some(variable) = self.variable(KINDS[(first + at) % KINDS.len()]) {
@@ -304,7 +347,10 @@ impl<C: Choices> Body<'_, C> {
         let class = self.below(classes.max(1));
         let fields = &self.world.classes.get(class)?.fields;
         let field = fields.iter().find(|(_, found)| *found == kind)?.0;
-        Some(Expr::field(self.variable(Kind::Object(class as u8))?, field))
+        Some(Expr::field(
+            self.variable(Kind::Object(class as u8))?,
+            field,
+        ))
     }
 
     /// A call of a function that returns this kind, if there is one that can be afforded.
@@ -316,9 +362,14 @@ impl<C: Choices> Body<'_, C> {
             })
             .collect();
         let &at = fits.get(self.below(fits.len()))?;
-        let Signature { name, params, cost, .. } = self.world.helpers[at].clone();
+        let Signature {
+            name, params, cost, ..
+        } = self.world.helpers[at].clone();
         self.spend(cost);
-        Some(Expr::call(name, self.arguments(&params, depth.saturating_sub(1))))
+        Some(Expr::call(
+            name,
+            self.arguments(&params, depth.saturating_sub(1)),
+        ))
     }
 
     /// Arguments of a call: new objects more often than shared ones.
@@ -340,14 +391,20 @@ impl<C: Choices> Body<'_, C> {
                 Expr::binary(op, self.int(1), self.literal_int())
             }
             1 => {
-                let list = self.variable(Kind::List).unwrap_or_else(|| Expr::Array(vec![]));
+                let list = self
+                    .variable(Kind::List)
+                    .unwrap_or_else(|| Expr::Array(vec![]));
                 let length = Expr::method(list, Method::Len, vec![]);
                 Expr::binary(BinaryOp::Gt, length, Expr::Int(i64::from(self.c.below(3))))
             }
             2 => {
                 let (left, right) = (self.any(0), self.any(0));
                 let left = Expr::binary(BinaryOp::Eq, left, right);
-                let op = if self.c.chance(1, 2) { BinaryOp::And } else { BinaryOp::Or };
+                let op = if self.c.chance(1, 2) {
+                    BinaryOp::And
+                } else {
+                    BinaryOp::Or
+                };
                 let right = self.any(0);
                 Expr::binary(op, left, right)
             }

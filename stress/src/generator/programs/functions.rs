@@ -11,9 +11,7 @@ use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
 use crate::generator::topics::{self};
-use crate::scenario::program::{
-    BinaryOp, Class, Expr, Function, Global, Module, Name, Stem, Stmt,
-};
+use crate::scenario::program::{BinaryOp, Class, Expr, Function, Global, Module, Name, Stem, Stmt};
 
 /// A module and what the host can call.
 pub(super) struct Made {
@@ -25,8 +23,12 @@ pub(super) struct Made {
 /// Makes a module.
 pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size) -> Made {
     let topics = topics::draw_weights(c, swarm);
-    let mut maker =
-        Maker { c, world: World::new(swarm, topics), module: Module::default(), size };
+    let mut maker = Maker {
+        c,
+        world: World::new(swarm, topics),
+        module: Module::default(),
+        size,
+    };
     maker.classes();
     maker.helpers(maker.size.helpers());
     maker.globals();
@@ -36,7 +38,11 @@ pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size) -> Made {
     let entries = maker.entries();
     let read_back = maker.read_back();
     maker.top_level();
-    Made { module: maker.module, entries, read_back }
+    Made {
+        module: maker.module,
+        entries,
+        read_back,
+    }
 }
 
 struct Maker<'a, C> {
@@ -63,12 +69,19 @@ impl<C: Choices> Maker<'_, C> {
             let name = self.world.fresh(Stem::Class);
             let mut fields = vec![(self.world.fresh(Stem::Field), Kind::Any)];
             for _ in 0..self.c.below(4) {
-                let closure = if self.has(Feature::Closures) { Kind::Closure } else { Kind::Any };
+                let closure = if self.has(Feature::Closures) {
+                    Kind::Closure
+                } else {
+                    Kind::Any
+                };
                 let kind = self.one_of(&[Kind::Any, Kind::List, closure, Kind::Int]);
                 fields.push((self.world.fresh(Stem::Field), kind));
             }
             let names = fields.iter().map(|&(field, _)| field).collect();
-            self.module.classes.push(Class { name, fields: names });
+            self.module.classes.push(Class {
+                name,
+                fields: names,
+            });
             self.world.classes.push(ClassInfo { name, fields });
         }
     }
@@ -84,20 +97,36 @@ impl<C: Choices> Maker<'_, C> {
     ) -> Signature {
         let name = self.world.fresh(stem);
         let mut body = Body::new(self.c, &mut self.world, role, fuel, tasks);
-        let names: Vec<Name> =
-            params.iter().map(|&kind| body.declare(Stem::Param, kind)).collect();
+        let names: Vec<Name> = params
+            .iter()
+            .map(|&kind| body.declare(Stem::Param, kind))
+            .collect();
         let mut stmts = Vec::with_capacity(8);
         let value = fill(&mut body, &mut stmts);
         stmts.push(Stmt::Return(value));
         let (cost, tasks) = (fuel - body.fuel + 2, tasks - body.tasks);
-        self.module.functions.push(Function { name, params: names, body: stmts });
-        Signature { name, params, returns: Kind::Any, cost, tasks }
+        self.module.functions.push(Function {
+            name,
+            params: names,
+            body: stmts,
+        });
+        Signature {
+            name,
+            params,
+            returns: Kind::Any,
+            cost,
+            tasks,
+        }
     }
 
     /// Functions that others call.
     fn helpers(&mut self, count: u32) {
         for _ in 0..self.c.below(count + 1) {
-            let text = if self.has(Feature::Strings) { Kind::Text } else { Kind::List };
+            let text = if self.has(Feature::Strings) {
+                Kind::Text
+            } else {
+                Kind::List
+            };
             let returns = self.one_of(&[text, Kind::List, Kind::Any, Kind::Int]);
             let params = match self.c.chance(1, 2) {
                 true => vec![Kind::Any],
@@ -105,11 +134,15 @@ impl<C: Choices> Maker<'_, C> {
             };
             let count = self.c.below(3);
             let fuel = (self.size.helper_fuel(), 0);
-            let signature = self.function(Stem::Function, Role::Helper, params, fuel, |body, out| {
-                body.statements(count, out);
-                body.expr(returns, 2)
+            let signature =
+                self.function(Stem::Function, Role::Helper, params, fuel, |body, out| {
+                    body.statements(count, out);
+                    body.expr(returns, 2)
+                });
+            self.world.helpers.push(Signature {
+                returns,
+                ..signature
             });
-            self.world.helpers.push(Signature { returns, ..signature });
         }
     }
 
@@ -135,7 +168,10 @@ impl<C: Choices> Maker<'_, C> {
         }
         if self.has(Feature::SharedFutures) {
             let name = self.world.fresh(Stem::Global);
-            self.module.globals.push(Global { name, value: Expr::Array(vec![]) });
+            self.module.globals.push(Global {
+                name,
+                value: Expr::Array(vec![]),
+            });
             self.world.shared_futures = Some(name);
         }
     }
@@ -159,17 +195,28 @@ impl<C: Choices> Maker<'_, C> {
         let name = self.world.fresh(Stem::Global);
         self.module.globals.push(Global { name, value });
         let at = self.world.globals.len();
-        self.world.globals.push(GlobalInfo { name, kind, elements: 0, shrinks: false });
+        self.world.globals.push(GlobalInfo {
+            name,
+            kind,
+            elements: 0,
+            shrinks: false,
+        });
         &mut self.world.globals[at]
     }
 
     /// A function that returns a closure over a variable of its own.
     fn closure_maker(&mut self) -> Name {
-        let signature = self.function(Stem::Function, Role::Helper, vec![], (10, 0), |body, out| {
-            let start = body.fresh(1);
-            body.let_in(out, Stem::Local, Kind::Any, start);
-            body.new_closure(1)
-        });
+        let signature = self.function(
+            Stem::Function,
+            Role::Helper,
+            vec![],
+            (10, 0),
+            |body, out| {
+                let start = body.fresh(1);
+                body.let_in(out, Stem::Local, Kind::Any, start);
+                body.new_closure(1)
+            },
+        );
         signature.name
     }
 
@@ -180,21 +227,30 @@ impl<C: Choices> Maker<'_, C> {
         }
         let params = vec![Kind::Int, Kind::Any];
         let name = Name::new(Stem::Function, self.world.peek(Stem::Function));
-        let signature = self.function(Stem::Function, Role::Helper, params, (10, 0), |body, out| {
-            let (depth, value) = (body.locals[0].name, body.locals[1].name);
-            let condition = Expr::binary(BinaryOp::Le, Expr::Name(depth), Expr::Int(0));
-            let last = body.fresh(1);
-            let last = match body.sometimes(Feature::Throw, 4) {
-                true => Stmt::Throw(last),
-                false => Stmt::Return(last),
-            };
-            out.push(Stmt::If(condition, vec![last], vec![]));
-            let less = Expr::binary(BinaryOp::Sub, Expr::Name(depth), Expr::Int(1));
-            let call = Expr::call(name, vec![less, body.fresh(1)]);
-            Expr::Array(vec![Expr::Name(value), call, body.fresh(0)])
-        });
+        let signature = self.function(
+            Stem::Function,
+            Role::Helper,
+            params,
+            (10, 0),
+            |body, out| {
+                let (depth, value) = (body.locals[0].name, body.locals[1].name);
+                let condition = Expr::binary(BinaryOp::Le, Expr::Name(depth), Expr::Int(0));
+                let last = body.fresh(1);
+                let last = match body.sometimes(Feature::Throw, 4) {
+                    true => Stmt::Throw(last),
+                    false => Stmt::Return(last),
+                };
+                out.push(Stmt::If(condition, vec![last], vec![]));
+                let less = Expr::binary(BinaryOp::Sub, Expr::Name(depth), Expr::Int(1));
+                let call = Expr::call(name, vec![less, body.fresh(1)]);
+                Expr::Array(vec![Expr::Name(value), call, body.fresh(0)])
+            },
+        );
         debug_assert!(signature.name == name);
-        self.world.recursive.push(Signature { cost: signature.cost + 2, ..signature });
+        self.world.recursive.push(Signature {
+            cost: signature.cost + 2,
+            ..signature
+        });
     }
 
     /// Functions that run as tasks. A worker starts only those made before it.
@@ -208,16 +264,26 @@ impl<C: Choices> Maker<'_, C> {
             // Several tasks that wait for one future.
             kinds.extend((at > 0).then_some(Kind::Future));
             kinds.extend((at > 0).then_some(Kind::Future));
-            let params = (0..self.c.within(1, 2)).map(|_| self.one_of(&kinds)).collect();
+            let params = (0..self.c.within(1, 2))
+                .map(|_| self.one_of(&kinds))
+                .collect();
             let (from, to) = self.size.worker_fuel();
             let fuel = self.c.within(from, to) as i32;
             let tasks = if self.c.chance(1, 2) { 1 } else { 0 };
             let statements = self.c.within(1, to / 4 + 1);
-            let signature =
-                self.function(Stem::Worker, Role::Worker, params, (fuel, tasks), |body, out| {
+            let signature = self.function(
+                Stem::Worker,
+                Role::Worker,
+                params,
+                (fuel, tasks),
+                |body, out| {
+                    if body.c.chance(3, 4) {
+                        topics::wait_for_future(body, out);
+                    }
                     body.statements(statements, out);
                     body.any(2)
-                });
+                },
+            );
             self.world.workers.push(signature);
         }
     }
@@ -231,8 +297,12 @@ impl<C: Choices> Maker<'_, C> {
             let (from, to) = self.size.entry_fuel();
             let fuel = self.c.within(from, to) as i32;
             let tasks = self.size.tasks();
-            let signature =
-                self.function(Stem::Entry, Role::Entry, params, (fuel, tasks), |body, out| {
+            let signature = self.function(
+                Stem::Entry,
+                Role::Entry,
+                params,
+                (fuel, tasks),
+                |body, out| {
                     for _ in 0..2 {
                         if body.c.chance(3, 4) {
                             topics::start_task(body, out);
@@ -242,8 +312,12 @@ impl<C: Choices> Maker<'_, C> {
                         body.statements(1, out);
                     }
                     body.any(2)
-                });
-            entries.push(EntryPoint { name: signature.name, params: signature.params.len() });
+                },
+            );
+            entries.push(EntryPoint {
+                name: signature.name,
+                params: signature.params.len(),
+            });
         }
         entries
     }
@@ -251,9 +325,18 @@ impl<C: Choices> Maker<'_, C> {
     /// A function that returns all globals, so that whatever the program lost is missed.
     fn read_back(&mut self) -> EntryPoint {
         let name = Name::new(Stem::Entry, 0);
-        let globals = self.module.globals.iter().map(|global| Expr::Name(global.name)).collect();
+        let globals = self
+            .module
+            .globals
+            .iter()
+            .map(|global| Expr::Name(global.name))
+            .collect();
         let body = vec![Stmt::Return(Expr::Array(globals))];
-        self.module.functions.push(Function { name, params: vec![], body });
+        self.module.functions.push(Function {
+            name,
+            params: vec![],
+            body,
+        });
         EntryPoint { name, params: 0 }
     }
 

@@ -40,7 +40,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 fn some_list<C: Choices>(body: &mut Body<'_, C>) -> Expr {
     let old = body.c.chance(2, 3);
     let list = if old { body.global(Kind::List) } else { None };
-    list.or_else(|| body.variable(Kind::List)).unwrap_or_else(|| Expr::Array(vec![]))
+    list.or_else(|| body.variable(Kind::List))
+        .unwrap_or_else(|| Expr::Array(vec![]))
 }
 
 fn push<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
@@ -57,19 +58,33 @@ fn push<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 fn set_element<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let solid = body.world.globals.iter().filter(|g| g.kind == Kind::List && g.elements > 0);
-    let solid: Vec<_> = solid.filter(|g| !g.shrinks).map(|g| (g.name, g.elements)).collect();
+    let solid = body
+        .world
+        .globals
+        .iter()
+        .filter(|g| g.kind == Kind::List && g.elements > 0);
+    let solid: Vec<_> = solid
+        .filter(|g| !g.shrinks)
+        .map(|g| (g.name, g.elements))
+        .collect();
     let Some(&(name, elements)) = solid.get(body.below(solid.len())) else {
         return push(body, out);
     };
     let at = body.below(usize::from(elements)) as i64;
     let value = body.any(2);
-    out.push(Stmt::Assign(Expr::index(Expr::Name(name), Expr::Int(at)), value));
+    out.push(Stmt::Assign(
+        Expr::index(Expr::Name(name), Expr::Int(at)),
+        value,
+    ));
 }
 
 /// Takes an element out of an array that may have none.
 fn take<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let shrinking = body.world.globals.iter().find(|g| g.kind == Kind::List && g.shrinks);
+    let shrinking = body
+        .world
+        .globals
+        .iter()
+        .find(|g| g.kind == Kind::List && g.shrinks);
     let list = match shrinking.map(|global| Expr::Name(global.name)) {
         Some(list) => list,
         None => return literal(body, out),
@@ -81,7 +96,11 @@ fn take<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             0 => Expr::method(list.clone(), Method::Pop, vec![]),
             1 => Expr::method(list.clone(), Method::Remove, vec![Expr::Int(0)]),
             _ => {
-                out.push(Stmt::Expr(Expr::method(list.clone(), Method::Clear, vec![])));
+                out.push(Stmt::Expr(Expr::method(
+                    list.clone(),
+                    Method::Clear,
+                    vec![],
+                )));
                 return;
             }
         };
@@ -91,7 +110,11 @@ fn take<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             false => {
                 let fresh = body.fresh(1);
                 let pair = Expr::Array(vec![Expr::Name(name), fresh]);
-                out.push(Stmt::Expr(Expr::method(list.clone(), Method::Push, vec![pair])));
+                out.push(Stmt::Expr(Expr::method(
+                    list.clone(),
+                    Method::Push,
+                    vec![pair],
+                )));
             }
         }
     });
@@ -112,14 +135,26 @@ fn fill<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let inner = body.loop_body(rounds as i32, |body, out| {
         let fresh = body.fresh(1);
         let value = Expr::Array(vec![Expr::Name(name), fresh]);
-        out.push(Stmt::Expr(Expr::method(list.clone(), Method::Push, vec![value])));
+        out.push(Stmt::Expr(Expr::method(
+            list.clone(),
+            Method::Push,
+            vec![value],
+        )));
         body.spend(2);
         if body.affords(4) && body.c.chance(1, 3) {
             body.statements(1, out);
         }
     });
-    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(i64::from(rounds))));
-    out.push(Stmt::For { name, over, limit: None, body: inner });
+    let over = Expr::Range(
+        Box::new(Expr::Int(0)),
+        Box::new(Expr::Int(i64::from(rounds))),
+    );
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: inner,
+    });
 }
 
 fn walk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
@@ -139,7 +174,12 @@ fn walk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             body.statements(1, out);
         }
     });
-    out.push(Stmt::For { name, over: list, limit: Some((counter, rounds as u8)), body: inner });
+    out.push(Stmt::For {
+        name,
+        over: list,
+        limit: Some((counter, rounds as u8)),
+        body: inner,
+    });
 }
 
 /// Iterates over an array that gets longer meanwhile.
@@ -150,7 +190,11 @@ fn walk_and_grow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let rounds = body.c.within(2, 5);
     let inner = body.loop_body(rounds as i32, |body, out| {
         let value = body.fresh(1);
-        out.push(Stmt::Expr(Expr::method(list.clone(), Method::Push, vec![value])));
+        out.push(Stmt::Expr(Expr::method(
+            list.clone(),
+            Method::Push,
+            vec![value],
+        )));
         body.spend(4);
     });
     out.push(Stmt::For {
@@ -163,7 +207,9 @@ fn walk_and_grow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 fn copy<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     body.world.copies_left -= 1;
-    let original = body.variable(Kind::List).or_else(|| body.variable(Kind::Dict));
+    let original = body
+        .variable(Kind::List)
+        .or_else(|| body.variable(Kind::Dict));
     let original = original.unwrap_or_else(|| Expr::Array(vec![]));
     let copied = Expr::Builtin(Builtin::DeepCopy, vec![original.clone()]);
     let name = body.let_in(out, Stem::Local, Kind::Any, copied);

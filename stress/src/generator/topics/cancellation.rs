@@ -38,7 +38,9 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 }
 
 fn cancel_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(future) = body.variable(Kind::Future) else { return tasks::pause(body, out) };
+    let Some(future) = body.variable(Kind::Future) else {
+        return tasks::pause(body, out);
+    };
     out.push(Stmt::Cancel(future.clone()));
     body.spend(1);
     if body.c.chance(1, 5) {
@@ -53,15 +55,20 @@ fn cancel_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 /// Awaits a future that was cancelled, or perhaps had settled before.
 fn await_cancelled<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, future: Expr) {
     let caught = body.world.fresh(Stem::Caught);
-    let tried =
-        body.block(|body, out| tasks::use_result(body, out, Expr::awaited(future)));
+    let tried = body.block(|body, out| tasks::use_result(body, out, Expr::awaited(future)));
     let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
-    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally: None,
+    });
     body.spend(1);
 }
 
 fn spawn_and_cancel<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(name) = tasks::spawn_one(body, out) else { return };
+    let Some(name) = tasks::spawn_one(body, out) else {
+        return;
+    };
     if body.c.chance(2, 3) {
         match body.c.chance(1, 2) {
             true => tasks::pause(body, out),
@@ -77,7 +84,9 @@ fn spawn_and_cancel<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 /// Cancels one of the futures that everybody can find, perhaps the canceller's own.
 fn cancel_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(table) = body.world.shared_futures else { return tasks::pause(body, out) };
+    let Some(table) = body.world.shared_futures else {
+        return tasks::pause(body, out);
+    };
     let at = i64::from(body.c.below(4));
     let length = Expr::method(Expr::Name(table), Method::Len, vec![]);
     let condition = Expr::binary(BinaryOp::Gt, length, Expr::Int(at));
@@ -117,7 +126,11 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             wait(body, out);
         }
     });
-    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally: None,
+    });
     body.spend(1);
 }
 
@@ -131,7 +144,11 @@ fn clean_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             wait(body, out);
         }
     });
-    out.push(Stmt::Try { body: tried, catch: None, finally: Some(finally) });
+    out.push(Stmt::Try {
+        body: tried,
+        catch: None,
+        finally: Some(finally),
+    });
     body.spend(1);
 }
 

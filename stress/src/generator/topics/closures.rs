@@ -22,8 +22,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 
 /// Calls a closure, an old one if there is one.
 fn call<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let closure = body.global(Kind::Closure).or_else(|| body.variable(Kind::Closure));
-    let Some(closure) = closure else { return new(body, out) };
+    let closure = body
+        .global(Kind::Closure)
+        .or_else(|| body.variable(Kind::Closure));
+    let Some(closure) = closure else {
+        return new(body, out);
+    };
     let argument = body.fresh(1);
     let call = Expr::Call(Box::new(closure), vec![argument]);
     let value = match body.c.chance(1, 3) {
@@ -55,7 +59,9 @@ fn counter<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         out.push(Stmt::Return(Expr::Name(count)));
     });
     let name = body.let_in(out, Stem::Local, Kind::Any, closure);
-    let calls = (0..body.c.within(1, 3)).map(|_| Expr::call(name, vec![])).collect();
+    let calls = (0..body.c.within(1, 3))
+        .map(|_| Expr::call(name, vec![]))
+        .collect();
     out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, calls)));
     body.spend(7);
 }
@@ -65,7 +71,10 @@ fn pair<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let start = body.fresh(1);
     let shared = body.let_in(out, Stem::Local, Kind::Any, start);
     let writer = body.lambda(&[Kind::Any], |body, out| {
-        let param = body.locals.last().map_or(Expr::Nil, |local| Expr::Name(local.name));
+        let param = body
+            .locals
+            .last()
+            .map_or(Expr::Nil, |local| Expr::Name(local.name));
         out.push(Stmt::Assign(Expr::Name(shared), Expr::Array(vec![param])));
         out.push(Stmt::Return(Expr::Name(shared)));
     });
@@ -99,18 +108,35 @@ fn one_per_round<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             out.push(Stmt::Assign(Expr::Name(own), both));
             out.push(Stmt::Return(Expr::Name(own)));
         });
-        out.push(Stmt::Expr(Expr::method(Expr::Name(all), Method::Push, vec![closure])));
+        out.push(Stmt::Expr(Expr::method(
+            Expr::Name(all),
+            Method::Push,
+            vec![closure],
+        )));
         body.spend(2);
     });
-    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(i64::from(rounds))));
-    out.push(Stmt::For { name, over, limit: None, body: inner });
+    let over = Expr::Range(
+        Box::new(Expr::Int(0)),
+        Box::new(Expr::Int(i64::from(rounds))),
+    );
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: inner,
+    });
     let each = body.world.fresh(Stem::Local);
     let inner = body.loop_body(rounds as i32, |body, out| {
         let call = Expr::call(each, vec![]);
         out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![call])));
         body.spend(4);
     });
-    out.push(Stmt::For { name: each, over: Expr::Name(all), limit: None, body: inner });
+    out.push(Stmt::For {
+        name: each,
+        over: Expr::Name(all),
+        limit: None,
+        body: inner,
+    });
     // Others may push what is no closure: nobody shall see the array as one of anything.
     body.locals.retain(|local| local.name != all);
 }

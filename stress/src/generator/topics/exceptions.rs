@@ -17,6 +17,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12));
     let returns = u32::from(body.may_return && body.nesting < 3);
     let recursion = u32::from(body.has(Feature::Recursion) && !body.world.recursive.is_empty());
+    let uncaught = match body.role {
+        Role::Worker => 4,
+        Role::Entry => 1,
+        Role::Helper | Role::Init => 0,
+    };
+    let uncaught = uncaught * u32::from(body.has(Feature::Throw) && body.may_return);
     match body.c.weighted(&[
         5 * throw,
         3 * finally * throw,
@@ -25,6 +31,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         2 * finally * loops,
         2 * both,
         2 * recursion,
+        uncaught,
         1,
     ]) {
         0 => throw_and_catch(body, out),
@@ -34,6 +41,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         4 => leave_loop_through_finally(body, out),
         5 => guarded(body, out),
         6 => recurse(body, out),
+        7 => fail(body, out),
         _ => branch(body, out),
     }
 }
@@ -62,7 +70,10 @@ fn thrown<C: Choices>(body: &mut Body<'_, C>) -> (Expr, bool) {
     match body.c.chance(1, 2) {
         true => {
             let payload = body.fresh(1);
-            (Expr::Builtin(Builtin::Error, vec![Expr::text("thrown"), payload]), true)
+            (
+                Expr::Builtin(Builtin::Error, vec![Expr::text("thrown"), payload]),
+                true,
+            )
         }
         false => (body.fresh(1), false),
     }
@@ -91,8 +102,14 @@ fn throw_and_catch<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             body.statements(1, out);
         }
     });
-    let finally = body.sometimes(Feature::Finally, 3).then(|| body.small_block());
-    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally });
+    let finally = body
+        .sometimes(Feature::Finally, 3)
+        .then(|| body.small_block());
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally,
+    });
 }
 
 /// A throw through two `finally` blocks, both of which allocate.
@@ -103,17 +120,28 @@ fn through_two<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         catch: None,
         finally: Some(body.small_block()),
     };
-    let outer = Stmt::Try { body: vec![inner], catch: None, finally: Some(body.small_block()) };
+    let outer = Stmt::Try {
+        body: vec![inner],
+        catch: None,
+        finally: Some(body.small_block()),
+    };
     let caught = body.world.fresh(Stem::Caught);
     let handler = body.block(|body, out| handle(body, out, caught, false));
-    out.push(Stmt::Try { body: vec![outer], catch: Some((caught, handler)), finally: None });
+    out.push(Stmt::Try {
+        body: vec![outer],
+        catch: Some((caught, handler)),
+        finally: None,
+    });
     body.spend(3);
 }
 
 /// A `return` whose value is in flight while a `finally` block runs.
 fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let closure = body.lambda(&[Kind::Any], |body, out| {
-        let param = body.locals.last().map_or(Expr::Nil, |local| Expr::Name(local.name));
+        let param = body
+            .locals
+            .last()
+            .map_or(Expr::Nil, |local| Expr::Name(local.name));
         let value = Expr::Array(vec![param, body.fresh(1)]);
         let mut block = body.block(|body, out| body.statements(1, out));
         block.push(Stmt::Return(value));
@@ -126,12 +154,21 @@ fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt
             }
             false => None,
         };
-        out.push(Stmt::Try { body: block, catch, finally: Some(finally) });
+        out.push(Stmt::Try {
+            body: block,
+            catch,
+            finally: Some(finally),
+        });
         out.push(Stmt::Return(Expr::Nil));
     });
     let name = body.let_in(out, Stem::Local, Kind::Closure, closure);
     let argument = body.fresh(1);
-    body.let_in(out, Stem::Local, Kind::Any, Expr::call(name, vec![argument]));
+    body.let_in(
+        out,
+        Stem::Local,
+        Kind::Any,
+        Expr::call(name, vec![argument]),
+    );
     body.spend(2);
     // It is costly to call: the rest of the body shall not.
     body.locals.retain(|local| local.name != name);
@@ -165,11 +202,22 @@ fn runtime_error<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         };
         // The other element waits as a temporary when the error is thrown.
         let fresh = body.fresh(1);
-        body.let_in(out, Stem::Local, Kind::List, Expr::Array(vec![fresh, wrong]));
+        body.let_in(
+            out,
+            Stem::Local,
+            Kind::List,
+            Expr::Array(vec![fresh, wrong]),
+        );
     });
     let handler = body.block(|body, out| handle(body, out, caught, false));
-    let finally = body.sometimes(Feature::Finally, 4).then(|| body.small_block());
-    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally });
+    let finally = body
+        .sometimes(Feature::Finally, 4)
+        .then(|| body.small_block());
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally,
+    });
     body.spend(1);
 }
 
@@ -177,7 +225,11 @@ fn runtime_error<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 fn leave_loop_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let rounds = body.c.within(2, 4);
     let name = body.world.fresh(Stem::Local);
-    let leave = if body.c.chance(1, 2) { Stmt::Break } else { Stmt::Continue };
+    let leave = if body.c.chance(1, 2) {
+        Stmt::Break
+    } else {
+        Stmt::Continue
+    };
     let at = i64::from(body.c.below(rounds));
     let inner = body.loop_body(rounds as i32, |body, out| {
         let fresh = body.fresh(1);
@@ -185,11 +237,23 @@ fn leave_loop_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<
         let condition = Expr::binary(BinaryOp::Eq, Expr::Name(name), Expr::Int(at));
         let tried = vec![Stmt::If(condition, vec![leave], vec![])];
         let finally = body.block(|body, out| body.statements(1, out));
-        out.push(Stmt::Try { body: tried, catch: None, finally: Some(finally) });
+        out.push(Stmt::Try {
+            body: tried,
+            catch: None,
+            finally: Some(finally),
+        });
         body.spend(3);
     });
-    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(i64::from(rounds))));
-    out.push(Stmt::For { name, over, limit: None, body: inner });
+    let over = Expr::Range(
+        Box::new(Expr::Int(0)),
+        Box::new(Expr::Int(i64::from(rounds))),
+    );
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: inner,
+    });
 }
 
 /// Ordinary statements with handlers around them.
@@ -198,12 +262,19 @@ fn guarded<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let tried = body.small_block();
     let handler = body.block(|body, out| handle(body, out, caught, false));
     let finally = Some(body.small_block());
-    out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally });
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally,
+    });
 }
 
 fn recurse<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let at = body.below(body.world.recursive.len());
     let function = body.world.recursive[at].clone();
+    if body.has(Feature::Catch) && body.nesting < 2 && body.sometimes(Feature::RuntimeErrors, 8) {
+        return overflow(body, out, function.name);
+    }
     let rounds = body.c.within(1, 5) as i32;
     if !body.affords(function.cost * rounds) {
         return branch(body, out);
@@ -214,10 +285,39 @@ fn recurse<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     body.let_in(out, Stem::Local, Kind::Any, call);
 }
 
+/// Deeper than frames are allowed; the error unwinds all of them.
+fn overflow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, function: Name) {
+    let argument = body.fresh(1);
+    let call = Expr::call(function, vec![Expr::Int(1000), argument]);
+    let tried = body.block(|body, out| {
+        body.let_in(out, Stem::Local, Kind::Any, call);
+    });
+    let caught = body.world.fresh(Stem::Caught);
+    let handler = body.block(|body, out| handle(body, out, caught, true));
+    out.push(Stmt::Try {
+        body: tried,
+        catch: Some((caught, handler)),
+        finally: None,
+    });
+    body.spend(1);
+}
+
+/// Throws what nothing may catch: the task ends with an error.
+fn fail<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let condition = body.condition();
+    let (value, _) = thrown(body);
+    out.push(Stmt::If(condition, vec![Stmt::Throw(value)], vec![]));
+    body.spend(1);
+}
+
 fn branch<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let condition = body.condition();
     let then = body.small_block();
-    let otherwise = if body.c.chance(1, 2) { body.small_block() } else { vec![] };
+    let otherwise = if body.c.chance(1, 2) {
+        body.small_block()
+    } else {
+        vec![]
+    };
     out.push(Stmt::If(condition, then, otherwise));
     body.spend(1);
 }

@@ -27,7 +27,12 @@ pub(in crate::generator) fn host_script<C: Choices>(
     read_back: Option<EntryPoint>,
     calls: u32,
 ) -> Vec<HostEvent> {
-    let mut script = Script { c, swarm, events: Vec::with_capacity(16), ids: Vec::new() };
+    let mut script = Script {
+        c,
+        swarm,
+        events: Vec::with_capacity(16),
+        ids: Vec::new(),
+    };
     for _ in 0..calls {
         script.between();
         script.call(entries);
@@ -60,15 +65,27 @@ impl<C: Choices> Script<'_, C> {
     }
 
     fn call(&mut self, entries: &[EntryPoint]) {
-        let Some(&entry) = entries.get(self.c.below(entries.len() as u32) as usize) else { return };
+        let Some(&entry) = entries.get(self.c.below(entries.len() as u32) as usize) else {
+            return;
+        };
         let repeats = !self.ids.is_empty() && self.sometimes(Feature::HostIds, 4);
-        let call = if repeats { self.some_id() } else { self.ids.len() as u32 + 1 };
+        let call = if repeats {
+            self.some_id()
+        } else {
+            self.ids.len() as u32 + 1
+        };
         if repeats && self.c.chance(1, 2) {
             // The id is free again then; else it may still be taken.
             self.events.push(HostEvent::JoinCall { call });
         }
-        let args = (0..entry.params).map(|_| i64::from(self.c.below(4))).collect();
-        self.events.push(HostEvent::Call { call, function: entry.name.to_string(), args });
+        let args = (0..entry.params)
+            .map(|_| i64::from(self.c.below(4)))
+            .collect();
+        self.events.push(HostEvent::Call {
+            call,
+            function: entry.name.to_string(),
+            args,
+        });
         if !self.ids.contains(&call) {
             self.ids.push(call);
         }
@@ -98,7 +115,9 @@ impl<C: Choices> Script<'_, C> {
                 2 => HostEvent::Protect { call },
                 3 => HostEvent::Unprotect { call },
                 4 => HostEvent::Collect { kind: self.kind() },
-                5 => HostEvent::AdvanceTime { ms: self.c.within(1, 5) },
+                5 => HostEvent::AdvanceTime {
+                    ms: self.c.within(1, 5),
+                },
                 _ => HostEvent::JoinCall { call },
             };
             self.events.push(event);
@@ -126,7 +145,11 @@ impl<C: Choices> Script<'_, C> {
         }
         if let Some(EntryPoint { name, .. }) = read_back {
             let call = READ_BACK_CALL;
-            self.events.push(HostEvent::Call { call, function: name.to_string(), args: vec![] });
+            self.events.push(HostEvent::Call {
+                call,
+                function: name.to_string(),
+                args: vec![],
+            });
             self.events.push(HostEvent::JoinCall { call });
         }
     }

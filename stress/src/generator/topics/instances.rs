@@ -27,7 +27,11 @@ fn some_class<C: Choices>(body: &mut Body<'_, C>) -> u8 {
 
 fn some_object<C: Choices>(body: &mut Body<'_, C>, class: u8) -> Option<Expr> {
     let old = body.c.chance(2, 3);
-    let object = if old { body.global(Kind::Object(class)) } else { None };
+    let object = if old {
+        body.global(Kind::Object(class))
+    } else {
+        None
+    };
     object.or_else(|| body.variable(Kind::Object(class)))
 }
 
@@ -39,7 +43,9 @@ fn new<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 fn set_field<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let class = some_class(body);
-    let Some(object) = some_object(body, class) else { return new(body, out) };
+    let Some(object) = some_object(body, class) else {
+        return new(body, out);
+    };
     let fields = &body.world.classes[usize::from(class)].fields;
     let (count, fields) = (fields.len(), fields.clone());
     let (field, kind) = fields[body.below(count)];
@@ -74,8 +80,16 @@ fn chain<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         out.push(Stmt::Assign(Expr::Name(head), node));
         body.spend(2);
     });
-    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(i64::from(rounds))));
-    out.push(Stmt::For { name, over, limit: None, body: inner });
+    let over = Expr::Range(
+        Box::new(Expr::Int(0)),
+        Box::new(Expr::Int(i64::from(rounds))),
+    );
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: inner,
+    });
     if let Some(old) = some_object(body, class) {
         out.push(Stmt::Assign(Expr::field(old, link), Expr::Name(head)));
         body.spend(1);

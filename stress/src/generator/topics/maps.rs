@@ -11,7 +11,10 @@ use crate::scenario::program::{Expr, Stem, Stmt};
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let loops = u32::from(body.has(Feature::Loops) && body.affords(8) && body.nesting < 3);
     let removal = u32::from(body.has(Feature::Removal));
-    match body.c.weighted(&[6, 3 * removal, 3, 3 * loops, 3 * loops, 1]) {
+    match body
+        .c
+        .weighted(&[6, 3 * removal, 3, 3 * loops, 3 * loops, 1])
+    {
         0 => set(body, out),
         1 => remove(body, out),
         2 => literal(body, out),
@@ -24,7 +27,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 fn some_map<C: Choices>(body: &mut Body<'_, C>) -> Expr {
     let old = body.c.chance(2, 3);
     let map = if old { body.global(Kind::Dict) } else { None };
-    map.or_else(|| body.variable(Kind::Dict)).unwrap_or_else(|| Expr::Map(vec![]))
+    map.or_else(|| body.variable(Kind::Dict))
+        .unwrap_or_else(|| Expr::Map(vec![]))
 }
 
 /// Sets a value, sometimes under a key that is a new object.
@@ -59,7 +63,9 @@ fn remove<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 fn literal<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let entries = (0..body.c.within(1, 4)).map(|_| (body.key(), body.any(2))).collect();
+    let entries = (0..body.c.within(1, 4))
+        .map(|_| (body.key(), body.any(2)))
+        .collect();
     body.let_in(out, Stem::Local, Kind::Dict, Expr::Map(entries));
 }
 
@@ -78,8 +84,16 @@ fn fill<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         out.push(Stmt::Assign(Expr::index(map.clone(), key), value));
         body.spend(2);
     });
-    let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(i64::from(rounds))));
-    out.push(Stmt::For { name, over, limit: None, body: inner });
+    let over = Expr::Range(
+        Box::new(Expr::Int(0)),
+        Box::new(Expr::Int(i64::from(rounds))),
+    );
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: inner,
+    });
 }
 
 /// Iterates over keys; the map changes meanwhile if it may.
@@ -107,7 +121,10 @@ fn walk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             _ => {
                 let fresh = body.fresh(0);
                 let pair = Expr::Array(vec![value, fresh]);
-                out.push(Stmt::Assign(Expr::index(map.clone(), Expr::Name(name)), pair));
+                out.push(Stmt::Assign(
+                    Expr::index(map.clone(), Expr::Name(name)),
+                    pair,
+                ));
             }
         }
         body.spend(4);

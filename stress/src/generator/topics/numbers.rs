@@ -26,7 +26,9 @@ fn compute<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 fn update<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(name) = body.assignable(Kind::Int) else { return compute(body, out) };
+    let Some(name) = body.assignable(Kind::Int) else {
+        return compute(body, out);
+    };
     let op = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Rem][body.c.weighted(&[4, 3, 1])];
     let value = match op {
         BinaryOp::Rem => Expr::Int(i64::from(body.c.within(2, 9))),
@@ -52,7 +54,12 @@ fn sum<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             body.statements(1, out);
         }
     });
-    out.push(Stmt::Repeat { counter, times: rounds as u8, condition, body: inner });
+    out.push(Stmt::Repeat {
+        counter,
+        times: rounds as u8,
+        condition,
+        body: inner,
+    });
 }
 
 fn float<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
@@ -65,7 +72,10 @@ fn float<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let value = Expr::binary(op, left, right);
     let name = body.let_in(out, Stem::Local, Kind::Any, value);
     if body.has(Feature::Print) {
-        out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Name(name)])));
+        out.push(Stmt::Expr(Expr::Builtin(
+            Builtin::Print,
+            vec![Expr::Name(name)],
+        )));
         body.spend(1);
     }
 }

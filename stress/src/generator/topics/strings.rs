@@ -24,7 +24,9 @@ fn make<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 fn append<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(name) = body.assignable(Kind::Text) else { return make(body, out) };
+    let Some(name) = body.assignable(Kind::Text) else {
+        return make(body, out);
+    };
     let more = match body.c.chance(1, 2) {
         true => body.word(),
         false => Expr::Builtin(Builtin::Str, vec![body.int(0)]),
@@ -40,7 +42,11 @@ fn cut<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let to = from + body.below(ends.len() - from);
     let value = match body.c.chance(1, 3) {
         true => Expr::index(text, Expr::Int(ends[from.min(4)])),
-        false => Expr::method(text, Method::Slice, vec![Expr::Int(ends[from]), Expr::Int(ends[to])]),
+        false => Expr::method(
+            text,
+            Method::Slice,
+            vec![Expr::Int(ends[from]), Expr::Int(ends[to])],
+        ),
     };
     body.let_in(out, Stem::Local, Kind::Text, value);
 }
@@ -60,5 +66,8 @@ fn show<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         return make(body, out);
     }
     let (first, second) = (body.text(1), body.some_variable());
-    out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![first, second])));
+    out.push(Stmt::Expr(Expr::Builtin(
+        Builtin::Print,
+        vec![first, second],
+    )));
 }

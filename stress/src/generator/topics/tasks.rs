@@ -18,7 +18,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let entry = u32::from(body.role == Role::Entry);
     match body.c.weighted(&[
         6 * spawns,
-        4 * futures,
+        7 * futures,
         3 * spawns * loops,
         3 * spawns * closures,
         3 * spawns * shared,
@@ -99,8 +99,10 @@ pub(super) fn spawn_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 }
 
 /// Awaits a future; the tasks of others may end with an error.
-fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(future) = body.variable(Kind::Future) else { return pause(body, out) };
+pub(super) fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(future) = body.variable(Kind::Future) else {
+        return pause(body, out);
+    };
     let awaited = Expr::awaited(future);
     let value = match body.has(Feature::AwaitInside) && body.c.chance(1, 2) {
         // Objects that only waiting registers refer to.
@@ -120,7 +122,11 @@ fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             use_result(body, out, Expr::Name(name));
         });
         let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
-        out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+        out.push(Stmt::Try {
+            body: tried,
+            catch: Some((caught, handler)),
+            finally: None,
+        });
         body.spend(2);
     } else {
         let name = body.let_in(out, Stem::Local, Kind::Any, value);
@@ -158,7 +164,12 @@ fn fan_out<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let name = body.world.fresh(Stem::Local);
     let push = Expr::method(Expr::Name(all), Method::Push, vec![spawn]);
     let over = Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(rounds.into())));
-    out.push(Stmt::For { name, over, limit: None, body: vec![Stmt::Expr(push)] });
+    out.push(Stmt::For {
+        name,
+        over,
+        limit: None,
+        body: vec![Stmt::Expr(push)],
+    });
     let each = body.world.fresh(Stem::Future);
     let inner = body.loop_body(rounds, |body, out| {
         let awaited = Expr::awaited(Expr::Name(each));
@@ -166,13 +177,22 @@ fn fan_out<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             let caught = body.world.fresh(Stem::Caught);
             let tried = body.block(|body, out| use_result(body, out, awaited));
             let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
-            out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+            out.push(Stmt::Try {
+                body: tried,
+                catch: Some((caught, handler)),
+                finally: None,
+            });
         } else {
             use_result(body, out, awaited);
         }
         body.spend(1);
     });
-    out.push(Stmt::For { name: each, over: Expr::Name(all), limit: None, body: inner });
+    out.push(Stmt::For {
+        name: each,
+        over: Expr::Name(all),
+        limit: None,
+        body: inner,
+    });
     body.spend(2 + rounds);
 }
 
@@ -206,14 +226,20 @@ fn share<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let (Some(table), Some(spawn)) = (body.world.shared_futures, spawn(body, 1)) else {
         return pause(body, out);
     };
-    out.push(Stmt::Expr(Expr::method(Expr::Name(table), Method::Push, vec![spawn])));
+    out.push(Stmt::Expr(Expr::method(
+        Expr::Name(table),
+        Method::Push,
+        vec![spawn],
+    )));
     body.spend(1);
 }
 
 /// Awaits the futures that everybody can find. Only calls do that: among tasks it could
 /// end in a circle of waiting.
 fn await_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let Some(table) = body.world.shared_futures else { return pause(body, out) };
+    let Some(table) = body.world.shared_futures else {
+        return pause(body, out);
+    };
     let each = body.world.fresh(Stem::Future);
     let counter = body.world.fresh(Stem::Counter);
     let inner = body.loop_body(2, |body, out| {
@@ -221,11 +247,20 @@ fn await_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         let awaited = Expr::awaited(Expr::Name(each));
         let tried = body.block(|body, out| use_result(body, out, awaited));
         let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
-        out.push(Stmt::Try { body: tried, catch: Some((caught, handler)), finally: None });
+        out.push(Stmt::Try {
+            body: tried,
+            catch: Some((caught, handler)),
+            finally: None,
+        });
         body.spend(3);
     });
     let limit = Some((counter, body.c.within(1, 4) as u8));
-    out.push(Stmt::For { name: each, over: Expr::Name(table), limit, body: inner });
+    out.push(Stmt::For {
+        name: each,
+        over: Expr::Name(table),
+        limit,
+        body: inner,
+    });
 }
 
 /// Lets others run.

@@ -143,6 +143,8 @@ impl Text {
                 self.put(op.sign());
                 self.keyword("= ", value);
             }
+            // A brace would begin a block.
+            Stmt::Expr(value @ Expr::Map(_)) => self.expr(value, Place::Operand),
             Stmt::Expr(value) => self.expr(value, Place::Open),
             Stmt::If(condition, then, otherwise) => {
                 self.put("if ");

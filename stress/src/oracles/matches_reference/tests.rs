@@ -1,0 +1,332 @@
+//! Each claim fails when its event is wrong.
+
+use gcrucible_frontend::{Source, compile};
+
+use super::*;
+use crate::executor::graph::GraphValue;
+use crate::generator::choices::SeededChoices;
+use crate::reference::self_driver::{DriveLimits, drive};
+use crate::scenario::HostEvent;
+
+const LIMITS: Limits = Limits { max_frames: 50 };
+
+const TEXT: &str = r#"
+    fn leaf(x) { print("leaf", x)
+      return [x] }
+    fn wait(t) { return await t }
+    fn nap() { sleep(5) }
+    fn fail() { throw "no" }
+    fn main() {
+      let t = spawn leaf(1)
+      let w = spawn wait(t)
+      let n = spawn nap()
+      let f = spawn fail()
+      yield_now()
+      cancel(n)
+      try { await f } catch e { print(e) }
+      try { await n } catch e { print(e.kind) }
+      return [await w, await t]
+    }
+"#;
+
+/// A program and the trace of a run without faults, whose calls are 1 (`main`).
+fn good() -> (Program, Vec<Event>) {
+    let program = compile(&Source {
+        path: "main.crux".into(),
+        text: TEXT.into(),
+    })
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let host = [HostEvent::Call {
+        call: 1,
+        function: "main".into(),
+        args: vec![],
+    }];
+    let limits = DriveLimits {
+        model: LIMITS,
+        fuel: 4,
+        decisions: 1000,
+    };
+    // A seed under which tasks wait for one another, and the sleeper sleeps when cancelled.
+    let drives = (0..200).map(|seed| drive(&program, &host, &mut SeededChoices::new(seed), limits));
+    let waits = |event: &Event| matches!(event, Event::Woken { .. });
+    let sleeps = |event: &Event| {
+        matches!(
+            event,
+            Event::SliceEnded {
+                end: SliceEnd::Sleeping { .. },
+                ..
+            }
+        )
+    };
+    let cancelled = Event::Settled {
+        future: 3,
+        state: FutureState::Cancelled,
+    };
+    let drive = drives
+        .into_iter()
+        .find(|drive| {
+            drive.events.iter().filter(|event| waits(event)).count() >= 3
+                && drive.events.iter().any(sleeps)
+                && drive.events.contains(&cancelled)
+        })
+        .expect("some schedule waits");
+    let events = drive.events;
+    (program, events)
+}
+
+/// The check that fails after `change` was made to the first event that takes it.
+fn check_after(change: impl Fn(&mut Event) -> bool) -> String {
+    let (program, mut events) = good();
+    assert!(events.iter_mut().any(change), "no event was changed");
+    check(&program, &events, LIMITS)
+        .expect_err("the change is seen")
+        .check
+}
+
+/// The check that fails when the first event of this form is left out.
+fn check_without(form: impl Fn(&Event) -> bool) -> String {
+    let (program, mut events) = good();
+    let at = events
+        .iter()
+        .position(form)
+        .expect("there is such an event");
+    events.remove(at);
+    check(&program, &events, LIMITS)
+        .expect_err("the loss is seen")
+        .check
+}
+
+/// The check that fails when the first event of this form comes twice.
+fn check_twice(form: impl Fn(&Event) -> bool) -> String {
+    let (program, mut events) = good();
+    let at = events
+        .iter()
+        .position(form)
+        .expect("there is such an event");
+    events.insert(at, events[at].clone());
+    check(&program, &events, LIMITS)
+        .expect_err("the repetition is seen")
+        .check
+}
+
+#[test]
+fn a_run_without_faults_is_accepted() {
+    let (program, events) = good();
+    let stats = check(&program, &events, LIMITS).unwrap();
+    assert_eq!(stats.outcomes, 2);
+    assert_eq!(stats.printed, 3);
+}
+
+#[test]
+fn a_wrong_line_is_seen() {
+    let check = check_after(|event| match event {
+        Event::Printed { text, .. } => {
+            text.push('!');
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "printed");
+    assert_eq!(
+        check_without(|event| matches!(event, Event::Printed { .. })),
+        "printed"
+    );
+}
+
+#[test]
+fn a_wrong_result_is_seen() {
+    let check = check_after(|event| match event {
+        Event::CallEnded {
+            outcome: Outcome::Returned(dump),
+            call: 1,
+            ..
+        } => {
+            dump.root = GraphValue::Nil;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "result");
+    let check = check_after(|event| match event {
+        Event::CallEnded {
+            outcome, call: 1, ..
+        } => {
+            *outcome = Outcome::Cancelled;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "outcome");
+}
+
+#[test]
+fn a_slice_that_ends_otherwise_is_seen() {
+    let ends = [
+        SliceEnd::Preempted,
+        SliceEnd::Awaiting { future: 1 },
+        SliceEnd::Threw,
+    ];
+    for wrong in ends {
+        let check = check_after(|event| match event {
+            Event::SliceEnded {
+                end: end @ SliceEnd::Yielded,
+                ..
+            } => {
+                *end = wrong.clone();
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(check, "slice_end");
+    }
+    let check = check_after(|event| match event {
+        Event::SliceEnded {
+            instructions,
+            end: SliceEnd::Returned,
+            ..
+        } => {
+            *instructions += 1;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "slice_end");
+}
+
+#[test]
+fn a_wrong_registration_is_seen() {
+    let check = check_after(|event| match event {
+        Event::Registered { future, .. } => {
+            *future += 1;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "registered");
+    assert_eq!(
+        check_without(|event| matches!(event, Event::Registered { .. })),
+        "registered"
+    );
+    assert_eq!(
+        check_twice(|event| matches!(event, Event::Registered { .. })),
+        "registered"
+    );
+}
+
+#[test]
+fn a_wrong_settlement_is_seen() {
+    for (wrong, from) in [
+        (FutureState::Ready, FutureState::Error),
+        (FutureState::Error, FutureState::Cancelled),
+        (FutureState::Cancelled, FutureState::Ready),
+        (FutureState::InternalError, FutureState::Ready),
+    ] {
+        let check = check_after(|event| match event {
+            Event::Settled { state, .. } if *state == from => {
+                *state = wrong;
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(check, "settled_state");
+    }
+    assert_eq!(
+        check_twice(|event| matches!(event, Event::Settled { .. })),
+        "settled_twice"
+    );
+    check_without(|event| matches!(event, Event::Settled { .. }));
+}
+
+#[test]
+fn a_lost_wakeup_is_seen() {
+    let (program, mut events) = good();
+    // Somebody woken from an await.
+    let found = (0..events.len()).find_map(|at| {
+        let Event::Woken { task } = events[at] else {
+            return None;
+        };
+        let end = events[..at].iter().rev().find_map(|event| match event {
+            Event::SliceEnded {
+                task: ended, end, ..
+            } if *ended == task => Some(end),
+            _ => None,
+        });
+        match end {
+            Some(&SliceEnd::Awaiting { future }) => Some((at, task, future)),
+            _ => None,
+        }
+    });
+    let (at, task, future) = found.expect("somebody is woken from an await");
+    events.truncate(at);
+    events.push(Event::Quiescent {
+        waiting: vec![(task, future)],
+    });
+    let failure = check(&program, &events, LIMITS).expect_err("the loss is seen");
+    assert!(
+        ["lost_wakeup", "lost_task"].contains(&&*failure.check),
+        "{failure:?}"
+    );
+    assert_eq!(
+        check_twice(|event| matches!(event, Event::Woken { .. })),
+        "woken"
+    );
+}
+
+#[test]
+fn a_lost_cancellation_is_seen() {
+    let requested = |event: &Event| matches!(event, Event::CancelRequested { .. });
+    assert_eq!(check_without(requested), "cancel_requested");
+    let check = check_after(|event| match event {
+        Event::SliceBegan {
+            delivered: delivered @ Some(_),
+            ..
+        } => {
+            *delivered = None;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "delivered");
+    let check = check_after(|event| match event {
+        Event::SliceBegan {
+            delivered: delivered @ None,
+            ..
+        } => {
+            *delivered = Some(ErrorKind::Cancelled);
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "delivered");
+}
+
+#[test]
+fn call_ids_are_watched() {
+    assert_eq!(
+        check_twice(|event| matches!(event, Event::CallStarted { .. })),
+        "duplicate_call"
+    );
+    assert_eq!(
+        check_twice(|event| matches!(event, Event::CallEnded { .. })),
+        "call_ended"
+    );
+    let (program, mut events) = good();
+    events.push(Event::CallRefused { call: 1 });
+    let failure = check(&program, &events, LIMITS).expect_err("the id is free");
+    assert_eq!(failure.check, "call_refused");
+    let lost = |event: &Event| matches!(event, Event::CallEnded { call: 1, .. });
+    assert_eq!(check_without(lost), "lost_answer");
+}
+
+#[test]
+fn sites_name_function_and_instruction() {
+    let (program, mut events) = good();
+    let printed = events.iter_mut().find_map(|event| match event {
+        Event::Printed { text, .. } if text.starts_with("leaf") => Some(text),
+        _ => None,
+    });
+    *printed.expect("leaf prints") = "wrong".into();
+    let failure = check(&program, &events, LIMITS).expect_err("the line is wrong");
+    assert!(failure.site.starts_with("leaf "), "{failure:?}");
+    assert!(failure.message.contains("wrong"), "{failure:?}");
+}
