@@ -311,6 +311,11 @@ impl<C: Choices> Maker<'_, C> {
                     while body.fuel > 0 {
                         body.statements(1, out);
                     }
+                    for _ in 0..2 {
+                        if body.c.chance(1, 2) {
+                            topics::wait_for_future(body, out);
+                        }
+                    }
                     body.any(2)
                 },
             );

@@ -16,6 +16,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let futures = u32::from(body.locals.iter().any(|local| local.kind == Kind::Future));
     let shared = u32::from(body.has(Feature::SharedFutures) && body.world.shared_futures.is_some());
     let entry = u32::from(body.role == Role::Entry);
+    let waiters = body
+        .world
+        .workers
+        .iter()
+        .any(|worker| worker.params.contains(&Kind::Future));
+    let waiters = u32::from(waiters && body.tasks >= 3);
     match body.c.weighted(&[
         6 * spawns,
         7 * futures,
@@ -23,6 +29,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         3 * spawns * closures,
         3 * spawns * shared,
         3 * shared * entry,
+        6 * spawns * waiters,
         2,
     ]) {
         0 => {
@@ -33,6 +40,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         3 => spawn_closure(body, out),
         4 => share(body, out),
         5 => await_shared(body, out),
+        6 => crowd(body, out),
         _ => pause(body, out),
     }
 }
@@ -57,26 +65,36 @@ pub(super) fn can_spawn<C: Choices>(body: &Body<'_, C>) -> bool {
     may && body.tasks > 0 && !body.world.workers.is_empty()
 }
 
-/// A worker that can be afforded so many times.
-fn some_worker<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Signature> {
-    let has_future = body.locals.iter().any(|local| local.kind == Kind::Future);
+/// A worker that can be afforded so many times, and of which `fits` is true.
+fn some_worker_that<C: Choices>(
+    body: &mut Body<'_, C>,
+    times: i32,
+    fits: impl Fn(&Signature) -> bool,
+) -> Option<Signature> {
     let fits: Vec<usize> = (0..body.world.workers.len())
         .filter(|&at| {
             let worker = &body.world.workers[at];
             body.affords(worker.cost * times)
                 && (worker.tasks + 1) * times <= body.tasks
-                && (has_future || !worker.params.contains(&Kind::Future))
+                && fits(worker)
         })
         .collect();
     let &at = fits.get(body.below(fits.len()))?;
     Some(body.world.workers[at].clone())
 }
 
-/// An expression that starts a task.
-pub(super) fn spawn<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Expr> {
-    let worker = some_worker(body, times)?;
+/// Spends what a worker costs.
+fn charge<C: Choices>(body: &mut Body<'_, C>, worker: &Signature, times: i32) {
     body.spend(worker.cost * times);
     body.tasks -= (worker.tasks + 1) * times;
+}
+
+/// An expression that starts a task.
+fn spawn<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Expr> {
+    let has_future = body.locals.iter().any(|local| local.kind == Kind::Future);
+    let fits = |worker: &Signature| has_future || !worker.params.contains(&Kind::Future);
+    let worker = some_worker_that(body, times, fits)?;
+    charge(body, &worker, times);
     let arguments = body.arguments(&worker.params, 1);
     Some(Expr::spawn(worker.name, arguments))
 }
@@ -150,6 +168,38 @@ pub(super) fn use_result<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>
         _ => Stmt::Expr(Expr::Builtin(Builtin::Print, vec![value])),
     });
     body.spend(1);
+}
+
+/// Several tasks that wait for one future, awaited in turn.
+fn crowd<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(first) = spawn_one(body, out) else {
+        return;
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..body.c.within(1, 3) {
+        let fits = |worker: &Signature| worker.params.contains(&Kind::Future);
+        let Some(waiter) = some_worker_that(body, 1, fits) else {
+            break;
+        };
+        charge(body, &waiter, 1);
+        let arguments = waiter.params.iter().map(|&kind| match kind {
+            Kind::Future => Expr::Name(first),
+            kind => body.expr(kind, 1),
+        });
+        let spawn = Expr::spawn(waiter.name, arguments.collect());
+        waiting.push(body.let_in(out, Stem::Future, Kind::Future, spawn));
+    }
+    if body.c.chance(1, 3) {
+        body.statements(1, out);
+    }
+    if body.c.chance(2, 3) {
+        let awaited = waiting
+            .into_iter()
+            .map(|future| Expr::awaited(Expr::Name(future)));
+        let mut parts: Vec<Expr> = awaited.collect();
+        parts.insert(0, body.fresh(1));
+        body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts));
+    }
 }
 
 /// Several tasks, all awaited afterwards.
