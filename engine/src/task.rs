@@ -135,13 +135,6 @@ enum BodyEnd {
     NeverStarted,
 }
 
-/// Memory that a task could not get although it collected.
-#[derive(Clone, Copy, Debug, Default)]
-struct Starvation {
-    /// Collections for the same allocation.
-    attempts: u32,
-}
-
 struct Driver<'e> {
     engine: &'e Engine,
     task: &'e Arc<Task>,
@@ -189,12 +182,12 @@ impl Driver<'_> {
     async fn run<C: Checks>(&self) -> BodyEnd {
         let inner = &self.engine.inner;
         let task = self.task;
-        let mut starvation = Starvation::default();
+        let mut attempts = 0;
         let mut pending_error = None;
-        let mut is_first = true;
+        let mut is_turn_over = false;
         let mut has_run = false;
         loop {
-            if !std::mem::take(&mut is_first) {
+            if std::mem::replace(&mut is_turn_over, true) {
                 self.turn().await;
             }
             let is_cancel_due = task.token.is_undelivered();
@@ -234,16 +227,20 @@ impl Driver<'_> {
                 cancelling,
             });
             if outcome.instructions > 0 || outcome.delivered {
-                starvation = Starvation::default();
-                has_run = true;
+                attempts = 0;
             }
+            // A slice that got no further than a safepoint has not begun the body.
+            has_run |= outcome.instructions > 0
+                || !matches!(outcome.end, SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. });
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
-                SliceEnd::NeedsMemory { .. } => {
-                    if let Some(error) = self.make_room(&mut starvation).await {
+                SliceEnd::NeedsMemory { words } => {
+                    if let Some(error) = self.make_room(words, &mut attempts).await {
                         pending_error = Some(error);
                     }
+                    // The room is for this task: nobody else goes first.
+                    is_turn_over = false;
                 }
                 SliceEnd::Spawn => self.register::<C>().await,
                 SliceEnd::Await { future } => {
@@ -276,22 +273,19 @@ impl Driver<'_> {
         }
     }
 
-    /// Collects for an allocation that found no memory: first as usual, then everything;
-    /// then the task gets an `OutOfMemory` error.
-    async fn make_room(&self, starvation: &mut Starvation) -> Option<ErrorKind> {
+    /// Collects for an allocation that found no memory: first as usual, then everything.
+    /// When even that leaves no room within the heap's limit, the task gets an
+    /// `OutOfMemory` error. A nursery that other tasks filled up again in the meantime is
+    /// no reason for one.
+    async fn make_room(&self, words: u32, attempts: &mut u32) -> Option<ErrorKind> {
         let inner = &self.engine.inner;
-        starvation.attempts += 1;
-        match starvation.attempts {
-            1 => inner.collect(inner.heap.kind_to_collect()).await,
-            2 => inner.collect(CollectionKind::Major).await,
-            3 => return Some(ErrorKind::OutOfMemory),
-            attempts => {
-                // Not even the error finds room. Others may free some.
-                assert!(attempts < 1000, "no memory for an error object");
-                inner.collect(CollectionKind::Major).await;
-            }
+        *attempts += 1;
+        if *attempts == 1 {
+            inner.collect(inner.heap.kind_to_collect()).await;
+            return None;
         }
-        None
+        inner.collect(CollectionKind::Major).await;
+        (!inner.heap.has_room_within_limit(words)).then_some(ErrorKind::OutOfMemory)
     }
 
     /// Registers the future that the machine spawned, and starts its task.

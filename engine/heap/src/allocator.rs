@@ -102,6 +102,11 @@ impl Allocator {
         self.blocks_in_use + more_blocks > self.limit_blocks
     }
 
+    /// Whether an object of so many words fits within the limit.
+    pub(crate) fn has_room_within_limit(&self, region: &Region, words: u32) -> bool {
+        !self.is_at_limit(u64::from(words.div_ceil(region.block_words())))
+    }
+
     /// Lets one operation allocate `words` words without a collection between.
     pub(crate) fn grant(&mut self, region: &Region, words: u64) -> Result<(), NeedsMemory> {
         let blocks = words / u64::from(region.block_words() / 2).max(1) + 2;

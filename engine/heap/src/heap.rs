@@ -286,6 +286,11 @@ impl Heap {
         Ok(())
     }
 
+    /// Whether so many more words fit within the heap's limit.
+    pub fn has_room_within_limit(&self, words: u32) -> bool {
+        self.allocator.lock().has_room_within_limit(&self.region, words)
+    }
+
     /// Stores that marked a card so far.
     pub fn cards_marked(&self) -> u64 {
         self.counters.cards_marked.get()

@@ -91,14 +91,12 @@ impl<'p, C: Checks> Context<'p, C> {
         kind: ErrorKind,
         payload: Value<'p>,
     ) -> Result<Value<'p>, NeedsMemory> {
-        let message = self.m.load(self.program.message(kind));
-        match self.m.error(kind as u8, message, payload) {
-            // Collecting has not helped, or it would not be this error.
-            Err(_) if kind == ErrorKind::OutOfMemory => {
-                Ok(self.m.load(self.program.out_of_memory()))
-            }
-            made => made,
+        if kind == ErrorKind::OutOfMemory {
+            // Made beforehand, one for all: nothing can be allocated now.
+            return Ok(self.m.load(self.program.out_of_memory()));
         }
+        let message = self.m.load(self.program.message(kind));
+        self.m.error(kind as u8, message, payload)
     }
 
     /// The start of an instruction that allocates: ends the slice if somebody asked for
