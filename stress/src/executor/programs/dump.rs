@@ -17,6 +17,9 @@ struct Dumper<'m, 'p, C: Checks> {
     nodes: Vec<GraphNode>,
 }
 
+/// More parts than any object of a stress heap has.
+const PARTS_MAX: u32 = 1 << 20;
+
 /// A node whose parts are being dumped.
 struct Frame<'p> {
     number: u32,
@@ -81,7 +84,8 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
     fn parts(&self, value: Value<'p>, kind: Kind) -> Vec<Value<'p>> {
         let m = self.m;
         let all = |count: u32, get: &dyn Fn(u32) -> Option<Value<'p>>| {
-            (0..count).map(|index| get(index).unwrap_or(Value::NIL)).collect()
+            // A count read from dead memory must not decide how much is allocated.
+            (0..count.min(PARTS_MAX)).map(|index| get(index).unwrap_or(Value::NIL)).collect()
         };
         match kind {
             Kind::Array => {
