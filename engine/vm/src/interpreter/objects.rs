@@ -16,10 +16,12 @@ impl<'p, C: Checks> Context<'p, C> {
 
     pub(super) fn new_map(&self, registers: Registers<'_, C>, first: Reg, pairs: u8) -> Made<'p> {
         self.with_values(registers, first, 2 * usize::from(pairs), |values| {
-            let pairs: Vec<_> = values
+            // All keys are looked at before anything is allocated: an instruction that
+            // allocates and then throws would need memory for both at once.
+            let pairs = values
                 .chunks_exact(2)
-                .map(|pair| (pair[0], pair[1]))
-                .collect();
+                .map(|pair| Ok((key(pair[0])?, pair[1])));
+            let pairs: Vec<_> = pairs.collect::<Result<_, ErrorKind>>()?;
             Ok(self.m.map_of(&pairs)?)
         })
     }

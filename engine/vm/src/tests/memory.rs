@@ -121,3 +121,15 @@ fn the_checked_and_the_unchecked_copy_do_the_same() {
     };
     assert_eq!(run(ALL_KINDS, &unchecked), checked);
 }
+
+#[test]
+fn a_refused_key_after_others_ends_even_if_every_allocation_collects() {
+    let text = "
+        fn main() {
+          try { return {1: [1], 0.0 / 0.0: 2} } catch e { return e.kind }
+        }
+    ";
+    for modes in ["collect=alloc:1,kind=minor", "collect=alloc:2,kind=major"] {
+        assert_eq!(run(text, &Setup::with_modes(modes)).result, "InvalidKey");
+    }
+}
