@@ -92,6 +92,12 @@ impl Control {
         });
     }
 
+    /// Whether a frame with so many registers fits without growing anything.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, registers: u8) -> bool {
+        self.frames.len() < self.frames.capacity() && self.stack.has_room(registers)
+    }
+
     /// Pops the running frame and returns it.
     #[inline(always)]
     pub(crate) fn leave(&mut self) -> Frame {

@@ -1,7 +1,8 @@
 //! The instructions of the bytecode.
 //!
 //! ```text
-//! run          the loop: what is hot, fuel, safepoints, ends of a slice, throws
+//! hot          instructions that cannot stop
+//! run          all others: fuel, safepoints, ends of a slice, throws
 //! arithmetic   operators on numbers and text
 //! objects      making, reading and writing objects, iteration
 //! calls        methods, spawning, awaiting
@@ -12,6 +13,7 @@
 
 mod arithmetic;
 mod calls;
+mod hot;
 mod objects;
 mod run;
 

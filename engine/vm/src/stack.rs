@@ -46,10 +46,16 @@ impl Stack {
         }
     }
 
+    /// Whether a frame with so many registers fits without growing.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, registers: u8) -> bool {
+        self.top + 1 + usize::from(registers) + REACH <= self.slots.len()
+    }
+
     /// Makes room for a frame and returns its base. Its callee and its registers are
     /// nil, but for the callee and the `argc` arguments that are copied from slot `from`
     /// of the stack, if that is given.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, registers: u8, from: Option<(usize, u8)>) -> usize {
         let base = self.top;
         let top = base + 1 + usize::from(registers);

@@ -1,4 +1,4 @@
-//! The run loop.
+//! The run loop: what the hot loop declines, one instruction at a time.
 
 use std::cmp::Ordering;
 
@@ -6,6 +6,7 @@ use gcrucible_bytecode::{ErrorKind, Op, Reg};
 use gcrucible_heap::{Checks, Kind, NeedsMemory, Value};
 
 use super::arithmetic::Operator;
+use super::hot::{Position, run_hot};
 use super::{Context, Safepoint, Stop, site};
 use crate::exception::{Completion, HandlerKind};
 use crate::frame::Control;
@@ -35,188 +36,133 @@ pub(crate) fn run<'p, C: Checks>(
     let functions = cx.program.program().functions.as_slice();
     let mut function = control.top().function;
     let mut pc = control.top().pc as usize;
-    let mut code = functions[usize::from(function)].code.as_slice();
-
-    // The registers of the top frame. They borrow the stack only, so that the rest of the
-    // control state can change beside them.
-    macro_rules! current {
-        () => {{
-            let frame = control.frames.last().expect("a running task has a frame");
-            control.stack.registers::<C>(frame.base, frame.registers)
-        }};
-    }
-    let mut registers = current!();
-
-    macro_rules! get {
-        ($register:expr) => {
-            registers.get(&m, $register)
-        };
-    }
-    macro_rules! set {
-        ($register:expr, $value:expr) => {
-            registers.set(&m, $register, $value)
-        };
-    }
-    // The safepoint of the instruction in execution.
-    macro_rules! safepoint {
-        () => {
-            Safepoint {
-                is_passed: is_passed && left + 1 == fuel,
-            }
-        };
-    }
-    // The same context, noting this instruction as the place of what it allocates.
-    macro_rules! here {
-        () => {
-            Context {
-                m: m.at_site(site(function, pc - 1)),
-                ..*cx
-            }
-        };
-    }
-    // Stores the value that an instruction makes, or stops.
-    macro_rules! make {
-        ($dst:expr, $made:expr) => {
-            match $made {
-                Ok(value) => {
-                    set!($dst, value);
-                    continue;
-                }
-                Err(stop) => stop,
-            }
-        };
-    }
-    macro_rules! allocate {
-        ($dst:expr, $cx:ident => $made:expr) => {
-            match cx.safepoint(safepoint!()) {
-                Ok(()) => {
-                    let $cx = here!();
-                    make!($dst, $made)
-                }
-                Err(stop) => stop,
-            }
-        };
-    }
-    // Two small ints in place, all else elsewhere.
-    macro_rules! arithmetic {
-        ($dst:expr, $lhs:expr, $rhs:expr, $checked:ident, $operator:expr) => {{
-            let (lhs, rhs) = (get!($lhs), get!($rhs));
-            if let (Some(a), Some(b)) = (lhs.as_small_int(), rhs.as_small_int())
-                && let Some(value) = a.$checked(b).and_then(Value::small_int)
-            {
-                set!($dst, value);
-                continue;
-            }
-            make!($dst, here!().binary($operator, lhs, rhs, safepoint!()))
-        }};
-    }
-    // Stores a truth value. Mostly a jump waits for it, which is then executed at once
-    // without going round the loop, if there is fuel for it.
-    macro_rules! decide {
-        ($dst:expr, $result:expr) => {{
-            let (dst, result): (Reg, bool) = ($dst, $result);
-            set!(dst, Value::bool(result));
-            if left > 0
-                && let Some(&Op::JumpIfNot { cond, target }) = code.get(pc)
-                && cond == dst
-            {
-                left -= 1;
-                pc = if result { pc + 1 } else { target as usize };
-            }
-            continue;
-        }};
-    }
-    macro_rules! comparison {
-        ($dst:expr, $lhs:expr, $rhs:expr, $operator:tt, $orderings:pat) => {{
-            let (lhs, rhs) = (get!($lhs), get!($rhs));
-            if let (Some(a), Some(b)) = (lhs.as_small_int(), rhs.as_small_int()) {
-                decide!($dst, a $operator b);
-            }
-            match cx.compared(lhs, rhs) {
-                Ok(ordering) => decide!($dst, matches!(ordering, $orderings)),
-                Err(stop) => stop,
-            }
-        }};
-    }
-    macro_rules! equality {
-        ($lhs:expr, $rhs:expr) => {{
-            let (lhs, rhs) = (get!($lhs), get!($rhs));
-            match (lhs.as_small_int(), rhs.as_small_int()) {
-                (Some(a), Some(b)) => a == b,
-                _ => m.are_equal(lhs, rhs),
-            }
-        }};
-    }
-    // Enters a closure; `$callee` is the register from which callee and arguments come.
-    macro_rules! enter {
-        ($entered:expr, $callee:expr, $argc:expr) => {{
-            let entered: u16 = $entered;
-            control.top().pc = pc as u32;
-            let target = &functions[usize::from(entered)];
-            control.call(entered, target.registers, $callee, $argc, $callee);
-            function = entered;
-            code = target.code.as_slice();
-            pc = 0;
-            registers = current!();
-        }};
-    }
-    // Goes on where the top frame stands.
-    macro_rules! reload {
-        () => {{
-            let frame = *control.top();
-            function = frame.function;
-            pc = frame.pc as usize;
-            code = functions[usize::from(function)].code.as_slice();
-            registers = current!();
-        }};
-    }
-    macro_rules! ended {
-        ($end:expr) => {
-            Ended {
-                end: $end,
-                left,
-                spawned: None,
-            }
-        };
-    }
 
     loop {
+        let position = run_hot(cx, control, Position { function, pc, left });
+        Position { function, pc, left } = position;
+        // They borrow the stack only, so that the rest of the control state can change
+        // beside them.
+        let registers = {
+            let frame = control.frames.last().expect("a running task has a frame");
+            control.stack.registers::<C>(frame.base, frame.registers)
+        };
+        macro_rules! get {
+            ($register:expr) => {
+                registers.get(&m, $register)
+            };
+        }
+        macro_rules! set {
+            ($register:expr, $value:expr) => {
+                registers.set(&m, $register, $value)
+            };
+        }
+        // The safepoint of the instruction in execution.
+        macro_rules! safepoint {
+            () => {
+                Safepoint {
+                    is_passed: is_passed && left + 1 == fuel,
+                }
+            };
+        }
+        // The same context, noting this instruction as the place of what it allocates.
+        macro_rules! here {
+            () => {
+                Context {
+                    m: m.at_site(site(function, pc - 1)),
+                    ..*cx
+                }
+            };
+        }
+        // Stores the value that an instruction makes, or stops.
+        macro_rules! make {
+            ($dst:expr, $made:expr) => {
+                match $made {
+                    Ok(value) => {
+                        set!($dst, value);
+                        continue;
+                    }
+                    Err(stop) => stop,
+                }
+            };
+        }
+        macro_rules! allocate {
+            ($dst:expr, $cx:ident => $made:expr) => {
+                match cx.safepoint(safepoint!()) {
+                    Ok(()) => {
+                        let $cx = here!();
+                        make!($dst, $made)
+                    }
+                    Err(stop) => stop,
+                }
+            };
+        }
+        macro_rules! binary {
+            ($dst:expr, $lhs:expr, $rhs:expr, $operator:expr) => {
+                make!(
+                    $dst,
+                    here!().binary($operator, get!($lhs), get!($rhs), safepoint!())
+                )
+            };
+        }
+        macro_rules! comparison {
+            ($dst:expr, $lhs:expr, $rhs:expr, $orderings:pat) => {
+                match cx.compared(get!($lhs), get!($rhs)) {
+                    Ok(ordering) => {
+                        set!($dst, Value::bool(matches!(ordering, $orderings)));
+                        continue;
+                    }
+                    Err(stop) => stop,
+                }
+            };
+        }
+        // Enters a closure; `$callee` is the register from which callee and arguments come.
+        macro_rules! enter {
+            ($entered:expr, $callee:expr, $argc:expr) => {{
+                let entered: u16 = $entered;
+                control.top().pc = pc as u32;
+                let target = &functions[usize::from(entered)];
+                control.call(entered, target.registers, $callee, $argc, $callee);
+                function = entered;
+                pc = 0;
+            }};
+        }
+        // Goes on where the top frame stands.
+        macro_rules! reload {
+            () => {{
+                let frame = *control.top();
+                function = frame.function;
+                pc = frame.pc as usize;
+            }};
+        }
+        macro_rules! ended {
+            ($end:expr) => {
+                Ended {
+                    end: $end,
+                    left,
+                    spawned: None,
+                }
+            };
+        }
+
         if left == 0 {
             control.top().pc = pc as u32;
             return ended!(SliceEnd::Fuel);
         }
-        let op = code[pc];
+        let op = functions[usize::from(function)].code[pc];
         left -= 1;
         pc += 1;
         let stop: Stop<'p> = match op {
-            Op::Move { dst, src } => {
-                set!(dst, get!(src));
-                continue;
-            }
-            Op::LoadNil { dst } => {
-                set!(dst, Value::NIL);
-                continue;
-            }
-            Op::LoadBool { dst, value } => {
-                set!(dst, Value::bool(value));
-                continue;
-            }
-            Op::LoadInt { dst, value } => {
-                set!(dst, Value::int32(value));
-                continue;
-            }
-            Op::LoadConst { dst, constant } => {
-                set!(dst, m.load(cx.program.constant(constant)));
-                continue;
-            }
-            Op::LoadFunction { dst, function } => {
-                set!(dst, m.load(cx.program.function(function)));
-                continue;
-            }
-            Op::LoadGlobal { dst, global } => {
-                set!(dst, m.load(cx.program.global(global)));
-                continue;
-            }
+            Op::Move { .. }
+            | Op::LoadNil { .. }
+            | Op::LoadBool { .. }
+            | Op::LoadInt { .. }
+            | Op::LoadConst { .. }
+            | Op::LoadFunction { .. }
+            | Op::LoadGlobal { .. }
+            | Op::Not { .. }
+            | Op::Jump { .. }
+            | Op::JumpIf { .. }
+            | Op::JumpIfNot { .. } => unreachable!("the hot loop declines none of these"),
             Op::StoreGlobal { global, src } => {
                 if !cx.program.is_frozen() {
                     m.store(cx.program.global(global), get!(src));
@@ -225,49 +171,30 @@ pub(crate) fn run<'p, C: Checks>(
                 ErrorKind::StoreGlobalAfterInit.into()
             }
 
-            Op::Add { dst, lhs, rhs } => {
-                arithmetic!(dst, lhs, rhs, checked_add, Operator::Add)
-            }
-            Op::Sub { dst, lhs, rhs } => {
-                arithmetic!(dst, lhs, rhs, checked_sub, Operator::Sub)
-            }
-            Op::Mul { dst, lhs, rhs } => {
-                arithmetic!(dst, lhs, rhs, checked_mul, Operator::Mul)
-            }
-            Op::Div { dst, lhs, rhs } => {
-                arithmetic!(dst, lhs, rhs, checked_div, Operator::Div)
-            }
-            Op::Rem { dst, lhs, rhs } => {
-                arithmetic!(dst, lhs, rhs, checked_rem, Operator::Rem)
-            }
+            Op::Add { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Add),
+            Op::Sub { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Sub),
+            Op::Mul { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Mul),
+            Op::Div { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Div),
+            Op::Rem { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Rem),
             Op::Neg { dst, src } => make!(dst, here!().negated(get!(src), safepoint!())),
-            Op::Not { dst, src } => decide!(dst, !get!(src).is_truthy()),
-            Op::Eq { dst, lhs, rhs } => decide!(dst, equality!(lhs, rhs)),
-            Op::Ne { dst, lhs, rhs } => decide!(dst, !equality!(lhs, rhs)),
-            Op::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <, Some(Ordering::Less)),
+            Op::Eq { dst, lhs, rhs } => {
+                let is_equal = m.are_equal(get!(lhs), get!(rhs));
+                set!(dst, Value::bool(is_equal));
+                continue;
+            }
+            Op::Ne { dst, lhs, rhs } => {
+                let is_equal = m.are_equal(get!(lhs), get!(rhs));
+                set!(dst, Value::bool(!is_equal));
+                continue;
+            }
+            Op::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, Some(Ordering::Less)),
             Op::Le { dst, lhs, rhs } => {
-                comparison!(dst, lhs, rhs, <=, Some(Ordering::Less | Ordering::Equal))
+                comparison!(dst, lhs, rhs, Some(Ordering::Less | Ordering::Equal))
             }
             Op::Concat { dst, first, count } => {
                 allocate!(dst, cx => cx.concat(registers, first, count))
             }
 
-            Op::Jump { target } => {
-                pc = target as usize;
-                continue;
-            }
-            Op::JumpIf { cond, target } => {
-                if get!(cond).is_truthy() {
-                    pc = target as usize;
-                }
-                continue;
-            }
-            Op::JumpIfNot { cond, target } => {
-                if !get!(cond).is_truthy() {
-                    pc = target as usize;
-                }
-                continue;
-            }
             Op::Loop { target } => match cx.safepoint(safepoint!()) {
                 Ok(()) => {
                     pc = target as usize;
@@ -334,23 +261,12 @@ pub(crate) fn run<'p, C: Checks>(
                 }
             }
             Op::GetIndex { dst, object, index } => {
-                let (object, index) = (get!(object), get!(index));
-                if let Some(at) = index.as_small_int()
-                    && let Ok(at) = u32::try_from(at)
-                    && let Some(element) = m.array_get(object, at)
-                {
-                    set!(dst, element);
-                    continue;
-                }
-                make!(dst, here!().get_index(object, index, safepoint!()))
+                make!(
+                    dst,
+                    here!().get_index(get!(object), get!(index), safepoint!())
+                )
             }
             Op::SetIndex { object, index, src } => {
-                if let Some(at) = get!(index).as_small_int()
-                    && let Ok(at) = u32::try_from(at)
-                    && m.array_set(get!(object), at, get!(src))
-                {
-                    continue;
-                }
                 match here!().set_index(get!(object), get!(index), get!(src), safepoint!()) {
                     Ok(()) => continue,
                     Err(stop) => stop,
@@ -400,7 +316,7 @@ pub(crate) fn run<'p, C: Checks>(
                             Ok((callee, entered)) if control.frames.len() < cx.max_frames => {
                                 enter!(entered, base, argc);
                                 // What was copied is the receiver.
-                                m.store(registers.callee(), callee);
+                                m.store(control.registers::<C>().callee(), callee);
                                 continue;
                             }
                             Ok(_) => ErrorKind::StackOverflow.into(),
@@ -430,27 +346,20 @@ pub(crate) fn run<'p, C: Checks>(
                     Err(stop) => stop,
                 }
             }
+            // The hot loop returns to callers; this frame has none.
             Op::Return { src } => {
-                let value = get!(src);
-                let left_frame = control.leave();
-                if control.frames.is_empty() {
-                    m.store(cx.exchange, value);
-                    return ended!(SliceEnd::Returned);
-                }
-                reload!();
-                set!(left_frame.result, value);
-                continue;
+                m.store(cx.exchange, get!(src));
+                control.leave();
+                return ended!(SliceEnd::Returned);
             }
 
             Op::Throw { src } => Stop::Throw(get!(src)),
             Op::PushCatch { dst, target } => {
                 control.push_handler(HandlerKind::Catch(dst), target);
-                registers = current!();
                 continue;
             }
             Op::PushFinally { target } => {
                 control.push_handler(HandlerKind::Finally, target);
-                registers = current!();
                 continue;
             }
             Op::PopHandler => {

@@ -1,0 +1,326 @@
+//! The hot loop: instructions that neither allocate nor throw nor end a slice.
+//!
+//! It executes as many of them as it can and stops before the first that it declines: an
+//! operand of a kind that it does not handle, a safepoint at which somebody waits, a
+//! frame for which there is no room. Nothing has happened of a declined instruction; the
+//! [run loop](super::run) executes it in full.
+//!
+//! What is left out is the point. Without calls and without results to unpack, the few
+//! variables of the loop stay in machine registers.
+
+use gcrucible_bytecode::{Op, Reg};
+use gcrucible_heap::{Checks, Value};
+
+use super::Context;
+use crate::frame::Control;
+
+/// Where a slice stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    /// The function of the top frame.
+    pub(super) function: u16,
+    /// Its next instruction.
+    pub(super) pc: usize,
+    /// Fuel that is left.
+    pub(super) left: u32,
+}
+
+/// Executes instructions from `position` on, and returns where it stopped: no fuel is
+/// left, or the next instruction is declined.
+#[inline(never)]
+pub(super) fn run_hot<'p, C: Checks>(
+    cx: &Context<'p, C>,
+    control: &mut Control,
+    position: Position,
+) -> Position {
+    let m = cx.m;
+    let program = cx.program;
+    let functions = program.program().functions.as_slice();
+    let Position {
+        mut function,
+        mut pc,
+        mut left,
+    } = position;
+    let mut code = functions[usize::from(function)].code.as_slice();
+    macro_rules! current {
+        () => {{
+            let frame = control.frames.last().expect("a running task has a frame");
+            control.stack.registers::<C>(frame.base, frame.registers)
+        }};
+    }
+    let mut registers = current!();
+
+    macro_rules! get {
+        ($register:expr) => {
+            registers.get(&m, $register)
+        };
+    }
+    macro_rules! set {
+        ($register:expr, $value:expr) => {
+            registers.set(&m, $register, $value)
+        };
+    }
+    // Two small ints or two floats.
+    macro_rules! arithmetic {
+        ($dst:expr, $lhs:expr, $rhs:expr, $checked:ident, $operator:tt) => {{
+            let (lhs, rhs) = (get!($lhs), get!($rhs));
+            if let (Some(a), Some(b)) = (lhs.as_small_int(), rhs.as_small_int()) {
+                let Some(value) = a.$checked(b).and_then(Value::small_int) else {
+                    break;
+                };
+                set!($dst, value);
+            } else if let (Some(a), Some(b)) = (lhs.as_float(), rhs.as_float()) {
+                set!($dst, Value::float(a $operator b));
+            } else {
+                break;
+            }
+        }};
+    }
+    macro_rules! comparison {
+        ($dst:expr, $lhs:expr, $rhs:expr, $operator:tt) => {{
+            let (lhs, rhs) = (get!($lhs), get!($rhs));
+            if let (Some(a), Some(b)) = (lhs.as_small_int(), rhs.as_small_int()) {
+                decide!($dst, a $operator b);
+            } else if let (Some(a), Some(b)) = (lhs.as_float(), rhs.as_float()) {
+                decide!($dst, a $operator b);
+            } else {
+                break;
+            }
+        }};
+    }
+    macro_rules! equality {
+        ($dst:expr, $lhs:expr, $rhs:expr, $operator:tt) => {{
+            let (lhs, rhs) = (get!($lhs), get!($rhs));
+            match is_surely_equal(lhs, rhs) {
+                Some(is_equal) => decide!($dst, is_equal $operator true),
+                None => break,
+            }
+        }};
+    }
+    // Stores a truth value. Mostly a jump waits for it, which is then executed at once
+    // without going round the loop, if there is fuel for it.
+    macro_rules! decide {
+        ($dst:expr, $result:expr) => {{
+            let (dst, result): (Reg, bool) = ($dst, $result);
+            set!(dst, Value::bool(result));
+            if left > 1
+                && let Some(&Op::JumpIfNot { cond, target }) = code.get(pc + 1)
+                && cond == dst
+            {
+                left -= 2;
+                pc = if result { pc + 2 } else { target as usize };
+                continue;
+            }
+        }};
+    }
+
+    // An arm that falls through has executed its instruction; one that breaks declines it.
+    while left > 0 {
+        match code[pc] {
+            Op::Move { dst, src } => set!(dst, get!(src)),
+            Op::LoadNil { dst } => set!(dst, Value::NIL),
+            Op::LoadBool { dst, value } => set!(dst, Value::bool(value)),
+            Op::LoadInt { dst, value } => set!(dst, Value::int32(value)),
+            Op::LoadConst { dst, constant } => set!(dst, m.load(program.constant(constant))),
+            Op::LoadFunction { dst, function } => set!(dst, m.load(program.function(function))),
+            Op::LoadGlobal { dst, global } => set!(dst, m.load(program.global(global))),
+
+            Op::Add { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_add, +),
+            Op::Sub { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_sub, -),
+            Op::Mul { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_mul, *),
+            Op::Div { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_div, /),
+            Op::Rem { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_rem, %),
+            Op::Not { dst, src } => decide!(dst, !get!(src).is_truthy()),
+            Op::Eq { dst, lhs, rhs } => equality!(dst, lhs, rhs, ==),
+            Op::Ne { dst, lhs, rhs } => equality!(dst, lhs, rhs, !=),
+            Op::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <),
+            Op::Le { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <=),
+
+            Op::Jump { target } => {
+                pc = target as usize;
+                left -= 1;
+                continue;
+            }
+            Op::JumpIf { cond, target } => {
+                pc = if get!(cond).is_truthy() {
+                    target as usize
+                } else {
+                    pc + 1
+                };
+                left -= 1;
+                continue;
+            }
+            Op::JumpIfNot { cond, target } => {
+                pc = if get!(cond).is_truthy() {
+                    pc + 1
+                } else {
+                    target as usize
+                };
+                left -= 1;
+                continue;
+            }
+            Op::Loop { target } => {
+                if m.is_poll_requested() {
+                    break;
+                }
+                pc = target as usize;
+                left -= 1;
+                continue;
+            }
+
+            Op::LoadCell { dst, cell } => match m.cell_get(get!(cell)) {
+                Some(value) => set!(dst, value),
+                None => break,
+            },
+            Op::StoreCell { cell, src } => {
+                if !m.cell_set(get!(cell), get!(src)) {
+                    break;
+                }
+            }
+            Op::LoadCapture { dst, index } => {
+                let callee = m.load_root(registers.callee());
+                let cell = m.closure_capture(callee, u32::from(index));
+                match cell.and_then(|cell| m.cell_get(cell)) {
+                    Some(value) => set!(dst, value),
+                    None => break,
+                }
+            }
+            Op::StoreCapture { index, src } => {
+                let callee = m.load_root(registers.callee());
+                match m.closure_capture(callee, u32::from(index)) {
+                    Some(cell) if m.cell_set(cell, get!(src)) => {}
+                    _ => break,
+                }
+            }
+            Op::GetField { dst, object, name } => {
+                let object = get!(object);
+                let index = m.class(object).and_then(|class| program.field(class, name));
+                match index.and_then(|index| m.field(object, index)) {
+                    Some(value) => set!(dst, value),
+                    None => break,
+                }
+            }
+            Op::SetField { object, name, src } => {
+                let object = get!(object);
+                match m.class(object).and_then(|class| program.field(class, name)) {
+                    Some(index) if m.set_field(object, index, get!(src)) => {}
+                    _ => break,
+                }
+            }
+            Op::GetIndex { dst, object, index } => {
+                let index = get!(index).as_small_int();
+                let index = index.and_then(|index| u32::try_from(index).ok());
+                match index.and_then(|index| m.array_get(get!(object), index)) {
+                    Some(element) => set!(dst, element),
+                    None => break,
+                }
+            }
+            Op::SetIndex { object, index, src } => {
+                let index = get!(index).as_small_int();
+                match index.and_then(|index| u32::try_from(index).ok()) {
+                    Some(index) if m.array_set(get!(object), index, get!(src)) => {}
+                    _ => break,
+                }
+            }
+            Op::NextOrJump {
+                dst,
+                iterator,
+                target,
+            } => {
+                let iterator = get!(iterator);
+                let Some((source, position)) = m.iterator_parts(iterator) else {
+                    break;
+                };
+                let Some((start, end)) = m.range_bounds(source) else {
+                    break;
+                };
+                let int = start.wrapping_add(position);
+                if start >= end || int == end {
+                    pc = target as usize;
+                    left -= 1;
+                    continue;
+                }
+                let Some(element) = Value::small_int(int) else {
+                    break;
+                };
+                m.iterator_move(iterator, position.wrapping_add(1));
+                set!(dst, element);
+            }
+
+            Op::Call { base, argc } => {
+                if m.is_poll_requested() || control.frames.len() >= cx.max_frames {
+                    break;
+                }
+                let Some(entered) = m.closure_function(get!(base)) else {
+                    break;
+                };
+                let target = &functions[usize::from(entered)];
+                if target.arity != argc || !control.has_room(target.registers) {
+                    break;
+                }
+                control.top().pc = pc as u32 + 1;
+                control.call(entered, target.registers, base, argc, base);
+                function = entered;
+                code = target.code.as_slice();
+                pc = 0;
+                registers = current!();
+                left -= 1;
+                continue;
+            }
+            Op::Return { src } => {
+                if control.frames.len() < 2 {
+                    break;
+                }
+                let value = get!(src);
+                let result = control.leave().result;
+                let caller = *control.top();
+                function = caller.function;
+                code = functions[usize::from(function)].code.as_slice();
+                pc = caller.pc as usize;
+                registers = current!();
+                set!(result, value);
+                left -= 1;
+                continue;
+            }
+            _ => break,
+        }
+        pc += 1;
+        left -= 1;
+    }
+    Position { function, pc, left }
+}
+
+/// Whether two values are equal, if that can be said without looking at objects.
+#[inline(always)]
+fn is_surely_equal(lhs: Value<'_>, rhs: Value<'_>) -> Option<bool> {
+    match (lhs.as_small_int(), rhs.as_small_int()) {
+        (Some(a), Some(b)) => Some(a == b),
+        _ if is_nil_or_bool(lhs) || is_nil_or_bool(rhs) => Some(lhs.is_identical(rhs)),
+        // The same object is equal to itself; a float need not be.
+        _ if lhs.is_object() && lhs.is_identical(rhs) => Some(true),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn is_nil_or_bool(value: Value<'_>) -> bool {
+    value.is_nil() || value.as_bool().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_said_only_where_it_is_sure() {
+        let (one, two) = (Value::int32(1), Value::int32(2));
+        assert_eq!(is_surely_equal(one, one), Some(true));
+        assert_eq!(is_surely_equal(one, two), Some(false));
+        assert_eq!(is_surely_equal(Value::NIL, Value::NIL), Some(true));
+        assert_eq!(is_surely_equal(Value::NIL, Value::FALSE), Some(false));
+        assert_eq!(is_surely_equal(Value::TRUE, one), Some(false));
+        let nan = Value::float(f64::NAN);
+        assert_eq!(is_surely_equal(nan, nan), None);
+        assert_eq!(is_surely_equal(one, Value::float(1.0)), None);
+    }
+}
