@@ -6,7 +6,7 @@
 mod methods;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
-use gcrucible_heap::{Checks, Kind, Value};
+use gcrucible_heap::{Checks, Kind, NeedsMemory, Value};
 
 use crate::display::write_display;
 use crate::interpreter::{Context, Made, Safepoint, Stop};
@@ -39,7 +39,8 @@ impl<'p, C: Checks> Context<'p, C> {
                     if index > 0 {
                         line.push(' ');
                     }
-                    write_display(&self.m, self.program.program(), arg(index), &mut line);
+                    let program = self.program.program();
+                    write_display(&self.m, program, arg(index), &mut line, usize::MAX);
                 }
                 printed.push(line);
                 done(Value::NIL)
@@ -94,10 +95,22 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(crate) fn concat(&self, registers: Registers<'_, C>, first: Reg, count: u8) -> Made<'p> {
         let mut text = String::new();
         for slot in registers.range(first, usize::from(count)) {
-            let value = self.m.load_root(slot);
-            write_display(&self.m, self.program.program(), value, &mut text);
+            self.append(self.m.load_root(slot), &mut text)?;
         }
         Ok(self.m.string(&text)?)
+    }
+
+    /// Appends a display text to what is to become a string. Text that no string of this
+    /// heap could hold is given up: it would take the process's memory, not the heap's.
+    fn append(&self, value: Value<'p>, text: &mut String) -> Result<(), NeedsMemory> {
+        let most = self.text_bytes_max;
+        write_display(&self.m, self.program.program(), value, text, most);
+        if text.len() <= most {
+            return Ok(());
+        }
+        Err(NeedsMemory {
+            words: u32::try_from(text.len() / 8).unwrap_or(u32::MAX),
+        })
     }
 
     /// The length of what has one.

@@ -11,27 +11,41 @@ const LEVELS_SHOWN: u32 = 3;
 /// The display text of a value.
 pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Value<'p>) -> String {
     let mut text = String::new();
-    write_display(m, program, value, &mut text);
+    write_display(m, program, value, &mut text, usize::MAX);
     text
 }
 
-/// Appends the display text of a value.
+/// Appends the display text of a value. Soon after `out` has grown beyond `most` bytes it
+/// gives up: shared parts show again and again, so a small value can have a text of any
+/// size.
 pub(crate) fn write_display<'p, C: Checks>(
     m: &Mutator<'p, C>,
     program: &Program,
     value: Value<'p>,
     out: &mut String,
+    most: usize,
 ) {
-    Display { m, program, out }.value(value, 0);
+    let mut display = Display {
+        m,
+        program,
+        out,
+        most,
+    };
+    display.value(value, 0);
 }
 
 struct Display<'a, 'p, C: Checks> {
     m: &'a Mutator<'p, C>,
     program: &'a Program,
     out: &'a mut String,
+    most: usize,
 }
 
 impl<'p, C: Checks> Display<'_, 'p, C> {
+    fn is_full(&self) -> bool {
+        self.out.len() > self.most
+    }
+
     fn text(&mut self, text: &str) {
         self.out.push_str(text);
     }
@@ -93,6 +107,9 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         self.text("[");
         let mut index = 0;
         while let Some(element) = self.m.array_get(array, index) {
+            if self.is_full() {
+                return;
+            }
             if index > 0 {
                 self.text(", ");
             }
@@ -110,6 +127,9 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         let mut position = 0;
         let mut is_first = true;
         while let Some((next, key, value)) = self.m.map_next(map, position) {
+            if self.is_full() {
+                return;
+            }
             if !is_first {
                 self.text(", ");
             }
@@ -136,6 +156,9 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         }
         self.text(" { ");
         for (index, field) in class.fields.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             if index > 0 {
                 self.text(", ");
             }

@@ -34,6 +34,8 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) exchange: &'p Slot,
     pub(crate) max_frames: usize,
     pub(crate) is_cancel_requested: bool,
+    /// The longest text that could become a string of this heap, in bytes.
+    pub(crate) text_bytes_max: usize,
 }
 
 /// Why an instruction did not simply end.

@@ -177,6 +177,8 @@ impl Vm {
                 exchange: &self.exchange,
                 max_frames: self.max_frames,
                 is_cancel_requested: input.cancel_requested,
+                text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
+                    .unwrap_or(usize::MAX),
             },
             state,
             left: input.fuel,

@@ -3,7 +3,6 @@
 use gcrucible_bytecode::{ErrorKind, Method, Reg};
 use gcrucible_heap::{Checks, Kind, Slot, Value};
 
-use crate::display::write_display;
 use crate::interpreter::{Context, Made, Stop, key};
 use crate::stack::Registers;
 
@@ -178,7 +177,7 @@ impl<'p, C: Checks> Context<'p, C> {
             if index > 0 {
                 text.push_str(separator);
             }
-            write_display(&self.m, self.program.program(), element, &mut text);
+            self.append(element, &mut text)?;
         }
         Ok(self.m.string(&text)?)
     }

@@ -133,3 +133,27 @@ fn a_refused_key_after_others_ends_even_if_every_allocation_collects() {
         assert_eq!(run(text, &Setup::with_modes(modes)).result, "InvalidKey");
     }
 }
+
+#[test]
+fn a_text_that_no_string_could_hold_is_given_up() {
+    let text = r#"
+        fn main() {
+          let s = "0123456789abcdef"
+          for i in 0..8 { s = s + s }
+          let a = []
+          for i in 0..1000 { a.push(s) }
+          let b = []
+          for i in 0..1000 { b.push(a) }
+          let kinds = []
+          try { str([b]) } catch e { kinds.push(e.kind) }
+          try { b.join(s) } catch e { kinds.push(e.kind) }
+          try { return "${b}" } catch e { kinds.push(e.kind) }
+          return kinds
+        }
+    "#;
+    let output = run(text, &Setup::default());
+    assert_eq!(
+        output.result,
+        "[\"OutOfMemory\", \"OutOfMemory\", \"OutOfMemory\"]"
+    );
+}
