@@ -12,10 +12,11 @@
 //!        ├─ tasks      frames, handlers, completions   task.rs
 //!        ├─ futures    states, payloads                model.rs
 //!        └─ step       one instruction                 machine.rs, operators.rs,
-//!                                                      builtins.rs, methods.rs
+//!                                                      calls.rs, builtins.rs, methods.rs
 //! ```
 
 mod builtins;
+mod calls;
 mod display;
 mod dump;
 mod machine;

@@ -229,10 +229,37 @@ mod tests {
             let (module, _) = programs(&scenario);
             compiled(module);
             assert!(
-                length > 0 || module.statement_count() < 12,
+                length > 0 || module.statement_count() < 16,
                 "{}",
                 module.render()
             );
+        }
+    }
+
+    #[test]
+    fn a_fuzzers_bytes_give_programs() {
+        let bytes: Vec<u8> = (0..3000u32).map(|n| (n * 73 % 241) as u8).collect();
+        let mut input = arbitrary::Unstructured::new(&bytes);
+        let scenario = generate(&mut input, None, &Mix::default());
+        compiled(programs(&scenario).0);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            cases: 64,
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        #[test]
+        fn any_bytes_give_programs_that_end(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)
+        ) {
+            let scenario = generate(&mut ByteChoices::new(&bytes), None, &Mix::default());
+            let (program, drive) = driven(&scenario, bytes.len() as u64);
+            assert!(drive.quiescent);
+            let checked = matches_reference::check(&program, &drive.events, LIMITS.model);
+            assert!(checked.is_ok(), "{checked:?}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! One instruction.
 
-use gcrucible_bytecode::{Capture, ErrorKind, Op, Reg};
+use gcrucible_bytecode::{ErrorKind, Op, Reg};
 
-use super::model::{Model, ModelFuture};
+use super::model::Model;
 use super::task::{Completion, Frame, Handler, Task};
-use super::value::{Object, ObjectId, Value};
+use super::value::{Object, Value};
 use crate::executor::graph::FutureState;
 use crate::executor::trace::SliceEnd;
 
@@ -372,102 +372,6 @@ impl Model<'_> {
         }
         Ok(Flow::Next)
     }
-
-    /// The closure of a function without captures.
-    fn function(&mut self, function: u16) -> Value {
-        let made = self.functions[usize::from(function)];
-        let closure = made.unwrap_or_else(|| self.store.make(Object::Closure(function, vec![])));
-        self.functions[usize::from(function)] = Some(closure);
-        Value::Object(closure)
-    }
-
-    fn new_closure(&mut self, task: &Task, function: u16) -> Outcome<Value> {
-        let captures = &self.program.functions[usize::from(function)].captures;
-        let mut cells = Vec::with_capacity(captures.len());
-        for capture in captures {
-            cells.push(match *capture {
-                Capture::Register(register) => self.cell(get(task, register))?,
-                Capture::Outer(index) => self.capture(task, index)?,
-            });
-        }
-        Ok(self.store.value(Object::Closure(function, cells)))
-    }
-
-    fn cell(&self, value: Value) -> Outcome<ObjectId> {
-        match value {
-            Value::Object(id) if matches!(self.store.get(id), Object::Cell(_)) => Ok(id),
-            _ => Err(ErrorKind::Internal.into()),
-        }
-    }
-
-    fn capture(&self, task: &Task, index: u8) -> Outcome<ObjectId> {
-        let closure = task.frames.last().and_then(|frame| frame.closure);
-        match closure.map(|closure| self.store.get(closure)) {
-            Some(Object::Closure(_, cells)) => cells
-                .get(usize::from(index))
-                .copied()
-                .ok_or(ErrorKind::Internal.into()),
-            _ => Err(ErrorKind::Internal.into()),
-        }
-    }
-
-    fn load_cell(&self, cell: ObjectId) -> Outcome<Value> {
-        match self.store.get(cell) {
-            Object::Cell(value) => Ok(*value),
-            _ => Err(ErrorKind::Internal.into()),
-        }
-    }
-
-    fn store_cell(&mut self, cell: ObjectId, value: Value) -> Outcome<()> {
-        match self.store.get_mut(cell) {
-            Object::Cell(held) => {
-                *held = value;
-                Ok(())
-            }
-            _ => Err(ErrorKind::Internal.into()),
-        }
-    }
-
-    /// Calls a closure; the result will come to `base`.
-    pub(super) fn enter(
-        &mut self,
-        task: &Task,
-        base: Reg,
-        closure: Value,
-        arguments: &[Value],
-    ) -> Outcome<Flow> {
-        let callee = self.frame_of(closure, arguments)?;
-        if task.frames.len() >= self.limits.max_frames {
-            return Err(ErrorKind::StackOverflow.into());
-        }
-        Ok(Flow::Enter(Frame {
-            result: base,
-            ..callee
-        }))
-    }
-
-    fn spawn(&mut self, closure: Value, arguments: &[Value]) -> Outcome<Value> {
-        let body = self.frame_of(closure, arguments)?;
-        let id = self.futures.len() as u64 + 1;
-        let runner = self.next_task();
-        self.futures.push(ModelFuture {
-            runner,
-            state: FutureState::Pending,
-            payload: Value::Nil,
-        });
-        self.add_task(Task {
-            future: Some(id),
-            ..Task::of(body)
-        });
-        Ok(self.store.value(Object::Future(id)))
-    }
-
-    fn future_id(&self, value: Value) -> Outcome<u64> {
-        match self.store.object(value) {
-            Some(Object::Future(id)) => Ok(*id),
-            _ => Err(ErrorKind::TypeError.into()),
-        }
-    }
 }
 
 fn frame(task: &mut Task) -> &mut Frame {
@@ -476,7 +380,7 @@ fn frame(task: &mut Task) -> &mut Frame {
         .expect("a task that runs has a frame")
 }
 
-fn get(task: &Task, register: Reg) -> Value {
+pub(super) fn get(task: &Task, register: Reg) -> Value {
     let frame = task.frames.last().expect("a task that runs has a frame");
     frame.registers[usize::from(register)]
 }

@@ -14,9 +14,10 @@ mod name;
 mod reductions;
 mod render;
 mod repair;
+mod walk;
 
 pub use name::{Name, Stem};
-pub use reductions::Reductions;
+pub use reductions::{Place, Reductions};
 
 use gcrucible_bytecode::{Builtin, Method};
 use serde::{Deserialize, Serialize};
@@ -238,16 +239,16 @@ impl Module {
     /// classes themselves do not count.
     pub fn statement_count(&self) -> usize {
         self.globals.len()
-            + count(&self.top_level)
+            + walk::count(&self.top_level)
             + self
                 .globals
                 .iter()
-                .map(|global| count_inside(&global.value))
+                .map(|global| walk::count_inside(&global.value))
                 .sum::<usize>()
             + self
                 .functions
                 .iter()
-                .map(|function| count(&function.body))
+                .map(|function| walk::count(&function.body))
                 .sum::<usize>()
     }
 
@@ -255,7 +256,12 @@ impl Module {
     /// does; each has fewer statements, expressions or declarations, or simpler ones, so
     /// that taking any of them again and again ends.
     pub fn reductions(&self) -> Reductions<'_> {
-        Reductions::of(self)
+        Reductions::from(self, Place::default())
+    }
+
+    /// The same, from a place on that the reductions of a larger module had reached.
+    pub fn reductions_from(&self, place: Place) -> Reductions<'_> {
+        Reductions::from(self, place)
     }
 
     /// Makes a module compile whatever was removed from it: names that nothing declares
@@ -311,108 +317,6 @@ impl Expr {
         Expr::Field(Box::new(object), field)
     }
 }
-
-/// Statements of a block, nested ones included.
-fn count(block: &[Stmt]) -> usize {
-    let mut total = block.len();
-    for stmt in block {
-        stmt.each_block(&mut |block| total += count(block));
-        stmt.each_expr(&mut |expr| total += count_inside(expr));
-    }
-    total
-}
-
-/// Statements of the closures inside an expression.
-fn count_inside(expr: &Expr) -> usize {
-    let mut total = match expr {
-        Expr::Lambda(_, body) => count(body),
-        _ => 0,
-    };
-    expr.each_part(&mut |part| total += count_inside(part));
-    total
-}
-
-macro_rules! walks {
-    ($blocks:ident, $exprs:ident, $parts:ident, $iter:ident, $($mutable:tt)?) => {
-        impl Stmt {
-            /// Visits the blocks directly inside, in order.
-            pub(crate) fn $blocks(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Vec<Stmt>)) {
-                match self {
-                    Stmt::If(_, then, otherwise) => {
-                        visit(then);
-                        visit(otherwise);
-                    }
-                    Stmt::Repeat { body, .. } | Stmt::For { body, .. } => visit(body),
-                    Stmt::Try { body, catch, finally } => {
-                        visit(body);
-                        if let Some((_, handler)) = catch {
-                            visit(handler);
-                        }
-                        if let Some(finally) = finally {
-                            visit(finally);
-                        }
-                    }
-                    Stmt::Let(..) | Stmt::Const(..) | Stmt::Assign(..) | Stmt::Update(..)
-                    | Stmt::Expr(_) | Stmt::Break | Stmt::Continue | Stmt::Return(_)
-                    | Stmt::Throw(_) | Stmt::Cancel(_) => {}
-                }
-            }
-
-            /// Visits the expressions directly inside, in order.
-            pub(crate) fn $exprs(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Expr)) {
-                match self {
-                    Stmt::Assign(target, value) | Stmt::Update(target, _, value) => {
-                        visit(target);
-                        visit(value);
-                    }
-                    Stmt::Let(_, value) | Stmt::Const(_, value) | Stmt::Expr(value)
-                    | Stmt::If(value, ..) | Stmt::Repeat { condition: value, .. }
-                    | Stmt::For { over: value, .. } | Stmt::Return(value) | Stmt::Throw(value)
-                    | Stmt::Cancel(value) => visit(value),
-                    Stmt::Break | Stmt::Continue | Stmt::Try { .. } => {}
-                }
-            }
-        }
-
-        impl Expr {
-            /// Visits the expressions directly inside, in order of evaluation. The body of
-            /// a closure is none of them.
-            pub(crate) fn $parts(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Expr)) {
-                match self {
-                    Expr::Nil | Expr::Bool(_) | Expr::Int(_) | Expr::Float(_) | Expr::Text(_)
-                    | Expr::Name(_) | Expr::Lambda(..) => {}
-                    Expr::Interpolation(parts) | Expr::Array(parts) | Expr::Builtin(_, parts) => {
-                        parts.$iter().for_each(visit);
-                    }
-                    Expr::Map(entries) => {
-                        for (key, value) in entries.$iter() {
-                            visit(key);
-                            visit(value);
-                        }
-                    }
-                    Expr::Range(first, second) | Expr::Binary(_, first, second)
-                    | Expr::Index(first, second) => {
-                        visit(first);
-                        visit(second);
-                    }
-                    Expr::Instance(_, fields) => {
-                        fields.$iter().for_each(|(_, value)| visit(value));
-                    }
-                    Expr::Neg(operand) | Expr::Not(operand) | Expr::Field(operand, _)
-                    | Expr::Await(operand) => visit(operand),
-                    Expr::Call(callee, arguments) | Expr::CallField(callee, _, arguments)
-                    | Expr::Method(callee, _, arguments) | Expr::Spawn(callee, arguments) => {
-                        visit(callee);
-                        arguments.$iter().for_each(visit);
-                    }
-                }
-            }
-        }
-    };
-}
-
-walks!(each_block, each_expr, each_part, iter,);
-walks!(each_block_mut, each_expr_mut, each_part_mut, iter_mut, mut);
 
 #[cfg(test)]
 mod tests;

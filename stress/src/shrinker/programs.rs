@@ -2,6 +2,7 @@
 
 use super::Search;
 use crate::cli::exit::Refusal;
+use crate::scenario::program::Place;
 use crate::scenario::{Body, HostEvent, ModuleSource, Scenario};
 
 impl Search<'_, '_> {
@@ -15,7 +16,7 @@ impl Search<'_, '_> {
 
     /// Takes the first of the module's reductions that still fails, again and again.
     fn reduce_module(&mut self) -> Result<(), Refusal> {
-        let mut skip = 0;
+        let mut start = Place::default();
         'smaller: while !self.is_spent() {
             let Body::Programs(programs) = &self.best.body else {
                 return Ok(());
@@ -24,19 +25,25 @@ impl Search<'_, '_> {
                 return Ok(());
             };
             let module = module.clone();
-            let count = module.reductions().count();
             // Those before the last success failed a moment ago, on a module that was
             // hardly larger: try them last.
-            let order = (skip.min(count)..count).chain(0..skip.min(count));
-            let reductions: Vec<_> = module.reductions().collect();
-            for at in order {
-                let mut scenario = self.best.clone();
-                if let Body::Programs(programs) = &mut scenario.body {
-                    programs.entry = ModuleSource::Tree(reductions[at].clone());
-                }
-                if self.propose(scenario)? {
-                    skip = at;
-                    continue 'smaller;
+            for is_first_half in [true, false] {
+                let mut reductions = match is_first_half {
+                    true => module.reductions_from(start),
+                    false => module.reductions(),
+                };
+                while let Some(smaller) = reductions.next() {
+                    if !is_first_half && reductions.place() >= start {
+                        return Ok(());
+                    }
+                    let mut scenario = self.best.clone();
+                    if let Body::Programs(programs) = &mut scenario.body {
+                        programs.entry = ModuleSource::Tree(smaller);
+                    }
+                    if self.propose(scenario)? {
+                        start = reductions.place();
+                        continue 'smaller;
+                    }
                 }
             }
             return Ok(());

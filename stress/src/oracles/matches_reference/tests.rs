@@ -1,9 +1,11 @@
 //! Each claim fails when its event is wrong.
 
+use gcrucible_bytecode::ErrorKind;
 use gcrucible_frontend::{Source, compile};
 
 use super::*;
 use crate::executor::graph::GraphValue;
+use crate::executor::trace::Outcome;
 use crate::generator::choices::SeededChoices;
 use crate::reference::self_driver::{DriveLimits, drive};
 use crate::scenario::HostEvent;

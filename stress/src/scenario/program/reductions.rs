@@ -4,25 +4,39 @@
 //! go from what loses most to what loses least; within a stage a cursor goes over the
 //! nodes (functions, blocks, statements, expressions) and each node's edits.
 
+use super::walk::{each_block, each_expr};
 use super::{Expr, Function, Module, Stmt};
 
 /// Smaller modules; made by [`Module::reductions`].
 #[derive(Clone, Debug)]
 pub struct Reductions<'a> {
     module: &'a Module,
+    /// Of the next candidate.
+    next: Place,
+    /// Of the last one.
+    place: Place,
+}
+
+/// Where a candidate stands among all: which edit of which node it makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
     stage: usize,
     node: usize,
     edit: usize,
 }
 
 impl<'a> Reductions<'a> {
-    pub(super) fn of(module: &'a Module) -> Self {
+    pub(super) fn from(module: &'a Module, place: Place) -> Self {
         Self {
             module,
-            stage: 0,
-            node: 0,
-            edit: 0,
+            next: place,
+            place,
         }
+    }
+
+    /// The place of the candidate given last.
+    pub fn place(&self) -> Place {
+        self.place
     }
 }
 
@@ -30,11 +44,13 @@ impl Iterator for Reductions<'_> {
     type Item = Module;
 
     fn next(&mut self) -> Option<Module> {
-        while let Some(stage) = STAGES.get(self.stage) {
+        while let Some(stage) = STAGES.get(self.next.stage) {
+            let Place { node, edit, .. } = self.next;
             let mut smaller = self.module.clone();
-            match stage(&mut smaller, self.node, self.edit) {
+            match stage(&mut smaller, node, edit) {
                 Edit::Done => {
-                    self.edit += 1;
+                    self.place = self.next;
+                    self.next.edit += 1;
                     smaller.repair();
                     // The repair may have put back what the edit took away.
                     if smaller != *self.module {
@@ -42,13 +58,17 @@ impl Iterator for Reductions<'_> {
                     }
                 }
                 Edit::NoMoreHere => {
-                    self.node += 1;
-                    self.edit = 0;
+                    self.next = Place {
+                        node: node + 1,
+                        edit: 0,
+                        ..self.next
+                    }
                 }
                 Edit::NoMoreNodes => {
-                    self.stage += 1;
-                    self.node = 0;
-                    self.edit = 0;
+                    self.next = Place {
+                        stage: self.next.stage + 1,
+                        ..Place::default()
+                    };
                 }
             }
         }
@@ -137,19 +157,22 @@ fn drop_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
     })
 }
 
-/// Puts each block of a statement in the statement's place.
+/// Puts each block of a statement, or the body of a closure in it, in the statement's
+/// place.
 fn unwrap_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
     at_block(module, node, &mut |block| {
         let mut rest = edit;
         for at in 0..block.len() {
             let mut inner = None;
-            block[at].each_block_mut(&mut |body| {
+            let mut take = |body: &mut Vec<Stmt>| {
                 if rest == 0 && inner.is_none() {
                     inner = Some(std::mem::take(body));
                 } else {
                     rest = rest.saturating_sub(1);
                 }
-            });
+            };
+            block[at].each_block_mut(&mut take);
+            block[at].each_expr_mut(&mut |expr| closures(expr, &mut take));
             if let Some(inner) = inner {
                 block.splice(at..=at, inner);
                 return Edit::Done;
@@ -157,6 +180,14 @@ fn unwrap_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
         }
         Edit::NoMoreHere
     })
+}
+
+/// Visits the bodies of the closures in an expression, not those within other closures.
+fn closures(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>)) {
+    match expr {
+        Expr::Lambda(_, body) => visit(body),
+        _ => expr.each_part_mut(&mut |part| closures(part, visit)),
+    }
 }
 
 fn simplify_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
@@ -213,6 +244,19 @@ fn simpler_statements(stmt: &Stmt) -> Vec<Stmt> {
                 }
             }
             simpler.dedup();
+        }
+        Stmt::For {
+            name,
+            over,
+            limit: Some((counter, rounds)),
+            body,
+        } if *rounds > 1 => {
+            simpler.push(Stmt::For {
+                name: *name,
+                over: over.clone(),
+                limit: Some((*counter, rounds / 2)),
+                body: body.clone(),
+            });
         }
         Stmt::Let(_, value) | Stmt::Assign(_, value) | Stmt::Update(_, _, value) => {
             if matches!(value, Expr::Call(..) | Expr::Await(_) | Expr::Spawn(..)) {
@@ -354,80 +398,4 @@ fn at_block(
         true
     });
     outcome
-}
-
-/// Visits all blocks, outer ones first, until a visit says that it was the last.
-fn each_block(module: &mut Module, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
-    let Module {
-        functions,
-        globals,
-        top_level,
-        ..
-    } = module;
-    functions
-        .iter_mut()
-        .any(|function| block_walk(&mut function.body, visit))
-        || globals
-            .iter_mut()
-            .any(|global| blocks_in_expr(&mut global.value, visit))
-        || block_walk(top_level, visit)
-}
-
-fn block_walk(block: &mut Vec<Stmt>, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
-    if visit(block) {
-        return true;
-    }
-    block.iter_mut().any(|stmt| {
-        let mut over = false;
-        stmt.each_expr_mut(&mut |expr| over = over || blocks_in_expr(expr, visit));
-        stmt.each_block_mut(&mut |block| over = over || block_walk(block, visit));
-        over
-    })
-}
-
-fn blocks_in_expr(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
-    let mut over = false;
-    if let Expr::Lambda(_, body) = expr {
-        over = block_walk(body, visit);
-    }
-    expr.each_part_mut(&mut |part| over = over || blocks_in_expr(part, visit));
-    over
-}
-
-/// Visits all expressions, outer ones first, until a visit says that it was the last.
-fn each_expr(module: &mut Module, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
-    let Module {
-        functions,
-        globals,
-        top_level,
-        ..
-    } = module;
-    functions
-        .iter_mut()
-        .any(|function| exprs_in_block(&mut function.body, visit))
-        || globals
-            .iter_mut()
-            .any(|global| expr_walk(&mut global.value, visit))
-        || exprs_in_block(top_level, visit)
-}
-
-fn exprs_in_block(block: &mut [Stmt], visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
-    block.iter_mut().any(|stmt| {
-        let mut over = false;
-        stmt.each_expr_mut(&mut |expr| over = over || expr_walk(expr, visit));
-        stmt.each_block_mut(&mut |block| over = over || exprs_in_block(block, visit));
-        over
-    })
-}
-
-fn expr_walk(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
-    if visit(expr) {
-        return true;
-    }
-    let mut over = false;
-    if let Expr::Lambda(_, body) = expr {
-        over = exprs_in_block(body, visit);
-    }
-    expr.each_part_mut(&mut |part| over = over || expr_walk(part, visit));
-    over
 }

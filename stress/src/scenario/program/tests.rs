@@ -129,6 +129,16 @@ fn taking_reductions_ends_with_an_empty_module() {
 }
 
 #[test]
+fn reductions_go_on_from_a_place() {
+    let module = generated(70);
+    let mut reductions = module.reductions();
+    let last = reductions.by_ref().nth(30).unwrap();
+    let again = module.reductions_from(reductions.place());
+    assert_eq!(again.clone().next(), Some(last));
+    assert!(again.skip(1).eq(reductions));
+}
+
+#[test]
 fn repair_replaces_what_is_not_there() {
     let mut module = Module {
         functions: vec![Function {
