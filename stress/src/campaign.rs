@@ -29,3 +29,4 @@ pub mod totals;
 pub mod trial;
 pub mod vacuity;
 pub mod worker;
+pub mod zoo;

@@ -12,6 +12,7 @@ mod run;
 mod shrink;
 mod target;
 pub mod values;
+mod zoo;
 
 use std::io::Write as _;
 
@@ -43,6 +44,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Make a failing scenario small.
     Shrink(shrink::ShrinkArgs),
+    /// Look for each seeded bug, and measure how fast it is found.
+    Zoo(zoo::ZooArgs),
     /// List lanes, strategies, heap modes, oracles, invariants and seeded bugs.
     List(list::ListArgs),
     /// Merge the results of a campaign's shards.
@@ -54,6 +57,9 @@ enum Command {
     /// A worker process of a campaign.
     #[command(hide = true)]
     Worker(WorkerArgs),
+    /// Hash the stream of scenarios of a seed.
+    #[command(hide = true)]
+    StreamHash(zoo::StreamHashArgs),
 }
 
 /// Runs the command line of this process.
@@ -80,11 +86,13 @@ fn dispatch(command: Command) -> Result<Exit, Refusal> {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Shrink(args) => shrink::shrink(&args),
+        Command::Zoo(args) => zoo::zoo(&args),
         Command::List(args) => list::list(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Keep(args) => keep::keep(&args),
         Command::ImportFuzz(args) => import_fuzz::import_fuzz(&args),
         Command::Worker(args) => worker::serve(&args, &BuiltLanes),
+        Command::StreamHash(args) => zoo::stream_hash(&args),
     }
 }
 

@@ -92,9 +92,20 @@ pub fn shrink(
         started_ms: clock::monotonic_ms(),
     };
     search.record_schedule()?;
-    while search.round()? {}
+    // A rewritten schedule may give the other passes something to do, and they it.
+    for _ in 0..REWRITES_MAX {
+        while search.round()? {}
+        let before = search.best.clone();
+        search.rewrite_schedule()?;
+        if search.best == before || search.is_spent() {
+            break;
+        }
+    }
     search.finish(scenario).map(Some)
 }
+
+/// How often the schedule is written anew at most.
+const REWRITES_MAX: usize = 6;
 
 /// Whether two failures are of the same check.
 pub fn is_same_check(one: &Failure, other: &Failure) -> bool {
@@ -124,17 +135,21 @@ impl Search<'_, '_> {
         if self.is_spent() || scenario == self.best {
             return Ok(false);
         }
+        self.accept(scenario, ReplayMode::Lenient)
+    }
+
+    /// Makes the scenario the best one if it fails the same check.
+    fn accept(&mut self, scenario: Scenario, mode: ReplayMode) -> Result<bool, Refusal> {
         self.runs += 1;
         // Decisions are recorded each time: passes over the schedule build on them.
-        let verdict = (self.run)(&scenario, true, ReplayMode::Lenient)?;
-        let fails = verdict
-            .failure
-            .as_ref()
-            .is_some_and(|f| is_same_check(f, &self.wanted));
+        let verdict = (self.run)(&scenario, true, mode)?;
+        let failure = verdict.failure.as_ref();
+        let fails = verdict.diverged.is_none()
+            && failure.is_some_and(|failure| is_same_check(failure, &self.wanted));
         if fails {
+            self.steps += u32::from(scenario != self.best);
             self.best = scenario;
             self.verdict = verdict;
-            self.steps += 1;
         }
         Ok(fails)
     }

@@ -46,6 +46,7 @@ pub fn file_all(
     dir: &Path,
     setup: &WorkerSetup,
     watchdog_ms: u64,
+    shrinks: bool,
     runner: &dyn LaneRunner,
     progress: &Progress,
 ) -> Result<BTreeMap<String, Filed>, Refusal> {
@@ -78,7 +79,7 @@ pub fn file_all(
             before: None,
             after: None,
         };
-        if number < SHRUNK_MAX {
+        if shrinks && number < SHRUNK_MAX {
             progress.stage(&format!("shrinking {id}"));
             shrink_one(
                 plan,
@@ -109,6 +110,13 @@ pub fn file_all(
 struct Note {
     scenario: String,
     filed: Filed,
+}
+
+/// The files of a finding in a campaign's folder.
+pub fn read_filed(dir: &Path, id: &str) -> Option<Filed> {
+    let path = dir.join("findings").join(format!("{id}.json"));
+    let note: Note = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    Some(note.filed)
 }
 
 fn read_note(path: &Path, failure: &Failure, scenario: &Scenario) -> Option<Filed> {

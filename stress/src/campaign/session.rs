@@ -33,6 +33,8 @@ pub struct SessionOptions {
     pub require_pairs: bool,
     /// Findings that are known and not fatal.
     pub known: Vec<Failure>,
+    /// Make findings small.
+    pub shrinks: bool,
     /// Wall-clock milliseconds after which a scenario hangs.
     pub watchdog_ms: u64,
     /// Resident bytes after which a worker is killed.
@@ -47,6 +49,7 @@ impl Default for SessionOptions {
             is_silent: false,
             require_pairs: false,
             known: Vec::new(),
+            shrinks: true,
             watchdog_ms: 10_000,
             memory_bytes: 2 << 30,
         }
@@ -248,6 +251,7 @@ impl Session {
             &self.dir,
             &labour.setup,
             labour.watchdog_ms,
+            options.shrinks,
             runner,
             &progress,
         )?;

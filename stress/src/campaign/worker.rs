@@ -33,8 +33,6 @@ pub enum Command {
     Canary(Lane),
     /// Run one scenario.
     Try(Box<Attempt>),
-    /// Hash the texts of the first so many scenarios of a lane.
-    StreamHash(Lane, u64),
 }
 
 /// Scenarios of one lane, by position within the shard.
@@ -72,8 +70,6 @@ pub enum Reply {
     Canary(Option<Failure>),
     /// How the scenario went.
     Tried(Box<Verdict>),
-    /// The hash.
-    StreamHash(u64),
     /// The command makes no sense to this worker.
     Refused(String),
 }
@@ -171,7 +167,11 @@ pub fn serve(args: &WorkerArgs, runner: &dyn LaneRunner) -> Result<Exit, Refusal
     Ok(Exit::Clean)
 }
 
-fn die_with_parent(parent: i32) -> Result<(), Refusal> {
+/// Binds this process's life to its parent's, and bounds what it may use.
+///
+/// # Errors
+/// The parent is gone already, or the system refuses.
+pub fn die_with_parent(parent: i32) -> Result<(), Refusal> {
     let broken = |what: &str, error: rustix::io::Errno| Refusal::broken(format!("{what}: {error}"));
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| broken("cannot bind the worker's life to its parent's", error))?;
@@ -220,10 +220,6 @@ impl Worker<'_> {
             Command::Canary(lane) => match (&self.plan, &self.source) {
                 (Some(_), Some(source)) => Reply::Canary(canary(source, self.runner, *lane)),
                 _ => Reply::Refused("a canary needs a plan".into()),
-            },
-            Command::StreamHash(lane, count) => match &self.source {
-                Some(source) => Reply::StreamHash(stream_hash(source, self.runner, *lane, *count)),
-                None => Reply::Refused("a stream needs a plan".into()),
             },
         }
     }
@@ -346,14 +342,6 @@ fn canary(source: &Source, runner: &dyn LaneRunner, lane: Lane) -> Option<Failur
     (0..CANARY_TRIES).find_map(|index| {
         let scenario = source.scenario(runner, lane, index);
         run_caught(runner, &scenario, &options).failure
-    })
-}
-
-/// A hash over the texts of a lane's first scenarios.
-fn stream_hash(source: &Source, runner: &dyn LaneRunner, lane: Lane, count: u64) -> u64 {
-    (0..count).fold(0, |hash: u64, index| {
-        let text = source.scenario(runner, lane, index).to_text();
-        hash.rotate_left(5) ^ super::journal::checksum(text.as_bytes())
     })
 }
 

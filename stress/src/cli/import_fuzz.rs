@@ -8,9 +8,8 @@ use super::exit::{Exit, Refusal};
 use super::say;
 use crate::campaign::build;
 use crate::campaign::journal::write_whole;
-use crate::generator::choices::ByteChoices;
-use crate::generator::{Mix, heap_ops, programs};
-use crate::scenario::Scenario;
+use crate::generator::{self, Mix};
+use crate::scenario::{Lane, Scenario};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -45,10 +44,9 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
             args.artifact.display()
         ))
     })?;
-    let mut choices = ByteChoices::new(&bytes);
     let mut scenario = match args.target {
-        Target::HeapOps => heap_ops::generate(&mut choices, None, &Mix::default()),
-        Target::ProgramRace => programs::generate(&mut choices, None, &Mix::default()),
+        Target::HeapOps => generator::from_fuzzer(Lane::HeapOps, &bytes, &Mix::default()),
+        Target::ProgramRace => generator::from_fuzzer(Lane::Programs, &bytes, &Mix::default()),
         Target::ScenarioText => {
             let text = String::from_utf8_lossy(&bytes);
             Scenario::from_text(&text)

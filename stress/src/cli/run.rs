@@ -16,6 +16,7 @@ use crate::campaign::findings::read_known;
 use crate::campaign::journal::write_whole;
 use crate::campaign::plan::{Limit, Plan};
 use crate::campaign::session::{Outcome, Session, SessionOptions, default_plan};
+use crate::campaign::worker::die_with_parent;
 use crate::executor::Advantages;
 use crate::lane::BuiltLanes;
 use crate::report::{junit, summary};
@@ -96,6 +97,12 @@ pub(super) struct RunArgs {
     #[arg(long, hide = true, value_parser = values::duration_ms,
           conflicts_with_all = ["time", "scenarios", "resume"])]
     cpu_time: Option<u64>,
+    /// Leave findings as large as they are.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Process id of the zoo; the campaign ends when its parent is another.
+    #[arg(long, hide = true)]
+    parent: Option<i32>,
     /// Take advantages of the harness away: schedule, modes, verifier, model.
     #[arg(long, value_name = "LIST", value_parser = without, conflicts_with = "resume")]
     without: Option<Advantages>,
@@ -124,6 +131,9 @@ pub(super) fn without(text: &str) -> Result<Advantages, String> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
+    if let Some(parent) = args.parent {
+        die_with_parent(parent)?;
+    }
     let session = prepare(args)?;
     // Signals from here on; before, Ctrl-C simply ends the process.
     let stop = catch_signals()?;
@@ -137,6 +147,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
             None => Vec::new(),
         },
         watchdog_ms: args.watchdog,
+        shrinks: !args.no_shrink,
         ..SessionOptions::default()
     };
     let plan = session.plan().clone();

@@ -275,6 +275,13 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
         .collect();
     table(&mut out, &lanes);
     render_pairs(&mut out, &summary.pairs);
+    if let Some(bug) = &plan.bug {
+        let (reached, triggered) = outcome.totals.switch;
+        let _ = writeln!(
+            out,
+            "seeded bug {bug}: reached {reached}, triggered {triggered}"
+        );
+    }
     for warning in vacuity::validity_warnings(&outcome.totals) {
         let _ = writeln!(out, "{warning}");
     }

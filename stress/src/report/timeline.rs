@@ -133,8 +133,8 @@ mod tests {
         assert!(rows[0].contains("│ host") && rows[0].contains("│ task 1"));
         assert!(rows[1].starts_with("    1 │ call main"));
         assert_eq!(rows[2], "    2 ═══ minor ═══");
-        let column = |row: &str, text: &str| row.chars().position(|c| text.starts_with(c));
-        assert_eq!(column(rows[3], "r"), column(rows[0], "t"));
+        let column = |row: &str, text: &str| row.find(text).map(|at| row[..at].chars().count());
+        assert_eq!(column(rows[3], "runs 3"), column(rows[0], "task 1"));
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub enum StrategyName {
     #[serde(rename = "urw")]
     Urw,
     /// Each ready actor in turn, one long slice each.
-    #[serde(rename = "round-robin")]
+    #[serde(rename = "round_robin")]
     RoundRobin,
 }
 

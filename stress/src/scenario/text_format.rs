@@ -308,6 +308,30 @@ mod tests {
     }
 
     #[test]
+    fn generated_scenarios_read_what_they_write() {
+        for lane in crate::scenario::Lane::BUILT {
+            for index in 0..300 {
+                let seed = crate::scenario::ScenarioSeed {
+                    lane,
+                    seed: 1,
+                    index,
+                };
+                let mut scenario = crate::generator::generate(seed, &Default::default());
+                scenario.origin.failure = Some(crate::oracles::failure::Failure {
+                    oracle: "a".into(),
+                    check: "b \"c\"".into(),
+                    site: "r#\"d\"# \\ ')".into(),
+                    message: "one (\n two: [\n  \"three\"".into(),
+                });
+                let text = scenario.to_text();
+                let read = Scenario::from_text(&text).unwrap_or_else(|e| panic!("{seed}: {e}"));
+                assert_eq!(read, scenario, "{seed}");
+                assert_eq!(read.to_text(), text, "{seed}");
+            }
+        }
+    }
+
+    #[test]
     fn operations_stand_on_lines_of_their_own() {
         let text = heap_ops().to_text();
         assert!(

@@ -2,14 +2,39 @@
 
 use super::Search;
 use crate::cli::exit::Refusal;
+use crate::executor::run::ReplayMode;
 use crate::scenario::{Decision, Scenario, Schedule};
 
 impl Search<'_, '_> {
     /// Drops decisions and collections and merges neighbouring slices of one actor.
     pub(super) fn shrink_schedule(&mut self) -> Result<(), Refusal> {
         self.drop_items(decisions, set_decisions)?;
-        self.simplify_items(decisions, set_decisions, without_collection)?;
+        self.simplify_items(decisions, set_decisions, simpler)?;
         self.merge_slices()
+    }
+
+    /// Writes the decisions as a strict replay needs them: with the sites at which they are
+    /// taken now, and no more of them than it takes to fail.
+    pub(super) fn rewrite_schedule(&mut self) -> Result<(), Refusal> {
+        /// Lists up to here are tried in each length.
+        const SHORT: usize = 64;
+        if !matches!(self.best.schedule, Schedule::Recorded(_)) {
+            return Ok(());
+        }
+        let taken = self.verdict.decisions.clone();
+        let least = decisions(&self.best).len().min(taken.len());
+        let lengths = (0..least.min(SHORT)).chain([least, taken.len()]);
+        for length in lengths {
+            let schedule = Schedule::Recorded(taken[..length].to_vec());
+            let scenario = Scenario {
+                schedule,
+                ..self.best.clone()
+            };
+            if self.accept(scenario, ReplayMode::Strict)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Makes one slice of two neighbouring ones of the same actor.
@@ -20,7 +45,7 @@ impl Search<'_, '_> {
             let (first, second) = (merged[at - 1], merged[at]);
             let same = first.site.actor == second.site.actor && second.collect.is_none();
             if same {
-                merged[at - 1].fuel = first.fuel.saturating_add(second.fuel);
+                merged[at - 1].fuel = first.fuel.saturating_add(second.fuel).min(LONG);
                 merged.remove(at);
                 let mut scenario = self.best.clone();
                 set_decisions(&mut scenario, merged);
@@ -45,12 +70,24 @@ fn set_decisions(scenario: &mut Scenario, decisions: Vec<Decision>) {
     scenario.schedule = Schedule::Recorded(decisions);
 }
 
-fn without_collection(decision: &Decision) -> Vec<Decision> {
-    match decision.collect {
-        Some(_) => vec![Decision {
+/// Instructions of a slice that ends by itself, in most programs.
+const LONG: u32 = 1_000_000;
+
+/// The decision without its collection, and with a slice that goes on as long as it can,
+/// which saves the switches that would follow.
+fn simpler(decision: &Decision) -> Vec<Decision> {
+    let mut simpler = Vec::new();
+    if decision.collect.is_some() {
+        simpler.push(Decision {
             collect: None,
             ..*decision
-        }],
-        None => Vec::new(),
+        });
     }
+    if (1..LONG).contains(&decision.fuel) {
+        simpler.push(Decision {
+            fuel: LONG,
+            ..*decision
+        });
+    }
+    simpler
 }

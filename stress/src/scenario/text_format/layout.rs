@@ -38,7 +38,10 @@ impl<'a> Tokens<'a> {
         let end = match first {
             '(' | ')' | '[' | ']' | '{' | '}' | ',' | ':' => 1,
             '"' => string_end(self.rest),
-            'r' if self.rest[1..].starts_with(['"', '#']) => raw_string_end(self.rest),
+            // Not `r#name`, an identifier that needs quoting.
+            'r' if self.rest[1..].trim_start_matches('#').starts_with('"') => {
+                raw_string_end(self.rest)
+            }
             '\'' => char_end(self.rest),
             _ => self
                 .rest
@@ -220,6 +223,11 @@ mod tests {
             "(\n    ops: [\n        A(1),\n    ],\n)\n"
         );
         assert_eq!(lay_out("(ops:[])", 80), "(ops: [])\n");
+    }
+
+    #[test]
+    fn raw_identifiers_are_words() {
+        assert_eq!(lay_out("(a: r#b-c,\n d: 1)", 80), "(a: r#b-c, d: 1)\n");
     }
 
     #[test]

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Kills a campaign's processes at random moments and resumes it after each kill. The ids of
+# its findings must equal those of an uninterrupted run, and no process may be left one second
+# after a kill of the campaign.
+#
+#   .ci/kill-resume.sh [KILLS=50] [SCENARIOS=40000] [BUG=B-03]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kills=${1:-50}
+scenarios=${2:-40000}
+bug=${3:-B-03}
+dir=$(mktemp -d)
+campaign=0
+trap 'kill -KILL "$campaign" 2>/dev/null || true; rm -rf "$dir"' EXIT
+RANDOM=20260131
+
+cargo build --quiet --profile campaign --package gcrucible-stress --bin crucible \
+    --features seeded-bugs --target-dir target/zoo
+crucible=target/zoo/campaign/crucible
+
+ids() {
+    python3 -c 'import json, sys
+summary = json.load(open(sys.argv[1]))
+print("\n".join(sorted(finding["id"] for finding in summary["findings"])))
+print("scenarios", sum(lane["scenarios"] for lane in summary["lanes"].values()))' "$1/summary.json"
+}
+
+# Campaign processes and workers whose command line names the folder.
+processes() {
+    pgrep -f -- "$dir/interrupted" || true
+}
+
+run=("$crucible" run --bug "$bug" --seed 7 --scenarios "$scenarios" --jobs 2 --no-shrink)
+"${run[@]}" --out "$dir/whole" >"$dir/whole.log" 2>&1 || [ $? -eq 1 ]
+
+start() {
+    if [ -e "$dir/interrupted/plan.json" ]; then
+        "$crucible" run --resume "$dir/interrupted" --jobs 2 --no-shrink >>"$dir/log" 2>&1 &
+    else
+        rm -rf "$dir/interrupted"
+        "${run[@]}" --out "$dir/interrupted" >>"$dir/log" 2>&1 &
+    fi
+    campaign=$!
+}
+
+start
+for ((n = 0; n < kills; n++)); do
+    sleep "0.$((RANDOM % 25 + 5))"
+    if ! kill -0 "$campaign" 2>/dev/null; then
+        echo "the campaign ended after $n of $kills kills; give it more scenarios" >&2
+        exit 1
+    fi
+    if ((n % 2)); then
+        kill -KILL "$campaign"
+        wait "$campaign" 2>/dev/null || true
+        sleep 1
+        left=$(processes)
+        if [ -n "$left" ]; then
+            echo "left one second after the campaign was killed: $left" >&2
+            exit 1
+        fi
+        start
+    else
+        worker=$(pgrep -P "$campaign" | shuf -n 1 || true)
+        [ -z "$worker" ] || kill -KILL "$worker" 2>/dev/null || true
+    fi
+done
+status=0
+wait "$campaign" || status=$?
+if [ "$status" -ne 1 ] && [ "$status" -ne 0 ]; then
+    echo "the campaign ended with exit code $status" >&2
+    tail -20 "$dir/log" >&2
+    exit 1
+fi
+
+if ! diff <(ids "$dir/whole") <(ids "$dir/interrupted"); then
+    echo "the findings differ from those of the uninterrupted run" >&2
+    exit 1
+fi
+echo "$kills kills, the same findings:"
+ids "$dir/interrupted"

@@ -1,0 +1,224 @@
+//! `crucible zoo`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gcrucible_platform::seeded_bugs::{self, Bug, BugKind};
+
+use super::exit::{Exit, Refusal};
+use super::values::Budget;
+use super::{bugs, complain, say, target, values};
+use crate::campaign::clock;
+use crate::campaign::journal::{checksum, write_json};
+use crate::campaign::zoo::{self, ADVANTAGES, Case, ZooPlan, quick, table};
+use crate::generator::Mix;
+use crate::lane::{BuiltLanes, LaneRunner};
+use crate::scenario::{Lane, ScenarioSeed};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo crucible zoo                        every bug, 5 seeds, 60 CPU seconds each
+  cargo crucible zoo B-03 B-20 --seeds 30
+  cargo crucible zoo --without all          what is each advantage of the harness worth?
+  cargo crucible zoo --quick                what CI runs
+
+Exit codes: 0 all found, 1 some missed, 4 the unchanged engine fails a scenario.")]
+pub(super) struct ZooArgs {
+    /// Bugs to look for, by id; all by default. B-04 stands for B-04a, B-04b, ….
+    #[arg(value_name = "BUG")]
+    bugs: Vec<String>,
+    /// Seeds for each bug: 1, 2, …, N.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// CPU time of one worker (60s), or scenarios of each lane (2000sc), for each seed.
+    #[arg(long, default_value = "60s")]
+    budget: Budget,
+    /// Also run with advantages taken away one at a time: schedule, modes, verifier, model,
+    /// or all of these.
+    #[arg(long, value_name = "LIST|all", value_parser = without)]
+    without: Option<Taken>,
+    /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine.
+    #[arg(long, conflicts_with_all = ["bugs", "seeds", "budget", "without"])]
+    quick: bool,
+    /// Folder for the results; target/crucible/zoo-<time> by default. It must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Hunts at a time; one for each core by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+/// Advantages to be taken away.
+#[derive(Clone, Debug)]
+struct Taken(Vec<&'static str>);
+
+fn without(text: &str) -> Result<Taken, String> {
+    if text == "all" {
+        return Ok(Taken(ADVANTAGES.to_vec()));
+    }
+    let names = text.split(',').map(|name| {
+        let known = ADVANTAGES.iter().find(|known| **known == name.trim());
+        known
+            .copied()
+            .ok_or_else(|| format!("expected all, or a list of {}", ADVANTAGES.join(", ")))
+    });
+    Ok(Taken(names.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
+    if seeded_bugs::COMPILED_IN {
+        return Err(Refusal::usage(
+            "this executable has the switches compiled in; expected the plain one, which builds \
+             the other itself",
+        ));
+    }
+    let cases = if args.quick {
+        quick::cases()
+    } else {
+        cases(args)?
+    };
+    let dir = args.out.clone().unwrap_or_else(|| {
+        PathBuf::from("target/crucible")
+            .join(format!("zoo-{}", clock::stamp(clock::since_epoch().0)))
+    });
+    prepare(&dir)?;
+    complain("building the engine with the seeded bugs");
+    let plan = ZooPlan {
+        cases,
+        without: args
+            .without
+            .as_ref()
+            .map(|taken| taken.0.clone())
+            .unwrap_or_default(),
+        jobs: args.jobs.map_or_else(
+            || std::thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        ),
+        dir,
+        seeded_program: bugs::build()?,
+        plain_program: target::own_program(),
+    };
+    let outcome = zoo::run(&plan, &mut |line| say(&format!("{line}\n")))?;
+    say(&table::footer(&outcome.records));
+    for path in &outcome.false_findings {
+        complain(&format!(
+            "HARNESS BROKEN: the unchanged engine fails {} too",
+            path.display()
+        ));
+    }
+    for lost in &outcome.lost_kills {
+        complain(lost);
+    }
+    let path = plan.dir.join("zoo.json");
+    write_json(&path, &outcome.records)
+        .map_err(|error| Refusal::broken(format!("cannot write {}: {error}", path.display())))?;
+    say(&format!("results in {}\n", plan.dir.display()));
+    Ok(outcome.exit())
+}
+
+fn cases(args: &ZooArgs) -> Result<Vec<Case>, Refusal> {
+    let mut bugs: Vec<Bug> = Vec::new();
+    for name in &args.bugs {
+        let named = Bug::named(name);
+        if named.is_empty() {
+            return Err(Refusal::usage(format!(
+                "`{name}` is no seeded bug; expected an id such as B-03 (`crucible list bugs`)"
+            )));
+        }
+        bugs.extend(named);
+    }
+    if args.bugs.is_empty() {
+        bugs = Bug::ALL.to_vec();
+    }
+    bugs.sort_unstable();
+    bugs.dedup();
+    if let Some(bug) = bugs.iter().find(|bug| bug.kind() == BugKind::Threads)
+        && !args.bugs.is_empty()
+    {
+        return Err(Refusal::usage(format!(
+            "{} shows only with real threads; expected a bug of the simulation",
+            bug.id()
+        )));
+    }
+    bugs.retain(|bug| bug.kind() == BugKind::Simulation);
+    let case = |bug| Case {
+        bug,
+        seeds: (1..=args.seeds).collect(),
+        budget: args.budget,
+        oracle: None,
+    };
+    Ok(bugs.into_iter().map(case).collect())
+}
+
+fn prepare(dir: &std::path::Path) -> Result<(), Refusal> {
+    let unusable = |error: std::io::Error| {
+        Refusal::usage(format!(
+            "cannot write to {}: {error}; expected a folder that is new or empty (--out DIR)",
+            dir.display()
+        ))
+    };
+    std::fs::create_dir_all(dir).map_err(unusable)?;
+    if std::fs::read_dir(dir).map_err(unusable)?.next().is_some() {
+        return Err(Refusal::usage(format!(
+            "{} is not empty; expected a new folder",
+            dir.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Scenarios of each lane that a stream's hash covers.
+const STREAM_LENGTH: u64 = 1000;
+
+#[derive(Debug, Args)]
+pub(super) struct StreamHashArgs {
+    #[arg(long, value_parser = values::seed)]
+    seed: u64,
+    #[arg(long, value_parser = values::bug)]
+    bug: Option<Bug>,
+}
+
+/// Prints a hash over the texts of the first scenarios of each lane.
+pub(super) fn stream_hash(args: &StreamHashArgs) -> Result<Exit, Refusal> {
+    if args.bug.is_some() && !seeded_bugs::COMPILED_IN {
+        return Err(Refusal::usage("this executable has no switches"));
+    }
+    seeded_bugs::activate(args.bug);
+    let hash = hash_of_streams(args.seed, STREAM_LENGTH);
+    say(&format!("{hash:016x}\n"));
+    Ok(Exit::Clean)
+}
+
+fn hash_of_streams(seed: u64, length: u64) -> u64 {
+    let seeds = Lane::BUILT
+        .into_iter()
+        .flat_map(|lane| (0..length).map(move |index| ScenarioSeed { lane, seed, index }));
+    seeds.fold(0, |hash: u64, seed| {
+        let text = BuiltLanes.generate(seed, &Mix::default()).to_text();
+        hash.rotate_left(5) ^ checksum(text.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_of_scenarios_does_not_depend_on_the_bug_that_is_on() {
+        let plain = hash_of_streams(1, 100);
+        for &bug in Bug::ALL {
+            seeded_bugs::activate(Some(bug));
+            assert_eq!(hash_of_streams(1, 100), plain, "{}", bug.id());
+        }
+        seeded_bugs::activate(None);
+        assert_ne!(hash_of_streams(2, 100), plain);
+    }
+
+    #[test]
+    fn the_quick_zoo_names_bugs_of_the_catalogue() {
+        for case in quick::cases() {
+            assert_eq!(case.bug.kind(), BugKind::Simulation);
+        }
+    }
+}
