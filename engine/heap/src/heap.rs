@@ -296,6 +296,11 @@ impl Heap {
         self.counters.cards_marked.get()
     }
 
+    /// Allocation buffers handed out so far.
+    pub fn tlab_refills(&self) -> u64 {
+        self.counters.tlab_refills.get()
+    }
+
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;

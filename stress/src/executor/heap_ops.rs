@@ -165,10 +165,14 @@ impl<'h, C: Checks> Run<'h, C> {
         for attempt in 0..3 {
             let heap = Arc::clone(self.heap);
             let permit = heap.try_shared().expect("nobody collects");
-            let marked = heap.cards_marked();
+            let before = (heap.cards_marked(), heap.tlab_refills());
             match self.perform(&permit, op) {
                 Ok(()) => {
-                    if heap.cards_marked() > marked {
+                    if heap.tlab_refills() > before.1 {
+                        self.pairs.event(WHOLE_HEAP - self.current as u64 - 1, EventKind::TlabRefill);
+                        self.event_on_register(op, EventKind::TlabRefill);
+                    }
+                    if heap.cards_marked() > before.0 {
                         self.event_on_register(op, EventKind::BarrierHit);
                     }
                     return Ok(());
@@ -575,14 +579,12 @@ impl<'h, C: Checks> Run<'h, C> {
                 message: format!("at {}: {violation}", self.op_name),
             });
         }
-        let event = match kind {
+        // A collection that makes objects old is that first of all.
+        self.pairs.event_on_all(match kind {
+            _ if report.promoted > 0 => EventKind::Promote,
             CollectionKind::Minor => EventKind::Minor,
             CollectionKind::Major => EventKind::Major,
-        };
-        self.pairs.event_on_all(event);
-        if report.promoted > 0 {
-            self.pairs.event_on_all(EventKind::Promote);
-        }
+        });
         if heap.debug().verify == VerifyLevel::Full {
             self.compare_all()?;
         }
@@ -765,6 +767,7 @@ impl<'h, C: Checks> Run<'h, C> {
             | HeapOp::Push(object, _)
             | HeapOp::Insert(object, ..)
             | HeapOp::MapSet(object, ..)
+            | HeapOp::FutureCreate(object)
             | HeapOp::FutureComplete(object, _) => object,
             _ => return self.pairs.event(WHOLE_HEAP, kind),
         };
@@ -816,9 +819,6 @@ impl<'h, C: Checks> Run<'h, C> {
                 || debug.kind == KindMode::Major
                 || debug.verify == VerifyLevel::Full,
         );
-        for _ in 0..stats.tlab_refills.min(1) {
-            self.pairs.event_on_all(EventKind::TlabRefill);
-        }
         self.report.pairs = self.pairs.take();
         self.report
     }

@@ -393,7 +393,8 @@ impl<'s> Run<'s> {
         if events.is_empty() {
             events = self.observer.take_events();
         }
-        let mut pairs = observer::pairs(&events, &self.host);
+        let heap_events = self.observer.take_heap_events();
+        let mut pairs = observer::pairs(&events, &self.host, &heap_events);
         self.report.pairs = pairs.take();
         observer::count(&events, &mut self.report.counters);
         self.report.counters.scenarios = 1;

@@ -115,9 +115,8 @@ impl HostScript {
                 self.call(engine, observer, *call, function, args);
             }
             HostEvent::CancelCall { call } => {
-                if engine.cancel_call(*call).is_ok() {
-                    self.note(observer, *call, EventKind::Cancel);
-                }
+                // An unknown or ended id is refused, which is all that can be seen of it.
+                let _ = engine.cancel_call(*call);
             }
             HostEvent::DropCall { call } => {
                 if let Some(handle) = self.calls.remove(call) {
@@ -156,7 +155,6 @@ impl HostScript {
     ) {
         match engine.start_call(call, function, args) {
             Ok(handle) => {
-                self.note(observer, call, EventKind::CallBegin);
                 self.calls.insert(call, handle);
             }
             Err(CallError::DuplicateCallId(call)) => observer.push(Event::CallRefused { call }),

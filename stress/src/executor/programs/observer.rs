@@ -37,7 +37,27 @@ struct State {
     instructions: u64,
     /// Parent and child of tasks spawned since they were last taken.
     spawned: Vec<(TaskId, TaskId)>,
+    /// What slices did to the heap: number of trace events before it, task, kind.
+    heap_events: Vec<(usize, TaskId, EventKind)>,
+    /// Marked cards and refilled buffers so far.
+    heap_counts: (u64, u64),
     callees: BTreeMap<u32, Callee>,
+}
+
+impl State {
+    /// Notes whether the slice that just ended hit the barrier or got a fresh buffer.
+    fn note_heap_events(&mut self, task: TaskId) {
+        let Some(heap) = &self.heap else { return };
+        let counts = (heap.cards_marked(), heap.tlab_refills());
+        let at = self.events.len();
+        if counts.1 > self.heap_counts.1 {
+            self.heap_events.push((at, task, EventKind::TlabRefill));
+        }
+        if counts.0 > self.heap_counts.0 {
+            self.heap_events.push((at, task, EventKind::BarrierHit));
+        }
+        self.heap_counts = counts;
+    }
 }
 
 impl TraceObserver {
@@ -77,6 +97,11 @@ impl TraceObserver {
     /// The trace so far.
     pub(super) fn take_events(&self) -> Vec<Event> {
         std::mem::take(&mut self.state.lock().events)
+    }
+
+    /// What slices did to the heap: number of trace events before it, task, kind.
+    pub(super) fn take_heap_events(&self) -> Vec<(usize, TaskId, EventKind)> {
+        std::mem::take(&mut self.state.lock().heap_events)
     }
 
     /// What the next call will run; the engine's event names only the task.
@@ -124,6 +149,7 @@ impl TraceObserver {
         };
         let mut state = self.state.lock();
         state.instructions += u64::from(instructions);
+        state.note_heap_events(task);
         // Taking a safepoint or needing memory is nothing that the program could see.
         if instructions == 0 && delivered.is_none() && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
             return;
@@ -244,64 +270,108 @@ fn of_future(future: u64) -> u64 {
     2 << 40 | future
 }
 
+/// A call that no task runs yet.
 fn of_call(call: u32) -> u64 {
     3 << 40 | u64::from(call)
 }
 
-/// The event pairs of a run.
-pub(super) fn pairs(events: &[Event], host: &HostScript) -> PairTracker {
-    let mut pairs = PairTracker::new();
-    let mut runners: BTreeMap<TaskId, u64> = BTreeMap::new();
+/// The event pairs of a run. What the host does to a call happens to the task that runs
+/// the call, too, and what happens to a spawned task happens to its future.
+pub(super) fn pairs(
+    events: &[Event],
+    host: &HostScript,
+    heap_events: &[(usize, TaskId, EventKind)],
+) -> PairTracker {
+    let mut subjects = Subjects { pairs: PairTracker::new(), ..Subjects::default() };
     let mut actions = host.actions.iter().peekable();
+    let mut heap_events = heap_events.iter().peekable();
     for (index, event) in events.iter().enumerate() {
-        while let Some(&&(at, call, kind)) = actions.peek()
-            && at <= index
-        {
-            pairs.event(of_call(call), kind);
-            actions.next();
+        while let Some(&(_, task, kind)) = heap_events.next_if(|(at, ..)| *at <= index) {
+            subjects.task(task, kind);
         }
+        while let Some(&(_, call, kind)) = actions.next_if(|(at, ..)| *at < index) {
+            subjects.call(call, kind);
+        }
+        subjects.note(event);
+    }
+    for &(_, call, kind) in actions {
+        subjects.call(call, kind);
+    }
+    subjects.pairs
+}
+
+/// Who is who, for the pairs.
+#[derive(Default)]
+struct Subjects {
+    pairs: PairTracker,
+    /// Futures by the task that runs them.
+    futures: BTreeMap<TaskId, u64>,
+    /// Tasks by the future they run.
+    runners: BTreeMap<u64, TaskId>,
+    /// Tasks by the call they run.
+    callers: BTreeMap<u32, TaskId>,
+}
+
+impl Subjects {
+    fn task(&mut self, task: TaskId, kind: EventKind) {
+        self.pairs.event(of_task(task), kind);
+        if let Some(&future) = self.futures.get(&task) {
+            self.pairs.event(of_future(future), kind);
+        }
+    }
+
+    fn future(&mut self, future: u64, kind: EventKind) {
+        match self.runners.get(&future) {
+            Some(&runner) => self.task(runner, kind),
+            None => self.pairs.event(of_future(future), kind),
+        }
+    }
+
+    fn call(&mut self, call: u32, kind: EventKind) {
+        match self.callers.get(&call) {
+            Some(&task) => self.task(task, kind),
+            None => self.pairs.event(of_call(call), kind),
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
         match event {
+            Event::CallStarted { call, task, .. } if *call != Engine::INIT_CALL => {
+                self.callers.insert(*call, *task);
+                self.call(*call, EventKind::CallBegin);
+            }
+            Event::CallEnded { call, .. } if *call != Engine::INIT_CALL => {
+                self.call(*call, EventKind::CallEnd);
+            }
             Event::Registered { task, future, runner } => {
-                pairs.event(of_task(*task), EventKind::Spawn);
-                pairs.event(of_future(*future), EventKind::Spawn);
-                runners.insert(*runner, *future);
+                self.task(*task, EventKind::Spawn);
+                self.futures.insert(*runner, *future);
+                self.runners.insert(*future, *runner);
+                self.future(*future, EventKind::Spawn);
             }
             Event::SliceEnded { task, end: SliceEnd::Awaiting { future }, .. } => {
-                pairs.event(of_task(*task), EventKind::Await);
-                pairs.event(of_future(*future), EventKind::Await);
+                self.task(*task, EventKind::Await);
+                self.pairs.event(of_future(*future), EventKind::Await);
             }
-            Event::CancelRequested { task } => {
-                pairs.event(of_task(*task), EventKind::Cancel);
-                if let Some(&future) = runners.get(task) {
-                    pairs.event(of_future(future), EventKind::Cancel);
-                }
-            }
+            Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
             Event::Settled { future, state } => {
                 let kind = match state {
                     FutureState::Ready => EventKind::Complete,
                     _ => EventKind::Fail,
                 };
-                pairs.event(of_future(*future), kind);
+                self.future(*future, kind);
             }
             Event::Collected { kind, promoted, .. } => {
-                pairs.event_on_all(match kind {
+                // A collection that makes objects old is that first of all.
+                self.pairs.event_on_all(match kind {
+                    _ if *promoted > 0 => EventKind::Promote,
                     CollectionKind::Minor => EventKind::Minor,
                     CollectionKind::Major => EventKind::Major,
                 });
-                if *promoted > 0 {
-                    pairs.event_on_all(EventKind::Promote);
-                }
-            }
-            Event::CallEnded { call, .. } if *call != Engine::INIT_CALL => {
-                pairs.event(of_call(*call), EventKind::CallEnd);
             }
             _ => {}
         }
     }
-    for &(_, call, kind) in actions {
-        pairs.event(of_call(call), kind);
-    }
-    pairs
 }
 
 /// The trace as lines for people: actor and text.
