@@ -8,17 +8,26 @@
 //! left includes all of the tasks that it has yet to start: a task counts for its parent
 //! until it is born.
 //!
+//! In every second run births are *eager*: where the walk draws an event of a task that is
+//! not yet born, its parent runs until it is, and then that task. Events of tasks are then
+//! uniform among each other as if all tasks were there from the start, while the events of
+//! a parent before a birth are raced with less: selectively uniform, where what leads to a
+//! spawn is not selected. Either kind of run finds bugs that the other hardly does: a long
+//! row of spawns next to short tasks, or a race with the parent before it spawns.
+//!
 //! The counts come from a dry run. Tasks have other numbers in another interleaving, so a
-//! task is found in the counts by its descent: the k-th child of its parent. A task that
-//! the dry run did not have, and one that has used up its count, weighs 1.
+//! task is found in the counts by its descent: the k-th child of its parent, which is whoever
+//! ran right before the task was first ready. A task that the dry run did not have, and one
+//! that has used up its count, weighs 1.
 //!
 //! Where we deviate: a slice may run several instructions, so the walk is uniform over
 //! interleavings of slices of that run's length. An event of the host or of a timer is one
 //! slice, and is weighed as one: its count is multiplied by the mean length of a slice.
-//! Which events matter is not selected: all do.
 
 use super::counts::EventCounts;
-use super::decision::{Choice, Divergence, Point, Strategy, actors_seen, runs_instructions};
+use super::decision::{
+    Choice, Divergence, Point, ReadyActor, Strategy, actors_seen, runs_instructions,
+};
 use super::slices::Slices;
 use crate::generator::choices::{Choices, SeededChoices};
 use crate::scenario::Site;
@@ -33,6 +42,10 @@ pub struct Urw {
     /// Host and tasks of this run, by number.
     actors: Vec<Actor>,
     timers: Actor,
+    /// Whether births are eager in this run.
+    eager: bool,
+    /// The event drawn that has to wait for a birth.
+    intent: Option<Intent>,
     /// The actor chosen last, and the events of its slice unless [`Strategy::ran`] tells
     /// better; 0 when it has told.
     last: u32,
@@ -40,6 +53,24 @@ pub struct Urw {
     /// Slices of tasks and instructions that they ran.
     task_slices: u64,
     task_instructions: u64,
+}
+
+/// An event that the walk is on its way to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intent {
+    /// The next one of this actor.
+    Next(u32),
+    /// One of the descendants that the actor has yet to start: this one of all of theirs,
+    /// in order of birth.
+    Unborn(u32, u64),
+}
+
+impl Intent {
+    /// Whether this actor has to run next.
+    fn leads_through(self, other: u32) -> bool {
+        let (Intent::Next(actor) | Intent::Unborn(actor, _)) = self;
+        actor == other
+    }
 }
 
 /// An actor of the dry run.
@@ -71,6 +102,7 @@ impl Urw {
     pub fn new(seed: u64, counts: &EventCounts) -> Self {
         let mut choices = SeededChoices::new(seed);
         let slices = Slices::draw(&mut choices);
+        let eager = choices.chance(1, 2);
         let plan = plan(counts);
         let mut actors = Vec::with_capacity(plan.len().max(16));
         actors.push(born(&plan, Some(Site::HOST)));
@@ -84,6 +116,8 @@ impl Urw {
             plan,
             actors,
             timers,
+            eager,
+            intent: None,
             last: Site::HOST,
             unsettled: 0,
             task_slices: 0,
@@ -105,25 +139,58 @@ impl Urw {
             self.task_instructions += u64::from(events);
         }
         let actor = self.actor(last);
-        actor.left = actor.left.saturating_sub(u64::from(events));
+        actor.left = actor.left.saturating_sub(u64::from(events.max(1)));
+        if actor.left == 0 && self.intent.is_some_and(|intent| intent.leads_through(last)) {
+            // It should have spawned by now. Whatever keeps it may need the others to run.
+            self.intent = None;
+        }
         self.unsettled = 0;
     }
 
     /// The next task exists: whoever ran last has started it.
     fn bear(&mut self) {
-        let parent = self.last;
-        let parent = self.actor(parent);
-        let (planned, nth) = (parent.planned, parent.children as usize);
-        parent.children += 1;
-        let child =
-            planned.and_then(|parent| self.plan[parent as usize].children.get(nth).copied());
+        let (parent, number) = (self.last, self.actors.len() as u32);
+        let Actor {
+            planned,
+            children: nth,
+            ..
+        } = *self.actor(parent);
+        self.actor(parent).children += 1;
+        let siblings = planned.map_or(&[][..], |planned| &self.plan[planned as usize].children);
+        let child = siblings.get(nth as usize).copied();
         if let Some(child) = child {
-            let moved = self.plan[child as usize].with_descendants;
-            let parent = self.last;
-            self.actor(parent).unborn -= moved;
+            let Planned {
+                steps,
+                with_descendants,
+                ..
+            } = self.plan[child as usize];
+            self.actor(parent).unborn -= with_descendants;
+            if let Some(Intent::Unborn(actor, event)) = self.intent
+                && actor == parent
+            {
+                self.intent = Some(if event < steps {
+                    Intent::Next(number)
+                } else if event < with_descendants {
+                    Intent::Unborn(number, event - steps)
+                } else {
+                    Intent::Unborn(parent, event - with_descendants)
+                });
+            }
         }
         let actor = born(&self.plan, child);
         self.actors.push(actor);
+    }
+
+    /// Index of the ready actor that leads to the event drawn before; none if it waits.
+    fn intended(&mut self, ready: &[ReadyActor]) -> Option<usize> {
+        let (Intent::Next(actor) | Intent::Unborn(actor, _)) = self.intent?;
+        let index = ready
+            .binary_search_by_key(&actor, |ready| ready.site.actor)
+            .ok();
+        if index.is_none() || self.intent == Some(Intent::Next(actor)) {
+            self.intent = None;
+        }
+        index
     }
 
     /// Instructions of a task's slice, on average; 1 before the first.
@@ -131,33 +198,38 @@ impl Urw {
         (self.task_instructions / self.task_slices.max(1)).max(1)
     }
 
-    fn weight(&self, actor: u32, slice_mean: u64) -> u64 {
+    /// Weight of an actor's own events, and of those of descendants to be born.
+    fn weights(&self, actor: u32, slice_mean: u64) -> (u64, u64) {
         let (actor, events_per_step) = match actor {
             Site::TIMERS => (&self.timers, slice_mean),
             Site::HOST => (&self.actors[0], slice_mean),
             actor => (&self.actors[actor as usize], 1),
         };
-        (actor.left * events_per_step + actor.unborn).max(1)
+        let own = actor.left * events_per_step;
+        (if own + actor.unborn > 0 { own } else { 1 }, actor.unborn)
     }
 
     /// Index of a ready actor, in proportion to the weights.
-    fn draw(&mut self, point: &Point<'_>) -> usize {
+    fn draw(&mut self, ready: &[ReadyActor]) -> usize {
         let mean = self.slice_mean();
-        let total: u64 = point
-            .ready
+        let weight = |(own, unborn): (u64, u64)| own + unborn;
+        let weights = ready
             .iter()
-            .map(|ready| self.weight(ready.site.actor, mean))
-            .sum();
+            .map(|ready| self.weights(ready.site.actor, mean));
+        let total: u64 = weights.map(weight).sum();
         // Multiply-shift, as in `SeededChoices::below`, over 64 bits.
         let mut rest = ((u128::from(self.choices.bits()) * u128::from(total)) >> 64) as u64;
-        for (index, ready) in point.ready.iter().enumerate() {
-            let weight = self.weight(ready.site.actor, mean);
-            if rest < weight {
+        for (index, ready) in ready.iter().enumerate() {
+            let weights = self.weights(ready.site.actor, mean);
+            if rest < weight(weights) {
+                if self.eager && rest >= weights.0 && weights.0 > 0 {
+                    self.intent = Some(Intent::Unborn(ready.site.actor, rest - weights.0));
+                }
                 return index;
             }
-            rest -= weight;
+            rest -= weight(weights);
         }
-        0
+        unreachable!("the draw is below the sum of the weights")
     }
 }
 
@@ -203,7 +275,9 @@ impl Strategy for Urw {
         while self.actors.len() < actors_seen(point.ready) {
             self.bear();
         }
-        let index = self.draw(point);
+        let index = self
+            .intended(point.ready)
+            .unwrap_or_else(|| self.draw(point.ready));
         let actor = point.ready[index].site.actor;
         let (fuel, collect) = self.slices.next(actor, &mut self.choices);
         self.last = actor;
@@ -227,7 +301,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::scheduler::ReadyActor;
 
     fn counts(steps: &[(u32, u32)]) -> EventCounts {
         let mut counts = EventCounts::default();
@@ -239,8 +312,7 @@ mod tests {
 
     /// The order in which actors take their steps one by one; task 3 is there once task 1
     /// has taken its first step.
-    fn interleaving(seed: u64, counts: &EventCounts, mut left: BTreeMap<u32, u32>) -> Vec<u32> {
-        let mut urw = Urw::new(seed, counts);
+    fn interleaving(mut urw: Urw, mut left: BTreeMap<u32, u32>) -> Vec<u32> {
         let (mut order, first) = (Vec::new(), left[&1]);
         while left.values().any(|&left| left > 0) {
             let ready: Vec<_> = (left.iter())
@@ -265,13 +337,24 @@ mod tests {
         order
     }
 
-    /// Asserts that each of `count` interleavings turns up about equally often.
-    fn assert_uniform(count: usize, counts: &EventCounts, left: &BTreeMap<u32, u32>) {
+    /// Asserts that each of `count` interleavings turns up about equally often in runs with
+    /// these births, where only the actors `from` and up are looked at.
+    fn assert_uniform(
+        count: usize,
+        eager: bool,
+        counts: &EventCounts,
+        left: &BTreeMap<u32, u32>,
+        from: u32,
+    ) {
         let mut seen: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
         for seed in 0..200 * count as u64 {
-            *seen
-                .entry(interleaving(seed, counts, left.clone()))
-                .or_default() += 1;
+            let urw = Urw {
+                eager,
+                ..Urw::new(seed, counts)
+            };
+            let mut order = interleaving(urw, left.clone());
+            order.retain(|&actor| actor >= from);
+            *seen.entry(order).or_default() += 1;
         }
         assert_eq!(seen.len(), count);
         // The standard deviation is 14: 70 is five of it.
@@ -283,20 +366,83 @@ mod tests {
 
     #[test]
     fn all_interleavings_are_equally_likely() {
-        let steps = [(1, 4), (2, 2)];
-        assert_uniform(15, &counts(&steps), &steps.into());
-        let steps = [(0, 1), (1, 2), (Site::TIMERS, 1)];
-        assert_uniform(12, &counts(&steps), &steps.into());
+        for eager in [false, true] {
+            let steps = [(1, 4), (2, 2)];
+            assert_uniform(15, eager, &counts(&steps), &steps.into(), 0);
+            let steps = [(0, 1), (1, 2), (Site::TIMERS, 1)];
+            assert_uniform(12, eager, &counts(&steps), &steps.into(), 0);
+        }
+    }
+
+    /// Task 1 starts task 3 with the first of its two steps.
+    fn with_a_birth() -> (EventCounts, BTreeMap<u32, u32>) {
+        let steps = [(1, 2), (2, 1), (3, 3)];
+        let mut counts = counts(&steps);
+        counts.spawned(3, 1);
+        (counts, steps.into())
     }
 
     #[test]
     fn a_task_counts_for_its_parent_until_it_is_born() {
-        // Task 1 starts task 3 with its first step: of the 6!/(2!·1!·3!) = 60 interleavings,
-        // those in which that comes first among the five steps of 1 and 3.
-        let steps = [(1, 2), (2, 1), (3, 3)];
-        let mut counts = counts(&steps);
-        counts.spawned(3, 1);
-        assert_uniform(24, &counts, &steps.into());
+        // Of the 6!/(2!·1!·3!) = 60 interleavings, those in which that step comes before the
+        // other four of tasks 1 and 3.
+        let (counts, steps) = with_a_birth();
+        assert_uniform(24, false, &counts, &steps, 0);
+    }
+
+    #[test]
+    fn eager_births_make_tasks_uniform_among_each_other() {
+        let (counts, steps) = with_a_birth();
+        assert_uniform(4, true, &counts, &steps, 2);
+    }
+
+    #[test]
+    fn eager_births_starve_nobody() {
+        // Task 1 started task 3 in the dry run, but now waits for task 2 in a loop.
+        let (counts, _) = with_a_birth();
+        let ready = [1, 2].map(|actor| ReadyActor {
+            site: Site {
+                actor,
+                ..Site::default()
+            },
+        });
+        for seed in 0..100 {
+            let mut urw = Urw {
+                eager: true,
+                ..Urw::new(seed, &counts)
+            };
+            let ran = (0..200).any(|ordinal| {
+                let point = Point {
+                    ready: &ready,
+                    ordinal,
+                };
+                let choice = urw.choose(&point).expect("drawn schedules do not diverge");
+                urw.ran(1);
+                choice.index == 1
+            });
+            assert!(ran, "task 2 never ran with seed {seed}");
+        }
+    }
+
+    #[test]
+    fn intents_find_the_task_that_was_drawn() {
+        // The host starts 1 and 3; 1 starts 2.
+        let mut counts = counts(&[(1, 10), (2, 20), (3, 30)]);
+        counts.spawned(2, 1);
+        for (event, expected) in [
+            (9, Intent::Next(1)),
+            (29, Intent::Unborn(1, 19)),
+            (30, Intent::Next(2)),
+        ] {
+            let mut urw = Urw::new(1, &counts);
+            urw.intent = Some(Intent::Unborn(Site::HOST, event));
+            urw.bear();
+            if event >= 30 {
+                assert_eq!(urw.intent, Some(Intent::Unborn(Site::HOST, event - 30)));
+                urw.bear();
+            }
+            assert_eq!(urw.intent, Some(expected));
+        }
     }
 
     #[test]
@@ -315,18 +461,22 @@ mod tests {
             .map(|actor| (actor.left, actor.unborn))
             .collect();
         assert_eq!(left, [(2, 0), (10, 0), (30, 0), (20, 0), (0, 0)]);
-        assert_eq!(urw.weight(4, 1), 1, "the dry run had no second child of 1");
+        assert_eq!(
+            urw.weights(4, 1),
+            (1, 0),
+            "the dry run had no second child of 1"
+        );
     }
 
     #[test]
     fn events_of_the_host_weigh_as_slices() {
         let mut urw = Urw::new(1, &counts(&[(0, 3), (1, 100)]));
         urw.bear();
-        assert_eq!((urw.weight(0, 8), urw.weight(1, 8)), (24, 100));
+        assert_eq!((urw.weights(0, 8), urw.weights(1, 8)), ((24, 0), (100, 0)));
         urw.last = 1;
         urw.settle(40);
-        assert_eq!((urw.slice_mean(), urw.weight(1, 8)), (40, 60));
+        assert_eq!((urw.slice_mean(), urw.weights(1, 8)), (40, (60, 0)));
         urw.settle(1000);
-        assert_eq!(urw.weight(1, 8), 1, "used up");
+        assert_eq!(urw.weights(1, 8), (1, 0), "used up");
     }
 }

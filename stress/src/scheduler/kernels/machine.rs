@@ -27,6 +27,8 @@ pub(super) enum Op {
     Noise,
     /// Starts a task that runs this program.
     Spawn(Index),
+    /// Waits until this task has ended; tasks count from 1.
+    Join(u32),
     /// Register := variable.
     Read(Index, Index),
     /// Variable := value.
@@ -166,6 +168,7 @@ impl<'a> Machine<'a> {
         match self.op(task) {
             None => false,
             Some(Op::Lock(lock)) => self.shared.locks[lock].is_none(),
+            Some(Op::Join(task)) => self.op(&self.tasks[task as usize - 1]).is_none(),
             Some(Op::Wait) => task
                 .waits_since
                 .is_none_or(|since| self.shared.signals > since),
@@ -203,7 +206,7 @@ impl<'a> Machine<'a> {
         let task = &mut self.tasks[actor as usize - 1];
         let mut spawned = None;
         match self.programs.programs[task.program][task.at] {
-            Op::Noise | Op::ExitIf(..) | Op::Assert(_) => {}
+            Op::Noise | Op::Join(_) | Op::ExitIf(..) | Op::Assert(_) => {}
             Op::Spawn(program) => spawned = Some(program),
             Op::Read(register, variable) => task.registers[register] = variables[variable],
             Op::Write(variable, value) => variables[variable] = value,
