@@ -237,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn programs_stay_small() {
+        // Literals that hold literals of the same kind must end however the choices fall.
+        for index in 100..3000 {
+            let length = programs(&scenario(index)).0.render().len();
+            assert!(length < 32_000, "scenario {index} has {length} bytes");
+        }
+    }
+
+    #[test]
     fn a_fuzzers_bytes_give_programs() {
         let bytes: Vec<u8> = (0..3000u32).map(|n| (n * 73 % 241) as u8).collect();
         let mut input = arbitrary::Unstructured::new(&bytes);

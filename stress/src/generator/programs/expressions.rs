@@ -19,6 +19,9 @@ const WORDS: [&str; 8] = [
     "a longer text of words",
 ];
 
+/// Blocks and closures around a place where no further closure with parts is made.
+const MAX_NESTING: u8 = 5;
+
 const KEYS: [&str; 5] = ["a", "b", "c", "ä", "key"];
 
 impl<C: Choices> Body<'_, C> {
@@ -212,7 +215,9 @@ impl<C: Choices> Body<'_, C> {
             Kind::Text => self.word(),
             Kind::List => Expr::Array(vec![]),
             Kind::Dict => Expr::Map(vec![]),
-            Kind::Closure => self.closure(0),
+            Kind::Closure => self
+                .variable(Kind::Closure)
+                .unwrap_or_else(|| self.identity()),
             Kind::Object(_) | Kind::Future | Kind::Any => Expr::Nil,
         }
     }
@@ -227,8 +232,22 @@ impl<C: Choices> Body<'_, C> {
         self.new_closure(depth)
     }
 
+    /// The closure that returns its argument.
+    fn identity(&mut self) -> Expr {
+        self.lambda(&[Kind::Any], |body, out| {
+            let param = body
+                .locals
+                .last()
+                .map_or(Expr::Nil, |local| Expr::Name(local.name));
+            out.push(Stmt::Return(param));
+        })
+    }
+
     /// A new closure; it may assign a variable that it captures.
     pub(in crate::generator) fn new_closure(&mut self, depth: u32) -> Expr {
+        if self.nesting >= MAX_NESTING {
+            return self.identity();
+        }
         let captured = match self.has(Feature::SharedCells) {
             true => self.assignable(Kind::Any),
             false => None,
