@@ -137,7 +137,7 @@ impl CallTable {
         let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
         heap.add_provider(weak);
         calls.insert(id, Arc::clone(&call));
-        Ok(CallGuard { table: Arc::clone(self), call })
+        Ok(CallGuard { table: Arc::clone(self), call, outcome: Outcome::Cancelled })
     }
 
     /// The call with an id, if it is in progress.
@@ -163,6 +163,8 @@ impl CallTable {
 pub(crate) struct CallGuard {
     table: Arc<CallTable>,
     call: Arc<Call>,
+    /// How the call ends when this drops. A call whose task was dropped was cancelled.
+    outcome: Outcome,
 }
 
 impl CallGuard {
@@ -171,8 +173,8 @@ impl CallGuard {
     }
 
     /// Frees the id and notes how the call ended.
-    pub(crate) fn end(self, outcome: Outcome) -> Arc<Call> {
-        *self.call.outcome.lock() = Some(outcome);
+    pub(crate) fn end(mut self, outcome: Outcome) -> Arc<Call> {
+        self.outcome = outcome;
         Arc::clone(&self.call)
     }
 }
@@ -186,10 +188,8 @@ impl Drop for CallGuard {
             calls.remove(&self.call.id);
         }
         drop(calls);
-        // A call whose task was dropped ends here; who waits must not wait for ever.
-        let mut outcome = self.call.outcome.lock();
-        outcome.get_or_insert(Outcome::Cancelled);
-        drop(outcome);
+        // Only now: who sees that the call has ended may take its id for the next one.
+        *self.call.outcome.lock() = Some(self.outcome);
         self.call.ended.notify();
     }
 }

@@ -222,7 +222,7 @@ impl Engine {
         let platform = Arc::clone(&self.inner.platform);
         let place = Place {
             task: Self::COLLECTOR_TASK,
-            function: Place::ENGINE,
+            function: Place::COLLECTOR,
             at: yield_points::CONTINUOUS_COLLECTION,
         };
         let collector = async move {

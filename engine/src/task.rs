@@ -320,10 +320,12 @@ impl Driver<'_> {
         let inner = &self.engine.inner;
         let task = self.task;
         self.yield_at(yield_points::BEFORE_WAIT).await;
+        // Forget old news before looking for a request: the news of one that comes after
+        // the look must not be forgotten, or the task would wait on (I-16).
+        task.signal.reset();
         if task.token.is_undelivered() {
             return None;
         }
-        task.signal.reset();
         let answer = if seeded_bugs::is_on(Bug::B42) {
             // B-42: the check and the registration are two steps.
             let answer = inner.registry.look_up(future);
@@ -356,10 +358,11 @@ impl Driver<'_> {
     /// The host operation `sleep`: ends when the time is over or the task is cancelled.
     async fn sleep(&self, duration: Duration) {
         let task = self.task;
+        // In this order, as in `wait_for`.
+        task.signal.reset();
         if task.token.is_undelivered() {
             return;
         }
-        task.signal.reset();
         let mut timer = self.engine.inner.platform.sleep(duration);
         task.signal.set_waited(true);
         let is_over = std::future::poll_fn(|cx| {

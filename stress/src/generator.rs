@@ -34,6 +34,19 @@ pub fn generate(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     }
 }
 
+/// The scenario that a fuzzer's input stands for.
+///
+/// # Panics
+/// If the lane is not built; see [`Lane::BUILT`].
+pub fn from_fuzzer(lane: Lane, input: &[u8], mix: &Mix) -> Scenario {
+    let mut choices = arbitrary::Unstructured::new(input);
+    match lane {
+        Lane::HeapOps => heap_ops::generate(&mut choices, None, mix),
+        Lane::Programs => programs::generate(&mut choices, None, mix),
+        lane => panic!("lane {} is not built", lane.name()),
+    }
+}
+
 /// The seed of a scenario's own stream of choices.
 fn stream(seed: ScenarioSeed) -> u64 {
     let lane = Lane::ALL.iter().position(|&lane| lane == seed.lane).unwrap_or(0) as u64;

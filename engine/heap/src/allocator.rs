@@ -70,6 +70,11 @@ impl Allocator {
         }
     }
 
+    /// Whether buffers end in a canary.
+    pub(crate) fn has_canaries(&self) -> bool {
+        self.has_canaries
+    }
+
     /// Bytes of blocks in use, quarantine not counted.
     pub(crate) fn used_bytes(&self, region: &Region) -> u64 {
         self.blocks_in_use * u64::from(region.block_words()) * 8

@@ -24,6 +24,9 @@ pub struct Place {
 impl Place {
     /// Stands for the engine instead of a function of the program.
     pub const ENGINE: u16 = u16::MAX;
+    /// Stands for a task of the engine's own that asks again and again, and so must let
+    /// others go first on every platform.
+    pub const COLLECTOR: u16 = u16::MAX - 1;
 }
 
 /// What the engine needs from the world.

@@ -11,7 +11,8 @@ use crate::platform::{Place, Platform, Task};
 /// Runs tasks on a multi-threaded tokio runtime of its own.
 #[derive(Debug)]
 pub struct TokioPlatform {
-    runtime: tokio::runtime::Runtime,
+    /// Taken by the drop alone.
+    runtime: Option<tokio::runtime::Runtime>,
     clock: Clock,
     random: AtomicU64,
     fuel: u32,
@@ -47,7 +48,7 @@ impl TokioPlatform {
             std::process::id(),
         );
         Ok(TokioPlatform {
-            runtime,
+            runtime: Some(runtime),
             clock: Clock::start(),
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
@@ -56,18 +57,32 @@ impl TokioPlatform {
 
     /// Runs a future on the calling thread until it ends.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        self.runtime().block_on(future)
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.runtime.as_ref().expect("the runtime lives as long as the platform")
+    }
+}
+
+impl Drop for TokioPlatform {
+    /// Stops the threads without waiting for them: the last to know the platform may be a
+    /// task on one of them.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 impl Platform for TokioPlatform {
     fn spawn(&self, _number: u32, task: Task) {
         // The engine learns of a task's end from the task itself.
-        drop(self.runtime.spawn(task));
+        drop(self.runtime().spawn(task));
     }
 
     fn sleep(&self, duration: Duration) -> Task {
-        let _guard = self.runtime.enter();
+        let _guard = self.runtime().enter();
         Box::pin(tokio::time::sleep(duration))
     }
 

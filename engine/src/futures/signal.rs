@@ -4,7 +4,8 @@ use std::task::{Poll, Waker};
 
 use gcrucible_platform::sync::Mutex;
 
-/// Set by whoever has news for a task; the task waits for it and clears it.
+/// Set by whoever has news for a task; the task waits for it and clears it. Several may
+/// wait for one: all are woken, and the first to look clears it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
@@ -14,20 +15,20 @@ pub(crate) struct Signal {
 struct State {
     is_set: bool,
     is_waited: bool,
-    waker: Option<Waker>,
+    wakers: Vec<Waker>,
 }
 
 impl Signal {
     /// Sets the flag and wakes the task that waits for it. Returns whether this is what
     /// made a waiting task ready.
     pub(crate) fn notify(&self) -> bool {
-        let (waker, is_first) = {
+        let (wakers, is_first) = {
             let mut state = self.state.lock();
             let is_first = state.is_waited && !state.is_set;
             state.is_set = true;
-            (state.waker.take(), is_first)
+            (std::mem::take(&mut state.wakers), is_first)
         };
-        if let Some(waker) = waker {
+        for waker in wakers {
             waker.wake();
         }
         is_first
@@ -49,7 +50,9 @@ impl Signal {
         if std::mem::take(&mut state.is_set) {
             return Poll::Ready(());
         }
-        state.waker = Some(waker.clone());
+        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
         Poll::Pending
     }
 
