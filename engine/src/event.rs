@@ -22,6 +22,8 @@ pub enum EngineEvent<'a> {
         delivered: Option<ErrorKind>,
         /// Lines it printed.
         printed: &'a [String],
+        /// Values thrown, and how many of them a `catch` got.
+        thrown_and_caught: (u32, u32),
         /// Instructions executed.
         instructions: u32,
         /// Why it ended.

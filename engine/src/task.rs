@@ -222,6 +222,7 @@ impl Driver<'_> {
                 task: task.number,
                 delivered: deliver.filter(|_| outcome.delivered),
                 printed: &outcome.printed,
+                thrown_and_caught: (outcome.thrown, outcome.caught),
                 instructions: outcome.instructions,
                 end: outcome.end,
                 cancelling,

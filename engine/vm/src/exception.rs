@@ -67,6 +67,7 @@ impl Control {
     /// left.
     #[cold]
     pub(crate) fn throw<'p, C: Checks>(&mut self, m: &Mutator<'p, C>, value: Value<'p>) -> bool {
+        self.thrown += 1;
         while let Some(handler) = self.handlers.pop() {
             // B-85: a cancellation goes past `finally` without running it.
             if matches!(handler.kind, HandlerKind::Finally) && skips_finally(m, value) {
@@ -76,7 +77,10 @@ impl Control {
             self.completions.truncate(handler.completions);
             self.top().pc = handler.target;
             match handler.kind {
-                HandlerKind::Catch(register) => self.registers().set(m, register, value),
+                HandlerKind::Catch(register) => {
+                    self.caught += 1;
+                    self.registers().set(m, register, value);
+                }
                 HandlerKind::Finally => {
                     let in_flight = Slot::nil();
                     m.store(&in_flight, value);

@@ -31,6 +31,10 @@ pub(crate) struct Control {
     pub(crate) handlers: Vec<Handler>,
     /// Innermost last, of all frames.
     pub(crate) completions: Vec<Completion>,
+    /// Values thrown in this slice.
+    pub(crate) thrown: u32,
+    /// Of these, values that a `catch` got.
+    pub(crate) caught: u32,
 }
 
 impl Control {
@@ -40,6 +44,8 @@ impl Control {
             frames: Vec::new(),
             handlers: Vec::new(),
             completions: Vec::new(),
+            thrown: 0,
+            caught: 0,
         }
     }
 

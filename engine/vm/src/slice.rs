@@ -26,6 +26,10 @@ pub struct SliceOutcome {
     pub delivered: bool,
     /// Lines printed, in order.
     pub printed: Vec<String>,
+    /// Values thrown, delivered ones included.
+    pub thrown: u32,
+    /// Of these, values that a `catch` got.
+    pub caught: u32,
 }
 
 /// Why a slice ended.

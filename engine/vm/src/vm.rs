@@ -185,12 +185,16 @@ impl Vm {
             delivered: false,
             printed: Vec::new(),
         };
+        slice.state.control.thrown = 0;
+        slice.state.control.caught = 0;
         let end = slice.run(input);
         SliceOutcome {
             end,
             instructions: input.fuel - slice.left,
             delivered: slice.delivered,
             printed: slice.printed,
+            thrown: slice.state.control.thrown,
+            caught: slice.state.control.caught,
         }
     }
 }

@@ -9,7 +9,7 @@ use gcrucible_platform::seeded_bugs::{Bug, BugKind};
 use super::exit::{Exit, Refusal};
 use super::{say, values};
 use crate::campaign::plan::CURATED_MODES;
-use crate::executor::pairs::{EventKind, INFEASIBLE};
+use crate::executor::pairs::{EventKind, infeasible};
 use crate::scenario::Lane;
 
 #[derive(Debug, Args)]
@@ -55,6 +55,10 @@ const ORACLES: &[(&str, &str)] = &[
     (
         "nothing_leaks",
         "at rest, futures, handles, calls and waiters are back at their baseline",
+    ),
+    (
+        "program_holds",
+        "a person's own program ends without an uncaught error (--program)",
     ),
     (
         "progress_is_made",
@@ -188,7 +192,7 @@ fn events(out: &mut String) {
         let _ = writeln!(out, "  {}{built}", kind.name());
     }
     let _ = writeln!(out, "infeasible pairs");
-    for (first, second, rule) in INFEASIBLE {
+    for (first, second, rule) in infeasible() {
         let _ = writeln!(out, "  {} → {}  ({rule})", first.name(), second.name());
     }
 }

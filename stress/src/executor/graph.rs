@@ -1,5 +1,7 @@
 //! A value and all that it reaches, as data that heaps and models can be compared by.
 
+use gcrucible_bytecode::ErrorKind;
+
 /// A value with everything it reaches. Nodes are numbered in the order of a depth-first,
 /// left-to-right walk from the root, so two isomorphic graphs have equal dumps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -9,6 +11,33 @@ pub struct GraphDump {
     /// What it reaches; `GraphValue::Node` indexes it. A node's number is given when the
     /// walk first meets it, before its parts.
     pub nodes: Vec<GraphNode>,
+}
+
+impl GraphDump {
+    /// The object that the value is, unless it is a plain value.
+    pub fn root_node(&self) -> Option<&GraphNode> {
+        match self.root {
+            GraphValue::Node(node) => self.nodes.get(node as usize),
+            _ => None,
+        }
+    }
+
+    /// A thrown value in a few words: kind and message of an error, with its payload if
+    /// that is a plain value; else what kind of value it is.
+    pub fn error_text(&self) -> String {
+        let Some(GraphNode::Error(kind, message, payload)) = self.root_node() else {
+            return match self.root_node() {
+                Some(_) => "a thrown object".to_owned(),
+                None => format!("the thrown value {}", self.root.text()),
+            };
+        };
+        let name = ErrorKind::from_number(*kind).map_or("an unknown error", ErrorKind::name);
+        let payload = match payload {
+            GraphValue::Nil | GraphValue::Node(_) => String::new(),
+            plain => format!(" ({})", plain.text()),
+        };
+        format!("{name}: {}{payload}", message.text())
+    }
 }
 
 /// A value inside a dump. Strings and boxed ints are values: they have no identity.
@@ -27,6 +56,20 @@ pub enum GraphValue {
     String(String),
     /// An object, by index.
     Node(u32),
+}
+
+impl GraphValue {
+    /// A plain value as people read it.
+    fn text(&self) -> String {
+        match self {
+            GraphValue::Nil => "nil".to_owned(),
+            GraphValue::Bool(value) => value.to_string(),
+            GraphValue::Int(value) => value.to_string(),
+            GraphValue::Float(bits) => f64::from_bits(*bits).to_string(),
+            GraphValue::String(text) => text.clone(),
+            GraphValue::Node(_) => "an object".to_owned(),
+        }
+    }
 }
 
 /// An object inside a dump.

@@ -12,7 +12,7 @@ use gcrucible_heap::{
     VerifyLevel,
 };
 
-use self::model::{Model, Object, Value as ModelValue, text};
+use self::model::{Model, Object, Settled, Value as ModelValue, text};
 use super::pairs::{EventKind, PairTracker};
 use super::region_pool;
 use super::run::{RunOptions, RunReport};
@@ -385,7 +385,7 @@ impl<'h, C: Checks> Run<'h, C> {
         m.store(&self.registry.registers()[free], future);
         m.store(&holder.registers()[usize::from(dst) % self.registers], future);
         self.model.next_future += 1;
-        self.new_object(dst, Object::Future { id, is_ready: false, payload: ModelValue::Nil });
+        self.new_object(dst, Object::Future { id, state: Settled::Pending, payload: ModelValue::Nil });
         self.pending[free] = self.register(dst);
         self.event(self.register(dst), EventKind::Spawn);
         Ok(())
@@ -401,11 +401,16 @@ impl<'h, C: Checks> Run<'h, C> {
         let slot = |register: u8| &holder.registers()[usize::from(register) % self.registers];
         let target = m.load_root(slot(future));
         let payload = m.load_root(slot(value));
-        let done = m.future_settle(target, FutureState::Ready, payload);
         let model = self.register(value);
+        // A future that gets an error object fails with it.
+        let (state, settled) = match self.model.object(model) {
+            Some(Object::Error(_)) => (FutureState::Error, Settled::Error),
+            _ => (FutureState::Ready, Settled::Ready),
+        };
+        let done = m.future_settle(target, state, payload);
         let expected = match self.object_mut(future) {
-            Some(Object::Future { is_ready, payload, .. }) if !*is_ready => {
-                *is_ready = true;
+            Some(Object::Future { state, payload, .. }) if *state == Settled::Pending => {
+                *state = settled;
                 *payload = model;
                 true
             }
@@ -421,7 +426,12 @@ impl<'h, C: Checks> Run<'h, C> {
         }
         if expected {
             let settled = self.register(future);
-            self.event(settled, EventKind::Complete);
+            let (count, kind) = match state {
+                FutureState::Error => (&mut self.report.counters.futures_error, EventKind::Fail),
+                _ => (&mut self.report.counters.futures_ready, EventKind::Complete),
+            };
+            *count += 1;
+            self.event(settled, kind);
             if let Some(at) = self.pending.iter().position(|&held| held == settled) {
                 self.pending[at] = ModelValue::Nil;
                 self.registry.registers()[at].clear();
@@ -811,8 +821,6 @@ impl<'h, C: Checks> Run<'h, C> {
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;
-        counters.futures_ready =
-            self.model.next_future - self.pending.iter().filter(|&&p| p != ModelValue::Nil).count() as u64;
         let debug = self.heap.debug();
         counters.costly = u64::from(
             debug.collect == CollectMode::EverySafepoint

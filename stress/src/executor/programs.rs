@@ -30,6 +30,9 @@ use crate::scheduler::{self, EventCounts, Point, ReadyActor};
 /// Frames of a task: few, so that a generated recursion meets the limit.
 pub const MAX_FRAMES: usize = 200;
 
+/// Frames of a task of a person's own program: as many as in production.
+const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
+
 /// Decisions after which a run is cut off: generated programs end long before.
 const MAX_DECISIONS: u32 = 200_000;
 
@@ -137,6 +140,10 @@ struct Run<'s> {
     report: RunReport,
     counts: Option<EventCounts>,
     is_generated: bool,
+    max_frames: usize,
+    /// Where tasks stood when they were chosen, by number of trace events before it; for
+    /// the timeline.
+    places: Vec<(usize, Site)>,
 }
 
 impl<'s> Run<'s> {
@@ -151,10 +158,15 @@ impl<'s> Run<'s> {
         let costly = debug.collect == CollectMode::EverySafepoint
             || debug.kind == KindMode::Major
             || debug.verify == VerifyLevel::Full;
+        let is_generated = match &scenario.body {
+            Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
+            Body::HeapOps(_) => false,
+        };
+        let max_frames = if is_generated { MAX_FRAMES } else { MAX_FRAMES_OWN };
         let engine_options = EngineOptions {
             heap: scenario.heap,
             debug,
-            max_frames: MAX_FRAMES,
+            max_frames,
             is_parallel: false,
         };
         let engine = Engine::in_region(
@@ -177,10 +189,9 @@ impl<'s> Run<'s> {
             events: Vec::new(),
             report,
             counts: None,
-            is_generated: match &scenario.body {
-                Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
-                Body::HeapOps(_) => false,
-            },
+            is_generated,
+            max_frames,
+            places: Vec::new(),
         }
     }
 
@@ -254,12 +265,19 @@ impl<'s> Run<'s> {
             if let Some(kind) = choice.collect.or(continuous) {
                 self.collect(kind);
             }
+            if self.options.record {
+                self.places.push((self.observer.len(), site));
+            }
             let before = self.observer.instructions();
             self.step(programs, site, choice.fuel);
             strategy.ran((self.observer.instructions() - before) as u32);
             if let Some(failure) = self.observer.take_failure() {
                 return Err(failure);
             }
+        }
+        if let Err(divergence) = strategy.finish() {
+            self.report.diverged = Some(divergence.message);
+            return Ok(());
         }
         self.observer.push(Event::Quiescent { waiting: self.engine().waiting_tasks() });
         Ok(())
@@ -326,7 +344,7 @@ impl<'s> Run<'s> {
         oracles::futures_settle_once::check(events)?;
         oracles::call_ids_stay_taken::check(events)?;
         if self.options.advantages.model {
-            let limits = matches_reference::Limits { max_frames: MAX_FRAMES };
+            let limits = matches_reference::Limits { max_frames: self.max_frames };
             let program = self.engine().program().program();
             let stats = matches_reference::check(program, events, limits)?;
             self.report.counters.statements += stats.statements;
@@ -336,13 +354,21 @@ impl<'s> Run<'s> {
             oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
         }
         oracles::nothing_leaks::protected(self.engine(), &self.host.protected_kinds(self.engine()))?;
+        let collects = self.engine().heap().debug().collect != CollectMode::Never;
+        let held = if self.is_generated {
+            Ok(())
+        } else {
+            let program = self.engine().program().program();
+            oracles::program_holds::check(program, events, collects)
+        };
         let heap = self.drop_everything();
         match heap {
             Some(heap) => {
                 let verdict = oracles::nothing_leaks::after_teardown(&heap);
                 self.note_heap(&heap);
                 self.recycle(heap);
-                verdict
+                // What the engine did wrong comes first.
+                verdict.and(held)
             }
             None => Err(Failure {
                 oracle: "nothing_leaks".into(),
@@ -393,15 +419,15 @@ impl<'s> Run<'s> {
         if events.is_empty() {
             events = self.observer.take_events();
         }
-        let heap_events = self.observer.take_heap_events();
-        let mut pairs = observer::pairs(&events, &self.host, &heap_events);
+        let slice_events = self.observer.take_slice_events();
+        let mut pairs = observer::pairs(&events, &self.host, &slice_events);
         self.report.pairs = pairs.take();
         observer::count(&events, &mut self.report.counters);
         self.report.counters.scenarios = 1;
         self.report.counters.operations += self.observer.instructions();
         self.report.trace_hash = trace_digest(&events);
         if self.options.record {
-            self.report.timeline = observer::timeline(&events, program);
+            self.report.timeline = observer::timeline(&events, &self.places, program);
             self.report.events = events;
         }
         // A failed run may leave its engine broken; that must not hide what was found.

@@ -10,7 +10,7 @@ use crate::campaign::plan::Plan;
 use crate::campaign::session::Outcome;
 use crate::campaign::totals::{LaneTotals, Totals};
 use crate::campaign::vacuity::{self, Vacuous};
-use crate::executor::pairs::INFEASIBLE;
+use crate::executor::pairs::infeasible;
 use crate::scenario::Lane;
 
 /// `summary.json`; other tools read it, so its fields stay.
@@ -243,9 +243,9 @@ fn pair_summary(totals: &Totals) -> PairSummary {
         feasible,
         covered: feasible - missing.len(),
         missing: missing.into_iter().map(|(a, b)| names(a, b)).collect(),
-        infeasible: INFEASIBLE
-            .iter()
-            .map(|&(a, b, rule)| [a.name().to_owned(), b.name().to_owned(), rule.to_owned()])
+        infeasible: infeasible()
+            .into_iter()
+            .map(|(a, b, rule)| [a.name().to_owned(), b.name().to_owned(), rule.to_owned()])
             .collect(),
     }
 }

@@ -1,8 +1,8 @@
 //! Compares what the heap reaches with what the model reaches, up to isomorphism.
 
-use gcrucible_heap::{Checks, Kind, Mutator, Value};
+use gcrucible_heap::{Checks, FutureState, Kind, Mutator, Value};
 
-use super::model::{Model, Object, Value as ModelValue, text};
+use super::model::{Model, Object, Settled, Value as ModelValue, text};
 
 /// Pairs of a heap value and the model's that it should be.
 pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
@@ -166,14 +166,14 @@ pub(super) fn difference<'p, C: Checks>(
         Object::Iterator(_) => m.kind(value) == Some(Kind::Iterator),
         Object::Error(_) => m.kind(value) == Some(Kind::Error),
         Object::Unscheduled(_) => m.kind(value) == Some(Kind::Unscheduled),
-        Object::Future { id, is_ready, .. } => {
+        Object::Future { id, state, .. } => {
+            let expected = match state {
+                Settled::Pending => FutureState::Pending,
+                Settled::Ready => FutureState::Ready,
+                Settled::Error => FutureState::Error,
+            };
             m.future_id(value) == Some(*id)
-                && m.future_state(value).map(|(state, _)| state)
-                    == Some(if *is_ready {
-                        gcrucible_heap::FutureState::Ready
-                    } else {
-                        gcrucible_heap::FutureState::Pending
-                    })
+                && m.future_state(value).map(|(state, _)| state) == Some(expected)
         }
     };
     if is_same {

@@ -10,6 +10,14 @@ pub(super) enum Value {
     Object(u32),
 }
 
+/// State of a future of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Pending,
+    Ready,
+    Error,
+}
+
 /// An object of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Object {
@@ -25,7 +33,7 @@ pub(super) enum Object {
     Iterator(Value),
     Error(Value),
     Unscheduled([Value; 2]),
-    Future { id: u64, is_ready: bool, payload: Value },
+    Future { id: u64, state: Settled, payload: Value },
 }
 
 impl Object {
@@ -133,7 +141,9 @@ impl Model {
             | Object::Bound(parts)
             | Object::Unscheduled(parts) => pick(parts),
             Object::Cell(value) | Object::Iterator(value) | Object::Error(value) => Some(*value),
-            Object::Future { is_ready, payload, .. } => is_ready.then_some(*payload),
+            Object::Future { state, payload, .. } => {
+                (*state != Settled::Pending).then_some(*payload)
+            }
         }
     }
 
@@ -257,11 +267,11 @@ impl Model {
                 None => paired.push((x, y)),
             }
             if let (
-                Object::Future { id, is_ready, .. },
-                Object::Future { id: other, is_ready: other_ready, .. },
+                Object::Future { id, state, .. },
+                Object::Future { id: other, state: other_state, .. },
             ) = (first, second)
             {
-                if is_ready != other_ready || (!is_ready && id != other) {
+                if state != other_state || (*state == Settled::Pending && id != other) {
                     return false;
                 }
             }

@@ -9,7 +9,7 @@ use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
 use super::observer::TraceObserver;
 use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
-use crate::executor::trace::{Callee, Event};
+use crate::executor::trace::{Callee, Event, TaskId};
 use crate::scenario::{HostEvent, Programs, Site};
 
 /// What the embedder holds while it goes through its script.
@@ -19,9 +19,10 @@ pub(super) struct HostScript {
     /// The last call of each id that the host still holds.
     calls: BTreeMap<u32, CallHandle>,
     init: Option<CallHandle>,
-    protected: Vec<(u32, Handle)>,
-    /// What the host did, for the pairs: number of trace events before it, call, kind.
-    pub(super) actions: Vec<(usize, u32, EventKind)>,
+    /// Call, its task, handle of its result.
+    protected: Vec<(u32, TaskId, Handle)>,
+    /// What the host did, for the pairs: number of trace events before it, task, kind.
+    pub(super) actions: Vec<(usize, TaskId, EventKind)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,17 +121,18 @@ impl HostScript {
             }
             HostEvent::DropCall { call } => {
                 if let Some(handle) = self.calls.remove(call) {
-                    self.note(observer, *call, EventKind::CallDrop);
+                    self.note(observer, handle.call().task(), EventKind::CallDrop);
                     drop(handle);
                 }
             }
             HostEvent::JoinCall { .. } => {}
             HostEvent::Protect { call } => self.protect(engine, observer, *call),
             HostEvent::Unprotect { call } => {
-                let at = self.protected.iter().position(|(owner, _)| owner == call);
+                let at = self.protected.iter().position(|(owner, ..)| owner == call);
                 if let Some(at) = at {
-                    engine.heap().unprotect(self.protected.remove(at).1);
-                    self.note(observer, *call, EventKind::Unprotect);
+                    let (_, task, handle) = self.protected.remove(at);
+                    engine.heap().unprotect(handle);
+                    self.note(observer, task, EventKind::Unprotect);
                 }
             }
             HostEvent::Collect { kind } => {
@@ -172,12 +174,13 @@ impl HostScript {
         let tlab = Tlab::default();
         let m = permit.mutator::<Unchecked>(&tlab);
         let protected = engine.heap().protect(m.load_root(handle.call().value()));
-        self.protected.push((call, protected));
-        self.note(observer, call, EventKind::Protect);
+        let task = handle.call().task();
+        self.protected.push((call, task, protected));
+        self.note(observer, task, EventKind::Protect);
     }
 
-    fn note(&mut self, observer: &TraceObserver, call: u32, kind: EventKind) {
-        self.actions.push((observer.len(), call, kind));
+    fn note(&mut self, observer: &TraceObserver, task: TaskId, kind: EventKind) {
+        self.actions.push((observer.len(), task, kind));
     }
 
     /// Protect counts by kind, as the heap should report them.
@@ -186,7 +189,7 @@ impl HostScript {
         let Some(permit) = engine.heap().try_shared() else { return counts };
         let tlab = Tlab::default();
         let m = permit.mutator::<Unchecked>(&tlab);
-        for (_, handle) in &self.protected {
+        for (_, _, handle) in &self.protected {
             let value = engine.heap().protected(handle, &permit);
             *counts.entry(m.kind(value).map_or("value", Kind::name)).or_default() += 1;
         }
@@ -195,7 +198,7 @@ impl HostScript {
 
     /// Gives everything back that the host holds.
     pub(super) fn release(&mut self, engine: &Engine) {
-        for (_, handle) in self.protected.drain(..) {
+        for (_, _, handle) in self.protected.drain(..) {
             engine.heap().unprotect(handle);
         }
         self.calls.clear();

@@ -37,26 +37,33 @@ struct State {
     instructions: u64,
     /// Parent and child of tasks spawned since they were last taken.
     spawned: Vec<(TaskId, TaskId)>,
-    /// What slices did to the heap: number of trace events before it, task, kind.
-    heap_events: Vec<(usize, TaskId, EventKind)>,
+    /// What happened inside slices: number of trace events before it, task, kind.
+    slice_events: Vec<(usize, TaskId, EventKind)>,
     /// Marked cards and refilled buffers so far.
     heap_counts: (u64, u64),
     callees: BTreeMap<u32, Callee>,
 }
 
 impl State {
-    /// Notes whether the slice that just ended hit the barrier or got a fresh buffer.
-    fn note_heap_events(&mut self, task: TaskId) {
+    /// Notes whether the slice that just ended hit the barrier or got a fresh buffer, and
+    /// what it threw and caught.
+    fn note_slice_events(&mut self, task: TaskId, (thrown, caught): (u32, u32)) {
         let Some(heap) = &self.heap else { return };
         let counts = (heap.cards_marked(), heap.tlab_refills());
         let at = self.events.len();
         if counts.1 > self.heap_counts.1 {
-            self.heap_events.push((at, task, EventKind::TlabRefill));
+            self.slice_events.push((at, task, EventKind::TlabRefill));
         }
         if counts.0 > self.heap_counts.0 {
-            self.heap_events.push((at, task, EventKind::BarrierHit));
+            self.slice_events.push((at, task, EventKind::BarrierHit));
         }
         self.heap_counts = counts;
+        for nth in 0..thrown {
+            self.slice_events.push((at, task, EventKind::Throw));
+            if nth < caught {
+                self.slice_events.push((at, task, EventKind::Catch));
+            }
+        }
     }
 }
 
@@ -99,9 +106,9 @@ impl TraceObserver {
         std::mem::take(&mut self.state.lock().events)
     }
 
-    /// What slices did to the heap: number of trace events before it, task, kind.
-    pub(super) fn take_heap_events(&self) -> Vec<(usize, TaskId, EventKind)> {
-        std::mem::take(&mut self.state.lock().heap_events)
+    /// What happened inside slices: number of trace events before it, task, kind.
+    pub(super) fn take_slice_events(&self) -> Vec<(usize, TaskId, EventKind)> {
+        std::mem::take(&mut self.state.lock().slice_events)
     }
 
     /// What the next call will run; the engine's event names only the task.
@@ -143,13 +150,13 @@ impl TraceObserver {
     }
 
     fn slice(&self, event: &EngineEvent<'_>) {
-        let EngineEvent::Slice { task, delivered, printed, instructions, end, cancelling } = *event
+        let EngineEvent::Slice { task, delivered, printed, thrown_and_caught, instructions, end, cancelling } = *event
         else {
             return;
         };
         let mut state = self.state.lock();
         state.instructions += u64::from(instructions);
-        state.note_heap_events(task);
+        state.note_slice_events(task, thrown_and_caught);
         // Taking a safepoint or needing memory is nothing that the program could see.
         if instructions == 0 && delivered.is_none() && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
             return;
@@ -261,7 +268,7 @@ pub(super) fn count(events: &[Event], counters: &mut Counters) {
     counters.tasks += tasks;
 }
 
-/// Subjects of pairs: tasks, futures and calls have ranges of their own.
+/// Subjects of pairs: tasks and futures have ranges of their own.
 fn of_task(task: TaskId) -> u64 {
     1 << 40 | u64::from(task)
 }
@@ -270,32 +277,27 @@ fn of_future(future: u64) -> u64 {
     2 << 40 | future
 }
 
-/// A call that no task runs yet.
-fn of_call(call: u32) -> u64 {
-    3 << 40 | u64::from(call)
-}
-
 /// The event pairs of a run. What the host does to a call happens to the task that runs
 /// the call, too, and what happens to a spawned task happens to its future.
 pub(super) fn pairs(
     events: &[Event],
     host: &HostScript,
-    heap_events: &[(usize, TaskId, EventKind)],
+    slice_events: &[(usize, TaskId, EventKind)],
 ) -> PairTracker {
     let mut subjects = Subjects { pairs: PairTracker::new(), ..Subjects::default() };
     let mut actions = host.actions.iter().peekable();
-    let mut heap_events = heap_events.iter().peekable();
+    let mut slice_events = slice_events.iter().peekable();
     for (index, event) in events.iter().enumerate() {
-        while let Some(&(_, task, kind)) = heap_events.next_if(|(at, ..)| *at <= index) {
+        while let Some(&(_, task, kind)) = slice_events.next_if(|(at, ..)| *at <= index) {
             subjects.task(task, kind);
         }
-        while let Some(&(_, call, kind)) = actions.next_if(|(at, ..)| *at < index) {
-            subjects.call(call, kind);
+        while let Some(&(_, task, kind)) = actions.next_if(|(at, ..)| *at <= index) {
+            subjects.task(task, kind);
         }
         subjects.note(event);
     }
-    for &(_, call, kind) in actions {
-        subjects.call(call, kind);
+    for &(_, task, kind) in actions {
+        subjects.task(task, kind);
     }
     subjects.pairs
 }
@@ -308,8 +310,6 @@ struct Subjects {
     futures: BTreeMap<TaskId, u64>,
     /// Tasks by the future they run.
     runners: BTreeMap<u64, TaskId>,
-    /// Tasks by the call they run.
-    callers: BTreeMap<u32, TaskId>,
 }
 
 impl Subjects {
@@ -327,21 +327,13 @@ impl Subjects {
         }
     }
 
-    fn call(&mut self, call: u32, kind: EventKind) {
-        match self.callers.get(&call) {
-            Some(&task) => self.task(task, kind),
-            None => self.pairs.event(of_call(call), kind),
-        }
-    }
-
     fn note(&mut self, event: &Event) {
         match event {
             Event::CallStarted { call, task, .. } if *call != Engine::INIT_CALL => {
-                self.callers.insert(*call, *task);
-                self.call(*call, EventKind::CallBegin);
+                self.task(*task, EventKind::CallBegin);
             }
-            Event::CallEnded { call, .. } if *call != Engine::INIT_CALL => {
-                self.call(*call, EventKind::CallEnd);
+            Event::CallEnded { call, task, .. } if *call != Engine::INIT_CALL => {
+                self.task(*task, EventKind::CallEnd);
             }
             Event::Registered { task, future, runner } => {
                 self.task(*task, EventKind::Spawn);
@@ -352,6 +344,10 @@ impl Subjects {
             Event::SliceEnded { task, end: SliceEnd::Awaiting { future }, .. } => {
                 self.task(*task, EventKind::Await);
                 self.pairs.event(of_future(*future), EventKind::Await);
+            }
+            Event::AwaitResolved { task, future } => {
+                self.task(*task, EventKind::Await);
+                self.future(*future, EventKind::Await);
             }
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
             Event::Settled { future, state } => {
@@ -374,11 +370,21 @@ impl Subjects {
     }
 }
 
-/// The trace as lines for people: actor and text.
-pub(super) fn timeline(events: &[Event], program: &Program) -> Vec<(u32, String)> {
+/// The trace as lines for people: actor and text. `places` says where tasks stood when
+/// they were chosen: number of trace events before it, site.
+pub(super) fn timeline(
+    events: &[Event],
+    places: &[(usize, Site)],
+    program: &Program,
+) -> Vec<(u32, String)> {
     const COLLECTOR: u32 = u32::MAX;
     let mut lines = Vec::new();
-    for event in events {
+    let mut places = places.iter().peekable();
+    let mut standing = Site::default();
+    for (index, event) in events.iter().enumerate() {
+        while let Some(&(_, site)) = places.next_if(|(before, _)| *before <= index) {
+            standing = site;
+        }
         let (actor, text) = match event {
             Event::CallStarted { call, task, callee } => {
                 let what = match callee {
@@ -410,7 +416,8 @@ pub(super) fn timeline(events: &[Event], program: &Program) -> Vec<(u32, String)
                     SliceEnd::Returned => ", returns".to_owned(),
                     SliceEnd::Threw => ", ends with an error".to_owned(),
                 };
-                (*task, format!("runs {instructions}{end}"))
+                let line = source_line(program, *task, std::mem::take(&mut standing));
+                (*task, format!("{line}runs {instructions}{end}"))
             }
             Event::Registered { task, future, runner } => {
                 (*task, format!("future {future} runs as task {runner}"))
@@ -427,7 +434,7 @@ pub(super) fn timeline(events: &[Event], program: &Program) -> Vec<(u32, String)
                 match outcome {
                     Outcome::Returned(_) => text.push_str("returned"),
                     Outcome::Threw(dump) => {
-                        let _ = write!(text, "threw {:?}", dump.nodes.first());
+                        let _ = write!(text, "threw {}", dump.error_text());
                     }
                     Outcome::Cancelled => text.push_str("cancelled"),
                 }
@@ -445,4 +452,13 @@ pub(super) fn timeline(events: &[Event], program: &Program) -> Vec<(u32, String)
         lines.push((actor, text));
     }
     lines
+}
+
+/// The source line on which a task stood, if it is the one that was chosen there.
+fn source_line(program: &Program, task: TaskId, site: Site) -> String {
+    let function = program.functions.get(usize::from(site.function));
+    match function.and_then(|function| function.spans.get(site.at as usize)) {
+        Some(span) if site.actor == task && span.line > 0 => format!("line {}: ", span.line),
+        _ => String::new(),
+    }
 }
