@@ -289,6 +289,27 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
+/// Heap limit of a person's own program: blocks and nursery are tiny, as for generated
+/// ones, but it may keep more alive.
+const OWN_HEAP_LIMIT_BYTES: u64 = 64 << 20;
+
+/// Refuses a program that does not compile, or that has no `main` for the host to call.
+fn check_program(path: &Path, text: &str, has_host_script: bool) -> Result<(), Refusal> {
+    let source = gcrucible_frontend::Source {
+        path: path.display().to_string(),
+        text: text.to_owned(),
+    };
+    let program = gcrucible_frontend::compile(&source)
+        .map_err(|errors| Refusal::usage(errors.render(&source, false)))?;
+    if !has_host_script && program.entry_export("main").is_none() {
+        return Err(Refusal::usage(format!(
+            "{} has no function `main`; expected `fn main() {{ … }}`, or --host with what to call",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// A scenario of a person's own program.
 fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
     let source = std::fs::read_to_string(path).map_err(|error| {
@@ -297,6 +318,7 @@ fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
             path.display()
         ))
     })?;
+    check_program(path, &source, host.is_some())?;
     let entry = ModuleSource::Text(source);
     if let Some(host) = host {
         let mut scenario = Scenario::read(host)?;
@@ -319,7 +341,10 @@ fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
     Ok(Scenario {
         format: crate::scenario::model::FORMAT,
         origin: Origin::default(),
-        heap: HeapConfig::tiny(),
+        heap: HeapConfig {
+            limit_bytes: OWN_HEAP_LIMIT_BYTES,
+            ..HeapConfig::tiny()
+        },
         debug: HeapDebug::default(),
         schedule: Schedule::Drawn {
             strategy: StrategyName::Random,
