@@ -66,7 +66,7 @@ pub(in crate::generator) struct World {
     pub(in crate::generator) workers: Vec<Signature>,
     /// How strongly each topic is preferred in this scenario.
     pub(in crate::generator) topics: [u32; crate::generator::topics::Topic::COUNT],
-    /// Uses of `deep_copy` left: copies of what holds copies would grow without bounds.
+    /// Uses of `deep_copy` left; they are costly.
     pub(in crate::generator) copies_left: u8,
     names: [u16; 16],
 }

@@ -205,17 +205,20 @@ fn walk_and_grow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
 }
 
+/// A copy that only its variable ever holds: copies of what holds copies would double each
+/// time.
 fn copy<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     body.world.copies_left -= 1;
-    let original = body
-        .variable(Kind::List)
-        .or_else(|| body.variable(Kind::Dict));
+    let original = body.variable(Kind::List).or_else(|| body.variable(Kind::Dict));
     let original = original.unwrap_or_else(|| Expr::Array(vec![]));
-    let copied = Expr::Builtin(Builtin::DeepCopy, vec![original.clone()]);
-    let name = body.let_in(out, Stem::Local, Kind::Any, copied);
+    let name = body.world.fresh(Stem::Local);
+    out.push(Stmt::Let(name, Expr::Builtin(Builtin::DeepCopy, vec![original.clone()])));
+    if body.c.chance(1, 2) {
+        body.statements(1, out);
+    }
     let equal = Expr::Builtin(Builtin::DeepEquals, vec![original, Expr::Name(name)]);
     out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![equal])));
-    body.spend(1);
+    body.spend(2);
 }
 
 fn part<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
