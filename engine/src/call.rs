@@ -104,7 +104,10 @@ impl RootProvider for Call {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("id", &self.id).field("task", &self.task).finish()
+        f.debug_struct("Call")
+            .field("id", &self.id)
+            .field("task", &self.task)
+            .finish()
     }
 }
 
@@ -137,7 +140,11 @@ impl CallTable {
         let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
         heap.add_provider(weak);
         calls.insert(id, Arc::clone(&call));
-        Ok(CallGuard { table: Arc::clone(self), call, outcome: Outcome::Cancelled })
+        Ok(CallGuard {
+            table: Arc::clone(self),
+            call,
+            outcome: Outcome::Cancelled,
+        })
     }
 
     /// The call with an id, if it is in progress.
@@ -182,7 +189,9 @@ impl CallGuard {
 impl Drop for CallGuard {
     fn drop(&mut self) {
         let mut calls = self.table.calls.lock();
-        let is_ours = calls.get(&self.call.id).is_some_and(|call| Arc::ptr_eq(call, &self.call));
+        let is_ours = calls
+            .get(&self.call.id)
+            .is_some_and(|call| Arc::ptr_eq(call, &self.call));
         // B-60 again: the guard of a call whose id was freed early removes its successor.
         if is_ours || seeded_bugs::is_on(Bug::B60) {
             calls.remove(&self.call.id);

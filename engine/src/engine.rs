@@ -170,16 +170,16 @@ impl Engine {
         self.start(id, |vm| vm.start_call(inner.program.global(global), &args))
     }
 
-    fn start(
-        &self,
-        id: u32,
-        prepare: impl FnOnce(&Vm),
-    ) -> Result<CallHandle, CallError> {
-        let guard = self.inner.calls.reserve(&self.inner.heap, id, || self.inner.new_task())?;
+    fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
+        let guard = self
+            .inner
+            .calls
+            .reserve(&self.inner.heap, id, || self.inner.new_task())?;
         let call = Arc::clone(guard.call());
         let vm = self.inner.new_vm(call.task());
         prepare(&vm);
-        self.inner.observe(&EngineEvent::CallStarted { call: &call });
+        self.inner
+            .observe(&EngineEvent::CallStarted { call: &call });
         self.spawn(call.task(), vm, Arc::clone(call.token()), Runs::Call(guard));
         Ok(CallHandle::new(call, self.clone()))
     }
@@ -233,7 +233,9 @@ impl Engine {
                 inner.collect(kind).await;
             }
         };
-        self.inner.platform.spawn(Self::COLLECTOR_TASK, Box::pin(collector));
+        self.inner
+            .platform
+            .spawn(Self::COLLECTOR_TASK, Box::pin(collector));
     }
 
     /// Collects now, if no slice is running.
@@ -241,7 +243,8 @@ impl Engine {
         let mut permit = self.inner.heap.try_exclusive()?;
         let report = self.inner.heap.collect(&mut permit, kind);
         drop(permit);
-        self.inner.observe(&EngineEvent::Collected { report: &report });
+        self.inner
+            .observe(&EngineEvent::Collected { report: &report });
         Some(report)
     }
 
@@ -335,6 +338,8 @@ impl Inner {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("futures", &self.registry).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("futures", &self.registry)
+            .finish_non_exhaustive()
     }
 }

@@ -74,7 +74,12 @@ pub(crate) struct Task {
 
 impl Task {
     pub(crate) fn new(number: u32, vm: Arc<Vm>, token: Arc<Token>) -> Self {
-        Task { number, vm, token, signal: Arc::default() }
+        Task {
+            number,
+            vm,
+            token,
+            signal: Arc::default(),
+        }
     }
 
     pub(crate) fn vm(&self) -> &Vm {
@@ -106,7 +111,10 @@ impl Tasks {
 
 /// Runs a task to its end.
 pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs) {
-    let driver = Driver { engine: &engine, task: &task };
+    let driver = Driver {
+        engine: &engine,
+        task: &task,
+    };
     driver.yield_at(yield_points::START).await;
     // A call or future that is cancelled before it starts never runs.
     let end = if !task.token.is_requested() {
@@ -142,14 +150,22 @@ struct Driver<'e> {
 
 impl Driver<'_> {
     async fn yield_at(&self, at: u32) {
-        let place = Place { task: self.task.number, function: Place::ENGINE, at };
+        let place = Place {
+            task: self.task.number,
+            function: Place::ENGINE,
+            at,
+        };
         yield_point(&*self.engine.inner.platform, place).await;
     }
 
     /// Lets others go first, between two slices.
     async fn turn(&self) {
         let (function, at) = self.task.vm.position();
-        let place = Place { task: self.task.number, function, at };
+        let place = Place {
+            task: self.task.number,
+            function,
+            at,
+        };
         yield_point(&*self.engine.inner.platform, place).await;
     }
 
@@ -194,7 +210,11 @@ impl Driver<'_> {
             if is_cancel_due && !has_run {
                 return BodyEnd::NeverStarted;
             }
-            let deliver = if is_cancel_due { Some(ErrorKind::Cancelled) } else { pending_error };
+            let deliver = if is_cancel_due {
+                Some(ErrorKind::Cancelled)
+            } else {
+                pending_error
+            };
             let input = SliceInput {
                 fuel: inner.platform.fuel(task.number).max(1),
                 deliver,
@@ -232,7 +252,10 @@ impl Driver<'_> {
             }
             // A slice that got no further than a safepoint has not begun the body.
             has_run |= outcome.instructions > 0
-                || !matches!(outcome.end, SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. });
+                || !matches!(
+                    outcome.end,
+                    SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
+                );
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -299,7 +322,9 @@ impl Driver<'_> {
         let id = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
-                inner.registry.register::<C>(&permit, exchange, runner, Arc::clone(&token))
+                inner
+                    .registry
+                    .register::<C>(&permit, exchange, runner, Arc::clone(&token))
             };
             match registered {
                 Ok(id) => break id,
@@ -311,8 +336,13 @@ impl Driver<'_> {
             }
             attempts += 1;
         };
-        self.observe(&EngineEvent::Registered { task: self.task.number, future: id, runner });
-        self.engine.spawn(runner, inner.new_vm(runner), token, Runs::Future(id));
+        self.observe(&EngineEvent::Registered {
+            task: self.task.number,
+            future: id,
+            runner,
+        });
+        self.engine
+            .spawn(runner, inner.new_vm(runner), token, Runs::Future(id));
     }
 
     /// Waits until a future is settled or the task is cancelled; the machine's await then
@@ -349,7 +379,10 @@ impl Driver<'_> {
                 None
             }
             Wait::Resolved => {
-                self.observe(&EngineEvent::AwaitResolved { task: task.number, future });
+                self.observe(&EngineEvent::AwaitResolved {
+                    task: task.number,
+                    future,
+                });
                 None
             }
             Wait::NotFound => Some(ErrorKind::FutureNotFound),
@@ -390,7 +423,9 @@ impl Driver<'_> {
             BodyEnd::Threw | BodyEnd::NeverStarted => FutureState::Cancelled,
         };
         self.yield_at(yield_points::BEFORE_SETTLE).await;
-        let Some(future) = inner.registry.future(id) else { return };
+        let Some(future) = inner.registry.future(id) else {
+            return;
+        };
         let removed_early = if seeded_bugs::is_on(Bug::B41) {
             // B-41: the entry goes before the state is stored.
             let removed = inner.registry.remove(id);
@@ -450,6 +485,9 @@ impl Driver<'_> {
             inner.program.freeze();
         }
         let call = guard.end(outcome);
-        self.observe(&EngineEvent::CallEnded { call: &call, outcome });
+        self.observe(&EngineEvent::CallEnded {
+            call: &call,
+            outcome,
+        });
     }
 }

@@ -66,7 +66,7 @@ impl Heap {
     /// # Errors
     /// When the operating system has no address space left.
     pub fn new(config: HeapConfig, debug: HeapDebug) -> std::io::Result<Arc<Heap>> {
-        Ok(Self::in_region(Region::new(&config)?, config, debug)?)
+        Self::in_region(Region::new(&config)?, config, debug)
     }
 
     /// A heap in a region that another heap had, as good as in a new one.
@@ -189,7 +189,7 @@ impl Heap {
         let is_wanted = match &self.debug.collect {
             CollectMode::EverySafepoint | CollectMode::Continuous => true,
             CollectMode::Seeded { seed, per_mille } => {
-                (mix(seed ^ ordinal) >> 32) * 1000 >> 32 < u64::from(*per_mille)
+                ((mix(seed ^ ordinal) >> 32) * 1000) >> 32 < u64::from(*per_mille)
             }
             CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
             CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => false,
@@ -203,7 +203,7 @@ impl Heap {
             KindMode::Minor => CollectionKind::Minor,
             KindMode::Major => CollectionKind::Major,
             KindMode::Alternate => {
-                if self.collection.load(Ordering::Relaxed) % 2 == 0 {
+                if self.collection.load(Ordering::Relaxed).is_multiple_of(2) {
                     CollectionKind::Minor
                 } else {
                     CollectionKind::Major
@@ -249,12 +249,17 @@ impl Heap {
     /// Makes the unused part of every allocation buffer walkable.
     pub(crate) fn flush_tlabs(&self) -> u64 {
         let buffers = self.buffers.lock();
-        buffers.iter().map(|buffer| buffer.fill_rest(&self.region, self.debug.scribble)).sum()
+        buffers
+            .iter()
+            .map(|buffer| buffer.fill_rest(&self.region, self.debug.scribble))
+            .sum()
     }
 
     /// Forgets the buffers of dead holders; the nursery they lay in is retired.
     pub(crate) fn prune_buffers(&self) {
-        self.buffers.lock().retain(|buffer| Arc::strong_count(buffer) > 1);
+        self.buffers
+            .lock()
+            .retain(|buffer| Arc::strong_count(buffer) > 1);
     }
 
     /// Gives `tlab` room for `words` words.
@@ -288,7 +293,9 @@ impl Heap {
 
     /// Whether so many more words fit within the heap's limit.
     pub fn has_room_within_limit(&self, words: u32) -> bool {
-        self.allocator.lock().has_room_within_limit(&self.region, words)
+        self.allocator
+            .lock()
+            .has_room_within_limit(&self.region, words)
     }
 
     /// Stores that marked a card so far.

@@ -153,7 +153,7 @@ impl Heap {
     /// A shared permit, if there is one without waiting.
     pub fn try_shared(&self) -> Option<SharedPermit<'_>> {
         let got = self.gate.try_shared(&mut self.gate.state.lock());
-        got.then_some(SharedPermit { heap: self })
+        got.then(|| SharedPermit { heap: self })
     }
 
     /// A shared permit.

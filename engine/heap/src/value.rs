@@ -103,14 +103,30 @@ impl fmt::Debug for Word {
 /// needs that permit back. So a `Value` held across a possible collection is a compile
 /// error:
 ///
-/// ```compile_fail
-/// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Unchecked, Holder};
+/// ```compile_fail,E0502
+/// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Holder, Unchecked};
 /// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
 /// # let holder = Holder::new(&heap, "test", 1);
 /// let mut permit = heap.try_shared().unwrap();
 /// let value = permit.mutator::<Unchecked>(holder.tlab()).string("kept").unwrap();
-/// permit.safepoint(); // error: `permit` is still borrowed by `value`
-/// drop(value);
+/// let collected = permit.safepoint(); // error: `value` still borrows `permit`
+/// assert!(value.is_object());
+/// # drop(collected);
+/// ```
+///
+/// What must survive a collection is put into a root slot first, and read again:
+///
+/// ```
+/// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Holder, Unchecked};
+/// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
+/// # let holder = Holder::new(&heap, "test", 1);
+/// let mut permit = heap.try_shared().unwrap();
+/// let m = permit.mutator::<Unchecked>(holder.tlab());
+/// m.store(&holder.registers()[0], m.string("kept").unwrap());
+/// let collected = permit.safepoint();
+/// # drop(collected);
+/// let m = permit.mutator::<Unchecked>(holder.tlab());
+/// assert_eq!(m.text(m.load(&holder.registers()[0])), Some("kept"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Value<'p> {

@@ -10,9 +10,14 @@ pub struct Clock {
 
 impl Clock {
     /// Starts a clock.
-    #[allow(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the seam that the ban points to"
+    )]
     pub fn start() -> Self {
-        Clock { start: Instant::now() }
+        Clock {
+            start: Instant::now(),
+        }
     }
 
     /// Time since its start.

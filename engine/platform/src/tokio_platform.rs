@@ -61,7 +61,9 @@ impl TokioPlatform {
     }
 
     fn runtime(&self) -> &tokio::runtime::Runtime {
-        self.runtime.as_ref().expect("the runtime lives as long as the platform")
+        self.runtime
+            .as_ref()
+            .expect("the runtime lives as long as the platform")
     }
 }
 
@@ -92,7 +94,9 @@ impl Platform for TokioPlatform {
 
     fn random(&self) -> u64 {
         // SplitMix64 over a counter: every caller gets a number of its own.
-        let mut x = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        let mut x = self
+            .random
+            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         x ^ (x >> 31)

@@ -58,7 +58,10 @@ impl Registry {
     /// An empty registry, registered as a root provider. Ids start at 1.
     pub fn new(heap: &Heap) -> Arc<Registry> {
         let registry = Arc::new(Registry {
-            state: Mutex::new(State { next_id: 1, ..State::default() }),
+            state: Mutex::new(State {
+                next_id: 1,
+                ..State::default()
+            }),
             tlab: Tlab::new(1 << 29),
         });
         let weak: std::sync::Weak<Registry> = Arc::downgrade(&registry);
@@ -99,7 +102,11 @@ impl Registry {
 
     /// The slot of a pending future.
     pub(crate) fn future(&self, id: u64) -> Option<Arc<Slot>> {
-        self.state.lock().entries.get(&id).map(|entry| Arc::clone(&entry.future))
+        self.state
+            .lock()
+            .entries
+            .get(&id)
+            .map(|entry| Arc::clone(&entry.future))
     }
 
     /// Moves callee and arguments of a future that starts into `slot`.
@@ -163,10 +170,14 @@ impl Registry {
             // B-47: the entry of a finished future stays, and keeps it alive.
             seeded_bugs::note_triggered(Bug::B47);
             let entry = state.entries.get_mut(&id)?;
-            return Some(Removed { waiters: std::mem::take(&mut entry.waiters) });
+            return Some(Removed {
+                waiters: std::mem::take(&mut entry.waiters),
+            });
         }
         let entry = state.entries.remove(&id)?;
-        Some(Removed { waiters: entry.waiters })
+        Some(Removed {
+            waiters: entry.waiters,
+        })
     }
 
     /// Number of unfinished futures; zero at rest (I-14).
@@ -229,6 +240,8 @@ impl RootProvider for Registry {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("active", &self.active_future_count()).finish()
+        f.debug_struct("Registry")
+            .field("active", &self.active_future_count())
+            .finish()
     }
 }

@@ -42,9 +42,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
             self.reserve(ARRAY_WORDS)?;
             Value::NIL
         } else if self.is_large(HEADER_WORDS + capacity) {
-            let storage = self.storage(capacity)?;
-            self.reserve(ARRAY_WORDS)?;
-            storage
+            // Asked for together: the storage alone may use up the nursery, and the array
+            // would never come to be, however often it is tried.
+            self.reserve_all(u64::from(ARRAY_WORDS + HEADER_WORDS + capacity))?;
+            self.storage(capacity)?
         } else {
             self.reserve(ARRAY_WORDS + HEADER_WORDS + capacity)?;
             self.storage(capacity)?

@@ -91,8 +91,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
 fn int_is(int: i64, float: f64) -> bool {
     // Every i64 within these bounds converts to a float and back; outside them the float
     // is out of range of i64.
-    float >= -9_223_372_036_854_775_808.0
-        && float < 9_223_372_036_854_775_808.0
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float)
         && float.fract() == 0.0
         && float as i64 == int
 }
