@@ -3,6 +3,7 @@
 pub mod heap_ops;
 pub mod host_script;
 pub mod model;
+pub mod own_program;
 pub mod program;
 pub mod text_format;
 

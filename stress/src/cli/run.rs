@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use gcrucible_heap::{HeapConfig, HeapDebug};
+use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::exit::{Exit, Refusal};
@@ -20,9 +20,7 @@ use crate::campaign::worker::die_with_parent;
 use crate::executor::Advantages;
 use crate::lane::BuiltLanes;
 use crate::report::{junit, summary};
-use crate::scenario::{
-    Body, HostEvent, Lane, ModuleSource, Origin, Programs, Scenario, Schedule, StrategyName,
-};
+use crate::scenario::{Body, Lane, ModuleSource, Scenario, StrategyName};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -289,10 +287,6 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Heap limit of a person's own program: blocks and nursery are tiny, as for generated
-/// ones, but it may keep more alive.
-const OWN_HEAP_LIMIT_BYTES: u64 = 64 << 20;
-
 /// Refuses a program that does not compile, or that has no `main` for the host to call.
 fn check_program(path: &Path, text: &str, has_host_script: bool) -> Result<(), Refusal> {
     let source = gcrucible_frontend::Source {
@@ -300,7 +294,10 @@ fn check_program(path: &Path, text: &str, has_host_script: bool) -> Result<(), R
         text: text.to_owned(),
     };
     let program = gcrucible_frontend::compile(&source)
-        .map_err(|errors| Refusal::usage(errors.render(&source, false)))?;
+        .map_err(|errors| {
+            let errors = errors.render(&source, false);
+            Refusal::usage(format!("{} does not compile\n{errors}", path.display()))
+        })?;
     if !has_host_script && program.entry_export("main").is_none() {
         return Err(Refusal::usage(format!(
             "{} has no function `main`; expected `fn main() {{ … }}`, or --host with what to call",
@@ -319,12 +316,11 @@ fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
         ))
     })?;
     check_program(path, &source, host.is_some())?;
-    let entry = ModuleSource::Text(source);
     if let Some(host) = host {
         let mut scenario = Scenario::read(host)?;
         return match &mut scenario.body {
             Body::Programs(programs) => {
-                programs.entry = entry;
+                programs.entry = ModuleSource::Text(source);
                 Ok(scenario)
             }
             Body::HeapOps(_) => Err(Refusal::usage(format!(
@@ -333,29 +329,7 @@ fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
             ))),
         };
     }
-    let call = HostEvent::Call {
-        call: 0,
-        function: "main".into(),
-        args: Vec::new(),
-    };
-    Ok(Scenario {
-        format: crate::scenario::model::FORMAT,
-        origin: Origin::default(),
-        heap: HeapConfig {
-            limit_bytes: OWN_HEAP_LIMIT_BYTES,
-            ..HeapConfig::tiny()
-        },
-        debug: HeapDebug::default(),
-        schedule: Schedule::Drawn {
-            strategy: StrategyName::Random,
-            seed: 0,
-        },
-        faults: Vec::new(),
-        body: Body::Programs(Programs {
-            entry,
-            host: vec![call, HostEvent::JoinCall { call: 0 }],
-        }),
-    })
+    Ok(Scenario::of_program(source))
 }
 
 /// In the order of all lanes, each once.

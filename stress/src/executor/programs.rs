@@ -364,8 +364,9 @@ impl<'s> Run<'s> {
         let heap = self.drop_everything();
         match heap {
             Some(heap) => {
-                let verdict = oracles::nothing_leaks::after_teardown(&heap);
+                // The oracle collects, too; that is no collection of the run.
                 self.note_heap(&heap);
+                let verdict = oracles::nothing_leaks::after_teardown(&heap);
                 self.recycle(heap);
                 // What the engine did wrong comes first.
                 verdict.and(held)

@@ -59,7 +59,7 @@ fn judge(program: &Program, name: &str, thrown: &GraphDump, collects: bool) -> R
     let (site, at) = match asserted {
         Some((function, span)) => {
             let site = format!("{function}, line {}", span.line);
-            (site, format!(", asserted at main.crux:{}:{}", span.line, span.column))
+            (site, format!(", asserted in line {}", span.line))
         }
         None => (name.to_owned(), String::new()),
     };

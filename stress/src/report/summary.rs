@@ -274,7 +274,9 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
         .filter_map(|lane| Some((lane.name(), summary.lanes.get(lane.name())?)))
         .collect();
     table(&mut out, &lanes);
-    render_pairs(&mut out, &summary.pairs);
+    if plan.program.is_none() {
+        render_pairs(&mut out, &summary.pairs);
+    }
     if let Some(bug) = &plan.bug {
         let (reached, triggered) = outcome.totals.switch;
         let _ = writeln!(
@@ -307,7 +309,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
             vacuous.lane, vacuous.counter, vacuous.why
         );
     }
-    render_findings(&mut out, outcome);
+    render_findings(&mut out, plan, outcome);
     out
 }
 
@@ -382,7 +384,7 @@ fn render_pairs(out: &mut String, pairs: &PairSummary) {
     let _ = writeln!(out, "  missing: {}{rest}", shown.join(", "));
 }
 
-fn render_findings(out: &mut String, outcome: &Outcome) {
+fn render_findings(out: &mut String, plan: &Plan, outcome: &Outcome) {
     for finding in &outcome.summary.findings {
         let Some(found) = outcome.totals.findings.get(&finding.id) else {
             continue;
@@ -401,17 +403,15 @@ fn render_findings(out: &mut String, outcome: &Outcome) {
         let times = found.count;
         let files = outcome.filed.get(&finding.id);
         let size = files.and_then(|files| Some((files.before?, files.after?)));
-        let size = size.map_or(String::new(), |(before, after)| {
-            format!(
-                ", {} statements shrunk to {}",
-                before.statements, after.statements
-            )
-        });
-        let _ = writeln!(
-            out,
-            "  first at {}, {times} scenarios in all{size}",
-            finding.seed
-        );
+        // The seed of a person's own program would name a generated one.
+        let first = match &plan.program {
+            Some(_) => format!("scenario {}", found.index),
+            None => finding.seed.clone(),
+        };
+        let _ = writeln!(out, "  first at {first}, {times} scenarios in all");
+        if let Some((before, after)) = size {
+            let _ = writeln!(out, "  shrunk from {before}\n           to {after}");
+        }
         let _ = writeln!(out, "  {}", finding.replay);
     }
     for gone in &outcome.known_gone {

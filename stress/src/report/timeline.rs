@@ -9,17 +9,21 @@ use crate::scenario::Site;
 /// [`Site::TIMERS`], which never says anything of its own.
 pub const COLLECTOR: u32 = u32::MAX;
 
-/// Columns of text that each actor gets.
-const WIDTH: usize = 34;
+/// Width of all columns together; each gets an equal part, up to [`WIDTH_MAX`].
+const WIDTH_TOTAL: usize = 150;
+
+/// Widest column of text.
+const WIDTH_MAX: usize = 34;
 
 /// Actors side by side at most; the others share the last column, by name.
-const COLUMNS_MAX: usize = 4;
+const COLUMNS_MAX: usize = 6;
 
 /// The lines of a timeline, in columns. Each row has its number; the collector's lines go
 /// across.
 pub fn render(lines: &[(u32, String)]) -> String {
     let columns = assign_columns(lines);
     let count = columns.values().map(|column| column + 1).max().unwrap_or(0);
+    let width = (WIDTH_TOTAL / count.max(1) - "│  ".chars().count()).min(WIDTH_MAX);
     let mut out = String::new();
     let mut header = vec![String::new(); count];
     for (&actor, &column) in &columns {
@@ -30,7 +34,7 @@ pub fn render(lines: &[(u32, String)]) -> String {
             header[column].push_str(", …");
         }
     }
-    write_row(&mut out, "", &header);
+    write_row(&mut out, "", &header, width);
     for (number, (actor, text)) in lines.iter().enumerate() {
         let number = number + 1;
         if *actor == COLLECTOR {
@@ -44,7 +48,7 @@ pub fn render(lines: &[(u32, String)]) -> String {
         } else {
             text.clone()
         };
-        for (at, part) in wrap(&text, WIDTH).iter().enumerate() {
+        for (at, part) in wrap(&text, width).iter().enumerate() {
             let mut cells = vec![String::new(); count];
             cells[column].clone_from(part);
             let label = if at == 0 {
@@ -52,7 +56,7 @@ pub fn render(lines: &[(u32, String)]) -> String {
             } else {
                 String::new()
             };
-            write_row(&mut out, &label, &cells);
+            write_row(&mut out, &label, &cells, width);
         }
     }
     out
@@ -80,10 +84,10 @@ fn assign_columns(lines: &[(u32, String)]) -> BTreeMap<u32, usize> {
     columns
 }
 
-fn write_row(out: &mut String, label: &str, cells: &[String]) {
+fn write_row(out: &mut String, label: &str, cells: &[String], width: usize) {
     let mut row = format!("{label:>5} ");
     for cell in cells {
-        let _ = write!(row, "│ {cell:<WIDTH$} ");
+        let _ = write!(row, "│ {cell:<width$} ");
     }
     out.push_str(row.trim_end());
     out.push('\n');
@@ -145,13 +149,15 @@ mod tests {
             (3, "y"),
             (4, "z"),
             (5, "w"),
+            (6, "v"),
+            (7, "u"),
         ]));
         assert!(
             text.lines()
-                .all(|line| line.chars().count() <= 6 + 4 * (WIDTH + 3))
+                .all(|line| line.chars().count() <= 6 + WIDTH_TOTAL)
         );
         assert!(text.contains("task 9: x"));
-        assert!(text.contains("task 5: w"));
-        assert!(!text.contains("task 3: y"));
+        assert!(text.contains("task 7: u"));
+        assert!(!text.contains("task 6: v"));
     }
 }

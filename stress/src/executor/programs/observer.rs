@@ -430,7 +430,10 @@ pub(super) fn timeline(
             }
             Event::Woken { task } => (*task, "woken".to_owned()),
             Event::CallEnded { call, outcome, .. } => {
-                let mut text = format!("call {call} ended: ");
+                let mut text = match *call {
+                    Engine::INIT_CALL => "initialisation ended: ".to_owned(),
+                    call => format!("call {call} ended: "),
+                };
                 match outcome {
                     Outcome::Returned(_) => text.push_str("returned"),
                     Outcome::Threw(dump) => {
