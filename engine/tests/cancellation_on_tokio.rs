@@ -68,11 +68,15 @@ fn a_cancelled_call_ends_whatever_it_waits_for() {
 fn cancelled_families_leave_no_future_behind() {
     let world = World::new(4, 9, "zombie,verify=full", NURSERY);
     for round in 0..8 {
-        let handles: Vec<_> =
-            (0..4).map(|call| world.call(round * 4 + call, "family", &[6])).collect();
+        let handles: Vec<_> = (0..4)
+            .map(|call| world.call(round * 4 + call, "family", &[6]))
+            .collect();
         world.wait_for_lines((round as usize + 1) * 4);
         for handle in &handles {
-            world.engine.cancel_call(handle.call().id()).expect("it runs until it is cancelled");
+            world
+                .engine
+                .cancel_call(handle.call().id())
+                .expect("it runs until it is cancelled");
         }
         for handle in &handles {
             assert_eq!(world.join(handle), Outcome::Cancelled);
@@ -131,9 +135,12 @@ fn every_joiner_of_a_call_learns_of_its_end() {
     let world = World::new(2, 50, "natural", NURSERY);
     let handle = world.call(0, "wait_for_ever", &[]);
     let flags: [Arc<Woken>; 2] = Default::default();
-    let mut joins = flags.each_ref().map(|flag| (flag, Box::pin(handle.join()) as Join<'_>));
+    let mut joins = flags
+        .each_ref()
+        .map(|flag| (flag, Box::pin(handle.join()) as Join<'_>));
     let poll = |flag: &Arc<Woken>, join: &mut Join<'_>| {
-        join.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(flag))))
+        join.as_mut()
+            .poll(&mut Context::from_waker(&Waker::from(Arc::clone(flag))))
     };
     for (flag, join) in &mut joins {
         assert_eq!(poll(flag, join), Poll::Pending);

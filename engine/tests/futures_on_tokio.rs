@@ -43,7 +43,12 @@ fn a_tree_of_tasks_adds_up() {
     );
     let handles: Vec<_> = (0..3).map(|id| world.call(id, "main", &[5])).collect();
     for handle in &handles {
-        assert_eq!(world.join(handle), Outcome::Returned, "{}", world.value(handle));
+        assert_eq!(
+            world.join(handle),
+            Outcome::Returned,
+            "{}",
+            world.value(handle)
+        );
         assert_eq!(world.value(handle), "32");
     }
     assert!(world.watch.collections() > 0);
@@ -77,7 +82,10 @@ fn all_who_wait_for_one_future_get_the_same_object() {
         "#,
     );
     for round in 0..20 {
-        assert_eq!(world.returned(round, "main", &[i64::from(round)]), round.to_string());
+        assert_eq!(
+            world.returned(round, "main", &[i64::from(round)]),
+            round.to_string()
+        );
     }
     world.finish();
 }

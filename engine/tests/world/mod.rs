@@ -13,7 +13,11 @@ use gcrucible_vm::display;
 
 /// A heap that meets its boundaries often: every collection moves what the tasks use.
 pub(crate) fn small_heap() -> HeapConfig {
-    HeapConfig { nursery_bytes: 16 << 10, limit_bytes: 16 << 20, ..HeapConfig::tiny() }
+    HeapConfig {
+        nursery_bytes: 16 << 10,
+        limit_bytes: 16 << 20,
+        ..HeapConfig::tiny()
+    }
 }
 
 /// A program on an engine whose tasks run on several threads.
@@ -44,15 +48,26 @@ impl World {
             Some(Arc::clone(&watch) as _),
         )
         .expect("an engine");
-        let world = World { engine, watch, platform };
+        let world = World {
+            engine,
+            watch,
+            platform,
+        };
         let init = world.engine.start_init().expect("nothing runs yet");
-        assert_eq!(world.join(&init), Outcome::Returned, "{}", world.value(&init));
+        assert_eq!(
+            world.join(&init),
+            Outcome::Returned,
+            "{}",
+            world.value(&init)
+        );
         world
     }
 
     /// Starts a call that must be accepted.
     pub(crate) fn call(&self, id: u32, function: &str, args: &[i64]) -> CallHandle {
-        self.engine.start_call(id, function, args).unwrap_or_else(|error| panic!("{error}"))
+        self.engine
+            .start_call(id, function, args)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Waits for the end of a call.
@@ -70,13 +85,22 @@ impl World {
         let permit = self.platform.block_on(self.engine.heap().shared());
         let tlab = Tlab::default();
         let m = permit.mutator::<Checked>(&tlab);
-        display(&m, self.engine.program().program(), m.load_root(handle.call().value()))
+        display(
+            &m,
+            self.engine.program().program(),
+            m.load_root(handle.call().value()),
+        )
     }
 
     /// Calls a function, waits, and gives the display text of what it returned.
     pub(crate) fn returned(&self, id: u32, function: &str, args: &[i64]) -> String {
         let handle = self.call(id, function, args);
-        assert_eq!(self.join(&handle), Outcome::Returned, "{}", self.value(&handle));
+        assert_eq!(
+            self.join(&handle),
+            Outcome::Returned,
+            "{}",
+            self.value(&handle)
+        );
         self.value(&handle)
     }
 
@@ -129,7 +153,12 @@ impl Watch {
 
     /// Futures that settled in a state so far.
     pub(crate) fn settled(&self, state: FutureState) -> usize {
-        self.seen.lock().settled.values().filter(|&&settled| settled == state).count()
+        self.seen
+            .lock()
+            .settled
+            .values()
+            .filter(|&&settled| settled == state)
+            .count()
     }
 }
 
@@ -139,7 +168,8 @@ impl Observer for Watch {
         match event {
             EngineEvent::Collected { report } => {
                 seen.collections += 1;
-                seen.violations.extend(report.violations.iter().map(ToString::to_string));
+                seen.violations
+                    .extend(report.violations.iter().map(ToString::to_string));
             }
             EngineEvent::Slice { printed, .. } => seen.lines += printed.len(),
             EngineEvent::Settled { future, state } => {
