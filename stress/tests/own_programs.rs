@@ -17,14 +17,19 @@ use gcrucible_stress::shrinker::{ShrinkBudget, Shrunk, shrink};
 const VARIANTS: u64 = 5 * CURATED_MODES.len() as u64;
 
 fn example(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples")
+        .join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The scenarios that a campaign runs a program in.
 fn variants(text: &str, count: u64) -> impl Iterator<Item = Scenario> {
     let program = Scenario::of_program(text.to_owned()).to_text();
-    let plan = Plan { program: Some(program), ..default_plan(1, Limit::Scenarios(count)) };
+    let plan = Plan {
+        program: Some(program),
+        ..default_plan(1, Limit::Scenarios(count))
+    };
     let source = Source::of(&plan).expect("a plan with a program");
     (0..count).map(move |index| source.scenario(&BuiltLanes, Lane::Programs, index))
 }
@@ -32,7 +37,11 @@ fn variants(text: &str, count: u64) -> impl Iterator<Item = Scenario> {
 /// Runs a scenario as a campaign does, which keeps decisions and timeline of what it looks
 /// at again.
 fn run(scenario: &Scenario, record: bool, replay: ReplayMode) -> Verdict {
-    let options = RunOptions { record, replay, ..RunOptions::default() };
+    let options = RunOptions {
+        record,
+        replay,
+        ..RunOptions::default()
+    };
     let report = executor::run(scenario, &options);
     assert_eq!(report.counters.invalid, 0, "{:?}", report.timeline);
     Verdict {
@@ -54,9 +63,14 @@ fn failures(text: &str, count: u64) -> Vec<(Scenario, Failure)> {
 }
 
 fn shrunk(scenario: &Scenario) -> Shrunk {
-    let budget = ShrinkBudget { runs: 20_000, ms: 60_000 };
+    let budget = ShrinkBudget {
+        runs: 20_000,
+        ms: 60_000,
+    };
     let mut run = |scenario: &Scenario, record, replay| Ok(run(scenario, record, replay));
-    shrink(scenario, None, &mut run, budget).unwrap_or_else(|refusal| panic!("{}", refusal.message)).expect("it fails")
+    shrink(scenario, None, &mut run, budget)
+        .unwrap_or_else(|refusal| panic!("{}", refusal.message))
+        .expect("it fails")
 }
 
 #[test]
@@ -77,19 +91,33 @@ fn the_examples_hold_under_every_strategy_and_heap_mode() {
 fn a_lost_update_is_found_shrunk_and_replayed() {
     let found = failures(&example("job_queue_lost_update.crux"), VARIANTS);
     let (scenario, failure) = found.first().expect("some schedule loses an update");
-    assert_eq!((&*failure.oracle, &*failure.check), ("program_holds", "AssertionFailed"));
-    assert!(failure.site.starts_with("check_counts, line "), "{}", failure.site);
+    assert_eq!(
+        (&*failure.oracle, &*failure.check),
+        ("program_holds", "AssertionFailed")
+    );
+    assert!(
+        failure.site.starts_with("check_counts, line "),
+        "{}",
+        failure.site
+    );
 
     let before = Size::of(scenario, &run(scenario, true, ReplayMode::Strict));
     let small = shrunk(scenario);
     let after = Size::of(&small.scenario, &small.verdict);
     assert!(after.switches < before.switches, "{before} to {after}");
-    assert_eq!(small.scenario.debug.to_string(), "natural", "no heap mode is needed");
+    assert_eq!(
+        small.scenario.debug.to_string(),
+        "natural",
+        "no heap mode is needed"
+    );
 
     let again = run(&small.scenario, true, ReplayMode::Strict);
     assert_eq!(again.failure.as_ref(), small.verdict.failure.as_ref());
     assert_eq!(again.trace_hash, small.verdict.trace_hash);
-    let told = again.timeline.iter().any(|(_, line)| line.contains("a job was taken, but not counted"));
+    let told = again
+        .timeline
+        .iter()
+        .any(|(_, line)| line.contains("a job was taken, but not counted"));
     assert!(told, "{:?}", again.timeline);
 }
 
@@ -108,7 +136,10 @@ fn add(counter) { counter.value += 1 }";
 #[test]
 fn an_increment_is_no_single_step() {
     let in_turn = Scenario {
-        schedule: Schedule::Drawn { strategy: StrategyName::RoundRobin, seed: 0 },
+        schedule: Schedule::Drawn {
+            strategy: StrategyName::RoundRobin,
+            seed: 0,
+        },
         ..Scenario::of_program(INCREMENTS.to_owned())
     };
     assert_eq!(run(&in_turn, false, ReplayMode::Strict).failure, None);
@@ -123,7 +154,10 @@ fn an_increment_is_no_single_step() {
     };
     assert!((1..=12).contains(&decisions.len()), "{decisions:?}");
     let again = shrunk(&small.scenario);
-    assert_eq!(again.scenario, small.scenario, "shrinking again changes nothing");
+    assert_eq!(
+        again.scenario, small.scenario,
+        "shrinking again changes nothing"
+    );
 }
 
 #[test]
@@ -139,11 +173,22 @@ fn wait(box) {
   while !box.has(\"f\") { yield_now() }
   await box[\"f\"]
 }";
-    let first = |text| failures(text, 1).pop().expect("it fails under every schedule").1;
+    let first = |text| {
+        failures(text, 1)
+            .pop()
+            .expect("it fails under every schedule")
+            .1
+    };
     let failure = first(throws);
-    assert_eq!((&*failure.check, &*failure.site), ("IndexOutOfBounds", "the top level"));
+    assert_eq!(
+        (&*failure.check, &*failure.site),
+        ("IndexOutOfBounds", "the top level")
+    );
     let failure = first(waits);
-    assert_eq!((&*failure.check, &*failure.site), ("waits for ever", "main"));
+    assert_eq!(
+        (&*failure.check, &*failure.site),
+        ("waits for ever", "main")
+    );
 }
 
 #[test]
@@ -153,10 +198,16 @@ fn a_call_that_the_host_cancels_is_no_finding() {
         programs.host.insert(1, HostEvent::CancelCall { call: 0 });
     }
     let cancelled = (0..20).filter(|&seed| {
-        scenario.schedule = Schedule::Drawn { strategy: StrategyName::Random, seed };
+        scenario.schedule = Schedule::Drawn {
+            strategy: StrategyName::Random,
+            seed,
+        };
         let verdict = run(&scenario, true, ReplayMode::Strict);
         assert_eq!(verdict.failure, None);
-        verdict.timeline.iter().any(|(_, line)| line == "call 0 ended: cancelled")
+        verdict
+            .timeline
+            .iter()
+            .any(|(_, line)| line == "call 0 ended: cancelled")
     });
     assert!(cancelled.count() > 0);
 }
