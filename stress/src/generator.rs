@@ -49,7 +49,10 @@ pub fn from_fuzzer(lane: Lane, input: &[u8], mix: &Mix) -> Scenario {
 
 /// The seed of a scenario's own stream of choices.
 fn stream(seed: ScenarioSeed) -> u64 {
-    let lane = Lane::ALL.iter().position(|&lane| lane == seed.lane).unwrap_or(0) as u64;
+    let lane = Lane::ALL
+        .iter()
+        .position(|&lane| lane == seed.lane)
+        .unwrap_or(0) as u64;
     mix(mix(seed.seed ^ (lane + 1) << 56) ^ seed.index)
 }
 

@@ -40,6 +40,10 @@ pub struct Filed {
 ///
 /// # Errors
 /// Files that cannot be written, workers that do not start.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is a part of the session with a life of its own; a bundle would only rename them"
+)]
 pub fn file_all(
     plan: &Plan,
     totals: &Totals,

@@ -37,11 +37,9 @@ impl LaneQueue {
             holes: done.gaps().into(),
             frontier: done.end(),
             end,
-            cost_ns: if scenarios > 0 {
-                (spent_ns / scenarios).max(1)
-            } else {
-                500_000
-            },
+            cost_ns: spent_ns
+                .checked_div(scenarios)
+                .map_or(500_000, |cost_ns| cost_ns.max(1)),
             spent_ns,
         }
     }
@@ -84,9 +82,9 @@ impl LaneQueue {
     /// Notes that a range took so long, which was estimated at `estimate_ns`.
     pub fn finish(&mut self, scenarios: u64, estimate_ns: u64, cpu_ns: u64) {
         self.spent_ns = self.spent_ns.saturating_sub(estimate_ns) + cpu_ns;
-        if scenarios > 0 {
+        if let Some(cost_ns) = cpu_ns.checked_div(scenarios) {
             // A moving average: scenarios grow as the index rises.
-            self.cost_ns = ((self.cost_ns * 3 + cpu_ns / scenarios) / 4).max(1);
+            self.cost_ns = ((self.cost_ns * 3 + cost_ns) / 4).max(1);
         }
     }
 

@@ -117,9 +117,12 @@ const INVARIANTS: &[(&str, &str)] = &[
     ("I-26", "who survived two minor collections is old"),
 ];
 
+/// Writes one section of the list.
+type Section = fn(&mut String);
+
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Refusal> {
     let mut out = String::new();
-    let all: [(What, fn(&mut String)); 7] = [
+    let all: [(What, Section); 7] = [
         (What::Lanes, lanes),
         (What::Strategies, strategies),
         (What::HeapModes, heap_modes),

@@ -293,11 +293,10 @@ fn check_program(path: &Path, text: &str, has_host_script: bool) -> Result<(), R
         path: path.display().to_string(),
         text: text.to_owned(),
     };
-    let program = gcrucible_frontend::compile(&source)
-        .map_err(|errors| {
-            let errors = errors.render(&source, false);
-            Refusal::usage(format!("{} does not compile\n{errors}", path.display()))
-        })?;
+    let program = gcrucible_frontend::compile(&source).map_err(|errors| {
+        let errors = errors.render(&source, false);
+        Refusal::usage(format!("{} does not compile\n{errors}", path.display()))
+    })?;
     if !has_host_script && program.entry_export("main").is_none() {
         return Err(Refusal::usage(format!(
             "{} has no function `main`; expected `fn main() {{ … }}`, or --host with what to call",

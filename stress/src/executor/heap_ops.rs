@@ -31,7 +31,11 @@ const WHOLE_HEAP: u64 = u64::MAX;
 pub fn run(scenario: &Scenario, program: &HeapOps, options: &RunOptions) -> RunReport {
     let mut debug = scenario.debug.clone();
     if !options.advantages.heap_modes {
-        debug = HeapDebug { verify: debug.verify, verify_when: debug.verify_when, ..HeapDebug::default() };
+        debug = HeapDebug {
+            verify: debug.verify,
+            verify_when: debug.verify_when,
+            ..HeapDebug::default()
+        };
     }
     if !options.advantages.controlled_schedule {
         debug.collect = CollectMode::Natural;
@@ -106,9 +110,8 @@ impl<'h, C: Checks> Run<'h, C> {
     fn new(heap: &'h Arc<Heap>, program: &HeapOps, options: &'h RunOptions) -> Self {
         let holders = usize::from(program.holders.max(1));
         let registers = usize::from(program.registers.max(1));
-        let new_holder = |at: usize| {
-            Holder::with_hashes(heap, "holder", registers, (at as u32 + 1) << 16)
-        };
+        let new_holder =
+            |at: usize| Holder::with_hashes(heap, "holder", registers, (at as u32 + 1) << 16);
         Run {
             heap,
             options,
@@ -169,7 +172,8 @@ impl<'h, C: Checks> Run<'h, C> {
             match self.perform(&permit, op) {
                 Ok(()) => {
                     if heap.tlab_refills() > before.1 {
-                        self.pairs.event(WHOLE_HEAP - self.current as u64 - 1, EventKind::TlabRefill);
+                        self.pairs
+                            .event(WHOLE_HEAP - self.current as u64 - 1, EventKind::TlabRefill);
                         self.event_on_register(op, EventKind::TlabRefill);
                     }
                     if heap.cards_marked() > before.0 {
@@ -270,7 +274,9 @@ impl<'h, C: Checks> Run<'h, C> {
                 self.new_object(dst, Object::Unscheduled([held(callee), held(arg)]));
             }
             HeapOp::FutureCreate(dst) => return self.future_create(permit, &holder, dst),
-            HeapOp::FutureComplete(future, value) => self.future_complete(&m, &holder, future, value)?,
+            HeapOp::FutureComplete(future, value) => {
+                self.future_complete(&m, &holder, future, value)?
+            }
             HeapOp::Copy(dst, src) => {
                 m.store(slot(dst), get(src));
                 self.set_register(dst, held(src));
@@ -375,17 +381,33 @@ impl<'h, C: Checks> Run<'h, C> {
         holder: &Holder,
         dst: u8,
     ) -> Result<(), Stop> {
-        let Some(free) = self.pending.iter().position(|&held| held == ModelValue::Nil) else {
+        let Some(free) = self
+            .pending
+            .iter()
+            .position(|&held| held == ModelValue::Nil)
+        else {
             return Ok(());
         };
         // The registry allocates futures in its own buffer.
-        let m = permit.mutator::<C>(self.registry.tlab()).at_site(self.op_index);
+        let m = permit
+            .mutator::<C>(self.registry.tlab())
+            .at_site(self.op_index);
         let id = self.model.next_future;
         let future = m.future(id)?;
         m.store(&self.registry.registers()[free], future);
-        m.store(&holder.registers()[usize::from(dst) % self.registers], future);
+        m.store(
+            &holder.registers()[usize::from(dst) % self.registers],
+            future,
+        );
         self.model.next_future += 1;
-        self.new_object(dst, Object::Future { id, state: Settled::Pending, payload: ModelValue::Nil });
+        self.new_object(
+            dst,
+            Object::Future {
+                id,
+                state: Settled::Pending,
+                payload: ModelValue::Nil,
+            },
+        );
         self.pending[free] = self.register(dst);
         self.event(self.register(dst), EventKind::Spawn);
         Ok(())
@@ -448,9 +470,8 @@ impl<'h, C: Checks> Run<'h, C> {
         n: u8,
         src: u8,
     ) -> Result<(), Failure> {
-        let get = |register: u8| {
-            m.load_root(&holder.registers()[usize::from(register) % self.registers])
-        };
+        let get =
+            |register: u8| m.load_root(&holder.registers()[usize::from(register) % self.registers]);
         let model = self.register(src);
         let (is_cell, index) = match self.model.object(self.register(object)) {
             Some(Object::Cell(_)) => (true, 0),
@@ -484,9 +505,8 @@ impl<'h, C: Checks> Run<'h, C> {
         key: u8,
         value: u8,
     ) -> Result<(), Stop> {
-        let get = |register: u8| {
-            m.load_root(&holder.registers()[usize::from(register) % self.registers])
-        };
+        let get =
+            |register: u8| m.load_root(&holder.registers()[usize::from(register) % self.registers]);
         let done = match m.map_set(get(map), get(key), get(value)) {
             Ok(()) => true,
             Err(MapStoreError::NeedsMemory(needs)) => return Err(needs.into()),
@@ -533,7 +553,11 @@ impl<'h, C: Checks> Run<'h, C> {
             Object::Closure(_) => m.closure_capture(object, (n % 2) as u32),
             Object::Bound(_) => {
                 let (receiver, function) = m.bound_parts(object)?;
-                Some(if n % 2 == 0 { receiver } else { function })
+                Some(if n.is_multiple_of(2) {
+                    receiver
+                } else {
+                    function
+                })
             }
             Object::Unscheduled(_) => m.unscheduled_part(object, (n % 2) as u32),
             Object::Cell(_) => m.cell_get(object),
@@ -573,7 +597,9 @@ impl<'h, C: Checks> Run<'h, C> {
 
     fn collect(&mut self, kind: CollectionKind) -> Result<(), Failure> {
         let heap = Arc::clone(self.heap);
-        let mut permit = heap.try_exclusive().expect("no permit is held between operations");
+        let mut permit = heap
+            .try_exclusive()
+            .expect("no permit is held between operations");
         let report = heap.collect(&mut permit, kind);
         drop(permit);
         self.note(format_args!(
@@ -630,9 +656,7 @@ impl<'h, C: Checks> Run<'h, C> {
                 self.mix(digest);
                 Ok(())
             }
-            Err((site, message)) => {
-                Err(self.failure("matches_reference", "graph", &site, message))
-            }
+            Err((site, message)) => Err(self.failure("matches_reference", "graph", &site, message)),
         }
     }
 
@@ -658,9 +682,15 @@ impl<'h, C: Checks> Run<'h, C> {
     fn tear_down(&mut self) -> Result<(), Failure> {
         self.op_name = "teardown";
         for holder in &self.holders {
-            holder.registers().iter().for_each(gcrucible_heap::Slot::clear);
+            holder
+                .registers()
+                .iter()
+                .for_each(gcrucible_heap::Slot::clear);
         }
-        self.registry.registers().iter().for_each(gcrucible_heap::Slot::clear);
+        self.registry
+            .registers()
+            .iter()
+            .for_each(gcrucible_heap::Slot::clear);
         for handle in self.handles.drain(..) {
             self.heap.unprotect(handle);
         }
@@ -716,7 +746,10 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 
     fn is_array(&self, register: u8) -> bool {
-        matches!(self.model.object(self.register(register)), Some(Object::Array(_)))
+        matches!(
+            self.model.object(self.register(register)),
+            Some(Object::Array(_))
+        )
     }
 
     fn expect_bool(&mut self, found: bool, expected: bool) -> Result<(), Failure> {
@@ -797,7 +830,12 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 
     fn failure(&self, oracle: &str, check: &str, site: &str, message: String) -> Failure {
-        Failure { oracle: oracle.into(), check: check.into(), site: site.into(), message }
+        Failure {
+            oracle: oracle.into(),
+            check: check.into(),
+            site: site.into(),
+            message,
+        }
     }
 
     fn stale(&self, fault: &HeapFault) -> Failure {

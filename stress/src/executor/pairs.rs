@@ -134,11 +134,15 @@ type Rule = (&'static str, &'static [EventKind], &'static [EventKind]);
 /// A task's subject is also that of the call or future that it runs.
 const RULES: &[Rule] = {
     use EventKind::{
-        Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, Complete, Fail, Major, Minor,
-        Promote, Protect, Spawn, Throw, TlabRefill, Unprotect,
+        Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, Complete, Fail, Major,
+        Minor, Promote, Protect, Spawn, Throw, TlabRefill, Unprotect,
     };
     &[
-        ("I-11: a future settles once", &[Complete, Fail], &[Complete, Fail]),
+        (
+            "I-11: a future settles once",
+            &[Complete, Fail],
+            &[Complete, Fail],
+        ),
         (
             "I-11: a future settles after its body has ended",
             &[Complete, Fail],
@@ -147,8 +151,8 @@ const RULES: &[Rule] = {
         (
             "E-8: nothing comes before the beginning of a call",
             &[
-                Spawn, Await, Complete, Fail, Cancel, Minor, Major, Promote, BarrierHit, TlabRefill,
-                Protect, Unprotect, CallBegin, CallEnd, CallDrop, Throw, Catch,
+                Spawn, Await, Complete, Fail, Cancel, Minor, Major, Promote, BarrierHit,
+                TlabRefill, Protect, Unprotect, CallBegin, CallEnd, CallDrop, Throw, Catch,
             ],
             &[CallBegin],
         ),
@@ -165,7 +169,9 @@ const RULES: &[Rule] = {
         (
             "I-17: an ended call does nothing and cannot be cancelled",
             &[CallEnd],
-            &[Spawn, Await, BarrierHit, TlabRefill, Throw, Catch, CallEnd, Cancel],
+            &[
+                Spawn, Await, BarrierHit, TlabRefill, Throw, Catch, CallEnd, Cancel,
+            ],
         ),
         (
             "I-8: the host protects results of ended calls",
@@ -177,7 +183,11 @@ const RULES: &[Rule] = {
             &[Await, Throw, Catch, CallBegin, Cancel],
             &[Protect, Unprotect],
         ),
-        ("I-8: a protect comes before its undoing", &[Spawn, CallEnd], &[Unprotect]),
+        (
+            "I-8: a protect comes before its undoing",
+            &[Spawn, CallEnd],
+            &[Unprotect],
+        ),
         (
             "E-8: dropping a running call cancels it at once, an ended one is gone",
             &[CallDrop],
@@ -203,9 +213,9 @@ const RULES: &[Rule] = {
 
 /// The pairs that cannot happen, each with the rule that forbids it.
 pub fn infeasible() -> Vec<(EventKind, EventKind, &'static str)> {
-    let all = EventKind::ALL.iter().flat_map(|&first| {
-        EventKind::ALL.iter().map(move |&second| (first, second))
-    });
+    let all = EventKind::ALL
+        .iter()
+        .flat_map(|&first| EventKind::ALL.iter().map(move |&second| (first, second)));
     all.filter_map(|(first, second)| {
         forbidding_rule(first, second).map(|rule| (first, second, rule))
     })
@@ -270,7 +280,10 @@ impl PairMatrix {
 
     /// Pairs that happened though a rule forbids them.
     pub fn impossible(&self) -> Vec<(EventKind, EventKind, &'static str)> {
-        infeasible().into_iter().filter(|&(a, b, _)| self.count(a, b) > 0).collect()
+        infeasible()
+            .into_iter()
+            .filter(|&(a, b, _)| self.count(a, b) > 0)
+            .collect()
     }
 }
 
@@ -560,9 +573,16 @@ mod tests {
         let infeasible = infeasible();
         assert_eq!(feasible, EventKind::BUILT.len().pow(2) - infeasible.len());
         assert_eq!(missing.len(), feasible);
-        assert!(infeasible.iter().all(|pair| EventKind::BUILT.contains(&pair.0)));
+        assert!(
+            infeasible
+                .iter()
+                .all(|pair| EventKind::BUILT.contains(&pair.0))
+        );
         assert!(matrix.impossible().is_empty());
         matrix.add(Complete, Complete, 1);
-        assert_eq!(matrix.impossible(), [(Complete, Complete, "I-11: a future settles once")]);
+        assert_eq!(
+            matrix.impossible(),
+            [(Complete, Complete, "I-11: a future settles once")]
+        );
     }
 }

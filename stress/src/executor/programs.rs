@@ -47,7 +47,10 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ru
     };
     let mut schedule = scenario.schedule.clone();
     if !options.advantages.controlled_schedule {
-        schedule = Schedule::Drawn { strategy: StrategyName::RoundRobin, seed: 0 };
+        schedule = Schedule::Drawn {
+            strategy: StrategyName::RoundRobin,
+            seed: 0,
+        };
     }
     let counts = needs_counts(&schedule).then(|| dry_run(scenario, programs, &program, options));
     let debug = effective_debug(&scenario.debug, options);
@@ -74,7 +77,10 @@ pub fn compile(programs: &Programs) -> Result<Program, String> {
         ModuleSource::Text(text) => text.clone(),
         ModuleSource::Tree(module) => module.render(),
     };
-    let source = Source { path: "main.crux".to_owned(), text };
+    let source = Source {
+        path: "main.crux".to_owned(),
+        text,
+    };
     gcrucible_frontend::compile(&source).map_err(|errors| errors.render(&source, false))
 }
 
@@ -109,7 +115,13 @@ fn effective_debug(debug: &HeapDebug, options: &RunOptions) -> HeapDebug {
 /// Uniform random walk weighs actors by the events they still have, which only a dry run
 /// can tell.
 fn needs_counts(schedule: &Schedule) -> bool {
-    matches!(schedule, Schedule::Drawn { strategy: StrategyName::Urw, .. })
+    matches!(
+        schedule,
+        Schedule::Drawn {
+            strategy: StrategyName::Urw,
+            ..
+        }
+    )
 }
 
 /// Runs the scenario once without races, to count each actor's events.
@@ -121,7 +133,10 @@ fn dry_run(
 ) -> EventCounts {
     let mut run = Run::new(scenario, program, HeapDebug::default(), options);
     run.counts = Some(EventCounts::default());
-    let schedule = Schedule::Drawn { strategy: StrategyName::RoundRobin, seed: 0 };
+    let schedule = Schedule::Drawn {
+        strategy: StrategyName::RoundRobin,
+        seed: 0,
+    };
     // A dry run that breaks counts what it saw; the real run will say what is wrong.
     let _ = catch_unwind(AssertUnwindSafe(|| run.explore(programs, &schedule, None)));
     let counts = run.counts.take().unwrap_or_default();
@@ -162,7 +177,11 @@ impl<'s> Run<'s> {
             Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
             Body::HeapOps(_) => false,
         };
-        let max_frames = if is_generated { MAX_FRAMES } else { MAX_FRAMES_OWN };
+        let max_frames = if is_generated {
+            MAX_FRAMES
+        } else {
+            MAX_FRAMES_OWN
+        };
         let engine_options = EngineOptions {
             heap: scenario.heap,
             debug,
@@ -196,7 +215,9 @@ impl<'s> Run<'s> {
     }
 
     fn engine(&self) -> &Engine {
-        self.engine.as_ref().expect("the engine lives until the run is torn down")
+        self.engine
+            .as_ref()
+            .expect("the engine lives until the run is torn down")
     }
 
     /// The run and everything that judges it.
@@ -236,14 +257,21 @@ impl<'s> Run<'s> {
             }
             if timers > 0 {
                 let actor = Site::TIMERS;
-                sites.push(Site { actor, visit: self.report.counters.decisions as u32, ..Site::default() });
+                sites.push(Site {
+                    actor,
+                    visit: self.report.counters.decisions as u32,
+                    ..Site::default()
+                });
             }
             if ordinal >= MAX_DECISIONS {
                 return self.cut_off();
             }
             ready.clear();
             ready.extend(sites.iter().map(|&site| ReadyActor { site }));
-            let point = Point { ready: &ready, ordinal };
+            let point = Point {
+                ready: &ready,
+                ordinal,
+            };
             let choice = match strategy.choose(&point) {
                 Ok(choice) => choice,
                 Err(divergence) => {
@@ -254,14 +282,18 @@ impl<'s> Run<'s> {
             let site = sites[choice.index];
             self.report.counters.decisions += 1;
             if self.options.record {
-                let decision = Decision { site, fuel: choice.fuel, collect: choice.collect };
+                let decision = Decision {
+                    site,
+                    fuel: choice.fuel,
+                    collect: choice.collect,
+                };
                 self.report.decisions.push(decision);
             }
             // The collector of `collect=continuous` asks again at once: it always comes
             // between two slices.
             let heap = self.engine().heap();
-            let continuous = (heap.debug().collect == CollectMode::Continuous)
-                .then(|| heap.kind_to_collect());
+            let continuous =
+                (heap.debug().collect == CollectMode::Continuous).then(|| heap.kind_to_collect());
             if let Some(kind) = choice.collect.or(continuous) {
                 self.collect(kind);
             }
@@ -279,7 +311,9 @@ impl<'s> Run<'s> {
             self.report.diverged = Some(divergence.message);
             return Ok(());
         }
-        self.observer.push(Event::Quiescent { waiting: self.engine().waiting_tasks() });
+        self.observer.push(Event::Quiescent {
+            waiting: self.engine().waiting_tasks(),
+        });
         Ok(())
     }
 
@@ -294,16 +328,23 @@ impl<'s> Run<'s> {
         match site.actor {
             Site::HOST => {
                 let engine = self.engine.as_ref().expect("the engine lives");
-                match self.host.step(engine, programs, &self.platform, &self.observer) {
+                match self
+                    .host
+                    .step(engine, programs, &self.platform, &self.observer)
+                {
                     Progress::Done => self.report.counters.operations += 1,
                     Progress::TimePassed => {
-                        self.observer.push(Event::TimeAdvanced { now_ms: self.platform.now_ms() });
+                        self.observer.push(Event::TimeAdvanced {
+                            now_ms: self.platform.now_ms(),
+                        });
                     }
                 }
             }
             Site::TIMERS => {
                 self.platform.fire_next_timer();
-                self.observer.push(Event::TimeAdvanced { now_ms: self.platform.now_ms() });
+                self.observer.push(Event::TimeAdvanced {
+                    now_ms: self.platform.now_ms(),
+                });
             }
             actor => self.platform.step(actor, fuel),
         }
@@ -344,7 +385,9 @@ impl<'s> Run<'s> {
         oracles::futures_settle_once::check(events)?;
         oracles::call_ids_stay_taken::check(events)?;
         if self.options.advantages.model {
-            let limits = matches_reference::Limits { max_frames: self.max_frames };
+            let limits = matches_reference::Limits {
+                max_frames: self.max_frames,
+            };
             let program = self.engine().program().program();
             let stats = matches_reference::check(program, events, limits)?;
             self.report.counters.statements += stats.statements;
@@ -353,7 +396,10 @@ impl<'s> Run<'s> {
         if waiting.is_empty() && !self.host.is_stuck() {
             oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
         }
-        oracles::nothing_leaks::protected(self.engine(), &self.host.protected_kinds(self.engine()))?;
+        oracles::nothing_leaks::protected(
+            self.engine(),
+            &self.host.protected_kinds(self.engine()),
+        )?;
         let collects = self.engine().heap().debug().collect != CollectMode::Never;
         let held = if self.is_generated {
             Ok(())

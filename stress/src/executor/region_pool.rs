@@ -21,7 +21,12 @@ pub fn region(config: &HeapConfig) -> Region {
     REGION.with_borrow_mut(Option::take).unwrap_or_else(|| {
         let limit_bytes = config.limit_bytes.max(POOLED_LIMIT_BYTES);
         // Tables for the smallest block and card sizes, so that all others fit too.
-        let widest = HeapConfig { block_bytes: 512, card_bytes: 64, limit_bytes, ..*config };
+        let widest = HeapConfig {
+            block_bytes: 512,
+            card_bytes: 64,
+            limit_bytes,
+            ..*config
+        };
         Region::new(&widest).expect("address space for a small heap")
     })
 }

@@ -23,8 +23,12 @@ pub struct Advantages {
 
 impl Advantages {
     /// All of them on.
-    pub const ALL: Advantages =
-        Advantages { controlled_schedule: true, heap_modes: true, verifier: true, model: true };
+    pub const ALL: Advantages = Advantages {
+        controlled_schedule: true,
+        heap_modes: true,
+        verifier: true,
+        model: true,
+    };
 }
 
 /// How to run a scenario.

@@ -65,7 +65,10 @@ struct Timers {
 impl SimulatedPlatform {
     /// A platform at time zero without tasks.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { random: AtomicU64::new(1), ..Self::default() })
+        Arc::new(Self {
+            random: AtomicU64::new(1),
+            ..Self::default()
+        })
     }
 
     /// Adds the sites of the ready tasks, in order of their numbers.
@@ -92,7 +95,9 @@ impl SimulatedPlatform {
             };
             let actor = &mut actors[index];
             actor.flag.0.store(false, Relaxed);
-            let Some(future) = actor.future.take() else { return };
+            let Some(future) = actor.future.take() else {
+                return;
+            };
             (index, future, actor.waker.clone())
         };
         let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
@@ -135,7 +140,13 @@ impl SimulatedPlatform {
             timers.now += by;
             timers.now
         };
-        while self.timers.lock().waiting.first_key_value().is_some_and(|((at, _), _)| *at <= until) {
+        while self
+            .timers
+            .lock()
+            .waiting
+            .first_key_value()
+            .is_some_and(|((at, _), _)| *at <= until)
+        {
             self.fire_next_timer();
         }
     }
@@ -151,7 +162,11 @@ impl SimulatedPlatform {
 impl Platform for SimulatedPlatform {
     fn spawn(&self, number: u32, task: Task) {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
-        let place = Place { task: number, function: Place::ENGINE, at: yield_points::START };
+        let place = Place {
+            task: number,
+            function: Place::ENGINE,
+            at: yield_points::START,
+        };
         self.actors.lock().push(Actor {
             number,
             future: Some(task),
@@ -169,7 +184,10 @@ impl Platform for SimulatedPlatform {
         let key = (timers.now + duration, timers.next);
         timers.next += 1;
         drop(timers);
-        Box::pin(Sleep { timers: Arc::clone(&self.timers), key })
+        Box::pin(Sleep {
+            timers: Arc::clone(&self.timers),
+            key,
+        })
     }
 
     fn now(&self) -> Duration {

@@ -95,7 +95,9 @@ impl Choices for ByteChoices<'_> {
         };
         let (head, tail) = self.bytes.split_at(wanted.min(self.bytes.len()));
         self.bytes = tail;
-        let drawn = head.iter().fold(0u32, |n, &byte| (n << 8) | u32::from(byte));
+        let drawn = head
+            .iter()
+            .fold(0u32, |n, &byte| (n << 8) | u32::from(byte));
         drawn % bound
     }
 }

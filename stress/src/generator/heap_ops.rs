@@ -151,7 +151,11 @@ pub fn draw<C: Choices>(choices: &mut C) -> HeapOps {
         let topic = WEIGHTS[choices.weighted(&weights)].0;
         drawer.draw(choices, topic);
     }
-    HeapOps { holders, registers, ops: drawer.ops }
+    HeapOps {
+        holders,
+        registers,
+        ops: drawer.ops,
+    }
 }
 
 /// Turns a random subset of the topics off (Groce et al., ISSTA 2012), and some of the
@@ -170,7 +174,10 @@ fn swarm<C: Choices>(choices: &mut C) -> [u32; WEIGHTS.len()] {
 
 /// Without these nothing would be allocated or collected.
 fn is_needed(topic: Topic) -> bool {
-    matches!(topic, Topic::Instance | Topic::StoreField | Topic::Load | Topic::Minor)
+    matches!(
+        topic,
+        Topic::Instance | Topic::StoreField | Topic::Load | Topic::Minor
+    )
 }
 
 struct Drawer {
@@ -216,7 +223,9 @@ impl Drawer {
     }
 
     fn object<C: Choices>(&self, choices: &mut C) -> u8 {
-        self.with(choices, |held| !matches!(held, Held::Immediate | Held::String))
+        self.with(choices, |held| {
+            !matches!(held, Held::Immediate | Held::String)
+        })
     }
 
     /// After a reference was stored somewhere: often drop it from its register, so that
@@ -236,18 +245,33 @@ impl Drawer {
                 self.ops.push(HeapOp::SwitchHolder(self.holder));
             }
             Topic::Immediate => {
-                self.new_value(HeapOp::Immediate(dst, self.small(choices)), dst, Held::Immediate);
+                self.new_value(
+                    HeapOp::Immediate(dst, self.small(choices)),
+                    dst,
+                    Held::Immediate,
+                );
             }
             Topic::BigInt => {
-                self.new_value(HeapOp::BigInt(dst, self.small(choices)), dst, Held::Immediate);
+                self.new_value(
+                    HeapOp::BigInt(dst, self.small(choices)),
+                    dst,
+                    Held::Immediate,
+                );
             }
             Topic::String => {
-                let len = if choices.chance(1, 16) { choices.below(256) } else { choices.below(24) };
+                let len = if choices.chance(1, 16) {
+                    choices.below(256)
+                } else {
+                    choices.below(24)
+                };
                 self.new_value(HeapOp::String(dst, len as u8), dst, Held::String);
             }
             Topic::Array => {
-                let capacity =
-                    if choices.chance(1, 16) { choices.below(256) } else { choices.below(6) };
+                let capacity = if choices.chance(1, 16) {
+                    choices.below(256)
+                } else {
+                    choices.below(6)
+                };
                 self.new_value(HeapOp::Array(dst, capacity as u8), dst, Held::Array);
             }
             Topic::Map => self.new_value(HeapOp::Map(dst), dst, Held::Map),
@@ -306,13 +330,15 @@ impl Drawer {
             Topic::StoreField => {
                 let object = self.with(choices, |h| matches!(h, Held::Instance | Held::Cell));
                 let src = self.any(choices);
-                self.ops.push(HeapOp::StoreField(object, choices.below(6) as u8, src));
+                self.ops
+                    .push(HeapOp::StoreField(object, choices.below(6) as u8, src));
                 self.maybe_forget(choices, src);
             }
             Topic::StoreElement => {
                 let array = self.with(choices, |held| held == Held::Array);
                 let src = self.any(choices);
-                self.ops.push(HeapOp::StoreElement(array, choices.below(8) as u8, src));
+                self.ops
+                    .push(HeapOp::StoreElement(array, choices.below(8) as u8, src));
                 self.maybe_forget(choices, src);
             }
             Topic::Push => {
@@ -326,7 +352,8 @@ impl Drawer {
             Topic::Insert => {
                 let array = self.with(choices, |held| held == Held::Array);
                 let src = self.any(choices);
-                self.ops.push(HeapOp::Insert(array, choices.below(8) as u8, src));
+                self.ops
+                    .push(HeapOp::Insert(array, choices.below(8) as u8, src));
                 self.maybe_forget(choices, src);
             }
             Topic::Remove => {
@@ -391,7 +418,9 @@ mod tests {
 
     #[test]
     fn programs_are_large_enough_to_mean_something() {
-        let total: usize = (0..500).map(|seed| draw(&mut SeededChoices::new(seed)).ops.len()).sum();
+        let total: usize = (0..500)
+            .map(|seed| draw(&mut SeededChoices::new(seed)).ops.len())
+            .sum();
         assert!(total / 500 >= 100, "{} operations on average", total / 500);
     }
 

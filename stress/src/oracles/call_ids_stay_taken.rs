@@ -43,7 +43,11 @@ mod tests {
 
     #[test]
     fn a_duplicate_that_runs_fails() {
-        let start = Event::CallStarted { call: 1, task: 1, callee: Callee::ModuleInit };
+        let start = Event::CallStarted {
+            call: 1,
+            task: 1,
+            callee: Callee::ModuleInit,
+        };
         assert!(check(std::slice::from_ref(&start)).is_ok());
         assert!(check(&[start.clone(), start.clone()]).is_err());
         assert!(check(&[start, Event::CallRefused { call: 1 }]).is_ok());

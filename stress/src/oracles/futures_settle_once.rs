@@ -45,9 +45,20 @@ mod tests {
 
     #[test]
     fn a_second_settling_and_an_early_answer_fail() {
-        let settled = Event::Settled { future: 1, state: FutureState::Ready };
+        let settled = Event::Settled {
+            future: 1,
+            state: FutureState::Ready,
+        };
         assert!(check(std::slice::from_ref(&settled)).is_ok());
-        assert_eq!(check(&[settled.clone(), settled]).unwrap_err().check, "I-11");
-        assert_eq!(check(&[Event::AwaitResolved { task: 1, future: 1 }]).unwrap_err().check, "I-15");
+        assert_eq!(
+            check(&[settled.clone(), settled]).unwrap_err().check,
+            "I-11"
+        );
+        assert_eq!(
+            check(&[Event::AwaitResolved { task: 1, future: 1 }])
+                .unwrap_err()
+                .check,
+            "I-15"
+        );
     }
 }

@@ -20,9 +20,11 @@ pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
     ];
     match left.into_iter().find(|&(_, _, count)| count > 0) {
         None => Ok(()),
-        Some((check, what, count)) => {
-            Err(failure(check, what, format!("{count} {what} are left at rest")))
-        }
+        Some((check, what, count)) => Err(failure(
+            check,
+            what,
+            format!("{count} {what} are left at rest"),
+        )),
     }
 }
 
@@ -35,7 +37,11 @@ pub fn protected(engine: &Engine, expected: &BTreeMap<&'static str, u64>) -> Res
     if &found == expected {
         return Ok(());
     }
-    Err(failure("I-8", "handles", format!("protected {found:?}, and it should be {expected:?}")))
+    Err(failure(
+        "I-8",
+        "handles",
+        format!("protected {found:?}, and it should be {expected:?}"),
+    ))
 }
 
 /// Checks a heap that nobody uses any more: after a major collection nothing is left but
@@ -45,7 +51,11 @@ pub fn protected(engine: &Engine, expected: &BTreeMap<&'static str, u64>) -> Res
 /// What is left, or what the verifier says.
 pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
     let Some(mut permit) = heap.try_exclusive() else {
-        return Err(failure("permit", "permit", "a permit is still held at the end".into()));
+        return Err(failure(
+            "permit",
+            "permit",
+            "a permit is still held at the end".into(),
+        ));
     };
     let report = heap.collect(&mut permit, CollectionKind::Major);
     if let Some(violation) = report.violations.into_iter().next() {
@@ -59,12 +69,18 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
     match heap.census(&mut permit).first() {
         None => Ok(()),
         Some(&(kind, count)) => {
-            let message = format!("{count} objects of kind {kind} are left after everything was dropped");
+            let message =
+                format!("{count} objects of kind {kind} are left after everything was dropped");
             Err(failure("live_objects", kind, message))
         }
     }
 }
 
 fn failure(check: &str, site: &str, message: String) -> Failure {
-    Failure { oracle: "nothing_leaks".into(), check: check.into(), site: site.into(), message }
+    Failure {
+        oracle: "nothing_leaks".into(),
+        check: check.into(),
+        site: site.into(),
+        message,
+    }
 }

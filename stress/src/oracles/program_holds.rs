@@ -20,7 +20,9 @@ pub fn check(program: &Program, events: &[Event], collects: bool) -> Result<(), 
     let mut open = Vec::new();
     for event in events {
         match event {
-            Event::CallStarted { call, callee, .. } => open.push((*call, callee_name(program, callee))),
+            Event::CallStarted { call, callee, .. } => {
+                open.push((*call, callee_name(program, callee)))
+            }
             Event::CallEnded { call, outcome, .. } => {
                 let at = open.iter().position(|(id, _)| id == call);
                 let name = at.map_or_else(|| "a call".to_owned(), |at| open.remove(at).1);
@@ -72,13 +74,18 @@ fn judge(program: &Program, name: &str, thrown: &GraphDump, collects: bool) -> R
 }
 
 fn waits(name: &str, waiting: &[(u32, u64)]) -> Failure {
-    let tasks: Vec<String> =
-        waiting.iter().map(|(task, future)| format!("task {task} for future {future}")).collect();
+    let tasks: Vec<String> = waiting
+        .iter()
+        .map(|(task, future)| format!("task {task} for future {future}"))
+        .collect();
     Failure {
         oracle: "program_holds".into(),
         check: "waits for ever".into(),
         site: name.to_owned(),
-        message: format!("{name} does not end, and nothing is left to do: {}", tasks.join(", ")),
+        message: format!(
+            "{name} does not end, and nothing is left to do: {}",
+            tasks.join(", ")
+        ),
     }
 }
 
@@ -124,20 +131,38 @@ mod tests {
     const TEXT: &str = "fn main() {\n  assert(true, \"first\")\n  assert(false, \"second\")\n}";
 
     fn program(text: &str) -> Program {
-        let source = Source { path: "main.crux".to_owned(), text: text.to_owned() };
+        let source = Source {
+            path: "main.crux".to_owned(),
+            text: text.to_owned(),
+        };
         gcrucible_frontend::compile(&source).expect("the program of the test")
     }
 
     fn call(program: &Program, outcome: Option<Outcome>) -> Vec<Event> {
         let global = program.entry_export("main").expect("main");
-        let callee = Callee::Export { global, args: Vec::new() };
-        let mut events = vec![Event::CallStarted { call: 0, task: 2, callee }];
+        let callee = Callee::Export {
+            global,
+            args: Vec::new(),
+        };
+        let mut events = vec![Event::CallStarted {
+            call: 0,
+            task: 2,
+            callee,
+        }];
         match outcome {
             Some(outcome) => {
-                events.push(Event::CallEnded { call: 0, task: 2, outcome });
-                events.push(Event::Quiescent { waiting: Vec::new() });
+                events.push(Event::CallEnded {
+                    call: 0,
+                    task: 2,
+                    outcome,
+                });
+                events.push(Event::Quiescent {
+                    waiting: Vec::new(),
+                });
             }
-            None => events.push(Event::Quiescent { waiting: vec![(2, 7)] }),
+            None => events.push(Event::Quiescent {
+                waiting: vec![(2, 7)],
+            }),
         }
         events
     }
@@ -146,7 +171,10 @@ mod tests {
         let payload = GraphValue::String(payload.to_owned());
         let message = GraphValue::String(kind.message().to_owned());
         let nodes = vec![GraphNode::Error(kind as u8, message, payload)];
-        Outcome::Threw(GraphDump { root: GraphValue::Node(0), nodes })
+        Outcome::Threw(GraphDump {
+            root: GraphValue::Node(0),
+            nodes,
+        })
     }
 
     #[test]
@@ -154,7 +182,10 @@ mod tests {
         let program = program(TEXT);
         let events = call(&program, Some(error(ErrorKind::AssertionFailed, "second")));
         let failure = check(&program, &events, true).unwrap_err();
-        assert_eq!((failure.check.as_str(), failure.site.as_str()), ("AssertionFailed", "main, line 3"));
+        assert_eq!(
+            (failure.check.as_str(), failure.site.as_str()),
+            ("AssertionFailed", "main, line 3")
+        );
         assert!(failure.message.contains("second"), "{}", failure.message);
     }
 
@@ -168,11 +199,20 @@ mod tests {
     #[test]
     fn any_thrown_value_fails_but_a_return_or_a_cancellation_does_not() {
         let program = program(TEXT);
-        let value = GraphDump { root: GraphValue::Int(5), nodes: Vec::new() };
+        let value = GraphDump {
+            root: GraphValue::Int(5),
+            nodes: Vec::new(),
+        };
         let thrown = call(&program, Some(Outcome::Threw(value.clone())));
-        assert_eq!(check(&program, &thrown, true).unwrap_err().check, "thrown value");
+        assert_eq!(
+            check(&program, &thrown, true).unwrap_err().check,
+            "thrown value"
+        );
         for outcome in [Outcome::Returned(value), Outcome::Cancelled] {
-            assert_eq!(check(&program, &call(&program, Some(outcome)), true), Ok(()));
+            assert_eq!(
+                check(&program, &call(&program, Some(outcome)), true),
+                Ok(())
+            );
         }
     }
 
@@ -181,7 +221,11 @@ mod tests {
         let program = program(TEXT);
         let failure = check(&program, &call(&program, None), true).unwrap_err();
         assert_eq!(failure.check, "waits for ever");
-        assert!(failure.message.contains("task 2 for future 7"), "{}", failure.message);
+        assert!(
+            failure.message.contains("task 2 for future 7"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]
@@ -189,6 +233,9 @@ mod tests {
         let program = program(TEXT);
         let events = call(&program, Some(error(ErrorKind::OutOfMemory, "")));
         assert_eq!(check(&program, &events, false), Ok(()));
-        assert_eq!(check(&program, &events, true).unwrap_err().check, "OutOfMemory");
+        assert_eq!(
+            check(&program, &events, true).unwrap_err().check,
+            "OutOfMemory"
+        );
     }
 }

@@ -70,8 +70,13 @@ pub enum Lane {
 
 impl Lane {
     /// All lanes, built or not, as `summary.json` lists them.
-    pub const ALL: [Lane; 5] =
-        [Lane::HeapOps, Lane::Programs, Lane::Cancellation, Lane::Reload, Lane::Serve];
+    pub const ALL: [Lane; 5] = [
+        Lane::HeapOps,
+        Lane::Programs,
+        Lane::Cancellation,
+        Lane::Reload,
+        Lane::Serve,
+    ];
 
     /// The lanes that exist in this build.
     pub const BUILT: [Lane; 2] = [Lane::HeapOps, Lane::Programs];
@@ -184,7 +189,9 @@ pub struct Decision {
 }
 
 /// A stable place of an actor in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Site {
     /// The actor: 0 is the host script, tasks count from 1 in order of creation, and
     /// timers are at [`Site::TIMERS`].

@@ -14,13 +14,23 @@ const LIMIT_BYTES: u64 = 64 << 20;
 impl Scenario {
     /// The scenario of a person's own program: the host calls `main` and waits.
     pub fn of_program(text: String) -> Scenario {
-        let call = HostEvent::Call { call: 0, function: "main".into(), args: Vec::new() };
+        let call = HostEvent::Call {
+            call: 0,
+            function: "main".into(),
+            args: Vec::new(),
+        };
         Scenario {
             format: FORMAT,
             origin: Origin::default(),
-            heap: HeapConfig { limit_bytes: LIMIT_BYTES, ..HeapConfig::tiny() },
+            heap: HeapConfig {
+                limit_bytes: LIMIT_BYTES,
+                ..HeapConfig::tiny()
+            },
             debug: HeapDebug::default(),
-            schedule: Schedule::Drawn { strategy: StrategyName::Random, seed: 0 },
+            schedule: Schedule::Drawn {
+                strategy: StrategyName::Random,
+                seed: 0,
+            },
             faults: Vec::new(),
             body: Body::Programs(Programs {
                 entry: ModuleSource::Text(text),

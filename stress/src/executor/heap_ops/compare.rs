@@ -34,9 +34,14 @@ impl Walk {
         while let Some((value, expected)) = work.pop() {
             if let Some(found) = difference(m, value, model, expected) {
                 let site = site(model, expected);
-                return Err((site, format!("the heap has {found}, the model {expected:?}")));
+                return Err((
+                    site,
+                    format!("the heap has {found}, the model {expected:?}"),
+                ));
             }
-            let ModelValue::Object(at) = expected else { continue };
+            let ModelValue::Object(at) = expected else {
+                continue;
+            };
             digest = digest.rotate_left(7) ^ u64::from(at);
             if !has_identity(&model.objects[at as usize]) {
                 continue;
@@ -114,7 +119,10 @@ impl Walk {
             return Ok(());
         }
         let object = &model.objects[at as usize];
-        Err((object.name().to_owned(), format!("a {} has lost entries", object.name())))
+        Err((
+            object.name().to_owned(),
+            format!("a {} has lost entries", object.name()),
+        ))
     }
 }
 
@@ -123,7 +131,10 @@ fn has_identity(object: &Object) -> bool {
 }
 
 fn site(model: &Model, expected: ModelValue) -> String {
-    model.object(expected).map_or("immediate", Object::name).to_owned()
+    model
+        .object(expected)
+        .map_or("immediate", Object::name)
+        .to_owned()
 }
 
 /// What the heap has, in words, if it differs from the model's in kind, size or immediate
@@ -180,5 +191,8 @@ pub(super) fn difference<'p, C: Checks>(
         return None;
     }
     let kind = m.kind(value);
-    Some(kind.map_or_else(|| format!("{value:?}"), |kind| format!("another {}", kind.name())))
+    Some(kind.map_or_else(
+        || format!("{value:?}"),
+        |kind| format!("another {}", kind.name()),
+    ))
 }

@@ -33,7 +33,11 @@ pub(super) enum Object {
     Iterator(Value),
     Error(Value),
     Unscheduled([Value; 2]),
-    Future { id: u64, state: Settled, payload: Value },
+    Future {
+        id: u64,
+        state: Settled,
+        payload: Value,
+    },
 }
 
 impl Object {
@@ -68,12 +72,17 @@ pub(super) struct Model {
 
 /// Text of a string object: what the operations allocate.
 pub(super) fn text(len: u8, salt: u16) -> String {
-    (0..u16::from(len)).map(|at| char::from(b'a' + ((at.wrapping_add(salt)) % 26) as u8)).collect()
+    (0..u16::from(len))
+        .map(|at| char::from(b'a' + ((at.wrapping_add(salt)) % 26) as u8))
+        .collect()
 }
 
 impl Model {
     pub(super) fn new(holders: usize, registers: usize) -> Self {
-        Model { registers: vec![vec![Value::Nil; registers]; holders], ..Model::default() }
+        Model {
+            registers: vec![vec![Value::Nil; registers]; holders],
+            ..Model::default()
+        }
     }
 
     pub(super) fn add(&mut self, object: Object) -> Value {
@@ -123,8 +132,12 @@ impl Model {
     }
 
     pub(super) fn map_entry(&self, map: Value, key: Value) -> Option<usize> {
-        let Some(Object::Map(entries)) = self.object(map) else { return None };
-        entries.iter().position(|&(other, _)| self.are_equal(other, key))
+        let Some(Object::Map(entries)) = self.object(map) else {
+            return None;
+        };
+        entries
+            .iter()
+            .position(|&(other, _)| self.are_equal(other, key))
     }
 
     /// Part `n` (modulo how many there are) of an object that can be read.
@@ -133,9 +146,7 @@ impl Model {
         match self.object(object)? {
             Object::BigInt(_) | Object::String(..) => None,
             Object::Array(parts) | Object::Instance(parts) => pick(parts),
-            Object::Map(entries) => {
-                (!entries.is_empty()).then(|| entries[n % entries.len()].1)
-            }
+            Object::Map(entries) => (!entries.is_empty()).then(|| entries[n % entries.len()].1),
             Object::Enum(parts)
             | Object::Closure(parts)
             | Object::Bound(parts)
@@ -195,7 +206,9 @@ impl Model {
                 continue;
             }
             let copy = self.objects[at as usize].clone();
-            let Value::Object(to) = self.add(copy) else { continue };
+            let Value::Object(to) = self.add(copy) else {
+                continue;
+            };
             memo.push((at, to));
             order.push(to);
             self.parts(at, &mut work);
@@ -213,7 +226,9 @@ impl Model {
                     parts.iter_mut().for_each(|part| *part = copied(*part));
                 }
                 Object::Map(entries) => {
-                    entries.iter_mut().for_each(|(k, v)| (*k, *v) = (copied(*k), copied(*v)));
+                    entries
+                        .iter_mut()
+                        .for_each(|(k, v)| (*k, *v) = (copied(*k), copied(*v)));
                 }
                 Object::Enum(parts)
                 | Object::Closure(parts)
@@ -244,7 +259,8 @@ impl Model {
             };
             let (first, second) = (&self.objects[x as usize], &self.objects[y as usize]);
             match (first, second) {
-                (Object::BigInt(_), Object::BigInt(_)) | (Object::String(..), Object::String(..)) => {
+                (Object::BigInt(_), Object::BigInt(_))
+                | (Object::String(..), Object::String(..)) => {
                     if self.are_equal(a, b) {
                         continue;
                     }
@@ -268,12 +284,15 @@ impl Model {
             }
             if let (
                 Object::Future { id, state, .. },
-                Object::Future { id: other, state: other_state, .. },
+                Object::Future {
+                    id: other,
+                    state: other_state,
+                    ..
+                },
             ) = (first, second)
+                && (state != other_state || (*state == Settled::Pending && id != other))
             {
-                if state != other_state || (*state == Settled::Pending && id != other) {
-                    return false;
-                }
+                return false;
             }
             left.clear();
             right.clear();

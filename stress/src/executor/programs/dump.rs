@@ -8,7 +8,12 @@ use crate::executor::graph::{FutureState, GraphDump, GraphNode, GraphValue};
 /// Dumps `root`: nodes are numbered when the walk first meets them, depth first, left to
 /// right.
 pub(super) fn dump<'p, C: Checks>(m: &Mutator<'p, C>, root: Value<'p>) -> GraphDump {
-    Dumper { m, numbers: FxHashMap::default(), nodes: Vec::new() }.run(root)
+    Dumper {
+        m,
+        numbers: FxHashMap::default(),
+        nodes: Vec::new(),
+    }
+    .run(root)
 }
 
 struct Dumper<'m, 'p, C: Checks> {
@@ -50,7 +55,10 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
                 result = Some(GraphValue::Node(number));
             }
         }
-        GraphDump { root: result.unwrap_or_default(), nodes: self.nodes }
+        GraphDump {
+            root: result.unwrap_or_default(),
+            nodes: self.nodes,
+        }
     }
 
     /// The dump of a value, or `None` when a frame was pushed that will give it.
@@ -77,7 +85,13 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
         self.nodes.push(GraphNode::Cell(GraphValue::Nil));
         let parts = self.parts(value, kind);
         let done = Vec::with_capacity(parts.len());
-        stack.push(Frame { number, value, kind, parts, done });
+        stack.push(Frame {
+            number,
+            value,
+            kind,
+            parts,
+            done,
+        });
         None
     }
 
@@ -85,12 +99,14 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
         let m = self.m;
         let all = |count: u32, get: &dyn Fn(u32) -> Option<Value<'p>>| {
             // A count read from dead memory must not decide how much is allocated.
-            (0..count.min(PARTS_MAX)).map(|index| get(index).unwrap_or(Value::NIL)).collect()
+            (0..count.min(PARTS_MAX))
+                .map(|index| get(index).unwrap_or(Value::NIL))
+                .collect()
         };
         match kind {
-            Kind::Array => {
-                all(m.array_len(value).unwrap_or(0), &|index| m.array_get(value, index))
-            }
+            Kind::Array => all(m.array_len(value).unwrap_or(0), &|index| {
+                m.array_get(value, index)
+            }),
             Kind::Map => {
                 let mut parts = Vec::new();
                 let mut position = 0;
@@ -100,17 +116,18 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
                 }
                 parts
             }
-            Kind::Instance => {
-                all(m.field_count(value).unwrap_or(0), &|index| m.field(value, index))
-            }
+            Kind::Instance => all(m.field_count(value).unwrap_or(0), &|index| {
+                m.field(value, index)
+            }),
             Kind::Closure => {
                 let count = m.closure_captures(value).unwrap_or(0);
                 all(count, &|index| m.closure_capture(value, index))
             }
             Kind::Cell => m.cell_get(value).into_iter().collect(),
-            Kind::Error => {
-                m.error_parts(value).map(|(_, message, payload)| vec![message, payload]).unwrap_or_default()
-            }
+            Kind::Error => m
+                .error_parts(value)
+                .map(|(_, message, payload)| vec![message, payload])
+                .unwrap_or_default(),
             Kind::Future => m
                 .future_state(value)
                 .map(|(state, payload)| match state {
@@ -120,14 +137,22 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
                     }
                 })
                 .unwrap_or_default(),
-            Kind::Iterator => m.iterator_parts(value).map(|(source, _)| vec![source]).unwrap_or_default(),
+            Kind::Iterator => m
+                .iterator_parts(value)
+                .map(|(source, _)| vec![source])
+                .unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 
     fn node(&self, frame: Frame<'p>) -> GraphNode {
         let m = self.m;
-        let Frame { value, kind, mut done, .. } = frame;
+        let Frame {
+            value,
+            kind,
+            mut done,
+            ..
+        } = frame;
         let shape = m.shape(value).unwrap_or(0);
         match kind {
             Kind::Array => GraphNode::Array(done),
@@ -170,5 +195,9 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
 }
 
 fn float_bits(float: f64) -> u64 {
-    if float.is_nan() { f64::NAN.to_bits() } else { float.to_bits() }
+    if float.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        float.to_bits()
+    }
 }

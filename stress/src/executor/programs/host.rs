@@ -57,9 +57,10 @@ impl HostScript {
             Stage::Initialising => self.init_outcome().is_some(),
             Stage::Script => match programs.host.get(self.next) {
                 None => false,
-                Some(HostEvent::JoinCall { call }) => {
-                    self.calls.get(call).is_none_or(|handle| handle.call().outcome().is_some())
-                }
+                Some(HostEvent::JoinCall { call }) => self
+                    .calls
+                    .get(call)
+                    .is_none_or(|handle| handle.call().outcome().is_some()),
                 Some(_) => true,
             },
         };
@@ -68,17 +69,27 @@ impl HostScript {
             Stage::Initialising => 1,
             Stage::Script => self.next as u32 + 2,
         };
-        is_ready.then_some(Site { actor: Site::HOST, function: 0, at, visit: 0 })
+        is_ready.then_some(Site {
+            actor: Site::HOST,
+            function: 0,
+            at,
+            visit: 0,
+        })
     }
 
     fn init_outcome(&self) -> Option<Outcome> {
-        self.init.as_ref().and_then(|handle| handle.call().outcome())
+        self.init
+            .as_ref()
+            .and_then(|handle| handle.call().outcome())
     }
 
     /// Whether it waits for a call that does not end.
     pub(super) fn is_stuck(&self) -> bool {
         self.stage != Stage::Script
-            || self.calls.values().any(|handle| handle.call().outcome().is_none())
+            || self
+                .calls
+                .values()
+                .any(|handle| handle.call().outcome().is_none())
     }
 
     /// Does the next event.
@@ -105,13 +116,25 @@ impl HostScript {
             }
             Stage::Script => {}
         }
-        let Some(event) = programs.host.get(self.next) else { return Progress::Done };
+        let Some(event) = programs.host.get(self.next) else {
+            return Progress::Done;
+        };
         self.next += 1;
         match event {
-            HostEvent::Call { call, function, args } => {
+            HostEvent::Call {
+                call,
+                function,
+                args,
+            } => {
                 let global = engine.program().program().entry_export(function);
                 if let Some(global) = global {
-                    observer.announce(*call, Callee::Export { global, args: args.clone() });
+                    observer.announce(
+                        *call,
+                        Callee::Export {
+                            global,
+                            args: args.clone(),
+                        },
+                    );
                 }
                 self.call(engine, observer, *call, function, args);
             }
@@ -166,7 +189,9 @@ impl HostScript {
     }
 
     fn protect(&mut self, engine: &Engine, observer: &TraceObserver, call: u32) {
-        let Some(handle) = self.calls.get(&call) else { return };
+        let Some(handle) = self.calls.get(&call) else {
+            return;
+        };
         if handle.call().outcome() != Some(Outcome::Returned) {
             return;
         }
@@ -186,12 +211,16 @@ impl HostScript {
     /// Protect counts by kind, as the heap should report them.
     pub(super) fn protected_kinds(&self, engine: &Engine) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
-        let Some(permit) = engine.heap().try_shared() else { return counts };
+        let Some(permit) = engine.heap().try_shared() else {
+            return counts;
+        };
         let tlab = Tlab::default();
         let m = permit.mutator::<Unchecked>(&tlab);
         for (_, _, handle) in &self.protected {
             let value = engine.heap().protected(handle, &permit);
-            *counts.entry(m.kind(value).map_or("value", Kind::name)).or_default() += 1;
+            *counts
+                .entry(m.kind(value).map_or("value", Kind::name))
+                .or_default() += 1;
         }
         counts
     }

@@ -69,7 +69,11 @@ impl State {
 
 impl TraceObserver {
     pub(super) fn new(is_checked: bool) -> Self {
-        TraceObserver { state: Mutex::default(), is_checked, tlab: Tlab::default() }
+        TraceObserver {
+            state: Mutex::default(),
+            is_checked,
+            tlab: Tlab::default(),
+        }
     }
 
     pub(super) fn attach(&self, heap: &Arc<Heap>) {
@@ -118,7 +122,9 @@ impl TraceObserver {
 
     fn dump_value(&self, call: &Call) -> GraphDump {
         let heap = self.state.lock().heap.clone();
-        let Some(heap) = heap else { return GraphDump::default() };
+        let Some(heap) = heap else {
+            return GraphDump::default();
+        };
         if self.is_checked {
             self.dump_with::<Checked>(&heap, call)
         } else {
@@ -127,7 +133,9 @@ impl TraceObserver {
     }
 
     fn dump_with<C: Checks>(&self, heap: &Heap, call: &Call) -> GraphDump {
-        let permit = heap.try_shared().expect("the engine observes without a permit in hand");
+        let permit = heap
+            .try_shared()
+            .expect("the engine observes without a permit in hand");
         let m = permit.mutator::<C>(&self.tlab);
         dump(&m, m.load_root(call.value()))
     }
@@ -150,7 +158,15 @@ impl TraceObserver {
     }
 
     fn slice(&self, event: &EngineEvent<'_>) {
-        let EngineEvent::Slice { task, delivered, printed, thrown_and_caught, instructions, end, cancelling } = *event
+        let EngineEvent::Slice {
+            task,
+            delivered,
+            printed,
+            thrown_and_caught,
+            instructions,
+            end,
+            cancelling,
+        } = *event
         else {
             return;
         };
@@ -158,25 +174,37 @@ impl TraceObserver {
         state.instructions += u64::from(instructions);
         state.note_slice_events(task, thrown_and_caught);
         // Taking a safepoint or needing memory is nothing that the program could see.
-        if instructions == 0 && delivered.is_none() && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
+        if instructions == 0
+            && delivered.is_none()
+            && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. })
+        {
             return;
         }
         state.events.push(Event::SliceBegan { task, delivered });
         for line in printed {
-            state.events.push(Event::Printed { task, text: line.clone() });
+            state.events.push(Event::Printed {
+                task,
+                text: line.clone(),
+            });
         }
         let end = match end {
             VmEnd::Fuel | VmEnd::Safepoint | VmEnd::NeedsMemory { .. } => SliceEnd::Preempted,
             VmEnd::Yielded => SliceEnd::Yielded,
             VmEnd::Spawn => SliceEnd::Spawned,
             VmEnd::Await { future } => SliceEnd::Awaiting { future },
-            VmEnd::Cancel => SliceEnd::Cancelling { future: cancelling.unwrap_or(0) },
+            VmEnd::Cancel => SliceEnd::Cancelling {
+                future: cancelling.unwrap_or(0),
+            },
             VmEnd::Sleep { ms } => SliceEnd::Sleeping { ms },
             VmEnd::Collect => SliceEnd::Collecting,
             VmEnd::Returned => SliceEnd::Returned,
             VmEnd::Threw => SliceEnd::Threw,
         };
-        state.events.push(Event::SliceEnded { task, instructions, end });
+        state.events.push(Event::SliceEnded {
+            task,
+            instructions,
+            end,
+        });
     }
 }
 
@@ -185,21 +213,40 @@ impl Observer for TraceObserver {
         match *event {
             EngineEvent::CallStarted { call } => {
                 let mut state = self.state.lock();
-                let callee = state.callees.get(&call.id()).cloned().unwrap_or(Callee::ModuleInit);
-                state.events.push(Event::CallStarted { call: call.id(), task: call.task(), callee });
+                let callee = state
+                    .callees
+                    .get(&call.id())
+                    .cloned()
+                    .unwrap_or(Callee::ModuleInit);
+                state.events.push(Event::CallStarted {
+                    call: call.id(),
+                    task: call.task(),
+                    callee,
+                });
             }
             EngineEvent::Slice { .. } => self.slice(event),
-            EngineEvent::Registered { task, future, runner } => {
+            EngineEvent::Registered {
+                task,
+                future,
+                runner,
+            } => {
                 let mut state = self.state.lock();
                 state.spawned.push((task, runner));
-                state.events.push(Event::Registered { task, future, runner });
+                state.events.push(Event::Registered {
+                    task,
+                    future,
+                    runner,
+                });
             }
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
             }
             EngineEvent::CancelRequested { task } => self.push(Event::CancelRequested { task }),
             EngineEvent::Settled { future, state } => {
-                self.push(Event::Settled { future, state: visible(state) });
+                self.push(Event::Settled {
+                    future,
+                    state: visible(state),
+                });
             }
             EngineEvent::SettleRefused { future } => self.push(Event::SettleRefused { future }),
             EngineEvent::Woken { task } => self.push(Event::Woken { task }),
@@ -209,7 +256,11 @@ impl Observer for TraceObserver {
                     CallOutcome::Threw => Outcome::Threw(self.dump_value(call)),
                     CallOutcome::Cancelled => Outcome::Cancelled,
                 };
-                self.push(Event::CallEnded { call: call.id(), task: call.task(), outcome });
+                self.push(Event::CallEnded {
+                    call: call.id(),
+                    task: call.task(),
+                    outcome,
+                });
             }
             EngineEvent::Collected { report } => self.collected(report),
         }
@@ -240,7 +291,10 @@ pub(super) fn corrupt(events: &mut Vec<Event>) {
             };
         }
         Some(outcome) => *outcome = Outcome::Returned(GraphDump::default()),
-        None => events.push(Event::Settled { future: u64::MAX, state: FutureState::Ready }),
+        None => events.push(Event::Settled {
+            future: u64::MAX,
+            state: FutureState::Ready,
+        }),
     }
 }
 
@@ -284,7 +338,10 @@ pub(super) fn pairs(
     host: &HostScript,
     slice_events: &[(usize, TaskId, EventKind)],
 ) -> PairTracker {
-    let mut subjects = Subjects { pairs: PairTracker::new(), ..Subjects::default() };
+    let mut subjects = Subjects {
+        pairs: PairTracker::new(),
+        ..Subjects::default()
+    };
     let mut actions = host.actions.iter().peekable();
     let mut slice_events = slice_events.iter().peekable();
     for (index, event) in events.iter().enumerate() {
@@ -335,13 +392,21 @@ impl Subjects {
             Event::CallEnded { call, task, .. } if *call != Engine::INIT_CALL => {
                 self.task(*task, EventKind::CallEnd);
             }
-            Event::Registered { task, future, runner } => {
+            Event::Registered {
+                task,
+                future,
+                runner,
+            } => {
                 self.task(*task, EventKind::Spawn);
                 self.futures.insert(*runner, *future);
                 self.runners.insert(*future, *runner);
                 self.future(*future, EventKind::Spawn);
             }
-            Event::SliceEnded { task, end: SliceEnd::Awaiting { future }, .. } => {
+            Event::SliceEnded {
+                task,
+                end: SliceEnd::Awaiting { future },
+                ..
+            } => {
                 self.task(*task, EventKind::Await);
                 self.pairs.event(of_future(*future), EventKind::Await);
             }
@@ -399,12 +464,17 @@ pub(super) fn timeline(
                 (Site::HOST, format!("{what} in task {task}"))
             }
             Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
-            Event::SliceBegan { task, delivered: Some(error) } => {
-                (*task, format!("! {} arrives", error.name()))
-            }
+            Event::SliceBegan {
+                task,
+                delivered: Some(error),
+            } => (*task, format!("! {} arrives", error.name())),
             Event::SliceBegan { .. } => continue,
             Event::Printed { task, text } => (*task, format!("print {text}")),
-            Event::SliceEnded { task, instructions, end } => {
+            Event::SliceEnded {
+                task,
+                instructions,
+                end,
+            } => {
                 let end = match end {
                     SliceEnd::Preempted => String::new(),
                     SliceEnd::Yielded => ", yields".to_owned(),
@@ -419,15 +489,20 @@ pub(super) fn timeline(
                 let line = source_line(program, *task, std::mem::take(&mut standing));
                 (*task, format!("{line}runs {instructions}{end}"))
             }
-            Event::Registered { task, future, runner } => {
-                (*task, format!("future {future} runs as task {runner}"))
+            Event::Registered {
+                task,
+                future,
+                runner,
+            } => (*task, format!("future {future} runs as task {runner}")),
+            Event::AwaitResolved { task, future } => {
+                (*task, format!("future {future} is resolved"))
             }
-            Event::AwaitResolved { task, future } => (*task, format!("future {future} is resolved")),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
-            Event::SettleRefused { future } => {
-                (Site::HOST, format!("future {future}: late completion refused"))
-            }
+            Event::SettleRefused { future } => (
+                Site::HOST,
+                format!("future {future}: late completion refused"),
+            ),
             Event::Woken { task } => (*task, "woken".to_owned()),
             Event::CallEnded { call, outcome, .. } => {
                 let mut text = match *call {
@@ -443,9 +518,14 @@ pub(super) fn timeline(
                 }
                 (Site::HOST, text)
             }
-            Event::Collected { kind, moved, promoted } => {
-                (COLLECTOR, format!("{kind:?}: {moved} moved, {promoted} promoted"))
-            }
+            Event::Collected {
+                kind,
+                moved,
+                promoted,
+            } => (
+                COLLECTOR,
+                format!("{kind:?}: {moved} moved, {promoted} promoted"),
+            ),
             Event::TimeAdvanced { now_ms } => (Site::HOST, format!("time is {now_ms} ms")),
             Event::Quiescent { waiting } if waiting.is_empty() => {
                 (Site::HOST, "nothing is left to do".to_owned())

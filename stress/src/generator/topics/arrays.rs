@@ -209,10 +209,15 @@ fn walk_and_grow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 /// time.
 fn copy<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     body.world.copies_left -= 1;
-    let original = body.variable(Kind::List).or_else(|| body.variable(Kind::Dict));
+    let original = body
+        .variable(Kind::List)
+        .or_else(|| body.variable(Kind::Dict));
     let original = original.unwrap_or_else(|| Expr::Array(vec![]));
     let name = body.world.fresh(Stem::Local);
-    out.push(Stmt::Let(name, Expr::Builtin(Builtin::DeepCopy, vec![original.clone()])));
+    out.push(Stmt::Let(
+        name,
+        Expr::Builtin(Builtin::DeepCopy, vec![original.clone()]),
+    ));
     if body.c.chance(1, 2) {
         body.statements(1, out);
     }
