@@ -173,9 +173,8 @@ impl Observer for Watch {
             }
             EngineEvent::Slice { printed, .. } => seen.lines += printed.len(),
             EngineEvent::Settled { future, state } => {
-                if seen.settled.insert(*future, *state).is_some() {
-                    seen.settled_twice.push(*future);
-                }
+                let before = seen.settled.insert(*future, *state);
+                seen.settled_twice.extend(before.map(|_| *future));
             }
             _ => {}
         }
