@@ -1,0 +1,59 @@
+//! Makes the seed corpora: few small inputs whose scenarios differ in what happens in
+//! them. The same build writes the same files.
+//!
+//! ```text
+//! cargo run --release --manifest-path fuzz/Cargo.toml --example make_seeds
+//! ```
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use gcrucible_stress::executor::{self, RunOptions};
+use gcrucible_stress::generator::choices::{Choices as _, SeededChoices};
+use gcrucible_stress::generator::{Mix, from_fuzzer};
+use gcrucible_stress::scenario::Lane;
+
+/// Inputs that are tried for each target.
+const CANDIDATES: u64 = 600;
+
+/// Inputs that are kept for each target at most.
+const KEPT_MAX: usize = 20;
+
+/// Lengths of the inputs that are tried, in turn.
+const LENGTHS: [usize; 4] = [48, 160, 480, 1200];
+
+fn main() -> std::io::Result<()> {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    for (target, lane) in [
+        ("heap_ops", Lane::HeapOps),
+        ("program_race", Lane::Programs),
+    ] {
+        let folder = seeds.join(target);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        let mut seen = BTreeSet::new();
+        let mut kept = 0;
+        for candidate in 0..CANDIDATES {
+            let input = input(candidate);
+            let scenario = from_fuzzer(lane, &input, &Mix::default());
+            let report = executor::run(&scenario, &RunOptions::default());
+            let pairs = report.pairs.iter().filter(|&(_, _, times)| times > 0);
+            let before = seen.len();
+            seen.extend(pairs.map(|(first, second, _)| (first, second)));
+            if seen.len() > before && kept < KEPT_MAX {
+                std::fs::write(folder.join(format!("{candidate:03}")), &input)?;
+                kept += 1;
+            }
+        }
+        println!("{target}: {kept} seeds, {} event pairs", seen.len());
+    }
+    Ok(())
+}
+
+fn input(candidate: u64) -> Vec<u8> {
+    let mut choices = SeededChoices::new(candidate);
+    let length = LENGTHS[candidate as usize % LENGTHS.len()];
+    (0..length).map(|_| choices.below(256) as u8).collect()
+}

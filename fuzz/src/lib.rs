@@ -1,0 +1,91 @@
+//! What every fuzz target does: decode the input, run the scenario, say how to repeat a
+//! failure.
+//!
+//! A failing check and a panic of the engine end the same way, in the panic hook, which
+//! prints the scenario and its replay line and then aborts, as the fuzzer expects. What
+//! kills the process without a panic (a sanitizer's report, a time-out) leaves the
+//! fuzzer's own crash file, which `cargo crucible import-fuzz` turns into a scenario.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Once;
+
+use gcrucible_heap::HeapFault;
+use gcrucible_stress::executor::{self, RunOptions};
+use gcrucible_stress::generator::{Mix, from_fuzzer};
+use gcrucible_stress::scenario::{Lane, Scenario};
+
+thread_local! {
+    /// The scenario that runs, for the panic hook.
+    static RUNNING: RefCell<Option<(Lane, Scenario)>> = const { RefCell::new(None) };
+}
+
+/// Runs the scenario that a fuzzer's input stands for.
+///
+/// # Panics
+/// When a check fails or the engine panics.
+pub fn run(lane: Lane, input: &[u8]) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(hook_panics);
+    let scenario = from_fuzzer(lane, input, &Mix::default());
+    RUNNING.set(Some((lane, scenario.clone())));
+    let report = executor::run(&scenario, &RunOptions::default());
+    if let Some(failure) = report.failure {
+        panic!(
+            "{} / {} at {}: {}",
+            failure.oracle, failure.check, failure.site, failure.message
+        );
+    }
+    assert_eq!(
+        report.counters.invalid, 0,
+        "the front end refused a generated program"
+    );
+    RUNNING.set(None);
+}
+
+/// Puts a hook before the fuzzer's, which aborts.
+fn hook_panics() {
+    let aborting = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        // The executor catches these, and makes failures of them.
+        if info.payload().is::<HeapFault>() {
+            return;
+        }
+        if let Some((lane, scenario)) = RUNNING.take() {
+            explain(lane, &scenario);
+        }
+        aborting(info);
+    }));
+}
+
+/// Prints a scenario and the command that replays it.
+fn explain(lane: Lane, scenario: &Scenario) {
+    let text = scenario.to_text();
+    eprintln!("\n{text}");
+    match save(lane, &text) {
+        Ok(path) => eprintln!("replay: cargo crucible replay {}", path.display()),
+        Err(error) => eprintln!(
+            "the scenario could not be saved ({error}); \
+             put the text above into a file and run `cargo crucible replay FILE`"
+        ),
+    }
+}
+
+/// Saves a scenario beside the fuzzer's crash files, under a name made of its content.
+fn save(lane: Lane, text: &str) -> std::io::Result<PathBuf> {
+    let target = match lane {
+        Lane::HeapOps => "heap_ops",
+        _ => "program_race",
+    };
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("artifacts")
+        .join(target);
+    std::fs::create_dir_all(&folder)?;
+    // FNV-1a: the name only has to be the same for the same scenario.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let path = folder.join(format!("{hash:016x}.scenario"));
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
