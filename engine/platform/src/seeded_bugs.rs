@@ -8,7 +8,7 @@
 //!
 //! A switch lives at the line where the bug would be made:
 //!
-//! ```ignore
+//! ```text
 //! if !seeded_bugs::is_on(Bug::B03) {
 //!     self.write_barrier(object, slot, value);
 //! }

@@ -68,7 +68,7 @@ pub struct SlotState {
 /// A mapped slot.
 ///
 /// # Invariants
-/// 1. `map` is at least [`WORDS`] words long, page-aligned, readable and writable, and
+/// 1. `map` is at least `WORDS` words long, page-aligned, readable and writable, and
 ///    nobody shrinks the file while it is mapped (its folder belongs to the campaign).
 #[derive(Debug)]
 pub struct Slot {
