@@ -12,6 +12,7 @@
 mod heap_modes;
 mod heap_ops;
 mod items;
+mod other_schedules;
 mod programs;
 mod schedule;
 pub mod size;
@@ -96,6 +97,7 @@ pub fn shrink(
     for _ in 0..REWRITES_MAX {
         while search.round()? {}
         let before = search.best.clone();
+        search.try_other_schedules()?;
         search.rewrite_schedule()?;
         if search.best == before || search.is_spent() {
             break;
