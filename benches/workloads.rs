@@ -1,0 +1,8 @@
+//! What is measured.
+
+pub mod allocation;
+pub mod collection;
+pub mod decision;
+pub mod interpreter;
+pub mod scenarios;
+pub mod tasks;
