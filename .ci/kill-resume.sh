@@ -3,16 +3,16 @@
 # its findings must equal those of an uninterrupted run, and no process may be left one second
 # after a kill of the campaign.
 #
-#   .ci/kill-resume.sh [KILLS=50] [SCENARIOS=40000] [BUG=B-03]
+#   .ci/kill-resume.sh [KILLS=50] [SCENARIOS=6000] [BUG=B-03]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kills=${1:-50}
-scenarios=${2:-40000}
+scenarios=${2:-6000}
 bug=${3:-B-03}
 dir=$(mktemp -d)
-campaign=0
-trap 'kill -KILL "$campaign" 2>/dev/null || true; rm -rf "$dir"' EXIT
+campaign=
+trap '[ -z "$campaign" ] || kill -KILL "$campaign" 2>/dev/null || true; rm -rf "$dir"' EXIT
 RANDOM=20260131
 
 cargo build --quiet --profile campaign --package gcrucible-stress --bin crucible \
@@ -68,6 +68,7 @@ for ((n = 0; n < kills; n++)); do
 done
 status=0
 wait "$campaign" || status=$?
+campaign=
 if [ "$status" -ne 1 ] && [ "$status" -ne 0 ]; then
     echo "the campaign ended with exit code $status" >&2
     tail -20 "$dir/log" >&2

@@ -195,11 +195,8 @@ fn shrink_one(
         |error| Refusal::broken(format!("cannot write {}: {error}", folder.display()));
     let mut before = None;
     let mut run = |scenario: &Scenario, record: bool, replay: ReplayMode| {
-        let options = TrialOptions {
-            record,
-            replay,
-            advantages: plan.advantages,
-        };
+        let wanted = Some(&finding.failure);
+        let options = TrialOptions::of_shrinker(wanted, record, replay, plan.advantages);
         let verdict = trials.run(scenario, &options)?;
         before.get_or_insert_with(|| Size::of(scenario, &verdict));
         Ok(verdict)

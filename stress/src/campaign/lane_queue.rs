@@ -27,8 +27,9 @@ const CHUNK_NS: u64 = 40_000_000;
 /// Scenarios of a chunk at most; what a dead worker did in vain.
 const CHUNK_MAX: u64 = 2048;
 
-/// Size of the chunks where a campaign's order must be the same in each run.
-const CHUNK_FIXED: u64 = 32;
+/// Size of the chunks where a campaign ends at its first finding: lanes take turns often, in
+/// an order that is the same in each run.
+const CHUNK_SMALL: u64 = 8;
 
 impl LaneQueue {
     /// What is left of positions below `end` when `done` is done.
@@ -46,8 +47,8 @@ impl LaneQueue {
 
     /// The next range to be done, and its CPU nanoseconds as estimated; `None` when
     /// everything is handed out.
-    pub fn take(&mut self, is_order_fixed: bool) -> Option<((u64, u64), u64)> {
-        self.take_from(is_order_fixed, self.end)
+    pub fn take(&mut self, has_small_chunks: bool) -> Option<((u64, u64), u64)> {
+        self.take_from(has_small_chunks, self.end)
     }
 
     /// As [`LaneQueue::take`], but only of what was handed out before and came back.
@@ -55,9 +56,9 @@ impl LaneQueue {
         self.take_from(false, 0)
     }
 
-    fn take_from(&mut self, is_order_fixed: bool, end: u64) -> Option<((u64, u64), u64)> {
-        let count = if is_order_fixed {
-            CHUNK_FIXED
+    fn take_from(&mut self, has_small_chunks: bool, end: u64) -> Option<((u64, u64), u64)> {
+        let count = if has_small_chunks {
+            CHUNK_SMALL
         } else {
             (CHUNK_NS / self.cost_ns.max(1)).clamp(1, CHUNK_MAX)
         };

@@ -31,6 +31,9 @@ pub struct WorkerSetup {
     pub memory_bytes: u64,
 }
 
+/// What a worker prints before a scenario, if the one before it printed something.
+pub const NEXT_SCENARIO: &str = "-- next scenario --";
+
 /// Why a worker is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
@@ -143,18 +146,19 @@ impl WorkerProcess {
         Some(replies)
     }
 
-    /// Waits for one reply, at most so many milliseconds. `None`: the worker died, or was
-    /// killed because the time is over.
-    pub fn wait_for_reply(&mut self, timeout_ms: u64) -> Option<Reply> {
+    /// Waits for one reply, at most so many milliseconds of wall clock or CPU time. `None`:
+    /// the worker died, or was killed because its time is over.
+    pub fn wait_for_reply(&mut self, timeout_ms: u64, cpu_limit_ms: u64) -> Option<Reply> {
         let end = super::clock::monotonic_ms() + timeout_ms;
+        let cpu_end_ns = self.cpu_ns() + cpu_limit_ms * 1_000_000;
         loop {
             let now = super::clock::monotonic_ms();
-            if now >= end {
+            if now >= end || self.cpu_ns() >= cpu_end_ns {
                 self.kill("hang");
                 return None;
             }
             self.check_memory();
-            let timeout = timespec((end - now).min(200));
+            let timeout = timespec((end - now).min(100));
             let mut fds = [PollFd::new(&self.stdout, PollFlags::IN)];
             if poll(&mut fds, Some(&timeout)).unwrap_or(0) == 0 {
                 continue;
@@ -163,6 +167,11 @@ impl WorkerProcess {
                 return Some(reply);
             }
         }
+    }
+
+    /// CPU nanoseconds that it has used, to 10 ms.
+    pub fn cpu_ns(&self) -> u64 {
+        state_and_cpu_ns(&self.child).map_or(0, |(_, cpu_ns)| cpu_ns)
     }
 
     /// What it is doing.
@@ -245,22 +254,11 @@ pub(super) fn timespec(ms: u64) -> Timespec {
 fn wait_until_dead(child: &Child) -> u64 {
     let mut cpu_ns = 0;
     for _ in 0..500 {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", child.id())) else {
+        let Some((state, used_ns)) = state_and_cpu_ns(child) else {
             break;
         };
-        // The fields after the command's closing parenthesis: state is the first, user and
-        // system time in ticks of 10 ms are the 12th and 13th.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map_or(Vec::new(), |(_, rest)| rest.split_whitespace().collect());
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|f| f.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        cpu_ns = (ticks(11) + ticks(12)) * 10_000_000;
-        if matches!(fields.first(), None | Some(&("Z" | "X"))) {
+        cpu_ns = used_ns;
+        if matches!(state, 'Z' | 'X') {
             break;
         }
         let _ = poll(&mut [], Some(&timespec(2)));
@@ -268,11 +266,24 @@ fn wait_until_dead(child: &Child) -> u64 {
     cpu_ns
 }
 
+/// The system's letter for what a process does, and the CPU nanoseconds that it has used.
+fn state_and_cpu_ns(child: &Child) -> Option<(char, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    // The fields after the command's closing parenthesis: state is the first, user and
+    // system time in ticks of 10 ms are the 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    let state = fields.first()?.chars().next()?;
+    Some((state, (ticks(11)? + ticks(12)?) * 10_000_000))
+}
+
 /// The last line of the file, with line breaks of the last few lines as separators.
 fn last_words(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let tail = &bytes[bytes.len().saturating_sub(2000)..];
     let text = String::from_utf8_lossy(tail);
+    // What earlier scenarios of the process said is not this one's.
+    let text = text.rsplit(NEXT_SCENARIO).next().unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -300,11 +311,16 @@ impl Death {
     /// The site of the failure: where the engine panicked last if it says so, else the
     /// phase of the scenario.
     pub fn site(&self) -> String {
+        let phase = self.slot.map_or("run", |slot| slot.phase.name());
+        if matches!(self.check.as_str(), "hang" | "memory") {
+            // Panics on the way to where it was killed say nothing of that.
+            return phase.to_owned();
+        }
         let panic = self.last_words.rsplit("panicked at ").next();
         let place = panic.filter(|_| self.last_words.contains("panicked at "));
         match place.and_then(|text| text.split([' ', ';']).next()) {
             Some(place) => place.trim_end_matches(':').to_owned(),
-            None => self.slot.map_or("run", |slot| slot.phase.name()).to_owned(),
+            None => phase.to_owned(),
         }
     }
 }

@@ -43,6 +43,16 @@ pub struct Labour {
     pub watchdog_ms: u64,
 }
 
+/// Which part of the watchdog's time a scenario may spend on the CPU. The rest is for a
+/// machine that has other things to do.
+pub const CPU_SHARE: u64 = 10;
+
+impl Labour {
+    fn cpu_limit_ns(&self) -> u64 {
+        self.watchdog_ms * 1_000_000 / CPU_SHARE
+    }
+}
+
 /// Runs what is left of a plan. `totals` and `journal` are what is done so far, and are
 /// kept up to date. Returns when the limit is met, everything is done, or `stop` is set.
 ///
@@ -96,6 +106,7 @@ struct Place {
     reported_cpu_ns: u64,
     last_seen: Option<SlotState>,
     last_change_ms: u64,
+    last_change_cpu_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -191,12 +202,6 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Whether the order of scenarios must be the same in each run: then there is one
-    /// worker, which gets its chunks one at a time.
-    fn is_order_fixed(&self) -> bool {
-        self.plan.first_finding && matches!(self.plan.limit, Limit::Scenarios(_))
-    }
-
     fn hand_out(&mut self) -> Result<(), Refusal> {
         // A second chunk would be run in vain when the first one finds something.
         let ahead = if self.plan.first_finding {
@@ -220,6 +225,8 @@ impl<'a> Supervisor<'a> {
                     })?);
                     place.reported_cpu_ns = 0;
                     place.last_change_ms = clock::monotonic_ms();
+                    place.last_change_cpu_ns = 0;
+                    place.last_seen = None;
                 }
                 place.chunks.push_back(handed);
                 if let Some(worker) = &mut place.worker {
@@ -263,7 +270,7 @@ impl<'a> Supervisor<'a> {
                 })
             });
         }
-        let is_order_fixed = self.is_order_fixed();
+        let has_small_chunks = self.plan.first_finding;
         let by_scenarios = matches!(self.plan.limit, Limit::Scenarios(_));
         let lane = self
             .queues
@@ -277,7 +284,7 @@ impl<'a> Supervisor<'a> {
                 }
             })
             .map(|(&lane, _)| lane)?;
-        let (range, estimate_ns) = self.queues.get_mut(&lane)?.take(is_order_fixed)?;
+        let (range, estimate_ns) = self.queues.get_mut(&lane)?.take(has_small_chunks)?;
         Some(Handed {
             chunk: number_of(lane, range),
             estimate_ns,
@@ -379,7 +386,11 @@ impl<'a> Supervisor<'a> {
             if state != place.last_seen || place.chunks.is_empty() {
                 place.last_seen = state;
                 place.last_change_ms = now;
-            } else if now - place.last_change_ms >= self.labour.watchdog_ms {
+                place.last_change_cpu_ns = worker.cpu_ns();
+            } else if now - place.last_change_ms >= self.labour.watchdog_ms
+                || worker.cpu_ns().saturating_sub(place.last_change_cpu_ns)
+                    >= self.labour.cpu_limit_ns()
+            {
                 worker.kill("hang");
             }
             worker.check_memory();
@@ -474,7 +485,7 @@ pub fn surviving_canaries(plan: &Plan, labour: &Labour) -> Result<Vec<Lane>, Ref
         let mut worker = WorkerProcess::start(&labour.setup, "canary")
             .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?;
         worker.send(&Command::Canary(lane));
-        match worker.wait_for_reply(labour.watchdog_ms) {
+        match worker.wait_for_reply(labour.watchdog_ms, labour.watchdog_ms) {
             Some(Reply::Canary(None)) => survivors.push(lane),
             // Its process may die of it: that is a failure too.
             Some(Reply::Canary(Some(_))) | None => {}

@@ -17,6 +17,28 @@ pub struct TrialOptions {
     pub replay: ReplayMode,
     /// What the harness may use.
     pub advantages: Advantages,
+    /// CPU milliseconds after which it hangs, if not those of [`Trials::new`].
+    pub cpu_limit_ms: Option<u64>,
+}
+
+impl TrialOptions {
+    /// How a proposal of the shrinker is tried. Proposals for a scenario that hangs mostly
+    /// hang as well, so they get less time; what is kept is confirmed (strictly) with more.
+    pub fn of_shrinker(
+        wanted: Option<&Failure>,
+        record: bool,
+        replay: ReplayMode,
+        advantages: Advantages,
+    ) -> TrialOptions {
+        let hangs = wanted.is_some_and(|failure| failure.check == "hang");
+        let cpu_limit_ms = (hangs && replay == ReplayMode::Lenient).then_some(300);
+        TrialOptions {
+            record,
+            replay,
+            advantages,
+            cpu_limit_ms,
+        }
+    }
 }
 
 /// A worker for single scenarios, started anew whenever one has killed it.
@@ -26,16 +48,19 @@ pub struct Trials {
     worker: Option<WorkerProcess>,
     name: String,
     timeout_ms: u64,
+    cpu_limit_ms: u64,
 }
 
 impl Trials {
-    /// Trials with this worker; a scenario that takes longer than `timeout_ms` hangs.
+    /// Trials with this worker; a scenario that takes longer than `timeout_ms`, or a tenth of
+    /// that on the CPU, hangs.
     pub fn new(setup: WorkerSetup, name: &str, timeout_ms: u64) -> Trials {
         Trials {
             setup,
             worker: None,
             name: name.to_owned(),
             timeout_ms,
+            cpu_limit_ms: timeout_ms / super::supervisor::CPU_SHARE,
         }
     }
 
@@ -44,6 +69,7 @@ impl Trials {
     /// # Errors
     /// The worker does not start, or does not understand the scenario.
     pub fn run(&mut self, scenario: &Scenario, options: &TrialOptions) -> Result<Verdict, Refusal> {
+        let cpu_limit_ms = options.cpu_limit_ms.unwrap_or(self.cpu_limit_ms);
         let attempt = Attempt {
             scenario: scenario.to_text(),
             record: options.record,
@@ -56,7 +82,7 @@ impl Trials {
                 .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?,
         };
         worker.send(&Command::Try(Box::new(attempt)));
-        match worker.wait_for_reply(self.timeout_ms) {
+        match worker.wait_for_reply(self.timeout_ms, cpu_limit_ms) {
             Some(Reply::Tried(verdict)) => {
                 self.worker = Some(worker);
                 Ok(*verdict)

@@ -4,7 +4,7 @@
 //! kills that. Panics of a scenario are caught here; everything worse ends the process,
 //! and the parent reads from the slot which scenario it was.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::clock;
 use super::modes::ModeSet;
 use super::plan::{Plan, Source};
+use super::process::NEXT_SCENARIO;
 use super::slot::Slot;
 use super::totals::ChunkResult;
 use crate::cli::exit::{Exit, Refusal};
@@ -354,11 +355,12 @@ struct PanicNote {
 
 thread_local! {
     static PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+    static HAS_PRINTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Installs a hook that notes each panic instead of printing it. A second panic of one
-/// scenario is printed as well: it may be the one that ends the process, and its parent
-/// reads what it says.
+/// Installs a hook that notes each panic instead of printing it; the last one counts, since
+/// lanes catch some. From the second of a scenario on they are printed as well: one of them
+/// may end the process, and its parent reads what it says.
 fn remember_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| {
@@ -378,15 +380,19 @@ fn remember_panics() {
         PANIC.with_borrow_mut(|last| {
             if last.is_some() {
                 eprintln!("panicked at {place}: {message}");
-            } else {
-                *last = Some(PanicNote { place, message });
+                HAS_PRINTED.set(true);
             }
+            *last = Some(PanicNote { place, message });
         });
     }));
 }
 
+/// Begins a scenario: what happened before it does not count.
 fn forget_panic() {
     PANIC.with_borrow_mut(|last| *last = None);
+    if HAS_PRINTED.replace(false) {
+        eprintln!("{NEXT_SCENARIO}");
+    }
 }
 
 fn last_panic() -> PanicNote {

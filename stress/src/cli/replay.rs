@@ -64,6 +64,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Refusal> {
         record: true,
         replay: ReplayMode::Strict,
         advantages: Advantages::ALL,
+        cpu_limit_ms: None,
     };
     let first = trials.run(&scenario, &options);
     let result = first.and_then(|first| {

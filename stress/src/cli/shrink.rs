@@ -48,20 +48,16 @@ pub(super) fn shrink(args: &ShrinkArgs) -> Result<Exit, Refusal> {
         .clone()
         .unwrap_or_else(|| shrunk_path(&args.target));
     let mut trials = target::trials(args.bug);
+    let expected = scenario.origin.failure.clone();
     let mut before = None;
     let mut run = |scenario: &Scenario, record: bool, replay: ReplayMode| {
-        let options = TrialOptions {
-            record,
-            replay,
-            advantages: Advantages::ALL,
-        };
+        let options = TrialOptions::of_shrinker(expected.as_ref(), record, replay, Advantages::ALL);
         let verdict = trials.run(scenario, &options)?;
         before.get_or_insert_with(|| Size::of(scenario, &verdict));
         Ok(verdict)
     };
     build::stamp(&mut scenario.origin);
     scenario.origin.bug = args.bug.map(|bug| bug.id().to_owned());
-    let expected = scenario.origin.failure.clone();
     let budget = ShrinkBudget {
         ms: args.time.unwrap_or(ShrinkBudget::THOROUGH.ms),
         ..ShrinkBudget::THOROUGH

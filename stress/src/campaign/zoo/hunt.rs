@@ -196,6 +196,7 @@ pub fn confirm(plan: &ZooPlan, hunted: &mut Hunted) -> Result<Option<PathBuf>, R
         record: false,
         replay: ReplayMode::Strict,
         advantages: Advantages::ALL,
+        cpu_limit_ms: None,
     };
     let verdict = trials.run(&scenario, &options);
     trials.close();
