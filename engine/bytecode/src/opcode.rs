@@ -129,7 +129,11 @@ pub enum Op {
     NewIterator { dst: Reg, src: Reg },
     /// `dst =` the iterator's next element, or go to `target` when it has none left.
     /// Throws `Internal` if it is no iterator.
-    NextOrJump { dst: Reg, iterator: Reg, target: u32 },
+    NextOrJump {
+        dst: Reg,
+        iterator: Reg,
+        target: u32,
+    },
 
     /// Call the closure in `base` with `argc` arguments from `base + 1`; the result
     /// comes to `base`. A safepoint. `NotCallable`, `WrongArity`, `StackOverflow`.
@@ -140,7 +144,11 @@ pub enum Op {
     CallMethod { base: Reg, name: u16, argc: u8 },
     /// Call a built-in with `argc` arguments from `base`; the result comes to `base`.
     /// May allocate, may end the slice.
-    CallBuiltin { base: Reg, builtin: crate::Builtin, argc: u8 },
+    CallBuiltin {
+        base: Reg,
+        builtin: crate::Builtin,
+        argc: u8,
+    },
     /// Return `src` to the caller; the task ends when there is none.
     Return { src: Reg },
 

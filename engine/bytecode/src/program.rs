@@ -108,7 +108,9 @@ impl Program {
     /// The global that module `module` exports as `name`.
     pub fn export(&self, module: usize, name: &str) -> Option<u16> {
         let exports = &self.modules.get(module)?.exports;
-        let at = exports.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok()?;
+        let at = exports
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
         Some(exports[at].1)
     }
 
