@@ -309,13 +309,15 @@ impl Inner {
         }
     }
 
-    /// Stops the world and collects.
-    pub(crate) async fn collect(&self, kind: CollectionKind) {
+    /// Stops the world and collects. `false`: the verifier found the heap broken, and a
+    /// broken heap may not have been collected.
+    pub(crate) async fn collect(&self, kind: CollectionKind) -> bool {
         let report = {
             let mut permit = self.heap.exclusive().await;
             self.heap.collect(&mut permit, kind)
         };
         self.observe(&EngineEvent::Collected { report: &report });
+        report.violations.is_empty()
     }
 
     /// Requests cancellation of the future in a machine's exchange slot. A future that has

@@ -60,9 +60,11 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ru
     }));
     match outcome {
         Ok(result) => run.report.failure = result.err(),
-        Err(payload) => match payload.downcast::<HeapFault>() {
-            Ok(fault) => run.report.failure = Some(stale(&fault)),
-            Err(other) => resume_unwind(other),
+        // What the verifier saw before a panic says more than the panic.
+        Err(payload) => match (run.observer.take_failure(), payload.downcast::<HeapFault>()) {
+            (Some(failure), _) => run.report.failure = Some(failure),
+            (None, Ok(fault)) => run.report.failure = Some(stale(&fault)),
+            (None, Err(other)) => resume_unwind(other),
         },
     }
     run.finish(&program)
