@@ -185,7 +185,50 @@ fn render_one(
     }
     let lines_before = diagnostic.line.saturating_sub(1) as usize;
     let excerpt = ariadne::Source::from(excerpt).with_display_line_offset(lines_before);
-    report.finish().write((path, excerpt), out)
+    let mut rendered = Vec::new();
+    report.finish().write((path, excerpt), &mut rendered)?;
+    let rendered = String::from_utf8_lossy(&rendered);
+    out.extend(renumber(&rendered, diagnostic.line).bytes());
+    Ok(())
+}
+
+/// Puts the number of the line into the margin: the renderer, which is given that line
+/// alone, writes 1 there whatever offset it is told.
+fn renumber(rendered: &str, line: u32) -> String {
+    let number = line.to_string();
+    let widen = |by: char| String::from(by).repeat(number.len() - 1);
+    let mut out = String::with_capacity(rendered.len() + 16);
+    for (at, row) in rendered.split_inclusive('\n').enumerate() {
+        let is_margin = row.starts_with(' ');
+        let bar = row.find(['|', '│']);
+        let is_numbered = |bar: usize| row[..bar].ends_with("1 ");
+        match bar {
+            Some(bar) if is_margin && is_numbered(bar) => {
+                out.push_str(&row[..bar - 2]);
+                out.push_str(&number);
+                out.push_str(&row[bar - 1..]);
+            }
+            _ if is_margin => {
+                out.push_str(&widen(' '));
+                out.push_str(row);
+            }
+            // The corner below the margin; the first row is the message.
+            _ => match row.find(['-', '─']).filter(|_| at > 0) {
+                Some(corner) => {
+                    let rule = if row[corner..].starts_with('-') {
+                        '-'
+                    } else {
+                        '─'
+                    };
+                    out.push_str(&row[..corner]);
+                    out.push_str(&widen(rule));
+                    out.push_str(&row[corner..]);
+                }
+                None => out.push_str(row),
+            },
+        }
+    }
+    out
 }
 
 /// Collects errors while a source is compiled.
@@ -291,6 +334,27 @@ mod tests {
             "a name",
         );
         sink.finish(text)
+    }
+
+    #[test]
+    fn the_margin_has_the_number_of_the_line() {
+        let source = Source::new("main.crux", "\n".repeat(122) + "let x|1 | = 1");
+        let found = diagnostics(&source.text, 126, 127);
+        let shown = found.render(&source, false);
+        let rows: Vec<&str> = shown.lines().map(str::trim_end).collect();
+        let expected = [
+            "Error: unexpected `x`",
+            "     ,-[ main.crux:123:5 ]",
+            "     |",
+            " 123 | let x|1 | = 1",
+            "     |     |",
+            "     |     `-- expected a name",
+            "-----'",
+        ];
+        assert_eq!(rows, expected);
+        let coloured = found.render(&source, true);
+        assert!(coloured.contains("123 │"), "{coloured}");
+        assert!(!coloured.contains("m1 │"), "{coloured}");
     }
 
     #[test]
