@@ -3,12 +3,12 @@
 # its findings must equal those of an uninterrupted run, and no process may be left one second
 # after a kill of the campaign.
 #
-#   .ci/kill-resume.sh [KILLS=50] [SCENARIOS=6000] [BUG=B-03]
+#   .ci/kill-resume.sh [KILLS=50] [SCENARIOS=20000] [BUG=B-03]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kills=${1:-50}
-scenarios=${2:-6000}
+scenarios=${2:-20000}
 bug=${3:-B-03}
 dir=$(mktemp -d)
 campaign=

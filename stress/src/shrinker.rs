@@ -137,14 +137,19 @@ impl Search<'_, '_> {
         if self.is_spent() || scenario == self.best {
             return Ok(false);
         }
-        self.accept(scenario, ReplayMode::Lenient)
+        self.accept(scenario, false, ReplayMode::Lenient)
     }
 
-    /// Makes the scenario the best one if it fails the same check.
-    fn accept(&mut self, scenario: Scenario, mode: ReplayMode) -> Result<bool, Refusal> {
+    /// Makes the scenario the best one if it fails the same check. Recording costs more than
+    /// the run, so few do.
+    fn accept(
+        &mut self,
+        scenario: Scenario,
+        record: bool,
+        mode: ReplayMode,
+    ) -> Result<bool, Refusal> {
         self.runs += 1;
-        // Decisions are recorded each time: passes over the schedule build on them.
-        let verdict = (self.run)(&scenario, true, mode)?;
+        let verdict = (self.run)(&scenario, record, mode)?;
         let failure = verdict.failure.as_ref();
         let fails = verdict.diverged.is_none()
             && failure.is_some_and(|failure| is_same_check(failure, &self.wanted));
@@ -156,17 +161,28 @@ impl Search<'_, '_> {
         Ok(fails)
     }
 
-    /// Turns a drawn schedule into the decisions it drew, which shrink.
+    /// Turns a drawn schedule into the decisions it drew, which shrink: the fewest of a few
+    /// lengths that still fail. The run goes on in turn after them.
     fn record_schedule(&mut self) -> Result<(), Refusal> {
-        if matches!(self.best.body, Body::Programs(_))
-            && matches!(self.best.schedule, Schedule::Drawn { .. })
-            && !self.verdict.decisions.is_empty()
+        let is_drawn = matches!(self.best.schedule, Schedule::Drawn { .. });
+        if !is_drawn || !matches!(self.best.body, Body::Programs(_)) {
+            return Ok(());
+        }
+        self.accept(self.best.clone(), true, ReplayMode::Lenient)?;
+        let drawn = std::mem::take(&mut self.verdict.decisions);
+        let lengths = [0, 16, 64, 256, 1024, 4096].into_iter();
+        for length in lengths
+            .filter(|&length| length < drawn.len())
+            .chain([drawn.len()])
         {
-            let schedule = Schedule::Recorded(self.verdict.decisions.clone());
-            self.propose(Scenario {
+            let schedule = Schedule::Recorded(drawn[..length].to_vec());
+            let scenario = Scenario {
                 schedule,
                 ..self.best.clone()
-            })?;
+            };
+            if self.propose(scenario)? {
+                break;
+            }
         }
         Ok(())
     }
@@ -194,6 +210,7 @@ impl Search<'_, '_> {
     /// The result: what a strict replay confirms.
     fn finish(mut self, original: &Scenario) -> Result<Shrunk, Refusal> {
         let is_cut_short = self.is_spent();
+        self.accept(self.best.clone(), true, ReplayMode::Lenient)?;
         let mut candidates = vec![self.best.clone()];
         if matches!(self.best.schedule, Schedule::Recorded(_)) {
             // A lenient replay may have gone its own way; what it did is what to record.

@@ -7,7 +7,7 @@ use crate::scenario::Origin;
 /// Version of the harness.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit it was built from, if the build script knew it.
+/// The commit it was built from, if the build script could tell.
 pub fn commit() -> &'static str {
     option_env!("GCRUCIBLE_COMMIT").unwrap_or("")
 }

@@ -4,7 +4,7 @@
 use super::process::{WorkerProcess, WorkerSetup};
 use super::worker::{Attempt, Command, Reply, Verdict};
 use crate::cli::exit::Refusal;
-use crate::executor::{Advantages, Counters, run::ReplayMode};
+use crate::executor::{Advantages, Counters, ReplayMode, RunOptions};
 use crate::oracles::failure::Failure;
 use crate::scenario::Scenario;
 
@@ -19,24 +19,42 @@ pub struct TrialOptions {
     pub advantages: Advantages,
     /// CPU milliseconds after which it hangs, if not those of [`Trials::new`].
     pub cpu_limit_ms: Option<u64>,
+    /// Decisions after which it is cut off.
+    pub decisions_max: u32,
 }
 
 impl TrialOptions {
-    /// How a proposal of the shrinker is tried. Proposals for a scenario that hangs mostly
-    /// hang as well, so they get less time; what is kept is confirmed (strictly) with more.
+    /// A run as a campaign would do it, recorded, with strict replay.
+    pub const STRICT: TrialOptions = TrialOptions {
+        record: true,
+        replay: ReplayMode::Strict,
+        advantages: Advantages::ALL,
+        cpu_limit_ms: None,
+        decisions_max: RunOptions::DECISIONS_MAX,
+    };
+
+    /// How a proposal of the shrinker is tried. Proposals for a scenario that hangs or never
+    /// ends mostly do the same, so they get less time; what is kept is confirmed (strictly)
+    /// with all of it.
     pub fn of_shrinker(
         wanted: Option<&Failure>,
         record: bool,
         replay: ReplayMode,
         advantages: Advantages,
     ) -> TrialOptions {
-        let hangs = wanted.is_some_and(|failure| failure.check == "hang");
-        let cpu_limit_ms = (hangs && replay == ReplayMode::Lenient).then_some(300);
+        let shortens = |check: &str| {
+            replay == ReplayMode::Lenient && wanted.is_some_and(|failure| failure.check == check)
+        };
         TrialOptions {
             record,
             replay,
             advantages,
-            cpu_limit_ms,
+            cpu_limit_ms: shortens("hang").then_some(300),
+            decisions_max: if shortens("endless") {
+                RunOptions::DECISIONS_MAX / 20
+            } else {
+                RunOptions::DECISIONS_MAX
+            },
         }
     }
 }
@@ -75,6 +93,7 @@ impl Trials {
             record: options.record,
             replay: options.replay,
             advantages: options.advantages,
+            decisions_max: options.decisions_max,
         };
         let mut worker = match self.worker.take() {
             Some(worker) => worker,

@@ -60,6 +60,8 @@ pub struct Attempt {
     pub replay: ReplayMode,
     /// What the harness may use.
     pub advantages: Advantages,
+    /// Decisions after which it is cut off.
+    pub decisions_max: u32,
 }
 
 /// What a worker answers.
@@ -230,6 +232,7 @@ impl Worker<'_> {
             record: attempt.record,
             advantages: attempt.advantages,
             replay: attempt.replay,
+            decisions_max: attempt.decisions_max,
             ..RunOptions::default()
         };
         let report = run_caught(self.runner, scenario, &options);

@@ -12,8 +12,6 @@ use crate::campaign::journal::write_whole;
 use crate::campaign::totals::is_same_finding;
 use crate::campaign::trial::TrialOptions;
 use crate::campaign::worker::Verdict;
-use crate::executor::Advantages;
-use crate::executor::run::ReplayMode;
 use crate::report::{failure_report, perfetto};
 use crate::scenario::{Scenario, StrategyName};
 use crate::shrinker::is_same_check;
@@ -60,12 +58,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Refusal> {
     let scenario = target::load(&args.target, args.strategy, args.heap.as_ref())?;
     target::note_bug(&scenario, args.bug);
     let mut trials = target::trials(args.bug);
-    let options = TrialOptions {
-        record: true,
-        replay: ReplayMode::Strict,
-        advantages: Advantages::ALL,
-        cpu_limit_ms: None,
-    };
+    let options = TrialOptions::STRICT;
     let first = trials.run(&scenario, &options);
     let result = first.and_then(|first| {
         for _ in 1..args.times {

@@ -33,9 +33,6 @@ pub const MAX_FRAMES: usize = 200;
 /// Frames of a task of a person's own program: as many as in production.
 const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
 
-/// Decisions after which a run is cut off: generated programs end long before.
-const MAX_DECISIONS: u32 = 200_000;
-
 /// Runs a scenario of programs.
 ///
 /// # Panics
@@ -265,7 +262,7 @@ impl<'s> Run<'s> {
                     ..Site::default()
                 });
             }
-            if ordinal >= MAX_DECISIONS {
+            if ordinal >= self.options.decisions_max {
                 return self.cut_off();
             }
             ready.clear();
@@ -369,7 +366,7 @@ impl<'s> Run<'s> {
             oracle: "progress_is_made".into(),
             check: "endless".into(),
             site: "schedule".into(),
-            message: format!("no end after {MAX_DECISIONS} decisions"),
+            message: format!("no end after {} decisions", self.options.decisions_max),
         })
     }
 

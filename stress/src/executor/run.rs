@@ -43,6 +43,13 @@ pub struct RunOptions {
     pub canary: bool,
     /// How recorded decisions are followed.
     pub replay: ReplayMode,
+    /// Decisions after which a run is cut off; generated programs end long before.
+    pub decisions_max: u32,
+}
+
+impl RunOptions {
+    /// [`RunOptions::decisions_max`] where nothing else is wanted.
+    pub const DECISIONS_MAX: u32 = 200_000;
 }
 
 /// What to do when a recorded decision cannot be taken.
@@ -62,6 +69,7 @@ impl Default for RunOptions {
             advantages: Advantages::ALL,
             canary: false,
             replay: ReplayMode::Strict,
+            decisions_max: Self::DECISIONS_MAX,
         }
     }
 }

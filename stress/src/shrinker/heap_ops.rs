@@ -6,6 +6,9 @@ use super::Search;
 use crate::cli::exit::Refusal;
 use crate::scenario::{Body, HeapOp, HeapOps, Scenario};
 
+/// Places at which a single collection is tried.
+const SINGLE_PLACES_MAX: usize = 64;
+
 impl Search<'_, '_> {
     pub(super) fn shrink_heap_ops(&mut self) -> Result<(), Refusal> {
         self.drop_items(ops, set_ops)?;
@@ -30,6 +33,24 @@ impl Search<'_, '_> {
                     .into_iter()
                     .flat_map(|op| [op, HeapOp::Collect(kind)]);
                 let written = written.collect();
+                set_ops(&mut scenario, written);
+                if self.propose(scenario)? {
+                    return self.drop_items(ops, set_ops);
+                }
+            }
+        }
+        self.write_one_collection_out()
+    }
+
+    /// Replaces a mode that collects by one operation that does, at any place: where several
+    /// collections would spoil the failure.
+    fn write_one_collection_out(&mut self) -> Result<(), Refusal> {
+        for at in 0..=ops(&self.best).len().min(SINGLE_PLACES_MAX) {
+            for kind in [CollectionKind::Minor, CollectionKind::Major] {
+                let mut scenario = self.best.clone();
+                scenario.debug.collect = CollectMode::Natural;
+                let mut written = ops(&scenario);
+                written.insert(at, HeapOp::Collect(kind));
                 set_ops(&mut scenario, written);
                 if self.propose(scenario)? {
                     return self.drop_items(ops, set_ops);

@@ -8,7 +8,7 @@ use gcrucible_heap::HeapDebug;
 
 use super::Search;
 use crate::cli::exit::Refusal;
-use crate::executor::run::ReplayMode;
+use crate::executor::ReplayMode;
 use crate::scenario::{Body, Scenario, Schedule, StrategyName};
 
 /// Schedules of each strategy that are tried.
@@ -35,7 +35,7 @@ impl Search<'_, '_> {
                     schedule: Schedule::Drawn { strategy, seed },
                     ..self.best.clone()
                 };
-                if self.accept(scenario, ReplayMode::Strict)? {
+                if self.accept(scenario, false, ReplayMode::Lenient)? {
                     return self.record_schedule();
                 }
             }

@@ -21,7 +21,8 @@ impl Search<'_, '_> {
         if !matches!(self.best.schedule, Schedule::Recorded(_)) {
             return Ok(());
         }
-        let taken = self.verdict.decisions.clone();
+        self.accept(self.best.clone(), true, ReplayMode::Lenient)?;
+        let taken = std::mem::take(&mut self.verdict.decisions);
         let least = decisions(&self.best).len().min(taken.len());
         let lengths = (0..least.min(SHORT)).chain([least, taken.len()]);
         for length in lengths {
@@ -30,7 +31,7 @@ impl Search<'_, '_> {
                 schedule,
                 ..self.best.clone()
             };
-            if self.accept(scenario, ReplayMode::Strict)? {
+            if self.accept(scenario, false, ReplayMode::Strict)? {
                 break;
             }
         }

@@ -14,8 +14,6 @@ use crate::campaign::session::Session;
 use crate::campaign::trial::{TrialOptions, Trials};
 use crate::cli::exit::Refusal;
 use crate::cli::values::Budget;
-use crate::executor::Advantages;
-use crate::executor::run::ReplayMode;
 use crate::report::summary::Summary;
 use crate::scenario::Scenario;
 
@@ -194,9 +192,7 @@ pub fn confirm(plan: &ZooPlan, hunted: &mut Hunted) -> Result<Option<PathBuf>, R
     let mut trials = Trials::new(setup, "confirm", 10_000);
     let options = TrialOptions {
         record: false,
-        replay: ReplayMode::Strict,
-        advantages: Advantages::ALL,
-        cpu_limit_ms: None,
+        ..TrialOptions::STRICT
     };
     let verdict = trials.run(&scenario, &options);
     trials.close();
