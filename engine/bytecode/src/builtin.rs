@@ -41,8 +41,8 @@ named! {
         Str = "str" (1..=1),
         /// `len(v)`: of a string (bytes), array, map, range; else `TypeError`.
         Len = "len" (1..=1),
-        /// `type(v)`: `nil bool int float string array map range function future error
-        /// iterator`, or the class name of an instance. Allocates.
+        /// `type(v)`: the name of its [`ValueKind`](crate::ValueKind), the class name of an
+        /// instance, the enum name of an enum value. Allocates.
         TypeOf = "type" (1..=1),
         /// `assert(cond)`, `assert(cond, message)`: throws `AssertionFailed` (its payload
         /// is the message) if `cond` is falsy. nil.
@@ -66,11 +66,100 @@ named! {
         CancellationRequested = "cancellation_requested" (0..=0),
         /// `collect()`: asks for a major collection. Ends the slice. nil.
         Collect = "collect" (0..=0),
+        /// `int(v)`: an int as it is; a float truncated toward zero (`Overflow` if it does
+        /// not fit or is NaN); a string in decimal, sign and surrounding spaces allowed
+        /// (`ParseError`); else `TypeError`.
+        Int = "int" (1..=1),
+        /// `float(v)`: of an int, a float, or a string as a float literal with sign, or
+        /// `inf` `-inf` `nan` (`ParseError`); else `TypeError`.
+        Float = "float" (1..=1),
+        /// `iter(v)`: an iterator as [`Op::NewIterator`](crate::Op::NewIterator) makes it,
+        /// of arrays, maps, ranges, strings, iterators only. Allocates.
+        Iter = "iter" (1..=1),
+        /// `next(iterator)`: its next element, nil when it has none left. `TypeError`. May
+        /// allocate.
+        Next = "next" (1..=1),
+        /// `channel(capacity)`: an open, empty channel; the capacity is an int from 1 to
+        /// 65536, else `TypeError`. Allocates.
+        Channel = "channel" (1..=1),
+        /// `mutex()`: a mutex that nobody holds. Allocates.
+        Mutex = "mutex" (0..=0),
+        /// `weak(v)`: a weak reference to a value, see method `target`. Allocates.
+        Weak = "weak" (1..=1),
+        /// `chr(code)`: a one-character string; `TypeError` if it is no int,
+        /// `IndexOutOfBounds` if no such character exists. Allocates.
+        Chr = "chr" (1..=1),
+        /// `ord(s)`: the code of a string's first character; `IndexOutOfBounds` if empty,
+        /// `TypeError` if it is no string.
+        Ord = "ord" (1..=1),
+        /// `math.floor(x)`, and so on: an int stays, a float gives a float. `TypeError`.
+        Floor = "math.floor" (1..=1),
+        /// Rounds up.
+        Ceil = "math.ceil" (1..=1),
+        /// Rounds half away from zero.
+        Round = "math.round" (1..=1),
+        /// `math.sqrt(x)`: a float.
+        Sqrt = "math.sqrt" (1..=1),
+        /// `math.pow(x, y)`: ints with `y >= 0` give an int (`Overflow`), else a float.
+        Pow = "math.pow" (2..=2),
+        /// `math.sin(x)`: a float.
+        Sin = "math.sin" (1..=1),
+        /// `math.cos(x)`: a float.
+        Cos = "math.cos" (1..=1),
+        /// `math.exp(x)`: a float.
+        Exp = "math.exp" (1..=1),
+        /// `math.ln(x)`: a float, the natural logarithm.
+        Ln = "math.ln" (1..=1),
+        /// `math.bits(op, a, b)`: `op` is one of `"and" "or" "xor" "shl" "shr"`; ints; shifts
+        /// take the count modulo 64, `shr` keeps the sign. Else `TypeError`.
+        Bits = "math.bits" (3..=3),
+        /// `time.now()`: milliseconds since the engine began, an int, as of the start of
+        /// the slice.
+        Now = "time.now" (0..=0),
+        /// `random.int(from, to)`: an int in `from..to` (`IndexOutOfBounds` if empty,
+        /// `TypeError`): `from + next() mod (to - from)`, where `next` is SplitMix64 on the
+        /// task's own 64-bit state.
+        RandomInt = "random.int" (2..=2),
+        /// `random.float()`: the high 53 bits of `next()` as a float in 0..1.
+        RandomFloat = "random.float" (0..=0),
+        /// `random.seed(n)`: sets the task's state to the int. nil.
+        RandomSeed = "random.seed" (1..=1),
+        /// `sys.args()`: a new array of the strings that the program was started with.
+        /// Allocates.
+        Args = "sys.args" (0..=0),
+        /// `sys.unsettled()`: tasks of this run, not detached, that have not settled, as of
+        /// the start of the slice.
+        Unsettled = "sys.unsettled" (0..=0),
+        /// `sys.interrupt(signal)`: a text; the same as if the host had delivered the
+        /// signal to this run. nil.
+        Interrupt = "sys.interrupt" (1..=1),
+        /// `host(name, args…)`: the host operation of that name, with arguments that are
+        /// data: nil, bools, ints, floats, strings, arrays and maps with string keys of
+        /// such (else `TypeError`). Its result, or a `HostError` whose message is the
+        /// host's. Ends the slice, waits.
+        Host = "host" (1..=255),
+        /// `__locals()`: a map that belongs to the run, made when it is first asked for;
+        /// `HookError` in a task that is not the root of its run. May allocate. For the
+        /// library.
+        Locals = "__locals" (0..=0),
+        /// `__stream(f)`: a fresh stream over a function, which yields nil at its end.
+        /// Allocates. For the library.
+        NewStream = "__stream" (1..=1),
+        /// `__stream_source(s)`: its function, nil when it has ended.
+        StreamSource = "__stream_source" (1..=1),
+        /// `__stream_end(s)`: it has ended. nil.
+        StreamEnd = "__stream_end" (1..=1),
+        /// `__stream_take(s)`: it is taken; `StreamTaken` if it was. nil.
+        StreamTake = "__stream_take" (1..=1),
+        /// `__hook_error(message)`: an error of kind `HookError`. Allocates.
+        NewHookError = "__hook_error" (1..=1),
+        /// `__parse_error(message)`: an error of kind `ParseError`. Allocates.
+        NewParseError = "__parse_error" (1..=1),
     }
 }
 
 named! {
-    /// A method of an array, map or string, found by name and receiver kind. A kind
+    /// A method of a built-in kind that the machine has, found by name and receiver kind. A kind
     /// without it throws `UnknownMethod`, a wrong number of arguments `WrongArity`.
     Method {
         /// array: append the value; nil. May allocate.
@@ -101,5 +190,45 @@ named! {
         Slice = "slice" (2..=2),
         /// array: the display texts joined by the string argument. Allocates.
         Join = "join" (1..=1),
+        /// array: appends the elements of another array, itself too; nil. May allocate.
+        Extend = "extend" (1..=1),
+        /// array: `fill(value)`, every element; nil.
+        Fill = "fill" (1..=1),
+        /// array: in place; nil.
+        Reverse = "reverse" (0..=0),
+        /// array: the index of the first equal (`==`) element, else nil. string: the byte
+        /// index where the part begins first, else nil.
+        IndexOf = "index_of" (1..=1),
+        /// string: in upper case (ASCII letters). Allocates.
+        Upper = "upper" (0..=0),
+        /// string: in lower case (ASCII letters). Allocates.
+        Lower = "lower" (0..=0),
+        /// string: without spaces, tabs and line ends at its ends. Allocates.
+        Trim = "trim" (0..=0),
+        /// string: the parts between separators, a new array; an empty separator gives the
+        /// characters. Allocates.
+        Split = "split" (1..=1),
+        /// string: `replace(from, to)`, every occurrence from left to right; an empty `from`
+        /// changes nothing. Allocates.
+        Replace = "replace" (2..=2),
+        /// string: whether it begins with the argument.
+        StartsWith = "starts_with" (1..=1),
+        /// string: whether it ends with the argument.
+        EndsWith = "ends_with" (1..=1),
+        /// string: so many times; `IndexOutOfBounds` if negative. Allocates.
+        Repeat = "repeat" (1..=1),
+        /// channel: append the value, waiting while it is full; nil. `ChannelClosed`.
+        Send = "send" (1..=1),
+        /// channel: remove and return the oldest value, waiting while it is empty.
+        /// `ChannelClosed` when it is closed and empty.
+        Receive = "receive" (0..=0),
+        /// channel: as `send` without waiting: whether there was room.
+        TrySend = "try_send" (1..=1),
+        /// channel: as `receive` without waiting: nil if it is empty, closed or not.
+        TryReceive = "try_receive" (0..=0),
+        /// channel: closed from now on, harmless if repeated; who waits sees it. nil.
+        Close = "close" (0..=0),
+        /// weak: what it refers to, nil when that was collected.
+        Target = "target" (0..=0),
     }
 }

@@ -63,6 +63,26 @@ kinds! {
     HostError = "host operation failed",
     /// The engine failed; the original cause is in the payload.
     Internal = "internal error",
+    /// No arm of a `match` takes the value.
+    NoMatch = "no arm matches",
+    /// A stream that was taken before.
+    StreamTaken = "a stream can be used only once",
+    /// A send to a closed channel, or a receive from one that is closed and empty.
+    ChannelClosed = "the channel is closed",
+    /// A task that holds a mutex acquires it again.
+    WouldDeadlock = "the task already holds this mutex",
+    /// The time of a deadline is over.
+    DeadlineExceeded = "deadline exceeded",
+    /// The budget of a step is spent.
+    StepExhausted = "the budget of the step is spent",
+    /// A step whose budget was spent; the payload is the first error.
+    StepEscalated = "",
+    /// An interrupt handler ran longer than it may.
+    HandlerTimeout = "an interrupt handler overran its time",
+    /// A lifecycle hook did what it must not.
+    HookError = "a hook cannot do that",
+    /// Text that cannot be parsed (`json.parse`, `int`, `float`).
+    ParseError = "malformed text",
     /// Made by `error(…)`.
     User = "",
 }

@@ -2,10 +2,13 @@
 //! harness's reference interpreter runs too.
 //!
 //! ```text
-//! Program ─┬─ functions   registers, captures, code, lines     function.rs, opcode.rs
-//!          ├─ constants   ints, floats, strings                constant.rs
-//!          ├─ classes     name and field names                 class.rs
-//!          └─ globals     names, in initialisation order       program.rs
+//! Program ─┬─ functions   registers, captures, code, lines     program.rs, opcode.rs
+//!          ├─ constants   ints, floats, strings
+//!          ├─ classes     fields and methods; enums and variants; types; steps
+//!          ├─ globals     names, in initialisation order
+//!          └─ library     methods of built-in kinds, written in Crux
+//! built-ins               functions and methods that the machine has     builtin.rs
+//! kinds of errors, kinds of values               error_kind.rs, value_kind.rs
 //! ```
 //!
 //! Nothing runs before [`verify()`] has accepted it.
@@ -15,6 +18,7 @@ pub mod disassemble;
 pub mod error_kind;
 pub mod opcode;
 pub mod program;
+pub mod value_kind;
 pub mod verify;
 
 pub use builtin::{Builtin, Method};
@@ -22,6 +26,8 @@ pub use disassemble::disassemble;
 pub use error_kind::ErrorKind;
 pub use opcode::{Op, Reg};
 pub use program::{
-    Capture, Class, Constant, Function, FunctionId, Global, Module, Program, SourceSpan,
+    Boundary, Capture, Class, Constant, Enum, Function, FunctionId, Global, LibraryMethod, Module,
+    Program, SourceSpan, Step, Type, Variant,
 };
+pub use value_kind::ValueKind;
 pub use verify::{Rule, VerifyError, verify};

@@ -16,6 +16,17 @@
 //! 5. Errors the machine itself raises are error objects with an
 //!    [`ErrorKind`](crate::ErrorKind), whose message is
 //!    [`ErrorKind::message`](crate::ErrorKind::message).
+//! 6. A task has a stack of *scopes*: guards, deadlines, squads, steps. A handler
+//!    remembers how many there were when it was pushed, a frame how many when it was
+//!    entered; a throw that reaches the handler, and a return from the frame, pop those
+//!    above, innermost first. Popping a guard releases it, popping a deadline disarms it,
+//!    popping a squad or step forgets it.
+//! 7. *Waiting* instructions ([`Op::Await`], [`Op::JoinSquad`], [`Op::DrainSquad`],
+//!    [`Op::PushGuard`], the built-ins that send and receive) that cannot go on yet cost
+//!    their unit of fuel, end the slice and run again after a wake-up. Each time they run,
+//!    before anything else, they throw `Cancelled` if the task's cancellation was
+//!    requested, and `DeadlineExceeded` if a deadline of the task has passed
+//!    ([`Op::DrainSquad`] throws neither).
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +86,9 @@ pub enum Op {
     /// `dst =` the display texts of `count` registers from `first`, joined. Allocates.
     Concat { dst: Reg, first: Reg, count: u8 },
 
+    /// `dst =` whether `src` is of `types[type_id]`. Never throws.
+    Is { dst: Reg, src: Reg, type_id: u16 },
+
     /// Go to `target`, forwards or backwards; not a safepoint.
     Jump { target: u32 },
     /// Go to `target` if `cond` is truthy.
@@ -92,6 +106,14 @@ pub enum Op {
     NewMap { dst: Reg, first: Reg, pairs: u8 },
     /// `dst =` an instance of `classes[class]`, its fields from `first` on. Allocates.
     NewInstance { dst: Reg, class: u16, first: Reg },
+    /// `dst =` the value of `variants[variant]`, which has no payload (the same object
+    /// each time).
+    LoadVariant { dst: Reg, variant: u16 },
+    /// `dst =` a value of `variants[variant]`, its payload from `first` on. Allocates.
+    NewVariant { dst: Reg, variant: u16, first: Reg },
+    /// `dst =` part `index` of the payload of the enum value in `src`. Throws `Internal`
+    /// if it is none or has no such part.
+    GetPayload { dst: Reg, src: Reg, index: u8 },
     /// `dst =` a closure of `functions[function]` over the cells its captures name.
     /// Allocates.
     NewClosure { dst: Reg, function: u16 },
@@ -111,8 +133,9 @@ pub enum Op {
     /// is no cell.
     StoreCapture { index: u8, src: Reg },
 
-    /// `dst = object.name`: a field of an instance (`UnknownField` if it has none), or
-    /// of an error: `kind` (text), `message`, `payload`. All else: `TypeError`.
+    /// `dst = object.name`: a field of an instance, or else a method of its class, bound
+    /// to it (allocates), or else `UnknownField`; of an error: `kind` (text), `message`,
+    /// `payload`. All else: `TypeError`.
     GetField { dst: Reg, object: Reg, name: u16 },
     /// `object.name = src`: a field of an instance.
     SetField { object: Reg, name: u16, src: Reg },
@@ -125,22 +148,40 @@ pub enum Op {
     SetIndex { object: Reg, index: Reg, src: Reg },
 
     /// `dst =` an iterator over an array (by index, sees later pushes), a map's keys
-    /// (insertion order, sees later inserts), or a range. Else `NotIterable`. Allocates.
+    /// (insertion order, sees later inserts), a range, or the characters of a string
+    /// (one-character strings). Allocates. An iterator yields itself, as does an instance
+    /// whose class has a method `next`; a stream too, which is *taken* then
+    /// (`StreamTaken` if it was taken before); a channel. Else `NotIterable`.
     NewIterator { dst: Reg, src: Reg },
-    /// `dst =` the iterator's next element, or go to `target` when it has none left.
-    /// Throws `Internal` if it is no iterator.
+    /// The following instruction is an [`Op::EndIfNil`] of the same `dst` and `target`.
+    /// An iterator: `dst =` its next element and skip the following instruction, or go to
+    /// `target` when it has none left (may allocate, over a string). An instance or a
+    /// stream: call its method `next` without arguments as [`Op::CallMethod`] does, the
+    /// result comes to `dst`; go on at the following instruction. A channel: as the
+    /// method `receive`, but go to `target` when it is closed and empty, and skip the
+    /// following instruction when there is a value. Throws `Internal` if it is neither.
+    /// A safepoint for an instance or stream.
     NextOrJump {
         dst: Reg,
         iterator: Reg,
         target: u32,
     },
 
+    /// Go to `target` if `dst` is nil, which ends the loop over what
+    /// [`Op::NextOrJump`] called. The same loop's back-edge is elsewhere.
+    EndIfNil { dst: Reg, target: u32 },
+
     /// Call the closure in `base` with `argc` arguments from `base + 1`; the result
-    /// comes to `base`. A safepoint. `NotCallable`, `WrongArity`, `StackOverflow`.
+    /// comes to `base`. A bound method is called with its receiver before the arguments.
+    /// A safepoint. `NotCallable`, `WrongArity`, `StackOverflow`; `StepExhausted` when the
+    /// call budget of a step is spent.
     Call { base: Reg, argc: u8 },
-    /// Call the method `name` of the receiver in `base`: a [`Method`](crate::Method) of
-    /// a built-in kind, else the closure in an instance's field of that name (without
-    /// a receiver argument). Result to `base`. A safepoint, may allocate.
+    /// Call the method `name` of the receiver in `base`, result to `base`: of an instance
+    /// the method of its class (the receiver is its first argument), else the closure in
+    /// its field of that name (without a receiver argument); of a built-in kind a
+    /// [`Method`](crate::Method), else the function that
+    /// [`Program::library`](crate::Program::library) names for kind and name (the
+    /// receiver is its first argument). Else `UnknownMethod`. A safepoint, may allocate.
     CallMethod { base: Reg, name: u16, argc: u8 },
     /// Call a built-in with `argc` arguments from `base`; the result comes to `base`.
     /// May allocate, may end the slice.
@@ -152,11 +193,17 @@ pub enum Op {
     /// Return `src` to the caller; the task ends when there is none.
     Return { src: Reg },
 
-    /// Throw `src`.
+    /// Throw `src`. Every throw, the machine's own too, has a *trace*: function and
+    /// instruction of each frame, innermost first, taken before anything is unwound. It
+    /// stays the same through handlers that do not match and through `finally`, and is gone
+    /// with a `catch`. A value that nobody catches is reported with it.
     Throw { src: Reg },
     /// Push a handler: a throw unwinds to this frame, stores the value in `dst` and
     /// goes to `target`. The handler is gone then.
     PushCatch { dst: Reg, target: u32 },
+    /// As [`Op::PushCatch`], for values of `types[type_id]` only: any other value passes
+    /// this handler, unchanged, on its way to the next.
+    PushCatchIf { dst: Reg, type_id: u16, target: u32 },
     /// Push a handler: a throw unwinds to this frame, pushes a `Throw(value)`
     /// completion and goes to `target`. The handler is gone then.
     PushFinally { target: u32 },
@@ -179,6 +226,9 @@ pub enum Op {
     /// `base =` a future that runs the closure in `base` with `argc` arguments from
     /// `base + 1` in a task of its own. Allocates, ends the slice.
     Spawn { base: Reg, argc: u8 },
+    /// As [`Op::Spawn`], but the task belongs to no squad and no run: neither a squad, nor a
+    /// deadline, nor the end of the run waits for it or cancels it.
+    SpawnDetached { base: Reg, argc: u8 },
     /// `dst =` the value of the future in `src`. Ends the slice; runs again after a
     /// wake-up. Error → throws it, cancelled → throws a `Cancelled` error, internal
     /// error → throws an `Internal` error. Not a future: `TypeError`.
@@ -186,4 +236,36 @@ pub enum Op {
     /// Request cancellation of the future in `src`; `src` keeps its value. Harmless if
     /// it has ended. Ends the slice. Not a future: `TypeError`.
     Cancel { src: Reg },
+
+    /// Acquire the mutex in `src`, waiting while another holder has it, and push a guard
+    /// scope. A task that holds it already throws `WouldDeadlock`. No mutex: `TypeError`.
+    PushGuard { src: Reg },
+    /// Push a deadline scope: now plus the milliseconds in `src` (`TypeError` if it is no
+    /// int or negative). The effective deadline of a task is the earliest of its scopes
+    /// and of what it inherited. When it has passed, `DeadlineExceeded` is thrown once for
+    /// the scope, at the start of a slice, then at each waiting instruction and host
+    /// operation while the scope lasts; tasks that were spawned in the scope are cancelled
+    /// when it is thrown first. A task inherits the effective deadline of its spawner.
+    PushDeadline { src: Reg },
+    /// `dst =` a new empty array, the children of a squad scope, which is pushed. Each
+    /// [`Op::Spawn`] of this task while it is the innermost squad appends its future.
+    /// Allocates.
+    PushSquad { dst: Reg },
+    /// Pop the innermost scope.
+    PopScope,
+    /// Wait until every future in the array `squad` has settled; then each element becomes
+    /// the value of its future. As soon as one is settled as error, cancelled or internal
+    /// error, throw what [`Op::Await`] of it throws, of several that which settled first.
+    JoinSquad { squad: Reg },
+    /// Request cancellation of every pending future in the array `squad` (once), then wait
+    /// until all are settled. Throws nothing.
+    DrainSquad { squad: Reg },
+    /// Call the closure in `base` without arguments as the step `steps[step]`: push a step
+    /// scope with its budget; the result comes to `base`. A safepoint. When the budget of
+    /// instructions, calls or time is spent, `StepExhausted` is thrown in the running
+    /// frame; if no handler between catches it, the step's own frame is its boundary:
+    /// `Continue` returns nil from it, `Escalate` throws an error of kind
+    /// `StepEscalated` whose message is `step NAME in FUNCTION` (the function that has
+    /// this instruction) and whose payload is the first error, `Fail` throws it on.
+    CallStep { base: Reg, step: u16 },
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_kind::ErrorKind;
 use crate::opcode::{Op, Reg};
+use crate::value_kind::ValueKind;
 
 /// Index into [`Program::functions`].
 pub type FunctionId = u16;
@@ -19,6 +21,23 @@ pub struct Program {
     pub constants: Vec<Constant>,
     /// All classes.
     pub classes: Vec<Class>,
+    /// All enums.
+    pub enums: Vec<Enum>,
+    /// The variants of all enums, those of one enum side by side.
+    pub variants: Vec<Variant>,
+    /// What `is`, typed handlers and patterns ask for, without duplicates.
+    pub types: Vec<Type>,
+    /// All steps.
+    pub steps: Vec<Step>,
+    /// Methods of built-in kinds that are written in Crux, sorted by kind and name. They
+    /// take the receiver as their first argument.
+    pub library: Vec<LibraryMethod>,
+    /// `fn(value)`, run when the root task of a run that registered hooks has returned
+    /// `value`; its result is that of the run. There if the program can register hooks.
+    pub finish: Option<FunctionId>,
+    /// `fn(signal)`, run when a signal is dispatched. There if the program can register
+    /// interrupt handlers.
+    pub interrupt: Option<FunctionId>,
     /// Module-level variables of all modules.
     pub globals: Vec<Global>,
 }
@@ -55,13 +74,90 @@ pub enum Constant {
     String(String),
 }
 
-/// A class: a fixed list of fields.
+/// A class: a fixed list of fields, and methods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
     /// Its name in the source.
     pub name: String,
     /// Field names, in order of declaration.
     pub fields: Vec<String>,
+    /// Methods, sorted by name. They take the receiver as their first argument and capture
+    /// nothing. No name is both a field and a method.
+    pub methods: Vec<(String, FunctionId)>,
+}
+
+/// An enum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enum {
+    /// Its name in the source.
+    pub name: String,
+    /// Its first variant, an index into [`Program::variants`].
+    pub first: u16,
+    /// Number of its variants.
+    pub count: u16,
+}
+
+/// A variant of an enum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Index into [`Program::enums`].
+    pub of: u16,
+    /// Its name in the source.
+    pub name: String,
+    /// Values that its payload consists of.
+    pub arity: u8,
+}
+
+/// What a value can be asked to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Type {
+    /// An instance of the class.
+    Class(u16),
+    /// A value of the enum.
+    Enum(u16),
+    /// A value of the variant.
+    Variant(u16),
+    /// An error of the kind.
+    Error(ErrorKind),
+    /// A value of a built-in kind.
+    Kind(ValueKind),
+}
+
+/// The budget of a step and what happens when it is spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Most instructions that it and what it calls may execute.
+    pub instructions: Option<u32>,
+    /// Most calls of Crux functions that it and what it calls may make.
+    pub calls: Option<u32>,
+    /// Most milliseconds.
+    pub time_ms: Option<u32>,
+    /// What the step's own frame does when the budget is spent.
+    pub boundary: Boundary,
+}
+
+/// See [`Op::CallStep`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Boundary {
+    /// The step's frame returns nil.
+    Continue,
+    /// The error is marked with step and function.
+    Escalate,
+    /// The error passes as it is.
+    Fail,
+}
+
+/// A method of a built-in kind that is written in Crux.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LibraryMethod {
+    /// The kind of its receiver.
+    pub receiver: ValueKind,
+    /// Its name.
+    pub name: String,
+    /// The function.
+    pub function: FunctionId,
 }
 
 /// A function, closure body or module body.
