@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
 pub mod clock;
+pub mod host;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;
@@ -11,6 +12,7 @@ pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
 
+pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
 #[cfg(feature = "tokio")]
 pub use tokio_platform::TokioPlatform;

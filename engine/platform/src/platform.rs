@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::host::{self, HostOperation, HostRequest};
+
 /// A task of the engine.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -43,6 +45,13 @@ pub trait Platform: Send + Sync + 'static {
 
     /// A random number.
     fn random(&self) -> u64;
+
+    /// Begins a host operation. It waits and works on its own; the engine polls it, and drops
+    /// it when the task that asked is cancelled or out of time. A platform without any refuses
+    /// all.
+    fn host(&self, request: HostRequest) -> HostOperation {
+        host::unknown_operation(&request)
+    }
 
     /// How many instructions the next slice of a task may run; at least 1.
     fn fuel(&self, task: u32) -> u32;
