@@ -5,6 +5,7 @@
 //! vm, slice      one task's machine; what goes into a slice and what comes out
 //! stack, frame   registers, and the frames that own them
 //! exception      handlers, completions, unwinding
+//! host_value     data that machine and host hand to each other
 //! roots          what the collector finds in a machine
 //! interpreter/   the instructions
 //! builtins/      built-in functions and methods
@@ -19,6 +20,7 @@ mod builtins;
 pub mod display;
 mod exception;
 mod frame;
+mod host_value;
 mod interpreter;
 mod program;
 mod roots;
@@ -27,9 +29,10 @@ mod stack;
 mod vm;
 
 pub use display::display;
+pub use host_value::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
-pub use vm::Vm;
+pub use vm::{Vm, VmOptions};
 
 #[cfg(test)]
 mod tests;

@@ -2,20 +2,63 @@
 
 use gcrucible_bytecode::ErrorKind;
 
+use crate::host_value::HostRequest;
+
 /// What the engine tells a machine at the start of a slice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A slice begins in this order, at no cost:
+///
+/// 1. What the engine left in the exchange slot for an instruction that ended a slice is
+///    stored in its register, unless the operation is still under way.
+/// 2. The interrupt is dispatched, if it can be ([`SliceInput::interrupt`]).
+/// 3. [`SliceInput::deliver`] is thrown where the machine stands.
+/// 4. Of the deadlines (what the task inherited, then its scopes from the outermost on) the
+///    first that has passed and has not thrown before throws: `DeadlineExceeded` of a deadline,
+///    `StepExhausted` of a step with a time, `HandlerTimeout` of an interrupt frame.
+///
+/// As long as an interrupt frame is there, only its own scope and those above it count as
+/// deadlines, and `Cancelled` is not delivered: both are for the frames below. Where the next
+/// instruction is a [`DrainSquad`](gcrucible_bytecode::Op::DrainSquad), neither 4 happens
+/// nor is `Cancelled` delivered: a squad outlives its children.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceInput {
     /// The most instructions to execute.
     pub fuel: u32,
     /// An error to throw where the machine stands, before the first instruction.
     pub deliver: Option<ErrorKind>,
-    /// Whether the task's cancellation was requested: an await and a sleep throw
-    /// `Cancelled` then.
+    /// The message of that error, if it is not that of its kind.
+    pub deliver_message: Option<String>,
+    /// Whether the task's cancellation was requested: waiting instructions and host
+    /// operations throw `Cancelled` then.
     pub cancel_requested: bool,
+    /// Milliseconds since the engine began. Never less than in the slice before.
+    pub now_ms: u64,
+    /// The deadline that the task inherited from its spawner, in the same milliseconds.
+    pub inherited_deadline: Option<u64>,
+    /// A signal for the program's interrupt function. It is dispatched if the program has
+    /// one, the machine is the root of its run and stands in a frame, and no handler of the
+    /// same signal runs.
+    pub interrupt: Option<String>,
+    /// Whether the sleep or host operation that ended the last slice has not ended: this
+    /// slice only runs an interrupt handler in its middle. When that is done the slice ends
+    /// with [`SliceEnd::Resume`], and it does so at once if nothing is dispatched.
+    pub operation_under_way: bool,
+    /// Tasks of this run, not detached, that have not settled: `sys.unsettled()`.
+    pub open_tasks: u32,
+}
+
+impl SliceInput {
+    /// So much fuel, and nothing else of note.
+    pub fn with_fuel(fuel: u32) -> Self {
+        SliceInput {
+            fuel,
+            ..SliceInput::default()
+        }
+    }
 }
 
 /// What a slice did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SliceOutcome {
     /// Why it ended.
     pub end: SliceEnd,
@@ -24,12 +67,34 @@ pub struct SliceOutcome {
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,
+    /// Whether [`SliceInput::interrupt`] was dispatched. If not, it stays pending.
+    pub interrupted: bool,
     /// Lines printed, in order.
     pub printed: Vec<String>,
     /// Values thrown, delivered ones included.
     pub thrown: u32,
     /// Of these, values that a `catch` got.
     pub caught: u32,
+    /// Ids of channels and mutexes that changed, in order, each once: their waiters are to
+    /// be woken.
+    pub changed: Vec<u64>,
+    /// Futures whose cancellation is requested, in order: what was spawned in a deadline
+    /// scope that has fired, and the children that a squad drains.
+    pub cancel: Vec<u64>,
+    /// Signals that `sys.interrupt` raised, in order.
+    pub interrupts: Vec<String>,
+    /// With [`SliceEnd::AwaitMany`]: the pending futures. The task is woken when any of them
+    /// settles, and runs again at once if one has.
+    pub awaited: Vec<u64>,
+    /// With [`SliceEnd::Host`]: what is asked for.
+    pub host: Option<HostRequest>,
+    /// With [`SliceEnd::Threw`]: function and instruction of each frame at the throw,
+    /// innermost first. Of a frame that called, the calling instruction.
+    pub trace: Vec<(u16, u32)>,
+    /// Steps whose spent budget let them return nil (`boundary: continue`).
+    pub skipped_steps: u32,
+    /// Whether the program's finish function was entered.
+    pub finishing: bool,
 }
 
 /// Why a slice ended.
@@ -47,21 +112,49 @@ pub enum SliceEnd {
     /// `yield_now()`.
     Yielded,
     /// A call was spawned: the exchange slot holds the unscheduled future. The engine
-    /// stores the future there, which the next slice takes.
-    Spawn,
+    /// stores the future there, which the next slice takes. Unless it is detached, the new
+    /// task inherits [`Vm::inheritable_deadline`](crate::Vm::inheritable_deadline).
+    Spawn {
+        /// Whether the task belongs to no run.
+        detached: bool,
+    },
     /// The task must wait for a future, which the exchange slot holds. The instruction
-    /// runs again.
+    /// runs again. Timer: [`Vm::deadline`](crate::Vm::deadline).
     Await {
         /// Id of the future.
         future: u64,
     },
+    /// The task must wait for one of several futures, [`SliceOutcome::awaited`]. The
+    /// instruction runs again. Timer: [`Vm::deadline`](crate::Vm::deadline), but for a squad
+    /// that drains (then it is `None`).
+    AwaitMany {
+        /// Whether neither cancellation nor a deadline ends the wait.
+        drain: bool,
+    },
+    /// The interrupt handler is done that ran in the middle of a sleep or host operation:
+    /// the engine goes on waiting for that.
+    Resume,
+    /// The task must wait for a channel or mutex, which the exchange slot holds, to change.
+    /// The engine registers it as a waiter, then compares the object's version, and waits
+    /// only if it is still this one. The instruction runs again. Timer:
+    /// [`Vm::deadline`](crate::Vm::deadline).
+    Wait {
+        /// Id of the channel or mutex.
+        object: u64,
+        /// Its version when the instruction looked.
+        version: u64,
+    },
     /// Cancellation was requested of the future in the exchange slot.
     Cancel,
-    /// `sleep(ms)`.
+    /// `sleep(ms)`: a host operation. Timer: [`Vm::deadline`](crate::Vm::deadline).
     Sleep {
         /// How long, in milliseconds.
         ms: u64,
     },
+    /// A host operation, [`SliceOutcome::host`]. The engine stores its result in the
+    /// exchange slot, which the next slice takes; a failure is delivered as `HostError` with
+    /// the host's message. Timer: [`Vm::deadline`](crate::Vm::deadline).
+    Host,
     /// `collect()`.
     Collect,
     /// The task is done, its value is in the exchange slot.
