@@ -1,111 +1,80 @@
 //! Data that machine and host hand to each other.
 
 use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Value};
-
-/// A value of plain data: what a host operation takes and gives.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum HostValue {
-    /// `nil`.
-    #[default]
-    Nil,
-    /// A bool.
-    Bool(bool),
-    /// An int.
-    Int(i64),
-    /// A float.
-    Float(f64),
-    /// A string.
-    String(String),
-    /// An array.
-    Array(Vec<HostValue>),
-    /// A map with string keys, in insertion order.
-    Map(Vec<(String, HostValue)>),
-}
-
-/// `host(name, args…)`: what a machine asks of its host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostRequest {
-    /// Name of the operation.
-    pub name: String,
-    /// Its arguments.
-    pub args: Vec<HostValue>,
-}
+use gcrucible_platform::HostValue;
 
 /// Levels of arrays and maps within each other that a host value has at most; what is
 /// deeper, or has a cycle, is no data.
 const LEVELS_MAX: u32 = 64;
 
-impl HostValue {
-    /// The data that a value of the language is, `None` if it is none.
-    pub fn of<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Option<HostValue> {
-        Self::within(m, value, LEVELS_MAX)
-    }
+/// The data that a value of the language is, `None` if it is none.
+pub fn of<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Option<HostValue> {
+    within(m, value, LEVELS_MAX)
+}
 
-    fn within<'p, C: Checks>(
-        m: &Mutator<'p, C>,
-        value: Value<'p>,
-        levels: u32,
-    ) -> Option<HostValue> {
-        if let Some(int) = m.as_int(value) {
-            return Some(HostValue::Int(int));
-        }
-        if let Some(float) = value.as_float() {
-            return Some(HostValue::Float(float));
-        }
-        if let Some(bool) = value.as_bool() {
-            return Some(HostValue::Bool(bool));
-        }
-        match m.kind(value) {
-            None => Some(HostValue::Nil),
-            Some(Kind::String) => Some(HostValue::String(m.text(value)?.to_owned())),
-            Some(Kind::Array) => {
-                let levels = levels.checked_sub(1)?;
-                let mut elements = Vec::new();
-                while let Some(element) = m.array_get(value, elements.len() as u32) {
-                    elements.push(Self::within(m, element, levels)?);
-                }
-                Some(HostValue::Array(elements))
-            }
-            Some(Kind::Map) => {
-                let levels = levels.checked_sub(1)?;
-                let mut entries = Vec::new();
-                let mut position = 0;
-                while let Some((next, key, value)) = m.map_next(value, position) {
-                    let key = m.text(key)?.to_owned();
-                    entries.push((key, Self::within(m, value, levels)?));
-                    position = next;
-                }
-                Some(HostValue::Map(entries))
-            }
-            Some(_) => None,
-        }
+fn within<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>, levels: u32) -> Option<HostValue> {
+    if let Some(int) = m.as_int(value) {
+        return Some(HostValue::Int(int));
     }
+    if let Some(float) = value.as_float() {
+        return Some(HostValue::Float(float));
+    }
+    if let Some(bool) = value.as_bool() {
+        return Some(HostValue::Bool(bool));
+    }
+    match m.kind(value) {
+        None => Some(HostValue::Nil),
+        Some(Kind::String) => Some(HostValue::String(m.text(value)?.to_owned())),
+        Some(Kind::Array) => {
+            let levels = levels.checked_sub(1)?;
+            let mut elements = Vec::new();
+            while let Some(element) = m.array_get(value, elements.len() as u32) {
+                elements.push(within(m, element, levels)?);
+            }
+            Some(HostValue::Array(elements))
+        }
+        Some(Kind::Map) => {
+            let levels = levels.checked_sub(1)?;
+            let mut entries = Vec::new();
+            let mut position = 0;
+            while let Some((next, key, value)) = m.map_next(value, position) {
+                let key = m.text(key)?.to_owned();
+                entries.push((key, within(m, value, levels)?));
+                position = next;
+            }
+            Some(HostValue::Map(entries))
+        }
+        Some(_) => None,
+    }
+}
 
-    /// Makes the value of the language that it stands for.
-    ///
-    /// # Errors
-    /// When a collection is due first; then it is tried again as a whole.
-    pub fn to_heap<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Result<Value<'p>, NeedsMemory> {
-        match self {
-            HostValue::Nil => Ok(Value::NIL),
-            HostValue::Bool(bool) => Ok(Value::bool(*bool)),
-            HostValue::Int(int) => m.int(*int),
-            HostValue::Float(float) => Ok(Value::float(*float)),
-            HostValue::String(text) => m.string(text),
-            HostValue::Array(elements) => {
-                let elements: Vec<_> = elements
-                    .iter()
-                    .map(|element| element.to_heap(m))
-                    .collect::<Result<_, _>>()?;
-                m.array(&elements)
-            }
-            HostValue::Map(entries) => {
-                let pairs: Vec<_> = entries
-                    .iter()
-                    .map(|(key, value)| Ok((m.string(key)?, value.to_heap(m)?)))
-                    .collect::<Result<_, _>>()?;
-                m.map_of(&pairs)
-            }
+/// Makes the value of the language that data stands for.
+///
+/// # Errors
+/// When a collection is due first; then it is tried again as a whole.
+pub fn build<'p, C: Checks>(
+    data: &HostValue,
+    m: &Mutator<'p, C>,
+) -> Result<Value<'p>, NeedsMemory> {
+    match data {
+        HostValue::Nil => Ok(Value::NIL),
+        HostValue::Bool(bool) => Ok(Value::bool(*bool)),
+        HostValue::Int(int) => m.int(*int),
+        HostValue::Float(float) => Ok(Value::float(*float)),
+        HostValue::String(text) => m.string(text),
+        HostValue::Array(elements) => {
+            let elements: Vec<_> = elements
+                .iter()
+                .map(|element| build(element, m))
+                .collect::<Result<_, _>>()?;
+            m.array(&elements)
+        }
+        HostValue::Map(entries) => {
+            let pairs: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| Ok((m.string(key)?, build(value, m)?)))
+                .collect::<Result<_, _>>()?;
+            m.map_of(&pairs)
         }
     }
 }

@@ -20,7 +20,7 @@ mod builtins;
 pub mod display;
 mod exception;
 mod frame;
-mod host_value;
+pub mod host_value;
 mod interpreter;
 mod program;
 mod roots;
@@ -29,7 +29,7 @@ mod stack;
 mod vm;
 
 pub use display::display;
-pub use host_value::{HostRequest, HostValue};
+pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{Vm, VmOptions};

@@ -2,14 +2,14 @@
 
 use gcrucible_bytecode::ErrorKind;
 
-use crate::host_value::HostRequest;
+use gcrucible_platform::HostRequest;
 
 /// What the engine tells a machine at the start of a slice.
 ///
 /// A slice begins in this order, at no cost:
 ///
 /// 1. What the engine left in the exchange slot for an instruction that ended a slice is
-///    stored in its register, unless the operation is still under way.
+///    stored in its register, unless that is an operation which is not over.
 /// 2. The interrupt is dispatched, if it can be ([`SliceInput::interrupt`]).
 /// 3. [`SliceInput::deliver`] is thrown where the machine stands.
 /// 4. Of the deadlines (what the task inherited, then its scopes from the outermost on) the
@@ -39,10 +39,10 @@ pub struct SliceInput {
     /// one, the machine is the root of its run and stands in a frame, and no handler of the
     /// same signal runs.
     pub interrupt: Option<String>,
-    /// Whether the sleep or host operation that ended the last slice has not ended: this
-    /// slice only runs an interrupt handler in its middle. When that is done the slice ends
-    /// with [`SliceEnd::Resume`], and it does so at once if nothing is dispatched.
-    pub operation_under_way: bool,
+    /// Whether the sleep or host operation that the machine stands at is over, its result in
+    /// the exchange slot. Until this is true or something is thrown at it, the machine stands
+    /// there: a slice that finds nothing else to do ends at once with [`SliceEnd::Resume`].
+    pub operation_over: bool,
     /// Tasks of this run, not detached, that have not settled: `sys.unsettled()`.
     pub open_tasks: u32,
 }
@@ -131,8 +131,8 @@ pub enum SliceEnd {
         /// Whether neither cancellation nor a deadline ends the wait.
         drain: bool,
     },
-    /// The interrupt handler is done that ran in the middle of a sleep or host operation:
-    /// the engine goes on waiting for that.
+    /// The machine stands at a sleep or host operation that is not over, after an interrupt
+    /// handler that ran in the middle of it: the engine goes on waiting.
     Resume,
     /// The task must wait for a channel or mutex, which the exchange slot holds, to change.
     /// The engine registers it as a waiter, then compares the object's version, and waits
