@@ -11,8 +11,10 @@ pub mod seeded_bugs;
 pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
+pub mod virtual_platform;
 
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
 #[cfg(feature = "tokio")]
 pub use tokio_platform::TokioPlatform;
+pub use virtual_platform::VirtualPlatform;
