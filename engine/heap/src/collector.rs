@@ -18,7 +18,7 @@ use crate::allocator::Allocator;
 use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::{CollectionReport, Heap};
-use crate::object::{Header, Kind, Slots, pattern};
+use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootTracer};
 use crate::space::{BlockUse, Generation, Region};
 use crate::value::{Offset, Slot, Word};
@@ -56,6 +56,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
         evacuation.scan_dirty_cards();
     }
     evacuation.drain();
+    evacuation.settle_weak();
     evacuation.finish(number, &mut report);
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
         report.violations = verifier::verify(heap, debug.verify);
@@ -72,6 +73,8 @@ struct Evacuation<'h> {
     has_tags: bool,
     from: Vec<(u32, Generation)>,
     gray: Vec<Offset>,
+    /// Weak references that survived; what becomes of their targets is known at the end.
+    weak: Vec<Offset>,
     moved: u32,
     promoted: u32,
 }
@@ -109,6 +112,7 @@ impl<'h> Evacuation<'h> {
             has_tags: heap.debug().tags,
             from,
             gray,
+            weak: Vec::new(),
             moved: 0,
             promoted: 0,
         }
@@ -200,10 +204,8 @@ impl<'h> Evacuation<'h> {
     }
 
     fn reach_large(&mut self, at: Offset, generation: Generation) {
-        let is_collected = generation.is_young()
-            || (self.kind == CollectionKind::Major && generation == Generation::Old);
         let header = self.region.header(at);
-        if !is_collected || header.has(Header::REACHED) {
+        if !self.collects(generation) || header.has(Header::REACHED) {
             return;
         }
         self.region.set_header(at, header.with(Header::REACHED));
@@ -223,7 +225,7 @@ impl<'h> Evacuation<'h> {
     /// First and last-plus-one slot of an object.
     fn slots(&self, at: Offset, header: Header) -> (Offset, Offset) {
         match header.kind().map(|kind| kind.layout().slots) {
-            None | Some(Slots::None) => (at, at),
+            None | Some(Slots::None | Slots::Weak(_)) => (at, at),
             Some(Slots::From(first)) => (at + first, at + header.size_words()),
             Some(Slots::Counted {
                 first,
@@ -239,6 +241,10 @@ impl<'h> Evacuation<'h> {
     /// Forwards every slot of a survivor and remembers what an old one refers to.
     fn scan(&mut self, at: Offset) {
         let header = self.region.header(at);
+        if header.kind() == Some(Kind::Weak) {
+            self.weak.push(at);
+            return;
+        }
         let is_old = self.region.block_at(at).is_old();
         let (from, to) = self.slots(at, header);
         for offset in from..to {
@@ -307,6 +313,12 @@ impl<'h> Evacuation<'h> {
         let mut is_still_dirty = false;
         while at < card_end {
             let header = self.region.header(at);
+            if header.kind() == Some(Kind::Weak)
+                && (card_start..card_end).contains(&(at + raw::WEAK_TARGET))
+            {
+                // Its card is marked again if its target stays young.
+                self.weak.push(at);
+            }
             let (from, to) = self.slots(at, header);
             for offset in from.max(card_start)..to.min(card_end) {
                 let target = self.forward(header.kind(), offset, offset - from);
@@ -326,6 +338,49 @@ impl<'h> Evacuation<'h> {
             seeded_bugs::note_triggered(Bug::B09);
             self.region.cards.clean(card);
         }
+    }
+
+    /// Forwards or clears the weak references that survived, in one step, before anything
+    /// else sees the heap: all of them see the same targets dead.
+    fn settle_weak(&mut self) {
+        for at in std::mem::take(&mut self.weak) {
+            let slot = self.region.slot(at + raw::WEAK_TARGET);
+            let after = self.survivor(slot.get()).unwrap_or(Word::NIL);
+            slot.set(after);
+            if self.region.block_at(at).is_old()
+                && after.is_object()
+                && self.region.block_at(after.offset()).is_young()
+            {
+                self.region.cards.mark(at + raw::WEAK_TARGET);
+            }
+        }
+    }
+
+    /// The reference from now on to what everything strong was traced to; `None` if this
+    /// collection frees it.
+    fn survivor(&self, word: Word) -> Option<Word> {
+        if !word.is_object() {
+            return Some(word);
+        }
+        let at = word.offset();
+        let block = self.region.block_at(at);
+        let header = self.region.header(at);
+        if block.is_from() {
+            return header
+                .has(Header::FORWARDED)
+                .then(|| Word(self.region.raw(at + 1)));
+        }
+        let is_collected_large = match block.usage() {
+            BlockUse::LargeHead(generation) => self.collects(generation),
+            _ => false,
+        };
+        (!is_collected_large || header.has(Header::REACHED)).then_some(word)
+    }
+
+    /// Whether this collection frees what it does not reach in this generation.
+    fn collects(&self, generation: Generation) -> bool {
+        generation.is_young()
+            || (self.kind == CollectionKind::Major && generation == Generation::Old)
     }
 
     /// Retires from-space and settles the accounts.

@@ -39,6 +39,10 @@ pub struct Heap {
     /// Number of the last collection.
     pub(crate) collection: AtomicU64,
     pub(crate) old_bytes_after_major: AtomicU64,
+    /// Futures that have settled.
+    pub(crate) settled: AtomicU64,
+    /// Channels and mutexes made.
+    pub(crate) waited_on: AtomicU64,
     safepoint: AtomicU64,
     is_parallel: AtomicBool,
     /// What makes slices end at safepoints, as one word that they read.
@@ -109,6 +113,8 @@ impl Heap {
             counters: Counters::default(),
             collection: AtomicU64::new(0),
             old_bytes_after_major: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
+            waited_on: AtomicU64::new(0),
             safepoint: AtomicU64::new(0),
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),

@@ -42,7 +42,7 @@ pub use debug_mode::{
 pub use fault::{FaultKind, HeapFault};
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
-pub use mutator::{FutureState, MapStoreError, Mutator};
+pub use mutator::{Acquired, FutureState, MapStoreError, Mutator, Received, Sent, StreamState};
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};
 pub use roots::{RootAudit, RootKind, RootProvider, RootTracer};

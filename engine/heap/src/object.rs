@@ -50,13 +50,21 @@ pub enum Kind {
     Error,
     /// A call that was not handed to the engine yet: callee, arguments.
     Unscheduled,
-    /// A future: id, state, then its payload.
+    /// A future: id, state, when it settled, then its payload.
     Future,
+    /// A channel: id, version, capacity, ring position, then its storage.
+    Channel,
+    /// A mutex: id, version, holder.
+    Mutex,
+    /// A stream: state, then the function it draws from.
+    Stream,
+    /// A weak reference: its target, which it does not keep alive.
+    Weak,
 }
 
 impl Kind {
     /// All kinds in order.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Filler,
         Kind::String,
         Kind::BigInt,
@@ -74,6 +82,10 @@ impl Kind {
         Kind::Error,
         Kind::Unscheduled,
         Kind::Future,
+        Kind::Channel,
+        Kind::Mutex,
+        Kind::Stream,
+        Kind::Weak,
     ];
 
     #[inline(always)]
@@ -109,6 +121,9 @@ pub(crate) enum Slots {
         /// Slots of a unit.
         per_unit: u32,
     },
+    /// This word alone, and it keeps nothing alive: collections clear it when they free
+    /// what it refers to.
+    Weak(u32),
 }
 
 /// Everything that the heap knows of a kind.
@@ -156,11 +171,31 @@ pub(crate) mod raw {
     pub(crate) const FUTURE_ID: u32 = 2;
     /// State of a future.
     pub(crate) const FUTURE_STATE: u32 = 3;
+    /// Position of a future among all that have settled, from 1; 0 while it has not.
+    pub(crate) const FUTURE_ORDER: u32 = 4;
     /// Slot: payload of a future.
-    pub(crate) const FUTURE_PAYLOAD: u32 = 4;
+    pub(crate) const FUTURE_PAYLOAD: u32 = 5;
+    /// Id of a channel or mutex.
+    pub(crate) const WAIT_ID: u32 = 2;
+    /// Version of a channel or mutex: one more with each change that a waiter may wait for.
+    pub(crate) const WAIT_VERSION: u32 = 3;
+    /// Values that a channel holds at most (low half), 1 in the high half when it is closed.
+    pub(crate) const CHANNEL_LIMITS: u32 = 4;
+    /// Position of a channel's oldest value in the ring (low half), values in it (high half).
+    pub(crate) const CHANNEL_RING: u32 = 5;
+    /// Slot: the storage that a channel uses as a ring.
+    pub(crate) const CHANNEL_STORAGE: u32 = 6;
+    /// Task that holds a mutex, plus one; 0 when it is free.
+    pub(crate) const MUTEX_HOLDER: u32 = 4;
+    /// State of a stream.
+    pub(crate) const STREAM_STATE: u32 = 2;
+    /// Slot: the function of a stream.
+    pub(crate) const STREAM_SOURCE: u32 = 3;
+    /// Weak slot: target of a weak reference.
+    pub(crate) const WEAK_TARGET: u32 = 2;
 }
 
-static LAYOUTS: [Layout; 17] = [
+static LAYOUTS: [Layout; 21] = [
     Layout {
         name: "filler",
         slots: Slots::None,
@@ -249,6 +284,26 @@ static LAYOUTS: [Layout; 17] = [
         name: "future",
         slots: Slots::From(raw::FUTURE_PAYLOAD),
         slot_names: &["payload"],
+    },
+    Layout {
+        name: "channel",
+        slots: Slots::From(raw::CHANNEL_STORAGE),
+        slot_names: &["storage"],
+    },
+    Layout {
+        name: "mutex",
+        slots: Slots::None,
+        slot_names: &[],
+    },
+    Layout {
+        name: "stream",
+        slots: Slots::From(raw::STREAM_SOURCE),
+        slot_names: &["source"],
+    },
+    Layout {
+        name: "weak reference",
+        slots: Slots::Weak(raw::WEAK_TARGET),
+        slot_names: &["target"],
     },
 ];
 
@@ -339,7 +394,7 @@ mod tests {
             assert!(kind == Kind::Filler || !kind.name().is_empty());
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(18), None);
+        assert_eq!(Kind::from_number(Kind::ALL.len() as u8 + 1), None);
     }
 
     #[test]

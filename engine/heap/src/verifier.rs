@@ -358,6 +358,29 @@ impl<'h> Verifier<'h> {
                 let state = self.region.raw(at + raw::FUTURE_STATE);
                 (state > 5).then(|| format!("state {state}"))
             }
+            Kind::Channel => {
+                let limits = self.region.raw(at + raw::CHANNEL_LIMITS);
+                let ring = self.region.raw(at + raw::CHANNEL_RING);
+                let (head, len) = (u64::from(ring as u32), ring >> 32);
+                let storage = Word(self.region.raw(at + raw::CHANNEL_STORAGE));
+                if !storage.is_object() {
+                    return (len > 0).then(|| format!("{len} values without storage"));
+                }
+                if self.problem(storage).is_some() {
+                    return None;
+                }
+                let target = self.region.header(storage.offset());
+                let room = u64::from(target.size_words() - HEADER_WORDS);
+                let is_sound = target.kind() == Some(Kind::ArrayStorage)
+                    && head < room
+                    && len <= room
+                    && len <= u64::from(limits as u32);
+                (!is_sound).then(|| format!("{len} values from {head} in storage for {room}"))
+            }
+            Kind::Stream => {
+                let state = self.region.raw(at + raw::STREAM_STATE);
+                (state > 2).then(|| format!("state {state}"))
+            }
             _ => None,
         }
     }
@@ -470,6 +493,8 @@ fn walk_slots(region: &Region, at: Offset, kind: Kind, header: Header) -> (u32, 
     let size = header.size_words();
     let (first, count) = match kind.layout().slots {
         Slots::None => return (0, 0),
+        // A weak reference may be followed at any time: its target must be as sound as any.
+        Slots::Weak(at) => (at, 1),
         Slots::From(first) => (first, size.saturating_sub(first)),
         Slots::Counted {
             first,

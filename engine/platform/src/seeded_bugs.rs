@@ -71,6 +71,8 @@ catalogue! {
     B06b = "B-06b", Simulation, "I-6", "no barrier on map update";
     B07 = "B-07", Simulation, "I-6", "no barrier when an old future is completed with a young value";
     B09 = "B-09", Simulation, "I-6", "a card is cleaned although its object still holds a young reference";
+    B11a = "B-11a", Simulation, "I-6", "no conservative barrier when a channel takes a value";
+    B11b = "B-11b", Simulation, "I-6", "no conservative barrier when an array is reversed in place";
     B12 = "B-12", Simulation, "I-6", "promotion does not remember the promoted object's young references";
     B13 = "B-13", Simulation, "I-7", "operand temporaries are not enumerated as roots";
     B14 = "B-14", Simulation, "I-7", "the value in flight through finally is not enumerated as a root";
@@ -90,6 +92,8 @@ catalogue! {
     B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
     B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
     B85 = "B-85", Simulation, "I-9", "finally is skipped on cancellation";
+    B94a = "B-94a", Simulation, "I-6", "no barrier when an array is extended by a run of elements";
+    B94b = "B-94b", Simulation, "I-6", "no barrier when an array is filled with a value";
 }
 
 impl Bug {

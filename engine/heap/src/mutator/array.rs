@@ -37,7 +37,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.array_object(capacity).map(|at| self.reference(at))
     }
 
-    fn array_object(&self, capacity: u32) -> Result<Offset, NeedsMemory> {
+    pub(super) fn array_object(&self, capacity: u32) -> Result<Offset, NeedsMemory> {
         let storage = if capacity == 0 {
             self.reserve(ARRAY_WORDS)?;
             Value::NIL
@@ -57,14 +57,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Storage for `capacity` elements, all nil.
-    fn storage(&self, capacity: u32) -> Result<Value<'p>, NeedsMemory> {
+    pub(super) fn storage(&self, capacity: u32) -> Result<Value<'p>, NeedsMemory> {
         let at = self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + capacity)?;
         self.initialise_nil(at, raw::STORAGE_FIRST, capacity);
         Ok(self.reference(at))
     }
 
     /// Storage and its capacity.
-    fn storage_of(&self, array: Offset) -> Option<(Offset, u32)> {
+    pub(super) fn storage_of(&self, array: Offset) -> Option<(Offset, u32)> {
         let storage = self.get(array, raw::ARRAY_STORAGE);
         if !storage.is_object() {
             return None;
@@ -80,11 +80,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     #[inline]
-    fn len_of(&self, array: Offset) -> u32 {
+    pub(super) fn len_of(&self, array: Offset) -> u32 {
         self.region().raw(array + raw::ARRAY_LEN) as u32
     }
 
-    fn set_len(&self, array: Offset, len: u32) {
+    pub(super) fn set_len(&self, array: Offset, len: u32) {
         self.region()
             .set_raw(array + raw::ARRAY_LEN, u64::from(len));
     }
@@ -132,20 +132,27 @@ impl<'p, C: Checks> Mutator<'p, C> {
         };
         let _locked = self.lock(at);
         let len = self.len_of(at);
-        let storage = self.with_room(at, len)?;
+        let storage = self.with_room(at, len, 1)?;
         self.set(storage, raw::STORAGE_FIRST + len, value, Bug::B04b);
         self.set_len(at, len + 1);
         Ok(true)
     }
 
-    /// Storage with room for one more than `len` elements; published if it is new.
-    fn with_room(&self, array: Offset, len: u32) -> Result<Offset, NeedsMemory> {
+    /// Storage with room for `more` elements beyond `len`; published if it is new.
+    pub(super) fn with_room(
+        &self,
+        array: Offset,
+        len: u32,
+        more: u32,
+    ) -> Result<Offset, NeedsMemory> {
         let old = self.storage_of(array);
         let capacity = old.map_or(0, |(_, capacity)| capacity);
-        if let Some((storage, _)) = old.filter(|_| len < capacity) {
+        let needed = len.saturating_add(more);
+        if let Some((storage, _)) = old.filter(|_| needed <= capacity) {
             return Ok(storage);
         }
-        let grown = self.storage((capacity * 2).max(4))?;
+        let wanted = capacity.saturating_mul(2).max(4).max(needed);
+        let grown = self.storage(wanted)?;
         let at = self.offset(grown);
         if let Some((storage, _)) = old {
             for index in raw::STORAGE_FIRST..raw::STORAGE_FIRST + len.min(capacity) {
@@ -193,7 +200,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if index > len {
             return Ok(false);
         }
-        let storage = self.with_room(at, len)?;
+        let storage = self.with_room(at, len, 1)?;
         for to in (index + 1..=len).rev() {
             let moved = self.get(storage, raw::STORAGE_FIRST + to - 1);
             self.set(storage, raw::STORAGE_FIRST + to, moved, Bug::B04c);

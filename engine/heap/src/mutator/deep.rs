@@ -2,22 +2,33 @@
 //!
 //! A copy first measures what it will allocate and asks for all of it, so that nothing
 //! collects in its middle; then it copies object by object with a memo by identity.
-//! Strings, boxed ints, ranges, functions and futures are shared; an unscheduled future's
-//! arguments are copied.
+//! Strings, boxed ints, ranges, functions, futures, channels, mutexes, streams and weak
+//! references are shared, and enum values without payload; an unscheduled future's
+//! arguments are copied, and so is the receiver of a bound method.
 
 use std::collections::HashMap;
 
 use super::{FutureState, Mutator};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{Kind, Slots, raw};
+use crate::object::{HEADER_WORDS, Kind, Slots, raw};
 use crate::value::{Offset, Value, Word};
 
-/// Whether a deep copy shares objects of this kind.
+/// Whether a deep copy shares objects of this kind, and deep equality goes by identity
+/// where they are no values.
 fn is_shared(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::String | Kind::BigInt | Kind::Range | Kind::Closure | Kind::Future | Kind::Cell
+        Kind::String
+            | Kind::BigInt
+            | Kind::Range
+            | Kind::Closure
+            | Kind::Cell
+            | Kind::Future
+            | Kind::Channel
+            | Kind::Mutex
+            | Kind::Stream
+            | Kind::Weak
     )
 }
 
@@ -27,7 +38,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let header = self.region().header(at);
         let layout = header.kind().map(Kind::layout);
         match layout.map(|layout| layout.slots) {
-            None | Some(Slots::None) => (0, 0),
+            // A weak reference is shared, never looked into.
+            None | Some(Slots::None | Slots::Weak(_)) => (0, 0),
             Some(Slots::From(first)) => (first, header.size_words()),
             Some(Slots::Counted {
                 first,
@@ -54,6 +66,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 return;
             }
             let at = self.offset(value);
+            if self.region().header(at).size_words() == HEADER_WORDS {
+                // An enum value without payload: nothing in it could differ, and programs
+                // expect it to be the one object that its name stands for.
+                return;
+            }
             if let std::collections::hash_map::Entry::Vacant(vacant) = numbers.entry(at) {
                 vacant.insert(order.len());
                 order.push(at);
@@ -134,8 +151,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Whether two values have the same structure: same kinds, shapes and parts, the same
-    /// sharing on both sides. Functions compare by identity; futures by payload when both
-    /// are ready or both failed, pending ones by id; different states differ.
+    /// sharing on both sides. Functions, channels, mutexes, streams and weak references
+    /// compare by identity; futures by payload when both are ready or both failed, pending
+    /// ones by id; different states differ.
     pub fn deep_equals(&self, a: Value<'p>, b: Value<'p>) -> bool {
         let mut forward: HashMap<Word, Word> = HashMap::new();
         let mut backward: HashMap<Word, Word> = HashMap::new();
@@ -157,7 +175,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     }
                     return false;
                 }
-                Kind::Closure | Kind::Cell => {
+                Kind::Closure
+                | Kind::Cell
+                | Kind::Channel
+                | Kind::Mutex
+                | Kind::Stream
+                | Kind::Weak => {
                     if a.is_identical(b) {
                         continue;
                     }

@@ -14,7 +14,7 @@ use crate::checks::Checks;
 use crate::object::{Kind, raw};
 use crate::value::Value;
 
-const FUTURE_WORDS: u32 = 5;
+const FUTURE_WORDS: u32 = 6;
 /// Claimed by a completer; not visible outside this file.
 const SETTLING: u64 = 5;
 
@@ -56,6 +56,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region().set_raw(at + raw::FUTURE_ID, id);
         self.region()
             .set_raw(at + raw::FUTURE_STATE, FutureState::Pending as u64);
+        self.region().set_raw(at + raw::FUTURE_ORDER, 0);
         self.initialise(at, raw::FUTURE_PAYLOAD, &[Value::NIL]);
         Ok(self.reference(at))
     }
@@ -78,6 +79,15 @@ impl<'p, C: Checks> Mutator<'p, C> {
             _ => self.get(at, raw::FUTURE_PAYLOAD),
         };
         Some((state, payload))
+    }
+
+    /// When a future settled: its position, from 1, among all of the heap that have; `None`
+    /// while it has not.
+    pub fn future_settled_order(&self, future: Value<'p>) -> Option<u64> {
+        let at = self.as_kind(future, Kind::Future)?;
+        let state = self.region().word(at + raw::FUTURE_STATE).load(Acquire);
+        (FutureState::from_number(state) != FutureState::Pending)
+            .then(|| self.region().raw(at + raw::FUTURE_ORDER))
     }
 
     /// Settles a future. Returns false, and changes nothing, if it was settled before or
@@ -106,6 +116,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
             // B-40: a late completion goes on and overwrites the final state.
             seeded_bugs::note_triggered(Bug::B40);
         }
+        let order = self.heap.settled.fetch_add(1, Relaxed) + 1;
+        self.region().set_raw(at + raw::FUTURE_ORDER, order);
         self.set(at, raw::FUTURE_PAYLOAD, payload, Bug::B07);
         word.store(state as u64, Release);
         true

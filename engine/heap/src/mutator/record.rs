@@ -265,7 +265,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let kind = self.kind(value)?;
         let at = self.offset(value);
         Some(match kind.layout().slots {
-            Slots::None => 0,
+            Slots::None | Slots::Weak(_) => 0,
             Slots::From(first) => self.region().header(at).size_words() - first,
             Slots::Counted {
                 count_at, per_unit, ..
