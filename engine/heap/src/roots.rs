@@ -23,6 +23,10 @@ pub enum RootKind {
     InFlight,
     /// A result that waits to be stored in its register.
     Result,
+    /// What a scope holds: the mutex of a guard, the children of a squad.
+    Scope,
+    /// What belongs to a run.
+    RunLocals,
     /// A module-level variable.
     Global,
     /// An unfinished future.
@@ -46,6 +50,8 @@ impl RootKind {
             RootKind::Callee => "callee",
             RootKind::InFlight => "in flight",
             RootKind::Result => "result",
+            RootKind::Scope => "scope",
+            RootKind::RunLocals => "run locals",
             RootKind::Global => "global",
             RootKind::PendingFuture => "pending future",
             RootKind::Unscheduled => "unscheduled future",

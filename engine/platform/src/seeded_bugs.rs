@@ -70,18 +70,21 @@ catalogue! {
     B06a = "B-06a", Simulation, "I-6", "no barrier on map insert";
     B06b = "B-06b", Simulation, "I-6", "no barrier on map update";
     B07 = "B-07", Simulation, "I-6", "no barrier when an old future is completed with a young value";
+    B08 = "B-08", Simulation, "I-7", "globals of a module that is still initialising are not enumerated as roots";
     B09 = "B-09", Simulation, "I-6", "a card is cleaned although its object still holds a young reference";
     B11a = "B-11a", Simulation, "I-6", "no conservative barrier when a channel takes a value";
     B11b = "B-11b", Simulation, "I-6", "no conservative barrier when an array is reversed in place";
     B12 = "B-12", Simulation, "I-6", "promotion does not remember the promoted object's young references";
     B13 = "B-13", Simulation, "I-7", "operand temporaries are not enumerated as roots";
     B14 = "B-14", Simulation, "I-7", "the value in flight through finally is not enumerated as a root";
+    B15 = "B-15", Simulation, "I-7", "the iterators of loops are not enumerated as roots";
     B16 = "B-16", Simulation, "I-7", "the arguments of an unscheduled future are not enumerated as roots";
     B20a = "B-20a", Simulation, "I-7", "an enum payload is enumerated but not forwarded";
     B20b = "B-20b", Simulation, "I-7", "a bound receiver is enumerated but not forwarded";
     B20c = "B-20c", Simulation, "I-7", "a captured cell is enumerated but not forwarded";
     B20d = "B-20d", Simulation, "I-7", "map storage is enumerated but not forwarded";
     B20e = "B-20e", Simulation, "I-7", "a handle is enumerated but not forwarded";
+    B34 = "B-34", Simulation, "I-7", "what a library function has so far is not enumerated as roots";
     B40 = "B-40", Simulation, "I-11", "a late completion overwrites a terminal state";
     B41 = "B-41", Simulation, "I-15", "the registry entry goes before the state is stored";
     B42 = "B-42", Simulation, "I-12", "the waiter is registered after the check, without checking again";
@@ -91,9 +94,23 @@ catalogue! {
     B51 = "B-51", Simulation, "I-11", "cancel after ready turns the future into cancelled";
     B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
     B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
+    B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
+    B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
+    B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";
+    B82 = "B-82", Simulation, "I-9", "the iterator of a loop that a throw has left stays the current one";
+    B83 = "B-83", Simulation, "I-9", "the handler that a return leaves stays";
+    B84 = "B-84", Simulation, "I-9", "a typed handler that does not match swallows the value";
     B85 = "B-85", Simulation, "I-9", "finally is skipped on cancellation";
+    B86 = "B-86", Simulation, "model", "what the hooks made of a run's value is not what the run returns";
+    B87 = "B-87", Simulation, "model", "hooks of a run that failed run at the end of the next one";
+    B88 = "B-88", Simulation, "model", "the boundary of a step applies to a callee's frame";
+    B89 = "B-89", Simulation, "liveness", "an interrupt handler that overruns its time is never stopped";
+    B90 = "B-90", Simulation, "I-9", "a return out of a deadline leaves it armed";
+    B91 = "B-91", Simulation, "I-9", "a catch in the frame of a deadline leaves it armed";
     B94a = "B-94a", Simulation, "I-6", "no barrier when an array is extended by a run of elements";
     B94b = "B-94b", Simulation, "I-6", "no barrier when an array is filled with a value";
+    B95a = "B-95a", Simulation, "model", "the trace of an error is taken after unwinding";
+    B95b = "B-95b", Simulation, "model", "the trace of an error is kept past a catch";
 }
 
 impl Bug {
