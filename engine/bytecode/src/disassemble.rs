@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::opcode::Op;
-use crate::program::{Capture, Constant, Function, Program};
+use crate::program::{Capture, Constant, Enum, Function, Program, Type, Variant};
 
 /// A listing of `program`: tables first, then each function with one line per
 /// instruction (`line  index  operation  operands  ; what an index stands for`).
@@ -52,9 +52,59 @@ impl Listing<'_> {
                 class.name,
                 class.fields.join(", ")
             )?;
+            for (name, function) in &class.methods {
+                writeln!(self.out, "  method {name} = f{function}")?;
+            }
+        }
+        self.enums_types_steps()?;
+        for method in &self.program.library {
+            writeln!(
+                self.out,
+                "library {}.{} = f{}",
+                method.receiver.name(),
+                method.name,
+                method.function
+            )?;
+        }
+        if let Some(finish) = self.program.finish {
+            writeln!(self.out, "finish f{finish}")?;
+        }
+        if let Some(interrupt) = self.program.interrupt {
+            writeln!(self.out, "interrupt f{interrupt}")?;
         }
         for (index, function) in self.program.functions.iter().enumerate() {
             self.function(index, function)?;
+        }
+        Ok(())
+    }
+
+    fn enums_types_steps(&mut self) -> fmt::Result {
+        for (index, found) in self.program.enums.iter().enumerate() {
+            let Enum { name, first, count } = found;
+            writeln!(
+                self.out,
+                "enum {index} {name}, {count} variants from {first}"
+            )?;
+        }
+        for (index, variant) in self.program.variants.iter().enumerate() {
+            let Variant { of, name, arity } = variant;
+            writeln!(self.out, "variant {index} {name}({arity}) of enum {of}")?;
+        }
+        for index in 0..self.program.types.len().min(1 << 16) {
+            writeln!(self.out, "type {index} {}", self.type_name(index as u16))?;
+        }
+        for (index, step) in self.program.steps.iter().enumerate() {
+            write!(self.out, "step {index} {:?}", step.name)?;
+            for (what, most) in [
+                ("instructions", step.instructions),
+                ("calls", step.calls),
+                ("ms", step.time_ms),
+            ] {
+                if let Some(most) = most {
+                    write!(self.out, ", {what} {most}")?;
+                }
+            }
+            writeln!(self.out, ", {:?}", step.boundary)?;
         }
         Ok(())
     }
@@ -144,6 +194,9 @@ impl Listing<'_> {
             Op::Concat { dst, first, count } => {
                 text("Concat", format!("r{dst}, r{first} x {count}"))
             }
+            Op::Is { dst, src, type_id } => {
+                text("Is", format!("r{dst}, r{src}, t{type_id}")).with(self.type_name(type_id))
+            }
             Op::Jump { target } => text("Jump", format!("@{target}")),
             Op::JumpIf { cond, target } => text("JumpIf", format!("r{cond}, @{target}")),
             Op::JumpIfNot { cond, target } => text("JumpIfNot", format!("r{cond}, @{target}")),
@@ -157,6 +210,18 @@ impl Listing<'_> {
             Op::NewInstance { dst, class, first } => {
                 text("NewInstance", format!("r{dst}, {class}, r{first}"))
                     .with(self.class_name(class))
+            }
+            Op::LoadVariant { dst, variant } => {
+                text("LoadVariant", format!("r{dst}, {variant}")).with(self.variant_name(variant))
+            }
+            Op::NewVariant {
+                dst,
+                variant,
+                first,
+            } => text("NewVariant", format!("r{dst}, {variant}, r{first}"))
+                .with(self.variant_name(variant)),
+            Op::GetPayload { dst, src, index } => {
+                text("GetPayload", format!("r{dst}, r{src}, {index}"))
             }
             Op::NewClosure { dst, function } => text("NewClosure", format!("r{dst}, f{function}"))
                 .with(self.function_name(function)),
@@ -180,6 +245,7 @@ impl Listing<'_> {
                 iterator,
                 target,
             } => text("NextOrJump", format!("r{dst}, r{iterator}, @{target}")),
+            Op::EndIfNil { dst, target } => text("EndIfNil", format!("r{dst}, @{target}")),
             Op::Call { base, argc } => text("Call", format!("r{base}, {argc}")),
             Op::CallMethod { base, name, argc } => {
                 text("CallMethod", format!("r{base}, k{name}, {argc}")).with(self.constant(name))
@@ -195,6 +261,12 @@ impl Listing<'_> {
             Op::Return { src } => text("Return", format!("r{src}")),
             Op::Throw { src } => text("Throw", format!("r{src}")),
             Op::PushCatch { dst, target } => text("PushCatch", format!("r{dst}, @{target}")),
+            Op::PushCatchIf {
+                dst,
+                type_id,
+                target,
+            } => text("PushCatchIf", format!("r{dst}, t{type_id}, @{target}"))
+                .with(self.type_name(type_id)),
             Op::PushFinally { target } => text("PushFinally", format!("@{target}")),
             Op::PopHandler => text("PopHandler", String::new()),
             Op::EnterFinally { target } => text("EnterFinally", format!("@{target}")),
@@ -204,8 +276,18 @@ impl Listing<'_> {
             Op::EndFinally => text("EndFinally", String::new()),
             Op::DropCompletion => text("DropCompletion", String::new()),
             Op::Spawn { base, argc } => text("Spawn", format!("r{base}, {argc}")),
+            Op::SpawnDetached { base, argc } => text("SpawnDetached", format!("r{base}, {argc}")),
             Op::Await { dst, src } => text("Await", format!("r{dst}, r{src}")),
             Op::Cancel { src } => text("Cancel", format!("r{src}")),
+            Op::PushGuard { src } => text("PushGuard", format!("r{src}")),
+            Op::PushDeadline { src } => text("PushDeadline", format!("r{src}")),
+            Op::PushSquad { dst } => text("PushSquad", format!("r{dst}")),
+            Op::PopScope => text("PopScope", String::new()),
+            Op::JoinSquad { squad } => text("JoinSquad", format!("r{squad}")),
+            Op::DrainSquad { squad } => text("DrainSquad", format!("r{squad}")),
+            Op::CallStep { base, step } => {
+                text("CallStep", format!("r{base}, {step}")).with(self.step_name(step))
+            }
         }
     }
 
@@ -231,6 +313,36 @@ impl Listing<'_> {
     fn class_name(&self, index: u16) -> String {
         let class = self.program.classes.get(usize::from(index));
         class.map_or("?", |class| &class.name).to_owned()
+    }
+
+    fn enum_name(&self, index: u16) -> &str {
+        let found = self.program.enums.get(usize::from(index));
+        found.map_or("?", |found| &found.name)
+    }
+
+    fn variant_name(&self, index: u16) -> String {
+        match self.program.variants.get(usize::from(index)) {
+            Some(variant) => format!("{}.{}", self.enum_name(variant.of), variant.name),
+            None => "?".to_owned(),
+        }
+    }
+
+    fn type_name(&self, index: u16) -> String {
+        match self.program.types.get(usize::from(index)) {
+            Some(&Type::Class(class)) => self.class_name(class),
+            Some(&Type::Enum(of)) => self.enum_name(of).to_owned(),
+            Some(&Type::Variant(variant)) => self.variant_name(variant),
+            Some(Type::Error(kind)) => kind.name().to_owned(),
+            Some(Type::Kind(kind)) => kind.name().to_owned(),
+            None => "?".to_owned(),
+        }
+    }
+
+    fn step_name(&self, index: u16) -> String {
+        match self.program.steps.get(usize::from(index)) {
+            Some(step) => format!("{:?}", step.name),
+            None => "?".to_owned(),
+        }
     }
 }
 
@@ -262,7 +374,9 @@ fn three(name: &'static str, a: u8, b: u8, c: u8) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Class, Global, Module, SourceSpan};
+    use crate::error_kind::ErrorKind;
+    use crate::program::{Boundary, Class, Global, LibraryMethod, Module, SourceSpan, Step};
+    use crate::value_kind::ValueKind;
 
     #[test]
     fn lists_tables_and_names_behind_indexes() {
@@ -299,7 +413,40 @@ mod tests {
             classes: vec![Class {
                 name: "P".into(),
                 fields: vec!["a".into(), "b".into()],
+                methods: vec![("m".into(), 0)],
             }],
+            enums: vec![Enum {
+                name: "E".into(),
+                first: 0,
+                count: 1,
+            }],
+            variants: vec![Variant {
+                of: 0,
+                name: "V".into(),
+                arity: 2,
+            }],
+            types: vec![
+                Type::Class(0),
+                Type::Enum(0),
+                Type::Variant(0),
+                Type::Variant(7),
+                Type::Error(ErrorKind::Overflow),
+                Type::Kind(ValueKind::Int),
+            ],
+            steps: vec![Step {
+                name: "s".into(),
+                instructions: Some(10),
+                calls: None,
+                time_ms: Some(5),
+                boundary: Boundary::Continue,
+            }],
+            library: vec![LibraryMethod {
+                receiver: ValueKind::Array,
+                name: "map".into(),
+                function: 0,
+            }],
+            finish: Some(0),
+            interrupt: Some(0),
             globals: vec![Global {
                 name: "x".into(),
                 module: 0,
@@ -310,6 +457,19 @@ module 0 \"main.crux\" init f0
   export x = g0
 global g0 x of module 0
 class 0 P { a, b }
+  method m = f0
+enum 0 E, 1 variants from 0
+variant 0 V(2) of enum 0
+type 0 P
+type 1 E
+type 2 E.V
+type 3 ?
+type 4 Overflow
+type 5 int
+step 0 \"s\", instructions 10, ms 5, Continue
+library array.map = f0
+finish f0
+interrupt f0
 
 function f0 <module> (module 0, arity 0, locals 0, registers 1, captures r3 c1)
     1     0  LoadConst        r0, k0           ; \"a\\\"b\"

@@ -4,16 +4,16 @@
 //! # Idea
 //!
 //! Operands are checked one instruction at a time. What remains is the discipline of
-//! handlers and completions. Both live on stacks of the task, and a function that
-//! pushed or popped a wrong number of them would disturb its callers. So the verifier
-//! gives each reachable instruction one *nesting*: the handlers and completions that
-//! this frame has open there, as one stack in the order of their opening. All paths to
-//! an instruction must agree on it, an instruction that pops must find its own kind on
-//! top, and `Return` must find nothing.
+//! handlers, completions and scopes. All three live on stacks of the task, and a function
+//! that pushed or popped a wrong number of them would disturb its callers. So the verifier
+//! gives each reachable instruction one *nesting*: the handlers, completions and scopes
+//! that this frame has open there, as one stack in the order of their opening. All paths
+//! to an instruction must agree on it, an instruction that pops must find its own kind on
+//! top, and `Return` must find nothing but scopes, which it pops itself.
 //!
-//! One stack for both kinds is stricter than two depths: with two depths a block could
-//! drop a completion below the level that an open handler remembers, and a throw would
-//! then restore a level that no longer exists.
+//! One stack for all kinds is stricter than a depth for each: with several depths a block
+//! could drop a completion or a scope below the level that an open handler remembers, and
+//! a throw would then restore a level that no longer exists.
 //!
 //! A throw goes to a handler's target with the nesting of the push (and the completion
 //! in which a `finally` finds the value), so the edge is taken at the push and no
@@ -24,12 +24,14 @@
 //!
 //! # Not proved here
 //!
-//! The kinds of values in registers. That a register holds a cell, an iterator or a
-//! future is checked by the executor when the instruction runs.
+//! The kinds of values in registers. That a register holds a cell, an iterator, a squad's
+//! array or a future is checked by the executor when the instruction runs, and so is the
+//! shape of what a call finds: a method's arity, an enum value's payload.
 
 mod nesting;
 mod operands;
 mod rule;
+mod tables;
 
 pub use rule::{Rule, VerifyError};
 
@@ -37,7 +39,7 @@ use crate::opcode::Op;
 use crate::program::{Function, Program};
 use crate::verify::operands::Operands;
 
-/// The deepest nesting of handlers and completions within one function.
+/// The deepest nesting of handlers, completions and scopes within one function.
 pub const MAX_NESTING: usize = 64;
 
 /// The most instructions of one function.
@@ -54,7 +56,13 @@ pub const MAX_MEMBERS: usize = 255;
 /// control is looked at only in functions whose instructions are right one by one.
 pub fn verify(program: &Program) -> Result<(), Vec<VerifyError>> {
     let mut errors = Vec::new();
-    check_tables(program, &mut errors);
+    tables::check(program, &mut |rule| {
+        errors.push(VerifyError {
+            function: None,
+            instruction: None,
+            rule,
+        });
+    });
     for (index, function) in program.functions.iter().enumerate() {
         check_function(program, index, function, &mut errors);
     }
@@ -62,74 +70,6 @@ pub fn verify(program: &Program) -> Result<(), Vec<VerifyError>> {
         Ok(())
     } else {
         Err(errors)
-    }
-}
-
-fn check_tables(program: &Program, errors: &mut Vec<VerifyError>) {
-    let mut refuse = |rule| {
-        errors.push(VerifyError {
-            function: None,
-            instruction: None,
-            rule,
-        })
-    };
-    if program.modules.is_empty() {
-        refuse(Rule::NoModules);
-    }
-    for count in [
-        program.modules.len(),
-        program.functions.len(),
-        program.constants.len(),
-        program.classes.len(),
-        program.globals.len(),
-    ] {
-        if count > usize::from(u16::MAX) + 1 {
-            refuse(Rule::TooManyItems(count));
-        }
-    }
-    for (index, module) in program.modules.iter().enumerate() {
-        match program.functions.get(usize::from(module.init)) {
-            None => refuse(Rule::InitIndex(module.init)),
-            Some(init) => {
-                if usize::from(init.module) != index {
-                    refuse(Rule::InitModule(module.init));
-                }
-                if init.arity != 0 || !init.captures.is_empty() {
-                    refuse(Rule::InitSignature(module.init));
-                }
-            }
-        }
-        for (at, pair) in module.exports.windows(2).enumerate() {
-            if pair[0].0 >= pair[1].0 {
-                refuse(Rule::ExportOrder(at + 1));
-            }
-        }
-        for &(_, global) in &module.exports {
-            let owner = program
-                .globals
-                .get(usize::from(global))
-                .map(|g| usize::from(g.module));
-            if owner != Some(index) {
-                refuse(Rule::ExportGlobal(global));
-            }
-        }
-    }
-    for global in &program.globals {
-        if usize::from(global.module) >= program.modules.len() {
-            refuse(Rule::GlobalModule(global.module));
-        }
-    }
-    for class in &program.classes {
-        if class.fields.len() > MAX_MEMBERS {
-            refuse(Rule::TooManyFields(class.fields.len()));
-            continue;
-        }
-        // At most 255 fields: comparing all pairs is cheaper than a set.
-        for (at, field) in class.fields.iter().enumerate() {
-            if class.fields[..at].contains(field) {
-                refuse(Rule::DuplicateField(at));
-            }
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The flow of control: which handlers and completions are open at each instruction.
+//! The flow of control: which handlers, completions and scopes are open at each
+//! instruction.
 
 use super::{MAX_NESTING, Rule};
 use crate::opcode::Op;
@@ -21,43 +22,57 @@ pub(super) fn check(code: &[Op], refuse: &mut dyn FnMut(usize, Rule)) {
     }
 }
 
-/// The handlers and completions that a frame has open, innermost last.
+/// The handlers, completions and scopes that a frame has open, innermost last.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Nesting {
     depth: usize,
-    /// Bit `n` is set if level `n` is a completion. Bits from `depth` on are clear, so
-    /// that equality is that of the stacks.
+    /// Bit `n` is set if level `n` is a completion. Here and in `scopes` bits from
+    /// `depth` on are clear, so that equality is that of the stacks.
     completions: u64,
+    /// Bit `n` is set if level `n` is a scope.
+    scopes: u64,
+}
+
+/// One level of a [`Nesting`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Handler,
+    Completion,
+    Scope,
 }
 
 const _: () = assert!(MAX_NESTING <= u64::BITS as usize);
 
 impl Nesting {
-    fn with_handler(self) -> Option<Self> {
-        (self.depth < MAX_NESTING).then_some(Self {
-            depth: self.depth + 1,
-            ..self
-        })
-    }
-
-    fn with_completion(self) -> Option<Self> {
+    fn with(self, level: Level) -> Option<Self> {
+        let bit = |kind| u64::from(level == kind) << self.depth;
         (self.depth < MAX_NESTING).then(|| Self {
             depth: self.depth + 1,
-            completions: self.completions | (1 << self.depth),
+            completions: self.completions | bit(Level::Completion),
+            scopes: self.scopes | bit(Level::Scope),
         })
     }
 
-    fn without_handler(self) -> Option<Self> {
+    /// `None` if the innermost level is another one.
+    fn without(self, level: Level) -> Option<Self> {
         let depth = self.depth.checked_sub(1)?;
-        (self.completions & (1 << depth) == 0).then_some(Self { depth, ..self })
-    }
-
-    fn without_completion(self) -> Option<Self> {
-        let depth = self.depth.checked_sub(1)?;
-        (self.completions & (1 << depth) != 0).then(|| Self {
+        let bit = 1 << depth;
+        let found = if self.completions & bit != 0 {
+            Level::Completion
+        } else if self.scopes & bit != 0 {
+            Level::Scope
+        } else {
+            Level::Handler
+        };
+        (found == level).then_some(Self {
             depth,
-            completions: self.completions & !(1 << depth),
+            completions: self.completions & !bit,
+            scopes: self.scopes & !bit,
         })
+    }
+
+    fn has_only_scopes(self) -> bool {
+        self.scopes.count_ones() as usize == self.depth
     }
 }
 
@@ -86,25 +101,36 @@ impl Flow<'_> {
             Op::Jump { target } | Op::Loop { target } => self.reach(at, target as usize, nesting),
             Op::JumpIf { target, .. }
             | Op::JumpIfNot { target, .. }
-            | Op::NextOrJump { target, .. } => {
+            | Op::EndIfNil { target, .. } => {
                 self.reach(at, target as usize, nesting);
                 self.reach(at, next, nesting);
             }
+            // The instruction behind it is an EndIfNil, which does not come last.
+            Op::NextOrJump { target, .. } => {
+                self.reach(at, target as usize, nesting);
+                self.reach(at, next, nesting);
+                self.reach(at, next + 1, nesting);
+            }
             Op::Return { .. } => {
-                if nesting.depth != 0 {
+                if !nesting.has_only_scopes() {
                     (self.refuse)(at, Rule::ReturnNested);
                 }
             }
             Op::Throw { .. } => {}
-            Op::PushCatch { target, .. } => match nesting.with_handler() {
-                Some(inside) => {
-                    self.reach(at, target as usize, nesting);
-                    self.reach(at, next, inside);
+            Op::PushCatch { target, .. } | Op::PushCatchIf { target, .. } => {
+                match nesting.with(Level::Handler) {
+                    Some(inside) => {
+                        self.reach(at, target as usize, nesting);
+                        self.reach(at, next, inside);
+                    }
+                    None => (self.refuse)(at, Rule::NestingTooDeep),
                 }
-                None => (self.refuse)(at, Rule::NestingTooDeep),
-            },
+            }
             Op::PushFinally { target } => {
-                match (nesting.with_completion(), nesting.with_handler()) {
+                match (
+                    nesting.with(Level::Completion),
+                    nesting.with(Level::Handler),
+                ) {
                     (Some(entered), Some(inside)) => {
                         self.reach(at, target as usize, entered);
                         self.reach(at, next, inside);
@@ -112,12 +138,12 @@ impl Flow<'_> {
                     _ => (self.refuse)(at, Rule::NestingTooDeep),
                 }
             }
-            Op::PopHandler => match nesting.without_handler() {
+            Op::PopHandler => match nesting.without(Level::Handler) {
                 Some(outside) => self.reach(at, next, outside),
                 None => (self.refuse)(at, Rule::NoHandler),
             },
             Op::EnterFinally { target } | Op::EnterFinallyWith { target, .. } => {
-                match nesting.with_completion() {
+                match nesting.with(Level::Completion) {
                     Some(entered) => {
                         self.reach(at, target as usize, entered);
                         self.reach(at, next, nesting);
@@ -128,13 +154,23 @@ impl Flow<'_> {
             // Its successors are the instructions behind each EnterFinally, which were
             // reached from there.
             Op::EndFinally => {
-                if nesting.without_completion().is_none() {
+                if nesting.without(Level::Completion).is_none() {
                     (self.refuse)(at, Rule::NoCompletion);
                 }
             }
-            Op::DropCompletion => match nesting.without_completion() {
+            Op::DropCompletion => match nesting.without(Level::Completion) {
                 Some(outside) => self.reach(at, next, outside),
                 None => (self.refuse)(at, Rule::NoCompletion),
+            },
+            Op::PushGuard { .. } | Op::PushDeadline { .. } | Op::PushSquad { .. } => {
+                match nesting.with(Level::Scope) {
+                    Some(inside) => self.reach(at, next, inside),
+                    None => (self.refuse)(at, Rule::NestingTooDeep),
+                }
+            }
+            Op::PopScope => match nesting.without(Level::Scope) {
+                Some(outside) => self.reach(at, next, outside),
+                None => (self.refuse)(at, Rule::NoScope),
             },
             _ => self.reach(at, next, nesting),
         }

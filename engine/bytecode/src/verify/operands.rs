@@ -2,7 +2,7 @@
 
 use super::{MAX_MEMBERS, Rule};
 use crate::opcode::{Op, Reg};
-use crate::program::{Capture, Constant, Function, Program};
+use crate::program::{Capture, Constant, Function, Program, Variant};
 
 /// Checks the operands of single instructions of one function.
 pub(super) struct Operands<'p> {
@@ -11,8 +11,8 @@ pub(super) struct Operands<'p> {
 }
 
 impl Operands<'_> {
-    /// Whether `op` at index `at` opens or closes a handler or completion, or the rule
-    /// that one of its operands breaks.
+    /// Whether `op` at index `at` opens or closes a handler, completion or scope, or the
+    /// rule that one of its operands breaks.
     pub(super) fn check(&self, at: usize, op: Op) -> Result<bool, Rule> {
         match op {
             Op::LoadNil { dst } | Op::LoadBool { dst, .. } | Op::LoadInt { dst, .. } => {
@@ -23,9 +23,15 @@ impl Operands<'_> {
             | Op::Not { dst, src }
             | Op::NewCell { dst, src }
             | Op::NewIterator { dst, src }
+            | Op::GetPayload { dst, src, .. }
             | Op::Await { dst, src } => {
                 self.register(dst)?;
                 self.register(src)?;
+            }
+            Op::Is { dst, src, type_id } => {
+                self.register(dst)?;
+                self.register(src)?;
+                self.type_id(type_id)?;
             }
             Op::LoadConst { dst, constant } => {
                 self.register(dst)?;
@@ -79,6 +85,24 @@ impl Operands<'_> {
                     .get(usize::from(class))
                     .ok_or(Rule::ClassIndex(class))?;
                 self.range(first, class.fields.len())?;
+            }
+            Op::LoadVariant { dst, variant } => {
+                self.register(dst)?;
+                if self.variant(variant)?.arity != 0 {
+                    return Err(Rule::VariantArity(variant));
+                }
+            }
+            Op::NewVariant {
+                dst,
+                variant,
+                first,
+            } => {
+                self.register(dst)?;
+                let arity = self.variant(variant)?.arity;
+                if arity == 0 {
+                    return Err(Rule::VariantArity(variant));
+                }
+                self.range(first, usize::from(arity))?;
             }
             Op::NewClosure { dst, function } => {
                 self.register(dst)?;
@@ -159,9 +183,24 @@ impl Operands<'_> {
                 self.register(dst)?;
                 self.register(iterator)?;
                 self.target(target)?;
+                if self.function.code.get(at + 1) != Some(&Op::EndIfNil { dst, target }) {
+                    return Err(Rule::NoEndIfNil);
+                }
             }
-            Op::Call { base, argc } | Op::Spawn { base, argc } => {
+            Op::EndIfNil { dst, target } => {
+                self.register(dst)?;
+                self.target(target)?;
+            }
+            Op::Call { base, argc }
+            | Op::Spawn { base, argc }
+            | Op::SpawnDetached { base, argc } => {
                 self.range(base, 1 + usize::from(argc))?;
+            }
+            Op::CallStep { base, step } => {
+                self.register(base)?;
+                if usize::from(step) >= self.program.steps.len() {
+                    return Err(Rule::StepIndex(step));
+                }
             }
             Op::CallMethod { base, name, argc } => {
                 self.range(base, 1 + usize::from(argc))?;
@@ -170,6 +209,23 @@ impl Operands<'_> {
             // The result needs a register even where there is no argument.
             Op::CallBuiltin { base, argc, .. } => self.range(base, usize::from(argc).max(1))?,
             Op::Return { src } | Op::Throw { src } | Op::Cancel { src } => self.register(src)?,
+            Op::JoinSquad { squad } | Op::DrainSquad { squad } => self.register(squad)?,
+            Op::PushGuard { src: register }
+            | Op::PushDeadline { src: register }
+            | Op::PushSquad { dst: register } => {
+                self.register(register)?;
+                return Ok(true);
+            }
+            Op::PushCatchIf {
+                dst,
+                type_id,
+                target,
+            } => {
+                self.register(dst)?;
+                self.type_id(type_id)?;
+                self.target(target)?;
+                return Ok(true);
+            }
             Op::PushCatch {
                 dst: register,
                 target,
@@ -186,7 +242,9 @@ impl Operands<'_> {
                 self.target(target)?;
                 return Ok(true);
             }
-            Op::PopHandler | Op::EndFinally | Op::DropCompletion => return Ok(true),
+            Op::PopHandler | Op::EndFinally | Op::DropCompletion | Op::PopScope => {
+                return Ok(true);
+            }
         }
         Ok(false)
     }
@@ -228,6 +286,21 @@ impl Operands<'_> {
             .functions
             .get(usize::from(function))
             .ok_or(Rule::FunctionIndex(function))
+    }
+
+    fn variant(&self, variant: u16) -> Result<&Variant, Rule> {
+        self.program
+            .variants
+            .get(usize::from(variant))
+            .ok_or(Rule::VariantIndex(variant))
+    }
+
+    fn type_id(&self, type_id: u16) -> Result<(), Rule> {
+        if usize::from(type_id) < self.program.types.len() {
+            Ok(())
+        } else {
+            Err(Rule::TypeIndex(type_id))
+        }
     }
 
     /// The function under verification may make a closure of `made`.

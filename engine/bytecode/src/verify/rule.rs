@@ -21,7 +21,7 @@ pub struct VerifyError {
 pub enum Rule {
     /// A program has a module.
     NoModules,
-    /// At most 65536 modules, functions, constants, classes and globals each.
+    /// At most 65536 items in each table.
     TooManyItems(usize),
     /// A module's initialiser exists.
     InitIndex(u16),
@@ -39,6 +39,28 @@ pub enum Rule {
     TooManyFields(usize),
     /// The fields of a class differ in name.
     DuplicateField(usize),
+    /// The methods of a class are sorted by name, without duplicates.
+    MethodOrder(usize),
+    /// No method of a class has the name of a field.
+    MethodIsField(usize),
+    /// The function of a method, of a class or of the library, exists.
+    MethodIndex(u16),
+    /// The function of a method has a parameter for the receiver and no captures.
+    MethodSignature(u16),
+    /// The variants of an enum follow those of the enum before it.
+    EnumVariants(usize),
+    /// A variant belongs to the enum among whose variants it is.
+    VariantEnum(usize),
+    /// The variants of all enums are all variants.
+    VariantCount(usize),
+    /// What a type names exists.
+    TypeOf(usize),
+    /// The library is sorted by kind and name, without duplicates.
+    LibraryOrder(usize),
+    /// The functions that finish and interrupt a run exist.
+    RunIndex(u16),
+    /// The functions that finish and interrupt a run have one parameter and no captures.
+    RunSignature(u16),
     /// A function's module exists.
     FunctionModule(u16),
     /// `arity <= locals`.
@@ -69,6 +91,16 @@ pub enum Rule {
     FunctionCaptures(u16),
     /// A class exists.
     ClassIndex(u16),
+    /// A variant exists.
+    VariantIndex(u16),
+    /// `LoadVariant` loads a variant without payload, `NewVariant` makes one with.
+    VariantArity(u16),
+    /// A type exists.
+    TypeIndex(u16),
+    /// A step exists.
+    StepIndex(u16),
+    /// `NextOrJump` is followed by an `EndIfNil` of the same register and target.
+    NoEndIfNil,
     /// A captured cell exists.
     CaptureIndex(u8),
     /// What a new closure captures exists in the function that makes it.
@@ -79,12 +111,14 @@ pub enum Rule {
     LoopForwards(u32),
     /// All paths to an instruction agree on its nesting.
     NestingDiffers,
-    /// At most [`MAX_NESTING`] handlers and completions are open.
+    /// At most [`MAX_NESTING`] handlers, completions and scopes are open.
     NestingTooDeep,
     /// `PopHandler` finds a handler of this frame on top.
     NoHandler,
     /// `EndFinally` and `DropCompletion` find a completion of this frame on top.
     NoCompletion,
+    /// `PopScope` finds a scope of this frame on top.
+    NoScope,
     /// `Return` leaves no handler and no completion behind.
     ReturnNested,
 }
@@ -122,6 +156,27 @@ impl fmt::Display for Rule {
                 write!(f, "{n} fields of a class, expected at most {MAX_MEMBERS}")
             }
             Rule::DuplicateField(i) => write!(f, "field {i} has the name of one before it"),
+            Rule::MethodOrder(i) => write!(f, "method {i} of a class is not in order of names"),
+            Rule::MethodIsField(i) => write!(f, "method {i} of a class has the name of a field"),
+            Rule::MethodIndex(i) => write!(f, "no function {i} to be a method"),
+            Rule::MethodSignature(i) => write!(
+                f,
+                "method {i} has no parameter or captures, expected a receiver and none"
+            ),
+            Rule::EnumVariants(i) => {
+                write!(f, "the variants of enum {i} do not follow those before it")
+            }
+            Rule::VariantEnum(i) => write!(f, "variant {i} belongs to another enum"),
+            Rule::VariantCount(n) => write!(f, "{n} variants belong to enums, expected all"),
+            Rule::TypeOf(i) => write!(f, "what type {i} names does not exist"),
+            Rule::LibraryOrder(i) => {
+                write!(f, "library method {i} is not in order of kinds and names")
+            }
+            Rule::RunIndex(i) => write!(f, "no function {i} to finish or interrupt a run"),
+            Rule::RunSignature(i) => write!(
+                f,
+                "function {i} finishes or interrupts a run, expected one parameter and no captures"
+            ),
             Rule::FunctionModule(i) => write!(f, "no module {i} to own the function"),
             Rule::ArityAboveLocals(n) => write!(f, "{n} parameters are more than the locals"),
             Rule::LocalsAboveRegisters(n) => write!(f, "{n} locals are more than the registers"),
@@ -139,6 +194,21 @@ impl fmt::Display for Rule {
                 write!(f, "function {i} has captures, expected NewClosure")
             }
             Rule::ClassIndex(i) => write!(f, "no class {i}"),
+            Rule::VariantIndex(i) => write!(f, "no variant {i}"),
+            Rule::VariantArity(i) => {
+                write!(
+                    f,
+                    "variant {i}: expected LoadVariant without a payload, NewVariant with one"
+                )
+            }
+            Rule::TypeIndex(i) => write!(f, "no type {i}"),
+            Rule::StepIndex(i) => write!(f, "no step {i}"),
+            Rule::NoEndIfNil => {
+                write!(
+                    f,
+                    "expected an EndIfNil of the same register and target behind it"
+                )
+            }
             Rule::CaptureIndex(i) => write!(f, "no captured cell {i}"),
             Rule::ClosureCapture(Capture::Register(r)) => {
                 write!(f, "a new closure captures register {r} outside the frame")
@@ -152,16 +222,20 @@ impl fmt::Display for Rule {
             Rule::Target(t) => write!(f, "target {t} is outside the code"),
             Rule::LoopForwards(t) => write!(f, "a loop goes forwards to {t}"),
             Rule::NestingDiffers => {
-                write!(f, "reached with different handlers or completions open")
+                write!(
+                    f,
+                    "reached with different handlers, completions or scopes open"
+                )
             }
             Rule::NestingTooDeep => {
                 write!(
                     f,
-                    "more than {MAX_NESTING} handlers and completions are open"
+                    "more than {MAX_NESTING} handlers, completions and scopes are open"
                 )
             }
             Rule::NoHandler => write!(f, "expected a handler of this frame to be innermost"),
             Rule::NoCompletion => write!(f, "expected a completion of this frame to be innermost"),
+            Rule::NoScope => write!(f, "expected a scope of this frame to be innermost"),
             Rule::ReturnNested => write!(f, "returns with a handler or completion open"),
         }
     }

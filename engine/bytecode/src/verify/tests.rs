@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::builtin::Builtin;
-use crate::program::{Capture, Class, Constant, Global, Module, SourceSpan};
+use crate::program::{
+    Boundary, Capture, Class, Constant, Enum, Global, LibraryMethod, Module, SourceSpan, Step,
+    Type, Variant,
+};
+use crate::value_kind::ValueKind;
 
 fn function(code: Vec<Op>) -> Function {
     Function {
@@ -19,10 +23,14 @@ fn function(code: Vec<Op>) -> Function {
 
 /// A program whose initialiser runs `code` with registers 0 to 3. Function 1 captures
 /// two cells, function 2 none; constant 0 is an int, constant 1 a string; class 0 has
-/// two fields; there is one global.
+/// two fields; there is one global. Function 3 has a parameter: it is method `m` of class 0
+/// and of arrays, and finishes a run. Variant 0 has no payload, variant 1 one of two; type 0 is
+/// class 0.
 fn program(code: Vec<Op>) -> Program {
     let mut capturing = function(vec![Op::Return { src: 0 }]);
     capturing.captures = vec![Capture::Register(3), Capture::Register(0)];
+    let mut method = function(vec![Op::Return { src: 0 }]);
+    method.arity = 1;
     Program {
         modules: vec![Module {
             path: "m".into(),
@@ -33,16 +41,51 @@ fn program(code: Vec<Op>) -> Program {
             function(code),
             capturing,
             function(vec![Op::Return { src: 0 }]),
+            method,
         ],
         constants: vec![Constant::Int(1 << 40), Constant::String("name".into())],
         classes: vec![Class {
             name: "C".into(),
             fields: vec!["a".into(), "b".into()],
+            methods: vec![("m".into(), 3)],
         }],
+        enums: vec![Enum {
+            name: "E".into(),
+            first: 0,
+            count: 2,
+        }],
+        variants: vec![variant(0), variant(2)],
+        types: vec![Type::Class(0)],
+        steps: vec![Step {
+            name: "s".into(),
+            instructions: None,
+            calls: None,
+            time_ms: None,
+            boundary: Boundary::Fail,
+        }],
+        library: vec![library("map", 3)],
+        finish: Some(3),
+        interrupt: None,
         globals: vec![Global {
             name: "g".into(),
             module: 0,
         }],
+    }
+}
+
+fn variant(arity: u8) -> Variant {
+    Variant {
+        of: 0,
+        name: "V".into(),
+        arity,
+    }
+}
+
+fn library(name: &str, function: u16) -> LibraryMethod {
+    LibraryMethod {
+        receiver: ValueKind::Array,
+        name: name.into(),
+        function,
     }
 }
 
@@ -144,9 +187,26 @@ fn every_kind_of_instruction_is_accepted() {
         Op::NextOrJump {
             dst: 2,
             iterator: 1,
-            target: 24,
+            target: 25,
         },
+        Op::EndIfNil { dst: 2, target: 25 },
         Op::Loop { target: 22 },
+        Op::Is {
+            dst: 0,
+            src: 1,
+            type_id: 0,
+        },
+        Op::LoadVariant { dst: 0, variant: 0 },
+        Op::NewVariant {
+            dst: 0,
+            variant: 1,
+            first: 2,
+        },
+        Op::GetPayload {
+            dst: 0,
+            src: 0,
+            index: 255,
+        },
         Op::Call { base: 1, argc: 2 },
         Op::CallMethod {
             base: 3,
@@ -161,6 +221,21 @@ fn every_kind_of_instruction_is_accepted() {
         Op::Spawn { base: 0, argc: 3 },
         Op::Await { dst: 0, src: 0 },
         Op::Cancel { src: 0 },
+        Op::SpawnDetached { base: 0, argc: 3 },
+        Op::CallStep { base: 3, step: 0 },
+        Op::PushGuard { src: 0 },
+        Op::PushDeadline { src: 0 },
+        Op::PushSquad { dst: 0 },
+        Op::PushCatchIf {
+            dst: 0,
+            type_id: 0,
+            target: 42,
+        },
+        Op::PopHandler,
+        Op::JoinSquad { squad: 0 },
+        Op::DrainSquad { squad: 0 },
+        Op::PopScope,
+        Op::PopScope,
         END,
     ];
     assert_eq!(verify(&program(code)), Ok(()));
@@ -200,8 +275,8 @@ fn tables_are_checked() {
     assert_eq!(rule(&p), Rule::TooManyItems(65537));
 
     let mut p = valid();
-    p.modules[0].init = 3;
-    assert_eq!(rule(&p), Rule::InitIndex(3));
+    p.modules[0].init = 4;
+    assert_eq!(rule(&p), Rule::InitIndex(4));
     p.modules[0].init = 1;
     assert_eq!(rule(&p), Rule::InitSignature(1));
     p.modules[0].init = 2;
@@ -234,6 +309,79 @@ fn tables_are_checked() {
     assert_eq!(rule(&p), Rule::DuplicateField(1));
     p.classes[0].fields = (0..256).map(|n| n.to_string()).collect();
     assert_eq!(rule(&p), Rule::TooManyFields(256));
+}
+
+#[test]
+fn methods_are_checked() {
+    let mut p = valid();
+    p.classes[0].methods.push(("l".into(), 3));
+    assert_eq!(rule(&p), Rule::MethodOrder(1));
+    p.classes[0].methods = vec![("a".into(), 3), ("b".into(), 3)];
+    assert_eq!(rule(&p), Rule::MethodIsField(0));
+    p.classes[0].methods = vec![("m".into(), 4)];
+    assert_eq!(rule(&p), Rule::MethodIndex(4));
+    p.classes[0].methods = vec![("m".into(), 2)];
+    assert_eq!(rule(&p), Rule::MethodSignature(2));
+    p.functions[2].arity = 1;
+    assert_eq!(verify(&p), Ok(()));
+    p.functions[2].captures.push(Capture::Register(0));
+    assert_eq!(rule(&p), Rule::MethodSignature(2));
+
+    let mut p = valid();
+    p.library.push(library("map", 3));
+    assert_eq!(rule(&p), Rule::LibraryOrder(1));
+    p.library = vec![library("map", 2)];
+    assert_eq!(rule(&p), Rule::MethodSignature(2));
+    p.library = vec![library("map", 4)];
+    assert_eq!(rule(&p), Rule::MethodIndex(4));
+
+    let mut p = valid();
+    p.interrupt = Some(4);
+    assert_eq!(rule(&p), Rule::RunIndex(4));
+    p.interrupt = Some(2);
+    assert_eq!(rule(&p), Rule::RunSignature(2));
+    p.interrupt = None;
+    p.finish = Some(1);
+    assert_eq!(rule(&p), Rule::RunSignature(1));
+}
+
+#[test]
+fn enums_have_each_variant_once() {
+    let broken = |change: fn(&mut Program)| {
+        let mut p = valid();
+        change(&mut p);
+        rule(&p)
+    };
+    assert_eq!(broken(|p| p.enums[0].first = 1), Rule::EnumVariants(0));
+    assert_eq!(broken(|p| p.enums[0].count = 3), Rule::EnumVariants(0));
+    assert_eq!(broken(|p| p.enums[0].count = 1), Rule::VariantCount(1));
+    assert_eq!(broken(|p| p.enums.clear()), Rule::VariantCount(0));
+    assert_eq!(broken(|p| p.variants[1].of = 1), Rule::VariantEnum(1));
+    assert_eq!(
+        broken(|p| p.enums.push(p.enums[0].clone())),
+        Rule::EnumVariants(1)
+    );
+}
+
+#[test]
+fn types_exist() {
+    for (found, is_there) in [
+        (Type::Class(1), false),
+        (Type::Enum(1), false),
+        (Type::Enum(0), true),
+        (Type::Variant(2), false),
+        (Type::Variant(1), true),
+        (Type::Kind(ValueKind::Int), true),
+    ] {
+        let mut p = valid();
+        p.types.push(found);
+        let expected = if is_there {
+            Ok(())
+        } else {
+            Err(Rule::TypeOf(1))
+        };
+        assert_eq!(verify(&p).map_err(|errors| errors[0].rule), expected);
+    }
 }
 
 #[test]
@@ -391,6 +539,34 @@ fn registers_lie_within_the_frame() {
         },
         Op::Await { dst: 0, src: 4 },
         Op::Cancel { src: 4 },
+        Op::Is {
+            dst: 4,
+            src: 0,
+            type_id: 0,
+        },
+        Op::LoadVariant { dst: 4, variant: 0 },
+        Op::NewVariant {
+            dst: 4,
+            variant: 1,
+            first: 0,
+        },
+        Op::GetPayload {
+            dst: 0,
+            src: 4,
+            index: 0,
+        },
+        Op::EndIfNil { dst: 4, target: 0 },
+        Op::PushCatchIf {
+            dst: 4,
+            type_id: 0,
+            target: 1,
+        },
+        Op::PushGuard { src: 4 },
+        Op::PushDeadline { src: 4 },
+        Op::PushSquad { dst: 4 },
+        Op::JoinSquad { squad: 4 },
+        Op::DrainSquad { squad: 4 },
+        Op::CallStep { base: 4, step: 0 },
     ] {
         assert_eq!(op_rule(op), Rule::Register(4), "{op:?}");
     }
@@ -438,6 +614,12 @@ fn ranges_of_registers_lie_within_the_frame() {
             argc: 2,
         },
         Op::Spawn { base: 0, argc: 4 },
+        Op::SpawnDetached { base: 0, argc: 4 },
+        Op::NewVariant {
+            dst: 0,
+            variant: 1,
+            first: 3,
+        },
     ] {
         assert_eq!(op_rule(op), Rule::Register(5), "{op:?}");
     }
@@ -495,9 +677,9 @@ fn indexes_exist_and_have_the_right_kind() {
     assert_eq!(
         op_rule(Op::LoadFunction {
             dst: 0,
-            function: 3
+            function: 4
         }),
-        Rule::FunctionIndex(3)
+        Rule::FunctionIndex(4)
     );
     assert_eq!(
         op_rule(Op::LoadFunction {
@@ -509,9 +691,9 @@ fn indexes_exist_and_have_the_right_kind() {
     assert_eq!(
         op_rule(Op::NewClosure {
             dst: 0,
-            function: 3
+            function: 4
         }),
-        Rule::FunctionIndex(3)
+        Rule::FunctionIndex(4)
     );
     assert_eq!(
         op_rule(Op::NewInstance {
@@ -520,6 +702,42 @@ fn indexes_exist_and_have_the_right_kind() {
             first: 0
         }),
         Rule::ClassIndex(1)
+    );
+    assert_eq!(
+        op_rule(Op::Is {
+            dst: 0,
+            src: 0,
+            type_id: 1
+        }),
+        Rule::TypeIndex(1)
+    );
+    assert_eq!(
+        op_rule(Op::PushCatchIf {
+            dst: 0,
+            type_id: 1,
+            target: 1
+        }),
+        Rule::TypeIndex(1)
+    );
+    assert_eq!(
+        op_rule(Op::LoadVariant { dst: 0, variant: 2 }),
+        Rule::VariantIndex(2)
+    );
+    assert_eq!(
+        op_rule(Op::LoadVariant { dst: 0, variant: 1 }),
+        Rule::VariantArity(1)
+    );
+    assert_eq!(
+        op_rule(Op::NewVariant {
+            dst: 0,
+            variant: 0,
+            first: 0
+        }),
+        Rule::VariantArity(0)
+    );
+    assert_eq!(
+        op_rule(Op::CallStep { base: 0, step: 1 }),
+        Rule::StepIndex(1)
     );
     assert_eq!(
         op_rule(Op::LoadCapture { dst: 0, index: 0 }),
@@ -559,7 +777,13 @@ fn targets_lie_within_the_code() {
             iterator: 0,
             target: 2,
         },
+        Op::EndIfNil { dst: 0, target: 2 },
         Op::PushCatch { dst: 0, target: 2 },
+        Op::PushCatchIf {
+            dst: 0,
+            type_id: 0,
+            target: 2,
+        },
         Op::PushFinally { target: 2 },
         Op::EnterFinally { target: 2 },
         Op::EnterFinallyWith {
@@ -570,6 +794,73 @@ fn targets_lie_within_the_code() {
         assert_eq!(op_rule(op), Rule::Target(2), "{op:?}");
     }
     assert_eq!(op_rule(Op::Loop { target: 1 }), Rule::LoopForwards(1));
+}
+
+#[test]
+fn a_step_of_an_iteration_is_a_pair_of_instructions() {
+    let next = Op::NextOrJump {
+        dst: 0,
+        iterator: 1,
+        target: 0,
+    };
+    for behind in [
+        END,
+        Op::EndIfNil { dst: 1, target: 0 },
+        Op::EndIfNil { dst: 0, target: 1 },
+    ] {
+        let found = code_rule(vec![next, behind, END]);
+        assert_eq!(found, (0, Rule::NoEndIfNil));
+    }
+    let end = Op::EndIfNil { dst: 0, target: 0 };
+    assert_eq!(verify(&program(vec![next, end, END])), Ok(()));
+    assert_eq!(code_rule(vec![next, end]), (1, Rule::FallsThrough));
+    // The instruction behind the pair is reached too.
+    let code = vec![next, end, Op::PopHandler, END];
+    assert_eq!(code_rule(code), (2, Rule::NoHandler));
+}
+
+#[test]
+fn scopes_nest_with_handlers_and_completions() {
+    let push = Op::PushDeadline { src: 0 };
+    assert_eq!(
+        code_rule(vec![Op::PopScope, END]),
+        (0, Rule::NoScope),
+        "a scope of another frame"
+    );
+    // A return may leave scopes.
+    assert_eq!(verify(&program(vec![push, push, END])), Ok(()));
+    assert_eq!(
+        code_rule(vec![push, Op::PopHandler, END]),
+        (1, Rule::NoHandler)
+    );
+    let handler = Op::PushCatch { dst: 0, target: 4 };
+    assert_eq!(
+        code_rule(vec![push, handler, Op::PopScope, END, END]),
+        (2, Rule::NoScope),
+        "a scope that the handler remembers"
+    );
+    assert_eq!(
+        code_rule(vec![push, Op::Loop { target: 0 }]),
+        (1, Rule::NestingDiffers)
+    );
+    // At the handler the scope is gone.
+    let code = vec![Op::PushCatch { dst: 0, target: 4 }, push, Op::PopScope];
+    let code = [code, vec![Op::Jump { target: 0 }, Op::PopScope, END]].concat();
+    let errors = verify(&program(code)).expect_err("must be refused");
+    assert!(errors.iter().any(|error| error.rule == Rule::NoScope));
+    // A squad with the block that drains it.
+    let code = vec![
+        Op::PushSquad { dst: 1 },
+        Op::PushFinally { target: 6 },
+        Op::JoinSquad { squad: 1 },
+        Op::PopHandler,
+        Op::PopScope,
+        Op::Jump { target: 8 },
+        Op::DrainSquad { squad: 1 },
+        Op::EndFinally,
+        END,
+    ];
+    assert_eq!(verify(&program(code)), Ok(()));
 }
 
 #[test]
