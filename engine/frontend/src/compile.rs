@@ -94,6 +94,7 @@ pub(crate) fn generate(
             .iter()
             .map(|field| ast.names.text(field.name).to_owned())
             .collect(),
+        methods: Vec::new(),
     });
     Program {
         modules: vec![Module {
@@ -105,6 +106,7 @@ pub(crate) fn generate(
         classes: classes.collect(),
         globals,
         constants: constants.finish(),
+        ..Program::default()
     }
 }
 

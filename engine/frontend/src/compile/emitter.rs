@@ -175,6 +175,7 @@ impl<'a, 's, 't> Emitter<'a, 's, 't> {
             | Op::JumpIf { target, .. }
             | Op::JumpIfNot { target, .. }
             | Op::NextOrJump { target, .. }
+            | Op::EndIfNil { target, .. }
             | Op::PushCatch { target, .. }
             | Op::PushFinally { target }
             | Op::EnterFinally { target }

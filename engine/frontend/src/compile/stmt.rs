@@ -288,6 +288,13 @@ impl Emitter<'_, '_, '_> {
             },
             at,
         );
+        let end = self.emit_jump(
+            Op::EndIfNil {
+                dst,
+                target: u32::MAX,
+            },
+            at,
+        );
         if variable.is_cell {
             self.emit(
                 Op::NewCell {
@@ -300,6 +307,7 @@ impl Emitter<'_, '_, '_> {
         self.release(mark);
         let breaks = self.loop_body(top, body, at);
         self.patch(exit);
+        self.patch(end);
         self.patch_all(&breaks);
     }
 

@@ -137,7 +137,8 @@ fn captured_variables_are_cells_and_fresh_in_each_round() {
     check(
         "fn f(xs) { for x in xs { let y = x\nxs.push(|| x + y) } }",
         "NewIterator r3, r0
-         NextOrJump r4, r3, @9
+         NextOrJump r4, r3, @10
+         EndIfNil r4, @10
          NewCell r1, r4
          LoadCell r4, r1
          NewCell r2, r4
