@@ -214,7 +214,7 @@ impl Allocator {
             let start = region.block_start(block);
             let end = start + region.block_words();
             if generation == Generation::Old {
-                region.cards.clear(start, end);
+                region.cards.cover(start, end);
             }
             self.targets[generation as usize] = Bump {
                 cursor: start,
@@ -262,7 +262,7 @@ impl Allocator {
         let start = region.block_start(first);
         region
             .cards
-            .clear(start, start + count * region.block_words());
+            .cover(start, start + count * region.block_words());
         region.cards.note_object(start, words);
         Ok(start)
     }
@@ -296,6 +296,11 @@ impl Allocator {
         }
         self.targets[generation as usize] = Bump::default();
         std::mem::take(&mut self.by_generation[generation as usize])
+    }
+
+    /// Takes over a block that could not be evacuated: its objects are of `generation` now.
+    pub(crate) fn adopt(&mut self, generation: Generation, block: u32) {
+        self.by_generation[generation as usize].push(block);
     }
 
     /// Gives back a block whose objects are gone: to the free list, or to quarantine

@@ -4,8 +4,13 @@
 //! one. The card is the *slot's*, not the object's: a large object has many. To scan a
 //! dirty card, the collector needs the object that covers its first word; the
 //! object-start table gives it, for cards of the old generation.
+//!
+//! Address space for the cards of the whole region is reserved at once; the part in use
+//! grows in steps as the old generation reaches further into the region.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::space::{WORD_BYTES, zeroed};
 use crate::value::Offset;
@@ -15,24 +20,29 @@ pub(crate) struct CardTable {
     /// For each card the object that covers its first word.
     starts: Box<[AtomicU32]>,
     shift: u32,
+    /// Cards below this number are in use; no old slot lies beyond.
+    covered: AtomicU32,
 }
 
 impl CardTable {
     /// Smallest card, in bytes.
     pub(crate) const MIN_CARD_BYTES: u32 = 64;
+    /// Words of the region that the table covers at first.
+    const FIRST_WORDS: u32 = 4096;
 
     pub(crate) fn new(region_words: u32, card_words: u32) -> Self {
         let mut table = CardTable {
             cards: Box::default(),
             starts: Box::default(),
             shift: 0,
+            covered: AtomicU32::new(0),
         };
         table.resize(region_words, card_words);
         table
     }
 
     /// Cuts the region into cards of this size. The cards' contents are undefined until
-    /// [`CardTable::clear`] of the blocks that become old.
+    /// [`CardTable::cover`] of the blocks that become old.
     pub(crate) fn resize(&mut self, region_words: u32, card_words: u32) {
         let card_words = card_words.max(Self::MIN_CARD_BYTES / WORD_BYTES);
         assert!(card_words.is_power_of_two(), "card size is a power of two");
@@ -42,6 +52,7 @@ impl CardTable {
             self.starts = zeroed(needed as u32);
         }
         self.shift = card_words.trailing_zeros();
+        *self.covered.get_mut() = (Self::FIRST_WORDS >> self.shift).min(needed as u32);
     }
 
     #[inline(always)]
@@ -53,25 +64,61 @@ impl CardTable {
         card << self.shift
     }
 
+    /// Words of a card.
+    pub(crate) fn card_words(&self) -> u32 {
+        1 << self.shift
+    }
+
     /// Remembers the slot at `slot`. Without the mark a minor collection would not see
     /// the reference in it.
     #[inline(always)]
     pub(crate) fn mark(&self, slot: Offset) {
-        self.cards[(slot >> self.shift) as usize].store(1, Ordering::Relaxed);
+        let card = self.card_of(slot);
+        if self.is_covered(card) {
+            self.cards[card as usize].store(1, Ordering::Relaxed);
+        } else {
+            self.mark_beyond(card);
+        }
+    }
+
+    #[cold]
+    fn mark_beyond(&self, card: u32) {
+        assert!(
+            seeded_bugs::is_on(Bug::B37),
+            "the card table ends before card {card}, though it grows with the old generation"
+        );
+        seeded_bugs::note_triggered(Bug::B37);
+    }
+
+    #[inline(always)]
+    fn is_covered(&self, card: u32) -> bool {
+        card < self.covered.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
     pub(crate) fn is_dirty(&self, card: u32) -> bool {
-        self.cards[card as usize].load(Ordering::Relaxed) != 0
+        self.is_covered(card) && self.cards[card as usize].load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn clean(&self, card: u32) {
-        self.cards[card as usize].store(0, Ordering::Relaxed);
+        if self.is_covered(card) {
+            self.cards[card as usize].store(0, Ordering::Relaxed);
+        }
     }
 
-    /// Cleans all cards of `from..to`.
-    pub(crate) fn clear(&self, from: Offset, to: Offset) {
-        for card in self.card_of(from)..=self.card_of(to.saturating_sub(1).max(from)) {
+    /// Makes the table reach over `from..to`, which becomes old, and cleans its cards.
+    pub(crate) fn cover(&self, from: Offset, to: Offset) {
+        let last = self.card_of(to.saturating_sub(1).max(from));
+        let covered = self.covered.load(Ordering::Relaxed);
+        let has_grown = covered > Self::FIRST_WORDS >> self.shift;
+        if last >= covered && !(has_grown && seeded_bugs::is_on(Bug::B37)) {
+            // B-37: the table grows once, the old generation goes on; what is marked beyond
+            // the table's end is dropped.
+            let grown = (last + 1).max(covered.saturating_mul(2));
+            let all = self.cards.len() as u32;
+            self.covered.store(grown.min(all), Ordering::Relaxed);
+        }
+        for card in self.card_of(from)..=last {
             self.clean(card);
         }
     }

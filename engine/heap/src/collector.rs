@@ -8,6 +8,10 @@
 //! a major one evacuates everything that can move. Large objects stay where they are and
 //! change their label.
 //!
+//! When there is no room for a copy, the object is forwarded to itself: it survives where
+//! it is. Its block is then not retired but relabelled as where the object was to go, and
+//! all else in it becomes filler.
+//!
 //! The scheme is Cheney's (1970) with a work list instead of the to-space scan, because
 //! survivors go to several places; generations and cards follow Ungar (1984) and Wilson &
 //! Moher (1989). Not handled: parallel evacuation, pinning.
@@ -19,8 +23,9 @@ use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, Slots, pattern, raw};
-use crate::roots::{RootKind, RootTracer};
+use crate::roots::{RootKind, RootProvider, RootTracer};
 use crate::space::{BlockUse, Generation, Region};
+use crate::tlab::Tlab;
 use crate::value::{Offset, Slot, Word};
 use crate::verifier;
 
@@ -50,14 +55,20 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
             return report;
         }
     }
-    let mut evacuation = Evacuation::start(heap, kind);
+    let mut evacuation = Evacuation::start(heap, kind, number);
     evacuation.trace_roots();
     if kind == CollectionKind::Minor {
         evacuation.scan_dirty_cards();
     }
     evacuation.drain();
     evacuation.settle_weak();
-    evacuation.finish(number, &mut report);
+    if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
+        // B-23: dead and moved strings stay in the table as they are.
+        heap.interned.note_stale(|word| evacuation.survivor(word));
+    } else {
+        heap.interned.settle(|word| evacuation.survivor(word));
+    }
+    evacuation.finish(&mut report);
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
         report.violations = verifier::verify(heap, debug.verify);
     }
@@ -75,12 +86,18 @@ struct Evacuation<'h> {
     gray: Vec<Offset>,
     /// Weak references that survived; what becomes of their targets is known at the end.
     weak: Vec<Offset>,
+    /// Ids of those that were cleared.
+    cleared: Vec<u64>,
+    /// Copies that there is room for, in debug mode `exhausted`.
+    copies_left: u32,
+    number: u64,
     moved: u32,
     promoted: u32,
+    kept: u32,
 }
 
 impl<'h> Evacuation<'h> {
-    fn start(heap: &'h Heap, kind: CollectionKind) -> Self {
+    fn start(heap: &'h Heap, kind: CollectionKind, number: u64) -> Self {
         let region = heap.region();
         let mut allocator = heap.allocator.lock();
         let generations: &[Generation] = match kind {
@@ -99,7 +116,7 @@ impl<'h> Evacuation<'h> {
             // lie in fresh blocks with clean cards; large ones stay.
             for &head in allocator.large_heads() {
                 let start = region.block_start(head);
-                region.cards.clear(start, start + region.block(head).top());
+                region.cards.cover(start, start + region.block(head).top());
             }
         }
         let gray = std::mem::take(&mut heap.scratch.lock().gray);
@@ -113,17 +130,28 @@ impl<'h> Evacuation<'h> {
             from,
             gray,
             weak: Vec::new(),
+            cleared: Vec::new(),
+            copies_left: heap.debug().exhausted.unwrap_or(u32::MAX),
+            number,
             moved: 0,
             promoted: 0,
+            kept: 0,
         }
     }
 
     /// Where a survivor of `generation` goes.
-    fn target(&self, generation: Generation) -> Generation {
+    fn target(&self, generation: Generation, words: u32) -> Generation {
         match (generation, self.promote) {
             (Generation::Immortal, _) => Generation::Immortal,
             (Generation::Old, _) | (_, PromoteMode::Always) => Generation::Old,
             (_, PromoteMode::Never) | (Generation::Young0, PromoteMode::Natural) => {
+                Generation::Young1
+            }
+            (Generation::Young1, PromoteMode::Natural)
+                if words > 4 && seeded_bugs::is_on(Bug::B25) =>
+            {
+                // B-25: survivors that are not tiny never age.
+                seeded_bugs::note_triggered(Bug::B25);
                 Generation::Young1
             }
             (Generation::Young1, PromoteMode::Natural) => Generation::Old,
@@ -131,9 +159,25 @@ impl<'h> Evacuation<'h> {
     }
 
     fn trace_roots(&mut self) {
-        for provider in self.heap.providers() {
+        let providers = self.heap.providers();
+        let buffer = |provider: &dyn RootProvider| provider.tlab().map(Tlab::buffer).cloned();
+        let has_anybody_allocated = || {
+            let mut buffers = providers.iter().filter_map(|p| buffer(p.as_ref()));
+            buffers.any(|buffer| !buffer.is_parked())
+        };
+        let skips_parked = seeded_bugs::is_on(Bug::B21) && has_anybody_allocated();
+        for provider in &providers {
+            if let Some(buffer) = buffer(provider.as_ref()) {
+                let forwarded_before = buffer.note_forwarded(self.number);
+                if skips_parked && buffer.is_parked() && forwarded_before + 1 == self.number {
+                    // B-21: a holder that has done nothing since the previous collection
+                    // counts as forwarded by it.
+                    seeded_bugs::note_triggered(Bug::B21);
+                    continue;
+                }
+            }
             provider.trace(self);
-            if let Some(tlab) = provider.tlab().map(crate::tlab::Tlab::buffer) {
+            if let Some(tlab) = provider.tlab().map(Tlab::buffer) {
                 // I-4: what the buffer pointed into is about to be retired.
                 let keeps_cursor = if provider.is_registry() {
                     Bug::B01
@@ -172,22 +216,30 @@ impl<'h> Evacuation<'h> {
         if header.has(Header::FORWARDED) {
             return Word(self.region.raw(at + 1));
         }
+        if header.has(Header::KEPT) {
+            return word;
+        }
         let generation = block.generation().expect("from-space has a generation");
-        self.copy(at, header, generation)
+        self.copy(word, header, generation)
     }
 
-    fn copy(&mut self, at: Offset, header: Header, generation: Generation) -> Word {
+    fn copy(&mut self, word: Word, header: Header, generation: Generation) -> Word {
+        let at = word.offset();
         let words = header.size_words();
         let block_end =
             self.region.block_start(self.region.block_of(at)) + self.region.block_words();
         if header.kind().is_none_or(|kind| kind == Kind::Filler) || at + words > block_end {
             HeapFault::new(FaultKind::Corrupt).raise();
         }
-        let target = self.target(generation);
-        let to = self
-            .allocator
-            .bump(self.region, target, words)
-            .expect("the region has room for a copy of everything within the limit");
+        let target = self.target(generation, words);
+        self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
+        let words = self.words_to_copy(at, header);
+        let has_room = self.copies_left > 0;
+        let room = has_room.then(|| self.allocator.bump(self.region, target, words));
+        let Some(to) = room.flatten() else {
+            return self.keep(word, header);
+        };
+        self.copies_left -= u32::from(self.copies_left < u32::MAX);
         self.region.copy(at, to, words);
         let tag = if self.has_tags {
             self.region.block_at(to).epoch()
@@ -199,8 +251,43 @@ impl<'h> Evacuation<'h> {
         self.region.set_header(at, header.with(Header::FORWARDED));
         self.gray.push(to);
         self.moved += 1;
-        self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
         reference
+    }
+
+    /// Words that a copy of the object has.
+    #[inline(always)]
+    fn words_to_copy(&self, at: Offset, header: Header) -> u32 {
+        let words = header.size_words();
+        if seeded_bugs::is_on(Bug::B22)
+            && header.kind() == Some(Kind::MapStorage)
+            && words > 2 * self.region.cards.card_words()
+        {
+            // B-22: the size of a storage larger than two cards is computed from the
+            // entries in use, not from those that it has room for.
+            let used = self.region.raw(at + raw::MAP_USED) as u32;
+            let in_use = raw::MAP_FIRST + used * 3 + used / 2;
+            if in_use < words {
+                seeded_bugs::note_triggered(Bug::B22);
+            }
+            return in_use.min(words);
+        }
+        words
+    }
+
+    /// There is no room for a copy: the object survives where it is.
+    #[cold]
+    fn keep(&mut self, word: Word, header: Header) -> Word {
+        if self.moved > 0 && seeded_bugs::is_on(Bug::B27) {
+            // B-27: what could not be copied after others were is dropped.
+            seeded_bugs::note_triggered(Bug::B27);
+            return Word::NIL;
+        }
+        let at = word.offset();
+        self.region.mark_kept(self.region.block_of(at));
+        self.region.set_header(at, header.with(Header::KEPT));
+        self.gray.push(at);
+        self.kept += 1;
+        word
     }
 
     fn reach_large(&mut self, at: Offset, generation: Generation) {
@@ -209,7 +296,7 @@ impl<'h> Evacuation<'h> {
             return;
         }
         self.region.set_header(at, header.with(Header::REACHED));
-        let target = self.target(generation);
+        let target = self.target(generation, header.size_words());
         self.region
             .set_block_use(self.region.block_of(at), BlockUse::LargeHead(target));
         self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
@@ -345,7 +432,10 @@ impl<'h> Evacuation<'h> {
     fn settle_weak(&mut self) {
         for at in std::mem::take(&mut self.weak) {
             let slot = self.region.slot(at + raw::WEAK_TARGET);
-            let after = self.survivor(slot.get()).unwrap_or(Word::NIL);
+            let after = self.survivor(slot.get()).unwrap_or_else(|| {
+                self.cleared.push(self.region.raw(at + raw::WAIT_ID));
+                Word::NIL
+            });
             slot.set(after);
             if self.region.block_at(at).is_old()
                 && after.is_object()
@@ -366,6 +456,9 @@ impl<'h> Evacuation<'h> {
         let block = self.region.block_at(at);
         let header = self.region.header(at);
         if block.is_from() {
+            if header.has(Header::KEPT) {
+                return Some(word);
+            }
             return header
                 .has(Header::FORWARDED)
                 .then(|| Word(self.region.raw(at + 1)));
@@ -384,12 +477,17 @@ impl<'h> Evacuation<'h> {
     }
 
     /// Retires from-space and settles the accounts.
-    fn finish(mut self, number: u64, report: &mut CollectionReport) {
+    fn finish(mut self, report: &mut CollectionReport) {
         let debug = self.heap.debug();
+        let number = self.number;
         let until = (debug.quarantine > 0).then(|| number + u64::from(debug.quarantine));
         let mut zombies = 0;
         let mut scribbled_words = 0;
         for (block, generation) in std::mem::take(&mut self.from) {
+            if self.region.block(block).is_kept() {
+                self.relabel(block, generation, &mut scribbled_words);
+                continue;
+            }
             if debug.zombie {
                 zombies += self.make_zombies(block, generation, number, &mut scribbled_words);
             } else if debug.scribble {
@@ -438,11 +536,66 @@ impl<'h> Evacuation<'h> {
         }
         counters.objects_moved.add(u64::from(self.moved));
         counters.objects_promoted.add(u64::from(self.promoted));
+        counters.objects_kept.add(u64::from(self.kept));
         counters.zombies.add(zombies);
         counters.bytes_scribbled.add(scribbled_words * 8);
         report.moved = self.moved;
         report.promoted = self.promoted;
+        report.kept = self.kept;
+        self.cleared.sort_unstable();
+        report.cleared = std::mem::take(&mut self.cleared);
         self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+    }
+
+    /// Turns a block that holds what could not be copied into one of the generation where it
+    /// was to go. What died in it or left it becomes filler.
+    fn relabel(&mut self, block: u32, generation: Generation, scribbled_words: &mut u64) {
+        let target = self.target(generation, 0);
+        let region = self.region;
+        let mut kept = Vec::new();
+        let mut all = Vec::new();
+        let walk = region.walk_block(block, |at, header| {
+            all.push((at, header.size_words()));
+            if header.has(Header::KEPT) {
+                region.set_header(at, header.without(Header::KEPT));
+                kept.push(at);
+            } else if header.kind() != Some(Kind::Filler) {
+                let filler = Header::new(Kind::Filler, 0, header.size_words());
+                region.set_header(at, filler);
+                if self.heap.debug().scribble {
+                    region.fill(at + 1, at + header.size_words(), freed(generation).0);
+                    *scribbled_words += u64::from(header.size_words() - 1);
+                }
+            }
+        });
+        if walk.is_err() {
+            HeapFault::new(FaultKind::Corrupt).raise();
+        }
+        region.set_block_use(block, BlockUse::Objects(target));
+        self.allocator.adopt(target, block);
+        if target != Generation::Old {
+            return;
+        }
+        let start = region.block_start(block);
+        region.cards.cover(start, start + region.block_words());
+        for (at, words) in all {
+            region.cards.note_object(at, words);
+        }
+        for at in kept {
+            let header = region.header(at);
+            let (from, to) = match header.kind() {
+                Some(Kind::Weak) => (at + raw::WEAK_TARGET, at + raw::WEAK_TARGET + 1),
+                _ => self.slots(at, header),
+            };
+            for offset in from..to {
+                let target = region.slot(offset).get();
+                // A block that is still to be relabelled counts as what it was: at most a
+                // card too many is marked.
+                if target.is_object() && region.block_at(target.offset()).is_young() {
+                    region.cards.mark(offset);
+                }
+            }
+        }
     }
 
     /// Marks the dead objects of a block; returns how many. Moved ones keep their new

@@ -109,6 +109,10 @@ pub struct HeapDebug {
     pub quarantine: u16,
     /// A generation tag in each reference, checked on every access.
     pub tags: bool,
+    /// Copies that each collection finds room for; what it should move after them stays
+    /// where it is, as if memory were exhausted. `None`: as many as memory really holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exhausted: Option<u32>,
     /// How much the verifier checks.
     pub verify: VerifyLevel,
     /// When it runs.
@@ -124,7 +128,7 @@ impl HeapDebug {
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
-promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | \
+promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | \
 verify=off|quick|full | verify-when=both|before|after";
 }
 
@@ -167,6 +171,9 @@ impl fmt::Display for HeapDebug {
         }
         if self.tags {
             parts.push("tags".into());
+        }
+        if let Some(copies) = self.exhausted {
+            parts.push(format!("exhausted={copies}"));
         }
         match self.verify {
             VerifyLevel::Off => {}
@@ -230,6 +237,9 @@ impl FromStr for HeapDebug {
                 ("move", None) => modes.kind = KindMode::Major,
                 ("quarantine", Some(n)) => {
                     modes.quarantine = n.parse().map_err(|_| bad(part))?;
+                }
+                ("exhausted", Some(n)) => {
+                    modes.exhausted = Some(n.parse().map_err(|_| bad(part))?);
                 }
                 ("collect", Some(value)) => {
                     modes.collect = parse_collect(value).ok_or_else(|| bad(part))?;
@@ -299,6 +309,7 @@ mod tests {
             "collect=seeded:9:50,zombie,scribble,quarantine=1,tags,verify=full",
             "collect=at:1:5:9,verify=quick,verify-when=after",
             "collect=safepoint,kind=major",
+            "kind=major,exhausted=7,verify=full",
         ] {
             let modes: HeapDebug = text.parse().unwrap();
             assert_eq!(modes.to_string(), text);
@@ -313,6 +324,7 @@ mod tests {
             "collect=at:5:1",
             "verify",
             "quarantine=x",
+            "exhausted=-1",
         ] {
             let error = text.parse::<HeapDebug>().unwrap_err().to_string();
             assert!(

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
+use crate::allocator::NeedsMemory;
+use crate::checks::Checks;
 use crate::heap::Heap;
 use crate::object::Kind;
+use crate::permit::SharedPermit;
 use crate::roots::{RootAudit, RootKind, RootTracer};
+use crate::tlab::Tlab;
 use crate::value::{Slot, Value};
 
 /// One protect of a value, undone by [`Heap::unprotect`], exactly once (I-8).
@@ -105,6 +109,52 @@ impl Heap {
         entry.count -= 1;
         if entry.count == 0 {
             entry.slot.clear();
+        }
+    }
+
+    /// Makes a handle keep `value` instead of what it kept: the new value is protected, then
+    /// the old one unprotected, so that nothing is lost when both are the same.
+    pub fn reprotect(&self, handle: Handle, value: Value<'_>) -> Handle {
+        let renewed = self.protect(value);
+        if seeded_bugs::is_on(Bug::B32) {
+            let mut entries = self.handles.entries.lock();
+            let entry = &mut entries[handle.index as usize];
+            if handle != renewed && entry.count > 1 {
+                // B-32: the old value is unprotected twice.
+                seeded_bugs::note_triggered(Bug::B32);
+                entry.count -= 1;
+            }
+        }
+        self.unprotect(handle);
+        renewed
+    }
+
+    /// A handle on a deep copy of what `handle` keeps. The entry is taken before the copy
+    /// is made, so that it cannot fail for want of one afterwards.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing is protected then.
+    pub fn protect_copy<C: Checks>(
+        &self,
+        handle: &Handle,
+        permit: &SharedPermit<'_>,
+        tlab: &Tlab,
+    ) -> Result<Handle, NeedsMemory> {
+        let place = self.protect(Value::NIL);
+        let copied = permit
+            .mutator::<C>(tlab)
+            .deep_copy(self.protected(handle, permit));
+        match copied {
+            Ok(copy) => Ok(self.reprotect(place, copy)),
+            Err(needs) => {
+                if seeded_bugs::is_on(Bug::B33) {
+                    // B-33: the entry is not given back on the error path.
+                    seeded_bugs::note_triggered(Bug::B33);
+                } else {
+                    self.unprotect(place);
+                }
+                Err(needs)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::handle::HandleTable;
+use crate::interning::InternTable;
 use crate::permit::{ExclusivePermit, Gate};
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
 use crate::space::{Generation, Region};
@@ -32,6 +33,7 @@ pub struct Heap {
     pub(crate) collector_waiting: AtomicU32,
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
+    pub(crate) interned: InternTable,
     providers: Mutex<Vec<Weak<dyn RootProvider>>>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
     buffers: Mutex<Vec<Arc<Buffer>>>,
@@ -41,7 +43,7 @@ pub struct Heap {
     pub(crate) old_bytes_after_major: AtomicU64,
     /// Futures that have settled.
     pub(crate) settled: AtomicU64,
-    /// Channels and mutexes made.
+    /// Channels, mutexes and weak references made.
     pub(crate) waited_on: AtomicU64,
     safepoint: AtomicU64,
     is_parallel: AtomicBool,
@@ -60,6 +62,10 @@ pub struct CollectionReport {
     pub moved: u32,
     /// Objects that became old.
     pub promoted: u32,
+    /// Objects that could not be copied and survived where they were.
+    pub kept: u32,
+    /// Ids of the weak references that survived and were cleared, in ascending order.
+    pub cleared: Vec<u64>,
     /// What the verifier found before or after, the first few.
     pub violations: Vec<Violation>,
 }
@@ -108,6 +114,7 @@ impl Heap {
             collector_waiting: AtomicU32::new(0),
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
+            interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
             counters: Counters::default(),
@@ -322,6 +329,7 @@ impl Heap {
             collections_major: counters.collections_major.get(),
             objects_moved: counters.objects_moved.get(),
             objects_promoted: counters.objects_promoted.get(),
+            objects_kept: counters.objects_kept.get(),
             zombies: counters.zombies.get(),
             bytes_scribbled: counters.bytes_scribbled.get(),
             verifications: counters.verifications.get(),

@@ -6,6 +6,7 @@
 //! tlab, card_table     allocation buffers, remembered set
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
+//! interning            strings that are shared while they live
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
@@ -19,9 +20,11 @@ pub mod checks;
 mod collector;
 pub mod config;
 pub mod debug_mode;
+mod escape;
 mod fault;
 mod handle;
 mod heap;
+mod interning;
 mod mutator;
 mod object;
 pub mod permit;
@@ -42,7 +45,9 @@ pub use debug_mode::{
 pub use fault::{FaultKind, HeapFault};
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
-pub use mutator::{Acquired, FutureState, MapStoreError, Mutator, Received, Sent, StreamState};
+pub use mutator::{
+    Acquired, FutureState, MapStoreError, Mutator, Received, Sent, StreamState, string_words,
+};
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};
 pub use roots::{RootAudit, RootKind, RootProvider, RootTracer};

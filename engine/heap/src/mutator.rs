@@ -31,6 +31,7 @@ pub use future::FutureState;
 pub use map::MapStoreError;
 pub use mutex::Acquired;
 pub use stream::StreamState;
+pub use text::string_words;
 
 /// Access to objects for one holder.
 ///
@@ -133,6 +134,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let now = word.load(Relaxed);
         if now as u32 != 0 {
             return now as u32;
+        }
+        if seeded_bugs::is_on(Bug::B24) && self.generation(value) != Some(Generation::Young0) {
+            // B-24: the hash of an object beyond the nursery is its address, which changes
+            // when the object moves.
+            seeded_bugs::note_triggered(Bug::B24);
+            return self.offset(value);
         }
         let drawn = u64::from(self.tlab.next_hash());
         match word.compare_exchange(now, now | drawn, Relaxed, Relaxed) {
@@ -242,7 +249,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     ///
     /// # Errors
     /// When a collection is due first.
-    pub(crate) fn reserve_all(&self, words: u64) -> Result<(), NeedsMemory> {
+    pub fn reserve_all(&self, words: u64) -> Result<(), NeedsMemory> {
         if words <= u64::from(self.region().block_words() / 2) {
             self.reserve(words as u32)
         } else {
@@ -333,7 +340,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
     #[inline(always)]
     fn write_barrier(&self, object: Offset, slot: Offset, value: Word) {
         if self.needs_mark(object, value) {
-            self.region().cards.mark(slot);
+            let cards = &self.region().cards;
+            if seeded_bugs::is_on(Bug::B10) && cards.card_of(object) != cards.card_of(slot) {
+                // B-10: the card of the object's start is dirtied instead of the slot's.
+                seeded_bugs::note_triggered(Bug::B10);
+                return cards.mark(object);
+            }
+            cards.mark(slot);
             self.heap.counters.cards_marked.add(1);
         }
     }

@@ -58,7 +58,7 @@ pub enum Kind {
     Mutex,
     /// A stream: state, then the function it draws from.
     Stream,
-    /// A weak reference: its target, which it does not keep alive.
+    /// A weak reference: id, then its target, which it does not keep alive.
     Weak,
 }
 
@@ -175,7 +175,7 @@ pub(crate) mod raw {
     pub(crate) const FUTURE_ORDER: u32 = 4;
     /// Slot: payload of a future.
     pub(crate) const FUTURE_PAYLOAD: u32 = 5;
-    /// Id of a channel or mutex.
+    /// Id of a channel, mutex or weak reference.
     pub(crate) const WAIT_ID: u32 = 2;
     /// Version of a channel or mutex: one more with each change that a waiter may wait for.
     pub(crate) const WAIT_VERSION: u32 = 3;
@@ -192,7 +192,7 @@ pub(crate) mod raw {
     /// Slot: the function of a stream.
     pub(crate) const STREAM_SOURCE: u32 = 3;
     /// Weak slot: target of a weak reference.
-    pub(crate) const WEAK_TARGET: u32 = 2;
+    pub(crate) const WEAK_TARGET: u32 = 3;
 }
 
 static LAYOUTS: [Layout; 21] = [
@@ -320,6 +320,8 @@ impl Header {
     pub(crate) const LOCKED: u8 = 4;
     /// A large object that the running collection has reached.
     pub(crate) const REACHED: u8 = 8;
+    /// The running collection could not copy the object: it survives where it is.
+    pub(crate) const KEPT: u8 = 16;
 
     #[inline(always)]
     pub(crate) const fn new(kind: Kind, shape: u16, size_words: u32) -> Self {

@@ -63,6 +63,8 @@ impl Block {
     const LARGE: u8 = 0x10;
     /// Set while a collection evacuates the block.
     const FROM: u8 = 0x40;
+    /// Set when that collection could not copy something out of it.
+    const KEPT: u8 = 0x80;
     const TAIL: u8 = 0x20;
     const QUARANTINED: u8 = 0x21;
 
@@ -114,6 +116,11 @@ impl Block {
     #[inline(always)]
     pub(crate) fn is_from(self) -> bool {
         self.0 as u8 & Self::FROM != 0
+    }
+
+    /// Whether something that the running collection could not copy lies in it.
+    pub(crate) fn is_kept(self) -> bool {
+        self.0 as u8 & Self::KEPT != 0
     }
 
     #[inline(always)]
@@ -344,6 +351,12 @@ impl Region {
     pub(crate) fn mark_from(&self, block: u32) {
         let now = self.block(block);
         self.blocks[block as usize].store(now.0 | u64::from(Block::FROM), Ordering::Relaxed);
+    }
+
+    /// Marks a block as one in which an object stays that could not be copied.
+    pub(crate) fn mark_kept(&self, block: u32) {
+        let now = self.block(block);
+        self.blocks[block as usize].store(now.0 | u64::from(Block::KEPT), Ordering::Relaxed);
     }
 
     pub(crate) fn set_block_top(&self, block: u32, top: u32) {

@@ -14,6 +14,8 @@ pub struct HeapStats {
     pub objects_moved: u64,
     /// Objects that became old.
     pub objects_promoted: u64,
+    /// Objects that a collection could not copy.
+    pub objects_kept: u64,
     /// Dead objects made zombies.
     pub zombies: u64,
     /// Bytes filled with a pattern.
@@ -39,6 +41,7 @@ pub(crate) struct Counters {
     pub(crate) collections_major: Counter,
     pub(crate) objects_moved: Counter,
     pub(crate) objects_promoted: Counter,
+    pub(crate) objects_kept: Counter,
     pub(crate) zombies: Counter,
     pub(crate) bytes_scribbled: Counter,
     pub(crate) verifications: Counter,

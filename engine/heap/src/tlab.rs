@@ -1,8 +1,9 @@
 //! Allocation buffers: each holder bumps in its own piece of the nursery.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::escape::Escape;
 use crate::object::{Header, Kind, pattern};
 use crate::space::Region;
 use crate::value::Offset;
@@ -49,9 +50,22 @@ pub(crate) struct Buffer {
     is_held_up: AtomicBool,
     /// Whether the heap knows it.
     is_known: AtomicBool,
+    /// Number of the last collection that forwarded the holder's roots.
+    forwarded_in: AtomicU64,
+    pub(crate) escape: Escape,
 }
 
 impl Buffer {
+    /// Whether nothing was allocated since the last collection.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.range() == (0, 0)
+    }
+
+    /// Notes that collection `number` forwards the holder's roots; returns which did before.
+    pub(crate) fn note_forwarded(&self, number: u64) -> u64 {
+        self.forwarded_in.swap(number, Relaxed)
+    }
+
     /// Notes that the heap knows the buffer; returns whether it did before.
     pub(crate) fn set_known(&self) -> bool {
         self.is_known.swap(true, Relaxed)

@@ -14,6 +14,7 @@ use std::fmt;
 
 use crate::debug_mode::VerifyLevel;
 use crate::heap::Heap;
+use crate::interning::text_hash;
 use crate::object::{HEADER_WORDS, Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootAudit, RootKind};
 use crate::space::{BlockUse, Generation, Region};
@@ -302,7 +303,7 @@ impl<'h> Verifier<'h> {
     /// What is wrong inside an object, whatever its references.
     fn body_problem(&self, at: Offset, kind: Kind, header: Header) -> Option<String> {
         let size = header.size_words();
-        if header.has(Header::LOCKED | Header::REACHED) {
+        if header.has(Header::LOCKED | Header::REACHED | Header::KEPT) {
             return Some(format!("flags {:#x} are left over", header.flags()));
         }
         match kind {
@@ -484,6 +485,22 @@ impl<'h> Verifier<'h> {
         if self.heap.handles.has_duplicates() {
             let message = "two handles count the same object".to_owned();
             self.report("handle_twice", "handle table".to_owned(), message);
+        }
+        for (hash, word) in self.heap.interned.entries() {
+            let problem = self.problem(word).map(|problem| problem.to_string());
+            let problem = problem.or_else(|| {
+                let at = word.offset();
+                if self.region.header(at).kind() != Some(Kind::String) {
+                    return Some("is no string".to_owned());
+                }
+                let len = self.region.raw(at + raw::STRING_LEN) as usize;
+                let text = self.region.bytes(at + raw::STRING_BYTES, len);
+                (text_hash(text) != hash).then(|| "is another string".to_owned())
+            });
+            if let Some(problem) = problem {
+                let message = format!("{word:?} {problem}");
+                self.report("stale_entry", "interning table".to_owned(), message);
+            }
         }
     }
 }

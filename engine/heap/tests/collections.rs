@@ -259,3 +259,127 @@ fn handles_keep_objects_and_count_by_kind() {
     let mut permit = heap.try_exclusive().unwrap();
     assert!(heap.census(&mut permit).is_empty());
 }
+
+#[test]
+fn what_cannot_be_copied_survives_where_it_is() {
+    for modes in [
+        "exhausted=0,verify=full",
+        "exhausted=0,zombie,scribble,verify=full",
+        "exhausted=0,promote=always,verify=full",
+        "exhausted=0,kind=major,tags,verify=full",
+    ] {
+        let heap = heap(modes);
+        let holder = Holder::new(&heap, "test", 2);
+        let [root, weak] = [0, 1].map(|at| &holder.registers()[at]);
+        with(&heap, &holder, |m| {
+            let leaf = m.string("leaf").unwrap();
+            let inner = m.cell(leaf).unwrap();
+            m.store(weak, m.weak(inner).unwrap());
+            m.store(root, m.instance(1, &[inner, leaf, Value::NIL]).unwrap());
+        });
+        let mut kept = 0;
+        for kind in [
+            CollectionKind::Minor,
+            CollectionKind::Minor,
+            CollectionKind::Minor,
+            CollectionKind::Major,
+        ] {
+            let mut permit = heap.try_exclusive().unwrap();
+            let report = heap.collect(&mut permit, kind);
+            drop(permit);
+            assert!(report.violations.is_empty(), "{modes}: {report:?}");
+            kept += report.kept;
+            with(&heap, &holder, |m| {
+                let object = m.load_root(root);
+                let inner = m.field(object, 0).unwrap();
+                assert_eq!(m.weak_target(m.load_root(weak)), Some(inner));
+                assert_eq!(m.text(m.cell_get(inner).unwrap()), Some("leaf"));
+                // What is young now must still be found through what is old by then.
+                let fresh = m.string("fresh").unwrap();
+                assert!(m.set_field(object, 2, fresh));
+            });
+        }
+        assert!(kept > 0, "{modes}: nothing was kept in place");
+        collect(&heap, CollectionKind::Minor);
+        with(&heap, &holder, |m| {
+            let fresh = m.field(m.load_root(root), 2).unwrap();
+            assert_eq!(m.text(fresh), Some("fresh"));
+        });
+        root.clear();
+        weak.clear();
+        collect(&heap, CollectionKind::Major);
+        let mut permit = heap.try_exclusive().unwrap();
+        assert!(heap.census(&mut permit).is_empty(), "{modes}");
+    }
+}
+
+#[test]
+fn the_card_table_grows_with_the_old_generation() {
+    let config = HeapConfig {
+        limit_bytes: 8 << 20,
+        ..HeapConfig::tiny()
+    };
+    let heap = Heap::new(config, "promote=always,verify=full".parse().unwrap()).unwrap();
+    let holder = Holder::new(&heap, "test", 1);
+    let root = &holder.registers()[0];
+    // 20,000 words make the old generation reach far beyond the table's first part.
+    with(&heap, &holder, |m| {
+        m.store(root, m.array_with_capacity(20_000).unwrap());
+        for _ in 0..20_000 {
+            assert!(m.array_push(m.load_root(root), Value::NIL).unwrap());
+        }
+    });
+    assert!(collect(&heap, CollectionKind::Minor).is_empty());
+    with(&heap, &holder, |m| {
+        assert_eq!(m.generation(m.load_root(root)), Some(Generation::Old));
+        let young = m.string("young").unwrap();
+        assert!(m.array_set(m.load_root(root), 0, young));
+    });
+    assert!(collect(&heap, CollectionKind::Minor).is_empty());
+    with(&heap, &holder, |m| {
+        let kept = m.array_get(m.load_root(root), 0).unwrap();
+        assert_eq!(m.text(kept), Some("young"));
+    });
+}
+
+#[test]
+fn interned_strings_are_shared_while_they_live() {
+    let heap = heap("zombie,verify=full");
+    let holder = Holder::new(&heap, "test", 1);
+    let root = &holder.registers()[0];
+    with(&heap, &holder, |m| {
+        let first = m.intern("x").unwrap();
+        assert!(first.is_identical(m.intern("x").unwrap()));
+        m.store(root, first);
+    });
+    assert!(collect(&heap, CollectionKind::Minor).is_empty());
+    with(&heap, &holder, |m| {
+        assert!(m.load_root(root).is_identical(m.intern("x").unwrap()));
+    });
+    root.clear();
+    assert!(collect(&heap, CollectionKind::Minor).is_empty());
+    with(&heap, &holder, |m| {
+        assert_eq!(m.text(m.intern("x").unwrap()), Some("x"));
+    });
+}
+
+#[test]
+fn a_handle_changes_what_it_keeps() {
+    let heap = heap("verify=full");
+    let holder = Holder::new(&heap, "test", 1);
+    let handle = with(&heap, &holder, |m| heap.protect(m.array(&[]).unwrap()));
+    let copy = {
+        let permit = heap.try_shared().unwrap();
+        heap.protect_copy::<Checked>(&handle, &permit, holder.tlab())
+            .unwrap()
+    };
+    assert_eq!(heap.stats().protected_by_kind.get("array"), Some(&2));
+    let handle = with(&heap, &holder, |m| {
+        heap.reprotect(handle, m.cell(Value::TRUE).unwrap())
+    });
+    assert_eq!(heap.stats().protected_by_kind.get("array"), Some(&1));
+    assert_eq!(heap.stats().protected_by_kind.get("cell"), Some(&1));
+    heap.unprotect(copy);
+    heap.unprotect(handle);
+    assert!(heap.stats().protected_by_kind.is_empty());
+}

@@ -3,7 +3,7 @@
 //! Who reads an array in parallel with a change sees either storage, each filled before
 //! it was published; the index is checked against the capacity of the one it sees (I-2).
 
-use gcrucible_platform::seeded_bugs::Bug;
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::Mutator;
 use crate::allocator::NeedsMemory;
@@ -152,16 +152,52 @@ impl<'p, C: Checks> Mutator<'p, C> {
             return Ok(storage);
         }
         let wanted = capacity.saturating_mul(2).max(4).max(needed);
-        let grown = self.storage(wanted)?;
-        let at = self.offset(grown);
+        let at = match self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + wanted) {
+            Ok(at) => at,
+            Err(needs) => {
+                if seeded_bugs::is_on(Bug::B26) {
+                    // B-26: the array has its new length already, without the storage.
+                    seeded_bugs::note_triggered(Bug::B26);
+                    self.set_len(array, needed);
+                }
+                if seeded_bugs::is_on(Bug::B36) {
+                    let is_old = self.region().block_at(array).is_old();
+                    self.tlab.escape.keep_judgement(is_old);
+                }
+                return Err(needs);
+            }
+        };
+        if seeded_bugs::is_on(Bug::B35) {
+            // B-35: between allocation and filling lies a safepoint, and the array has the
+            // storage already.
+            self.set(array, raw::ARRAY_STORAGE, self.reference(at), Bug::B04d);
+            if let Err(needs) = self.reserve(wanted.min(self.region().block_words() / 2)) {
+                seeded_bugs::note_triggered(Bug::B35);
+                return Err(needs);
+            }
+        }
+        let kept = old.map_or(0, |_| len.min(capacity));
         if let Some((storage, _)) = old {
-            for index in raw::STORAGE_FIRST..raw::STORAGE_FIRST + len.min(capacity) {
+            for index in raw::STORAGE_FIRST..raw::STORAGE_FIRST + kept {
                 // The new storage is young: a plain store.
                 self.initialise(at, index, &[self.get(storage, index)]);
             }
         }
-        self.set(array, raw::ARRAY_STORAGE, grown, Bug::B04d);
+        self.initialise_nil(at, raw::STORAGE_FIRST + kept, wanted - kept);
+        self.publish_storage(array, self.reference(at));
         Ok(at)
+    }
+
+    fn publish_storage(&self, array: Offset, storage: Value<'p>) {
+        if seeded_bugs::is_on(Bug::B36) && self.tlab.escape.take_judgement() == Some(false) {
+            // B-36: whether the array is old was asked before the safepoint, the store comes
+            // after it.
+            if self.needs_mark(array, storage.word()) {
+                seeded_bugs::note_triggered(Bug::B36);
+            }
+            return self.set_after_barrier(array, raw::ARRAY_STORAGE, storage);
+        }
+        self.set(array, raw::ARRAY_STORAGE, storage, Bug::B04d);
     }
 
     /// Removes and returns the last element.

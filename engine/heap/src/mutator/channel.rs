@@ -42,7 +42,7 @@ pub enum Received<'p> {
 
 impl<'p, C: Checks> Mutator<'p, C> {
     /// An open, empty channel that holds at most `capacity` values, at least 1. Its id is
-    /// drawn from a counter that all channels and mutexes of the heap share.
+    /// drawn from a counter that all channels, mutexes and weak references of the heap share.
     ///
     /// # Errors
     /// When a collection is due first; no id is drawn then.

@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
 use super::{FutureState, Mutator};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
@@ -80,13 +82,25 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let mut next = 0;
         while next < order.len() {
             let at = order[next];
+            let kind = self.region().header(at).kind();
+            if seeded_bugs::is_on(Bug::B28) && kind == Some(Kind::Unscheduled) {
+                // B-28: the copy of an unscheduled future shares its arguments.
+                seeded_bugs::note_triggered(Bug::B28);
+                next += 1;
+                continue;
+            }
             let (first, end) = self.slot_range(at);
             for index in first..end {
-                note(
-                    self.region().slot(at + index).get(),
-                    &mut order,
-                    &mut numbers,
-                );
+                let word = self.region().slot(at + index).get();
+                if kind == Some(Kind::MapStorage)
+                    && word == root.word()
+                    && seeded_bugs::is_on(Bug::B31)
+                {
+                    // B-31: a way back to the root through a map begins the walk anew.
+                    seeded_bugs::note_triggered(Bug::B31);
+                    next = 0;
+                }
+                note(word, &mut order, &mut numbers);
             }
             next += 1;
         }
@@ -106,40 +120,80 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .iter()
             .map(|&at| self.region().header(at).size_words())
             .collect();
-        let total: u64 = sizes.iter().map(|&words| u64::from(words)).sum();
-        if total <= u64::from(self.region().block_words() / 2) {
-            self.reserve(total as u32)?;
-        } else {
-            self.heap.allocator.lock().grant(self.region(), total)?;
-        }
         let mut copies = Vec::with_capacity(order.len());
-        for (&at, &words) in order.iter().zip(&sizes) {
+        if seeded_bugs::is_on(Bug::B34b) {
+            // B-34b: what was copied before memory ran out is kept outside the roots, for
+            // the next attempt.
+            copies = self.tlab.escape.take_copies();
+            copies.truncate(order.len());
+            if !copies.is_empty() {
+                seeded_bugs::note_triggered(Bug::B34b);
+            }
+        } else {
+            self.reserve_all(sizes.iter().map(|&words| u64::from(words)).sum())?;
+        }
+        let known = copies.len();
+        for (&at, &words) in order.iter().zip(&sizes).skip(known) {
             let header = self.region().header(at);
             let kind = header.kind().expect("a copied object has a kind");
-            let copy = self.allocate(kind, header.shape(), words)?;
+            let copy = match self.allocate(kind, header.shape(), words) {
+                Ok(copy) => copy,
+                Err(needs) => {
+                    if seeded_bugs::is_on(Bug::B34b) {
+                        self.tlab.escape.keep_copies(&copies);
+                    }
+                    return Err(needs);
+                }
+            };
             self.region().copy(at + 2, copy + 2, words - 2);
             copies.push(copy);
         }
-        for &copy in &copies {
-            let (first, end) = self.slot_range(copy);
-            for index in first..end {
-                let word = self.region().slot(copy + index).get();
-                if let Some(&number) = word
-                    .is_object()
-                    .then(|| numbers.get(&word.offset()))
-                    .flatten()
-                {
-                    // The copy is as young as what it refers to: a plain store.
-                    self.initialise(copy, index, &[self.reference(copies[number])]);
-                }
-            }
-        }
-        for &copy in &copies {
+        self.link_copies(&order, &copies[known..], &copies, &numbers)?;
+        for &copy in &copies[known..] {
             if self.region().header(copy).kind() == Some(Kind::MapStorage) {
                 self.rebuild_index(copy);
             }
         }
         Ok(self.reference(copies[0]))
+    }
+
+    /// Makes the copies `fresh` refer to each other as their originals do.
+    fn link_copies(
+        &self,
+        order: &[Offset],
+        fresh: &[Offset],
+        copies: &[Offset],
+        numbers: &HashMap<Offset, usize>,
+    ) -> Result<(), NeedsMemory> {
+        // For seeded bug B-29: the copy through which each object was met first.
+        let mut first_met: HashMap<usize, Offset> = HashMap::new();
+        for &copy in fresh {
+            let (first, end) = self.slot_range(copy);
+            for index in first..end {
+                let word = self.region().slot(copy + index).get();
+                let number = word.is_object().then(|| numbers.get(&word.offset()));
+                let Some(&number) = number.flatten() else {
+                    continue;
+                };
+                let mut to = copies[number];
+                if seeded_bugs::is_on(Bug::B29)
+                    && number > 0
+                    && *first_met.entry(number).or_insert(copy) != copy
+                {
+                    // B-29: an object that is met from a second parent is copied again.
+                    seeded_bugs::note_triggered(Bug::B29);
+                    let header = self.region().header(to);
+                    let kind = header.kind().expect("a copied object has a kind");
+                    let again = self.allocate(kind, header.shape(), header.size_words())?;
+                    let from = order[number] + 2;
+                    self.region().copy(from, again + 2, header.size_words() - 2);
+                    to = again;
+                }
+                // The copy is as young as what it refers to: a plain store.
+                self.initialise(copy, index, &[self.reference(to)]);
+            }
+        }
+        Ok(())
     }
 
     /// Builds a copied map storage's index anew: keys by identity have other hashes now.
@@ -212,6 +266,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
         work: &mut Vec<(Value<'p>, Value<'p>)>,
     ) -> bool {
         match kind {
+            Kind::Error if seeded_bugs::is_on(Bug::B30) => {
+                // B-30: errors are equal only to themselves.
+                if !a.is_identical(b) {
+                    seeded_bugs::note_triggered(Bug::B30);
+                }
+                a.is_identical(b)
+            }
             Kind::Array => {
                 let (len, other) = (self.array_len(a), self.array_len(b));
                 if len != other {

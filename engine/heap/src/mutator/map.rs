@@ -19,6 +19,7 @@ use gcrucible_platform::seeded_bugs::Bug;
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
+use crate::interning::text_hash;
 use crate::object::{Kind, raw};
 use crate::value::{Offset, Value, Word};
 
@@ -161,10 +162,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 float.to_bits()
             }
         } else if let Some(text) = self.text(key) {
-            // FNV-1a; collision attacks are not a concern of a stress engine's maps.
-            let fnv =
-                |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
-            text.as_bytes().iter().fold(0xCBF2_9CE4_8422_2325, fnv)
+            // Collision attacks are not a concern of a stress engine's maps.
+            text_hash(text.as_bytes())
         } else if key.is_object() {
             u64::from(self.identity_hash(key)) ^ 0x9E37_79B9_7F4A_7C15
         } else {

@@ -22,8 +22,8 @@ pub enum Acquired {
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
-    /// A mutex that nobody holds. Its id is drawn from a counter that all channels and
-    /// mutexes of the heap share.
+    /// A mutex that nobody holds. Its id is drawn from a counter that all channels,
+    /// mutexes and weak references of the heap share.
     ///
     /// # Errors
     /// When a collection is due first; no id is drawn then.

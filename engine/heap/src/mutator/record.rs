@@ -83,6 +83,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.record(Kind::Enum, variant, payload)
     }
 
+    /// The variant of an enum value.
+    #[inline]
+    pub fn enum_variant(&self, value: Value<'p>) -> Option<u16> {
+        let at = self.as_kind(value, Kind::Enum)?;
+        Some(self.region().header(at).shape())
+    }
+
     /// Part `index` of an enum value's payload.
     pub fn enum_payload(&self, value: Value<'p>, index: u32) -> Option<Value<'p>> {
         self.part(value, Kind::Enum, index)

@@ -3,11 +3,12 @@
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
+use crate::interning::{LONGEST, text_hash};
 use crate::object::{HEADER_WORDS, Kind, raw};
 use crate::value::Value;
 
-/// Words of a string object with `len` bytes.
-pub(crate) fn string_words(len: usize) -> u32 {
+/// Words of a string object with `len` bytes, for [`Mutator::reserve_all`].
+pub fn string_words(len: usize) -> u32 {
     HEADER_WORDS + 1 + len.div_ceil(8) as u32
 }
 
@@ -23,6 +24,28 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region()
             .write_bytes(at + raw::STRING_BYTES, text.as_bytes());
         Ok(self.reference(at))
+    }
+
+    /// A string with this text, the same object for as long as that lives: for short texts
+    /// that are asked for again and again.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub fn intern(&self, text: &str) -> Result<Value<'p>, NeedsMemory> {
+        if text.len() > LONGEST {
+            return self.string(text);
+        }
+        let hash = text_hash(text.as_bytes());
+        if let Some(word) = self.heap.interned.get(hash) {
+            let known = self.checked(word);
+            // Another text may have the same hash.
+            if self.text(known) == Some(text) {
+                return Ok(known);
+            }
+        }
+        let string = self.string(text)?;
+        self.heap.interned.insert(hash, string.word());
+        Ok(string)
     }
 
     /// The text of a string.

@@ -1,0 +1,61 @@
+//! The interning table: strings that are shared for as long as they live.
+//!
+//! Characters of a string, names of kinds, fields and variants are asked for again and
+//! again; each lives once on the heap. The table keeps nothing alive: a collection
+//! forwards the entries whose strings survive and drops the others.
+
+use std::collections::BTreeMap;
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
+
+use crate::value::Word;
+
+/// Longest text that is interned, in bytes.
+pub(crate) const LONGEST: usize = 40;
+
+/// Strings by the hash of their text. Of two texts with one hash the first is in the table.
+#[derive(Debug, Default)]
+pub(crate) struct InternTable {
+    strings: Mutex<BTreeMap<u64, Word>>,
+}
+
+impl InternTable {
+    pub(crate) fn get(&self, hash: u64) -> Option<Word> {
+        self.strings.lock().get(&hash).copied()
+    }
+
+    pub(crate) fn insert(&self, hash: u64, string: Word) {
+        self.strings.lock().entry(hash).or_insert(string);
+    }
+
+    /// Forwards the entries to where `survivor` says their strings are now, and drops those
+    /// that it knows nothing of.
+    pub(crate) fn settle(&self, survivor: impl Fn(Word) -> Option<Word>) {
+        self.strings.lock().retain(|_, string| {
+            let after = survivor(*string);
+            *string = after.unwrap_or(*string);
+            after.is_some()
+        });
+    }
+
+    /// For seeded bug B-23: notes whether [`InternTable::settle`] would have changed anything.
+    pub(crate) fn note_stale(&self, survivor: impl Fn(Word) -> Option<Word>) {
+        let strings = self.strings.lock();
+        if strings.values().any(|&word| survivor(word) != Some(word)) {
+            seeded_bugs::note_triggered(Bug::B23);
+        }
+    }
+
+    /// All entries, for the verifier.
+    pub(crate) fn entries(&self) -> Vec<(u64, Word)> {
+        let strings = self.strings.lock();
+        strings.iter().map(|(&hash, &word)| (hash, word)).collect()
+    }
+}
+
+/// FNV-1a.
+pub(crate) fn text_hash(text: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
+    text.iter().fold(0xCBF2_9CE4_8422_2325, step)
+}
