@@ -2,16 +2,32 @@
 //!
 //! Like an instruction, a built-in allocates before it changes anything: text is put
 //! together outside of the heap first, and then copied there in one allocation.
+//!
+//! ```text
+//! methods   methods of arrays, maps and channels
+//! text      methods of strings
+//! numbers   conversions, mathematics, random numbers
+//! ```
 
 mod methods;
+mod numbers;
+mod text;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
-use gcrucible_heap::{Checks, Kind, NeedsMemory, Value};
+use gcrucible_heap::{Checks, Kind, NeedsMemory, Value, string_words};
+use gcrucible_platform::HostRequest;
 
 use crate::display::write_display;
-use crate::interpreter::{Context, Made, Safepoint, Stop};
+use crate::host_value;
+use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
+
+/// The most values that a channel holds at once.
+const CHANNEL_CAPACITY_MAX: i64 = 65_536;
+
+/// What `trim` takes away, and `int` and `float` pass over.
+const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 impl<'p, C: Checks> Context<'p, C> {
     /// Calls a built-in: its result, and how it ends the slice if it does.
@@ -23,7 +39,7 @@ impl<'p, C: Checks> Context<'p, C> {
         builtin: Builtin,
         argc: u8,
         safepoint: Safepoint,
-        printed: &mut Vec<String>,
+        effects: &mut Effects,
     ) -> Result<(Value<'p>, Option<SliceEnd>), Stop<'p>> {
         let (fewest, most) = builtin.arity();
         if argc < fewest || argc > most {
@@ -42,7 +58,7 @@ impl<'p, C: Checks> Context<'p, C> {
                     let program = self.program.program();
                     write_display(&self.m, program, arg(index), &mut line, usize::MAX);
                 }
-                printed.push(line);
+                effects.printed.push(line);
                 done(Value::NIL)
             }
             Builtin::Str => {
@@ -65,17 +81,16 @@ impl<'p, C: Checks> Context<'p, C> {
                 Err(Stop::Raise(ErrorKind::AssertionFailed, message))
             }
             Builtin::Error => {
-                self.safepoint(safepoint)?;
-                if self.m.kind(arg(0)) != Some(Kind::String) {
-                    return Err(ErrorKind::TypeError.into());
-                }
                 let payload = if argc == 2 { arg(1) } else { Value::NIL };
-                done(self.m.error(ErrorKind::User as u8, arg(0), payload)?)
+                done(self.new_error(ErrorKind::User, arg(0), payload, safepoint)?)
+            }
+            Builtin::NewHookError => {
+                done(self.new_error(ErrorKind::HookError, arg(0), Value::NIL, safepoint)?)
+            }
+            Builtin::NewParseError => {
+                done(self.new_error(ErrorKind::ParseError, arg(0), Value::NIL, safepoint)?)
             }
             Builtin::Sleep => {
-                if self.is_cancel_requested {
-                    return Err(ErrorKind::Cancelled.into());
-                }
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
                 let ms = ms.ok_or(ErrorKind::TypeError)?;
                 Ok((Value::NIL, Some(SliceEnd::Sleep { ms })))
@@ -88,7 +103,135 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::DeepEquals => done(Value::bool(self.m.deep_equals(arg(0), arg(1)))),
             Builtin::CancellationRequested => done(Value::bool(self.is_cancel_requested)),
             Builtin::Collect => Ok((Value::NIL, Some(SliceEnd::Collect))),
+            Builtin::Iter => {
+                self.safepoint(safepoint)?;
+                let iterator = self.iterator_over(arg(0))?;
+                done(iterator.ok_or(ErrorKind::NotIterable)?)
+            }
+            Builtin::Next => {
+                if self.m.kind(arg(0)) != Some(Kind::Iterator) {
+                    return Err(ErrorKind::TypeError.into());
+                }
+                done(self.next(arg(0))?.unwrap_or(Value::NIL))
+            }
+            Builtin::Channel => {
+                self.safepoint(safepoint)?;
+                let capacity = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
+                if !(1..=CHANNEL_CAPACITY_MAX).contains(&capacity) {
+                    return Err(ErrorKind::TypeError.into());
+                }
+                done(self.m.channel(capacity as u32)?)
+            }
+            Builtin::Mutex => {
+                self.safepoint(safepoint)?;
+                done(self.m.mutex()?)
+            }
+            Builtin::Weak => {
+                self.safepoint(safepoint)?;
+                done(self.m.weak(arg(0))?)
+            }
+            Builtin::Chr => {
+                self.safepoint(safepoint)?;
+                let code = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
+                let character = u32::try_from(code).ok().and_then(char::from_u32);
+                let character = character.ok_or(ErrorKind::IndexOutOfBounds)?;
+                done(self.m.string(character.encode_utf8(&mut [0; 4]))?)
+            }
+            Builtin::Ord => {
+                let text = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?;
+                let first = text.chars().next().ok_or(ErrorKind::IndexOutOfBounds)?;
+                done(Value::int32(first as i32))
+            }
+            Builtin::Int => done(self.to_int(arg(0), safepoint)?),
+            Builtin::Float => done(self.to_float(arg(0))?),
+            Builtin::Floor | Builtin::Ceil | Builtin::Round => done(self.rounded(builtin, arg(0))?),
+            Builtin::Sqrt | Builtin::Sin | Builtin::Cos | Builtin::Exp | Builtin::Ln => {
+                done(self.of_float(builtin, arg(0))?)
+            }
+            Builtin::Pow => done(self.pow(arg(0), arg(1), safepoint)?),
+            Builtin::Bits => done(self.bits(arg(0), arg(1), arg(2), safepoint)?),
+            Builtin::Now => done(self.int(self.now_ms as i64, safepoint)?),
+            Builtin::RandomInt => done(self.random_int(arg(0), arg(1), safepoint, effects)?),
+            Builtin::RandomFloat => done(self.random_float(effects)),
+            Builtin::RandomSeed => {
+                effects.random = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)? as u64;
+                done(Value::NIL)
+            }
+            Builtin::Args => {
+                self.safepoint(safepoint)?;
+                done(self.strings(self.args.iter().map(String::as_str))?)
+            }
+            Builtin::Unsettled => done(self.int(i64::from(self.open_tasks), safepoint)?),
+            Builtin::Interrupt => {
+                let signal = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?;
+                effects.interrupts.push(signal.to_owned());
+                done(Value::NIL)
+            }
+            Builtin::Host => {
+                let name = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?.to_owned();
+                let args = (1..usize::from(argc)).map(|index| host_value::of(&self.m, arg(index)));
+                let args = args.collect::<Option<Vec<_>>>();
+                effects.host = Some(HostRequest {
+                    name,
+                    args: args.ok_or(ErrorKind::TypeError)?,
+                });
+                Ok((Value::NIL, Some(SliceEnd::Host)))
+            }
+            Builtin::Locals => done(self.run_locals(safepoint)?),
+            Builtin::NewStream => {
+                self.safepoint(safepoint)?;
+                done(self.m.stream(arg(0))?)
+            }
+            Builtin::StreamSource => {
+                done(self.m.stream_source(arg(0)).ok_or(ErrorKind::TypeError)?)
+            }
+            Builtin::StreamEnd => match self.m.stream_end(arg(0)) {
+                true => done(Value::NIL),
+                false => Err(ErrorKind::TypeError.into()),
+            },
+            Builtin::StreamTake => match self.m.stream_take(arg(0)) {
+                Some(true) => done(Value::NIL),
+                Some(false) => Err(ErrorKind::StreamTaken.into()),
+                None => Err(ErrorKind::TypeError.into()),
+            },
         }
+    }
+
+    /// An error with a message that must be a string.
+    fn new_error(
+        &self,
+        kind: ErrorKind,
+        message: Value<'p>,
+        payload: Value<'p>,
+        safepoint: Safepoint,
+    ) -> Made<'p> {
+        self.safepoint(safepoint)?;
+        if self.m.kind(message) != Some(Kind::String) {
+            return Err(ErrorKind::TypeError.into());
+        }
+        Ok(self.m.error(kind as u8, message, payload)?)
+    }
+
+    /// The map that belongs to the run, made when it is first asked for.
+    fn run_locals(&self, safepoint: Safepoint) -> Made<'p> {
+        let locals = self.locals.ok_or(ErrorKind::HookError)?;
+        if locals.is_nil() {
+            self.safepoint(safepoint)?;
+            self.m.store(locals, self.m.map_of(&[])?);
+        }
+        Ok(self.m.load(locals))
+    }
+
+    /// A new array of strings, allocated as a whole: a part of it would be in the way of the
+    /// next attempt.
+    pub(crate) fn strings<'t>(&self, parts: impl Iterator<Item = &'t str> + Clone) -> Made<'p> {
+        let words = |text: &str| u64::from(string_words(text.len()));
+        let all: u64 = parts.clone().map(|text| words(text) + 1).sum();
+        self.m.reserve_all(all + 8)?;
+        let strings: Vec<Value<'p>> = parts
+            .map(|part| self.m.string(part))
+            .collect::<Result<_, NeedsMemory>>()?;
+        Ok(self.m.array(&strings)?)
     }
 
     /// The display texts of `count` registers from `first` on, joined.
@@ -105,11 +248,16 @@ impl<'p, C: Checks> Context<'p, C> {
     fn append(&self, value: Value<'p>, text: &mut String) -> Result<(), NeedsMemory> {
         let most = self.text_bytes_max;
         write_display(&self.m, self.program.program(), value, text, most);
-        if text.len() <= most {
+        self.check_text(text.len() as u64)
+    }
+
+    /// Refuses to put together text of so many bytes that no string of this heap holds them.
+    pub(crate) fn check_text(&self, bytes: u64) -> Result<(), NeedsMemory> {
+        if bytes <= self.text_bytes_max as u64 {
             return Ok(());
         }
         Err(NeedsMemory {
-            words: u32::try_from(text.len() / 8).unwrap_or(u32::MAX),
+            words: u32::try_from(bytes / 8).unwrap_or(u32::MAX),
         })
     }
 
@@ -126,35 +274,5 @@ impl<'p, C: Checks> Context<'p, C> {
             _ => return None,
         };
         Some(self.m.int(count).map_err(Stop::from))
-    }
-
-    fn type_name(&self, value: Value<'p>) -> &'p str {
-        if self.m.as_int(value).is_some() {
-            return "int";
-        }
-        if value.as_float().is_some() {
-            return "float";
-        }
-        if value.as_bool().is_some() {
-            return "bool";
-        }
-        match self.m.kind(value) {
-            None => "nil",
-            Some(Kind::String) => "string",
-            Some(Kind::Array) => "array",
-            Some(Kind::Map) => "map",
-            Some(Kind::Range) => "range",
-            Some(Kind::Closure | Kind::Bound) => "function",
-            Some(Kind::Future | Kind::Unscheduled) => "future",
-            Some(Kind::Error) => "error",
-            Some(Kind::Iterator) => "iterator",
-            Some(Kind::Instance) => {
-                let class = self.m.class(value).map(usize::from);
-                let class = class.and_then(|class| self.program.program().classes.get(class));
-                class.map_or("instance", |class| &class.name)
-            }
-            // Programs never hold the other kinds.
-            Some(other) => other.name(),
-        }
     }
 }

@@ -72,6 +72,7 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
             Some(Kind::Array) => self.array(value, levels + 1),
             Some(Kind::Map) => self.map(value, levels + 1),
             Some(Kind::Instance) => self.instance(value, levels + 1),
+            Some(Kind::Enum) => self.variant(value, levels + 1),
             Some(Kind::Range) => {
                 if let Some((start, end)) = self.m.range_bounds(value) {
                     self.formatted(format_args!("{start}..{end}"));
@@ -85,7 +86,7 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
             Some(Kind::Error) => self.error(value),
             Some(Kind::Future | Kind::Unscheduled) => self.text("<future>"),
             Some(Kind::Iterator) => self.text("<iterator>"),
-            // Programs never hold the other kinds.
+            // Channels, mutexes, streams and weak references; programs never hold others.
             Some(other) => self.formatted(format_args!("<{}>", other.name())),
             None => self.text("nil"),
         }
@@ -140,6 +141,37 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
             position = next;
         }
         self.text("}");
+    }
+
+    fn variant(&mut self, value: Value<'p>, level: u32) {
+        let program = self.program;
+        let variant = self.m.shape(value).map(usize::from);
+        let variant = variant.and_then(|variant| program.variants.get(variant));
+        let of = variant.and_then(|variant| program.enums.get(usize::from(variant.of)));
+        let (Some(variant), Some(of)) = (variant, of) else {
+            return self.text("<enum>");
+        };
+        self.text(&of.name);
+        self.text(".");
+        self.text(&variant.name);
+        if variant.arity == 0 {
+            return;
+        }
+        if level > LEVELS_SHOWN {
+            return self.text("(...)");
+        }
+        self.text("(");
+        for index in 0..u32::from(variant.arity) {
+            if self.is_full() {
+                return;
+            }
+            if index > 0 {
+                self.text(", ");
+            }
+            let part = self.m.enum_payload(value, index);
+            self.value(part.unwrap_or(Value::NIL), level);
+        }
+        self.text(")");
     }
 
     fn instance(&mut self, instance: Value<'p>, level: u32) {

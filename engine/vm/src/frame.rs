@@ -1,16 +1,17 @@
 //! Frames, and the control state of a machine that they are part of.
 
 use gcrucible_bytecode::{Program, Reg};
-use gcrucible_heap::Checks;
+use gcrucible_heap::{Checks, Slot};
 
-use crate::exception::{Completion, Handler};
+use crate::exception::{Completion, Handler, Trace};
+use crate::scope::Scopes;
 use crate::stack::{Registers, Stack};
 
 /// A function in execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// Its first slot on the stack.
-    pub(crate) base: usize,
+    pub(crate) base: u32,
     /// The next instruction; while the frame runs, the run loop has it.
     pub(crate) pc: u32,
     /// Index into the program's functions.
@@ -19,6 +20,24 @@ pub(crate) struct Frame {
     pub(crate) registers: u8,
     /// The caller's register that gets the result.
     pub(crate) result: Reg,
+    /// What is special about its return; zero if nothing is.
+    pub(crate) flags: u8,
+}
+
+impl Frame {
+    /// No caller waits for it.
+    pub(crate) const BOTTOM: u8 = 1;
+    /// It has scopes, or had some.
+    pub(crate) const SCOPES: u8 = 2;
+    /// It runs an interrupt handler.
+    pub(crate) const INTERRUPT: u8 = 4;
+}
+
+/// A sleep or host operation that the machine stands at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    /// The register that gets what the engine leaves in the exchange slot.
+    pub(crate) result: Option<Reg>,
 }
 
 /// Everything that calls and throws change: where a task stands.
@@ -31,6 +50,13 @@ pub(crate) struct Control {
     pub(crate) handlers: Vec<Handler>,
     /// Innermost last, of all frames.
     pub(crate) completions: Vec<Completion>,
+    pub(crate) scopes: Scopes,
+    /// What the machine stands at.
+    pub(crate) operation: Option<Operation>,
+    /// What a run returned before its hooks changed it, for B-86; nil without it.
+    pub(crate) unfinished: Slot,
+    /// The trace that B-95b keeps past a catch.
+    pub(crate) kept_trace: Option<Trace>,
     /// Values thrown in this slice.
     pub(crate) thrown: u32,
     /// Of these, values that a `catch` got.
@@ -44,6 +70,10 @@ impl Control {
             frames: Vec::new(),
             handlers: Vec::new(),
             completions: Vec::new(),
+            scopes: Scopes::new(),
+            operation: None,
+            unfinished: Slot::nil(),
+            kept_trace: None,
             thrown: 0,
             caught: 0,
         }
@@ -59,7 +89,7 @@ impl Control {
     #[inline(always)]
     pub(crate) fn registers<C: Checks>(&self) -> Registers<'_, C> {
         let frame = self.frames.last().expect("a running task has a frame");
-        self.stack.registers(frame.base, frame.registers)
+        self.stack.registers(frame.base as usize, frame.registers)
     }
 
     /// Pushes a frame of `function` for which no caller waits. Callee and arguments are
@@ -73,6 +103,21 @@ impl Control {
             function,
             registers,
             result: 0,
+            flags: Frame::BOTTOM,
+        });
+    }
+
+    /// Pushes a frame of `function` for the running frame, which calls it without arguments
+    /// for the register `result`. Callee and parameters are nil.
+    pub(crate) fn call_bare(&mut self, function: u16, registers: u8, result: Reg) {
+        let base = self.stack.push(registers, None);
+        self.frames.push(Frame {
+            base,
+            pc: 0,
+            function,
+            registers,
+            result,
+            flags: 0,
         });
     }
 
@@ -87,7 +132,7 @@ impl Control {
         argc: u8,
         result: Reg,
     ) {
-        let from = self.top().base + 1 + usize::from(callee);
+        let from = self.top().base as usize + 1 + usize::from(callee);
         let base = self.stack.push(registers, Some((from, argc)));
         self.frames.push(Frame {
             base,
@@ -95,6 +140,25 @@ impl Control {
             function,
             registers,
             result,
+            flags: 0,
+        });
+    }
+
+    /// Pushes a frame of a method that the running frame calls: receiver and `argc` arguments
+    /// come from its registers from `base` on, the result goes to `base`. The callee is nil.
+    #[inline(always)]
+    pub(crate) fn call_method(&mut self, function: u16, registers: u8, base: Reg, argc: u8) {
+        let from = self.top().base as usize + 1 + usize::from(base);
+        let count = 1 + usize::from(argc);
+        let frame = self.stack.push(registers, None);
+        self.stack.copy(from, frame as usize + 1, count);
+        self.frames.push(Frame {
+            base: frame,
+            pc: 0,
+            function,
+            registers,
+            result: base,
+            flags: 0,
         });
     }
 
@@ -108,14 +172,14 @@ impl Control {
     #[inline(always)]
     pub(crate) fn leave(&mut self) -> Frame {
         let frame = self.frames.pop().expect("a running task has a frame");
-        self.stack.truncate(frame.base);
+        self.stack.truncate(frame.base as usize);
         frame
     }
 
     /// Drops all frames that are deeper than `depth` of them.
     pub(crate) fn drop_frames(&mut self, depth: usize) {
         if let Some(dropped) = self.frames.get(depth) {
-            self.stack.truncate(dropped.base);
+            self.stack.truncate(dropped.base as usize);
             self.frames.truncate(depth);
         }
     }

@@ -1,6 +1,6 @@
 //! Data that machine and host hand to each other.
 
-use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Value};
+use gcrucible_heap::{Checks, Kind, MapStoreError, Mutator, NeedsMemory, Value};
 use gcrucible_platform::HostValue;
 
 /// Levels of arrays and maps within each other that a host value has at most; what is
@@ -74,7 +74,12 @@ pub fn build<'p, C: Checks>(
                 .iter()
                 .map(|(key, value)| Ok((m.string(key)?, build(value, m)?)))
                 .collect::<Result<_, _>>()?;
-            m.map_of(&pairs)
+            // The keys are strings, which are all fit for keys.
+            match m.map_of(&pairs) {
+                Ok(map) => Ok(map),
+                Err(MapStoreError::NeedsMemory(needs)) => Err(needs),
+                Err(other) => unreachable!("a map of strings: {other:?}"),
+            }
         }
     }
 }

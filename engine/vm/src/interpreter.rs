@@ -4,8 +4,11 @@
 //! hot          instructions that cannot stop
 //! run          all others: fuel, safepoints, ends of a slice, throws
 //! arithmetic   operators on numbers and text
-//! objects      making, reading and writing objects, iteration
-//! calls        methods, spawning, awaiting
+//! objects      making, reading and writing objects
+//! types        what `is` and typed handlers ask for
+//! iteration    iterators and the protocol of `for`
+//! calls        what can be called, methods, steps
+//! tasks        spawning, awaiting, cancelling, squads, guards
 //! ```
 //!
 //! What can stop an instruction is an `Err` of [`Stop`]. An instruction allocates before
@@ -14,28 +17,68 @@
 mod arithmetic;
 mod calls;
 mod hot;
+mod iteration;
 mod objects;
 mod run;
+mod tasks;
+mod types;
 
 use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Slot, Value};
+use gcrucible_platform::HostRequest;
 
 use crate::program::LoadedProgram;
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
 pub(crate) use objects::key;
-pub(crate) use run::run;
+pub(crate) use run::{Takes, run};
 
 /// What instructions of one slice share.
 pub(crate) struct Context<'p, C: Checks> {
     pub(crate) m: Mutator<'p, C>,
     pub(crate) program: &'p LoadedProgram,
     pub(crate) exchange: &'p Slot,
+    pub(crate) task: u32,
     pub(crate) max_frames: usize,
     pub(crate) is_cancel_requested: bool,
+    /// Milliseconds since the engine began.
+    pub(crate) now_ms: u64,
+    /// Tasks of the run that have not settled.
+    pub(crate) open_tasks: u32,
+    /// What the program was started with.
+    pub(crate) args: &'p [String],
+    /// What belongs to the run, if this is its root.
+    pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+}
+
+/// What a slice does to the world outside of its heap and stack.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) printed: Vec<String>,
+    pub(crate) changed: Vec<u64>,
+    pub(crate) cancel: Vec<u64>,
+    pub(crate) interrupts: Vec<String>,
+    pub(crate) awaited: Vec<u64>,
+    pub(crate) host: Option<HostRequest>,
+    pub(crate) trace: Vec<(u16, u32)>,
+    pub(crate) skipped_steps: u32,
+    pub(crate) finishing: bool,
+    /// The state of the task's random numbers.
+    pub(crate) random: u64,
+}
+
+impl Effects {
+    /// Notes that a channel or mutex has changed.
+    pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
+        if let Some((id, _)) = cx.m.wait_version(object)
+            && !self.changed.contains(&id)
+        {
+            self.changed.push(id);
+        }
+    }
 }
 
 /// Why an instruction did not simply end.
@@ -51,7 +94,7 @@ pub(crate) enum Stop<'p> {
     Safepoint,
     /// It is executed and ends the slice.
     End(SliceEnd),
-    /// It must wait: no cost, it runs again.
+    /// It must wait: it costs its fuel and runs again.
     Wait(SliceEnd),
 }
 
@@ -111,20 +154,6 @@ impl<'p, C: Checks> Context<'p, C> {
             return Err(Stop::Safepoint);
         }
         Ok(())
-    }
-
-    /// The function that a call of `callee` with `argc` arguments enters.
-    pub(crate) fn callable(&self, callee: Value<'p>, argc: usize) -> Result<u16, ErrorKind> {
-        let function = self
-            .m
-            .closure_function(callee)
-            .ok_or(ErrorKind::NotCallable)?;
-        let arity = self.program.program().functions[usize::from(function)].arity;
-        if usize::from(arity) == argc {
-            Ok(function)
-        } else {
-            Err(ErrorKind::WrongArity)
-        }
     }
 
     /// Passes the values of `count` registers from `first` on to `body`.

@@ -4,7 +4,8 @@
 //! program        a program loaded into a heap: constants, functions, globals
 //! vm, slice      one task's machine; what goes into a slice and what comes out
 //! stack, frame   registers, and the frames that own them
-//! exception      handlers, completions, unwinding
+//! exception      handlers, completions, unwinding, traces
+//! scope          guards, deadlines, squads, steps, interrupt handlers
 //! host_value     data that machine and host hand to each other
 //! roots          what the collector finds in a machine
 //! interpreter/   the instructions
@@ -24,6 +25,7 @@ pub mod host_value;
 mod interpreter;
 mod program;
 mod roots;
+mod scope;
 mod slice;
 mod stack;
 mod vm;
@@ -32,7 +34,7 @@ pub use display::display;
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
-pub use vm::{Vm, VmOptions};
+pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 
 #[cfg(test)]
 mod tests;

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
-use gcrucible_bytecode::{Constant, ErrorKind, Method, Program, VerifyError, verify};
+use gcrucible_bytecode::{
+    Constant, ErrorKind, Method, Op, Program, ValueKind, VerifyError, verify,
+};
 use gcrucible_heap::{
     Checked, Heap, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot,
     Tlab, Value,
 };
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 /// A program with its compile-time objects and its globals.
 ///
-/// Constants and functions without captures are immortal objects, made once. Globals are
-/// writable until [`LoadedProgram::freeze`] and shared by all machines (I-10).
+/// Constants, functions without captures and variants without payload are immortal objects,
+/// made once. The globals of a module are writable until its top level has ended, and shared
+/// by all machines (I-10).
 pub struct LoadedProgram {
     program: Arc<Program>,
     /// One for each constant.
@@ -28,13 +32,26 @@ pub struct LoadedProgram {
     /// Thrown when there is no memory for another error.
     out_of_memory: Slot,
     globals: Box<[Slot]>,
-    is_frozen: AtomicBool,
+    /// Modules, in order of initialisation, whose globals cannot be assigned any more.
+    frozen_modules: AtomicU32,
+    /// One for each variant; nil for those with a payload.
+    variants: Box<[Slot]>,
+    /// What B-87 keeps of a run that has failed; nil without it.
+    left_locals: Slot,
     /// For each constant: the number of its text among field and method names.
     name_ids: Box<[u32]>,
     /// For each constant: the built-in method of that name.
     methods: Box<[Option<Method>]>,
     /// For each class: the name numbers of its fields, in order.
     class_fields: Box<[Box<[u32]>]>,
+    /// For each class: name numbers and functions of its methods.
+    class_methods: Box<[Box<[(u32, u16)]>]>,
+    /// For each class: its method `next`.
+    next_methods: Box<[Option<u16>]>,
+    /// For each constant: the library's methods of that name.
+    library: Box<[Box<[(ValueKind, u16)]>]>,
+    /// For each constant and a class: where the last field was that was asked for.
+    last_fields: Box<[AtomicU32]>,
 }
 
 /// Why a program was not loaded.
@@ -121,6 +138,14 @@ impl LoadedProgram {
             messages.push(text(kind.message())?);
             kind_names.push(text(kind.name())?);
         }
+        let mut variants = Vec::with_capacity(program.variants.len());
+        for (index, variant) in program.variants.iter().enumerate() {
+            variants.push(if variant.arity == 0 {
+                slot(heap.immortal_variant(permit, index as u16)?)
+            } else {
+                Slot::nil()
+            });
+        }
         let message = m.load_root(&messages[ErrorKind::OutOfMemory as usize]);
         let number = ErrorKind::OutOfMemory as u8;
         let out_of_memory = slot(heap.immortal_error(permit, number, message)?);
@@ -132,10 +157,16 @@ impl LoadedProgram {
             kind_names: kind_names.into(),
             out_of_memory,
             globals: program.globals.iter().map(|_| Slot::nil()).collect(),
-            is_frozen: AtomicBool::new(false),
+            frozen_modules: AtomicU32::new(0),
+            variants: variants.into(),
+            left_locals: Slot::nil(),
+            last_fields: names.ids.iter().map(|_| AtomicU32::new(0)).collect(),
             name_ids: names.ids,
             methods: names.methods,
             class_fields: names.class_fields,
+            class_methods: names.class_methods,
+            next_methods: names.next_methods,
+            library: names.library,
             program,
         });
         let weak: Weak<LoadedProgram> = Arc::downgrade(&loaded);
@@ -156,15 +187,37 @@ impl LoadedProgram {
         &self.globals[usize::from(index)]
     }
 
-    /// Ends initialisation: a store to a global throws from now on.
+    /// Ends initialisation: a store to any global throws from now on.
     pub fn freeze(&self) {
-        self.is_frozen.store(true, Ordering::Release);
+        self.frozen_modules.store(u32::MAX, Ordering::Release);
+    }
+
+    /// Notes that the top levels of the first `count` modules have ended: a store to one of
+    /// their globals throws from now on.
+    pub(crate) fn freeze_modules(&self, count: usize) {
+        self.frozen_modules
+            .fetch_max(count as u32, Ordering::AcqRel);
     }
 
     /// Whether initialisation has ended.
-    #[inline]
     pub fn is_frozen(&self) -> bool {
-        self.is_frozen.load(Ordering::Acquire)
+        self.frozen_modules.load(Ordering::Acquire) as usize >= self.program.modules.len()
+    }
+
+    /// Whether a global cannot be assigned any more.
+    pub(crate) fn is_global_frozen(&self, global: u16) -> bool {
+        let module = self.program.globals[usize::from(global)].module;
+        u32::from(module) < self.frozen_modules.load(Ordering::Acquire)
+    }
+
+    /// What belonged to a run that has failed, for B-87.
+    pub(crate) fn left_locals(&self) -> &Slot {
+        &self.left_locals
+    }
+
+    /// The value of a variant without payload.
+    pub(crate) fn variant(&self, index: u16) -> &Slot {
+        &self.variants[usize::from(index)]
     }
 
     #[inline(always)]
@@ -199,22 +252,85 @@ impl LoadedProgram {
     }
 
     /// Where instances of `class` have the field that string constant `name` names.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn field(&self, class: u16, name: u16) -> Option<u32> {
+        // Class and place of the field found last, each plus one: mostly it is this one.
+        let last = &self.last_fields[usize::from(name)];
+        let found = last.load(Ordering::Relaxed);
+        if found >> 16 == u32::from(class) + 1 {
+            return Some((found & 0xFFFF) - 1);
+        }
+        self.search_field(class, name)
+    }
+
+    fn search_field(&self, class: u16, name: u16) -> Option<u32> {
         let id = self.name_ids[usize::from(name)];
         let fields = &self.class_fields[usize::from(class)];
-        fields
-            .iter()
-            .position(|&field| field == id)
-            .map(|index| index as u32)
+        let index = fields.iter().position(|&field| field == id)? as u32;
+        if class < u16::MAX {
+            let found = (u32::from(class) + 1) << 16 | (index + 1);
+            self.last_fields[usize::from(name)].store(found, Ordering::Relaxed);
+        }
+        Some(index)
+    }
+
+    /// The method of `class` that string constant `name` names.
+    #[inline]
+    pub(crate) fn class_method(&self, class: u16, name: u16) -> Option<u16> {
+        let id = self.name_ids[usize::from(name)];
+        let methods = &self.class_methods[usize::from(class)];
+        let found = methods.iter().find(|(method, _)| *method == id);
+        found.map(|&(_, function)| function)
+    }
+
+    /// The method `next` of `class`.
+    pub(crate) fn next_method(&self, class: u16) -> Option<u16> {
+        self.next_methods[usize::from(class)]
+    }
+
+    /// The library's method of a built-in kind that string constant `name` names.
+    pub(crate) fn library_method(&self, kind: ValueKind, name: u16) -> Option<u16> {
+        let methods = &self.library[usize::from(name)];
+        let found = methods.iter().find(|(of, _)| *of == kind);
+        found.map(|&(_, function)| function)
+    }
+
+    /// The library's method `next` of a built-in kind.
+    pub(crate) fn library_next(&self, kind: ValueKind) -> Option<u16> {
+        let methods = self.program.library.iter();
+        let mut named = methods.filter(|method| method.name == "next");
+        named
+            .find(|method| method.receiver == kind)
+            .map(|method| method.function)
+    }
+
+    /// Whether a function is one of the library in Crux.
+    pub(crate) fn is_library(&self, function: u16) -> bool {
+        let module = self.program.functions[usize::from(function)].module;
+        let module = self.program.modules.get(usize::from(module));
+        module.is_some_and(|module| module.path == LIBRARY)
+    }
+
+    /// Whether a function's loops keep an iterator in a register.
+    pub(crate) fn keeps_iterator(&self, function: u16, register: usize) -> bool {
+        let code = &self.program.functions[usize::from(function)].code;
+        code.iter().any(|op| {
+            matches!(op, Op::NextOrJump { iterator, .. } if usize::from(*iterator) == register)
+        })
     }
 }
 
-/// Names as numbers, so that a field is found without comparing text.
+/// Path of the module that the library's functions belong to.
+const LIBRARY: &str = "<library>";
+
+/// Names as numbers, so that a field or method is found without comparing text.
 struct Names {
     ids: Box<[u32]>,
     methods: Box<[Option<Method>]>,
     class_fields: Box<[Box<[u32]>]>,
+    class_methods: Box<[Box<[(u32, u16)]>]>,
+    next_methods: Box<[Option<u16>]>,
+    library: Box<[Box<[(ValueKind, u16)]>]>,
 }
 
 impl Names {
@@ -222,25 +338,52 @@ impl Names {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut ids = Vec::with_capacity(program.constants.len());
         let mut methods = Vec::with_capacity(program.constants.len());
+        let mut library_methods: HashMap<&str, Vec<(ValueKind, u16)>> = HashMap::new();
+        for method in &program.library {
+            let of_name = library_methods.entry(&method.name).or_default();
+            of_name.push((method.receiver, method.function));
+        }
+        let mut library = Vec::with_capacity(program.constants.len());
         for constant in &program.constants {
             if let Constant::String(name) = constant {
                 let next = numbers.len() as u32;
                 ids.push(*numbers.entry(name).or_insert(next));
                 methods.push(Method::from_name(name));
+                let of_name = library_methods.get(name.as_str()).cloned();
+                library.push(of_name.unwrap_or_default().into());
             } else {
                 ids.push(UNNAMED);
                 methods.push(None);
+                library.push([].into());
             }
         }
+        // A name that no constant has is asked for by nobody.
         let number = |name: &String| numbers.get(name.as_str()).copied().unwrap_or(UNNAMED);
-        let class_fields = program
-            .classes
-            .iter()
-            .map(|class| class.fields.iter().map(number).collect());
+        let classes = program.classes.iter();
         Names {
-            class_fields: class_fields.collect(),
+            class_fields: classes
+                .clone()
+                .map(|class| class.fields.iter().map(number).collect())
+                .collect(),
+            class_methods: classes
+                .clone()
+                .map(|class| {
+                    let methods = class.methods.iter();
+                    methods
+                        .map(|(name, function)| (number(name), *function))
+                        .collect()
+                })
+                .collect(),
+            next_methods: classes
+                .map(|class| {
+                    let mut methods = class.methods.iter();
+                    let next = methods.find(|(name, _)| name == "next");
+                    next.map(|(_, function)| *function)
+                })
+                .collect(),
             ids: ids.into(),
             methods: methods.into(),
+            library: library.into(),
         }
     }
 }
@@ -251,13 +394,22 @@ impl RootProvider for LoadedProgram {
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
-        for slot in &self.globals {
+        for (index, slot) in self.globals.iter().enumerate() {
+            // B-08: globals of a module that is still initialising are left out.
+            if seeded_bugs::is_on(Bug::B08) && !self.is_global_frozen(index as u16) {
+                if slot.is_object() {
+                    seeded_bugs::note_triggered(Bug::B08);
+                }
+                continue;
+            }
             tracer.slot(RootKind::Global, slot);
         }
         tracer.slot(RootKind::Global, &self.out_of_memory);
+        tracer.slot(RootKind::RunLocals, &self.left_locals);
         let immortal = [
             &self.constants,
             &self.functions,
+            &self.variants,
             &self.messages,
             &self.kind_names,
         ];
@@ -268,6 +420,10 @@ impl RootProvider for LoadedProgram {
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
         audit.root(RootKind::Global, &self.out_of_memory);
+        audit.root(RootKind::RunLocals, &self.left_locals);
+        for index in 0..self.program.variants.len() {
+            audit.root(RootKind::Global, &self.variants[index]);
+        }
         for index in 0..self.program.globals.len() {
             audit.root(RootKind::Global, &self.globals[index]);
         }
@@ -290,7 +446,7 @@ impl fmt::Debug for LoadedProgram {
             .field("modules", &self.program.modules.len())
             .field("functions", &self.functions.len())
             .field("globals", &self.globals)
-            .field("is_frozen", &self.is_frozen)
+            .field("frozen_modules", &self.frozen_modules)
             .finish_non_exhaustive()
     }
 }

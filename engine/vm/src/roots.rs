@@ -1,9 +1,10 @@
 //! What the collector finds in a machine.
 
-use gcrucible_heap::{RootAudit, RootKind, RootProvider, RootTracer, Tlab};
+use gcrucible_heap::{RootAudit, RootKind, RootProvider, RootTracer, Slot, Tlab};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::exception::Completion;
+use crate::exception::{Completion, CompletionKind};
+use crate::scope::ScopeKind;
 use crate::vm::{Start, Vm};
 
 impl RootProvider for Vm {
@@ -16,14 +17,35 @@ impl RootProvider for Vm {
         let functions = &self.program.program().functions;
         for frame in &state.control.frames {
             let locals = functions[usize::from(frame.function)].locals;
-            let slots = state.control.stack.frame(frame.base, frame.registers);
+            let slots = state
+                .control
+                .stack
+                .frame(frame.base as usize, frame.registers);
             let (callee, registers) = slots.split_first().expect("a frame has a callee");
-            let (locals, temporaries) = registers.split_at(usize::from(locals));
             tracer.slot(RootKind::Callee, callee);
-            for local in locals {
-                tracer.slot(RootKind::Local, local);
+            // B-34: what a library function has so far, as a built-in would keep it in native
+            // memory, is left out.
+            if seeded_bugs::is_on(Bug::B34) && self.program.is_library(frame.function) {
+                if registers.iter().any(Slot::is_object) {
+                    seeded_bugs::note_triggered(Bug::B34);
+                }
+                continue;
             }
-            for temporary in temporaries {
+            for (index, slot) in registers.iter().enumerate() {
+                // B-15: the iterators of loops are left out.
+                if seeded_bugs::is_on(Bug::B15)
+                    && self.program.keeps_iterator(frame.function, index)
+                {
+                    if slot.is_object() {
+                        seeded_bugs::note_triggered(Bug::B15);
+                    }
+                    continue;
+                }
+                if index < usize::from(locals) {
+                    tracer.slot(RootKind::Local, slot);
+                    continue;
+                }
+                let temporary = slot;
                 // B-13: operands that wait for their operation are left out.
                 if seeded_bugs::is_on(Bug::B13) {
                     if temporary.is_object() {
@@ -49,6 +71,13 @@ impl RootProvider for Vm {
             }
             tracer.slot(RootKind::InFlight, value);
         }
+        for scope in &state.control.scopes.scopes {
+            if let Some(slot) = scope.root() {
+                tracer.slot(RootKind::Scope, slot);
+            }
+        }
+        tracer.slot(RootKind::RunLocals, &self.locals);
+        tracer.slot(RootKind::Result, &state.control.unfinished);
         if let Start::Call { callee, args } = &state.start {
             tracer.slot(RootKind::Callee, callee);
             for arg in args {
@@ -73,21 +102,33 @@ impl RootProvider for Vm {
             Start::None | Start::Init { .. } => {}
         }
         for completion in state.control.completions.iter().rev() {
-            match completion {
-                Completion::ResumeWith { value, .. } => audit.root(RootKind::InFlight, value),
-                Completion::Throw { value } => audit.root(RootKind::InFlight, value),
-                Completion::Resume { .. } => {}
+            match &completion.kind {
+                CompletionKind::ResumeWith { value, .. } => audit.root(RootKind::InFlight, value),
+                CompletionKind::Throw { value, .. } => audit.root(RootKind::InFlight, value),
+                CompletionKind::Resume { .. } => {}
+            }
+        }
+        audit.root(RootKind::Result, &state.control.unfinished);
+        audit.root(RootKind::RunLocals, &self.locals);
+        for scope in state.control.scopes.scopes.iter().rev() {
+            match &scope.kind {
+                ScopeKind::Squad { children, .. } => audit.root(RootKind::Scope, children),
+                ScopeKind::Guard { mutex } => audit.root(RootKind::Scope, mutex),
+                ScopeKind::Deadline { .. } | ScopeKind::Step { .. } | ScopeKind::Interrupt => {}
             }
         }
         let used = state.control.stack.used();
         let mut frames = state.control.frames.iter().rev().peekable();
         for (index, slot) in used.iter().enumerate().rev() {
-            while frames.peek().is_some_and(|frame| frame.base > index) {
+            while frames
+                .peek()
+                .is_some_and(|frame| frame.base as usize > index)
+            {
                 frames.next();
             }
             let Some(frame) = frames.peek() else { break };
             let function = &self.program.program().functions[usize::from(frame.function)];
-            let kind = match (index - frame.base).checked_sub(1) {
+            let kind = match (index - frame.base as usize).checked_sub(1) {
                 None => RootKind::Callee,
                 Some(register) if register < usize::from(function.locals) => RootKind::Local,
                 Some(_) => RootKind::Temporary,

@@ -56,7 +56,7 @@ impl Stack {
     /// nil, but for the callee and the `argc` arguments that are copied from slot `from`
     /// of the stack, if that is given.
     #[inline(always)]
-    pub(crate) fn push(&mut self, registers: u8, from: Option<(usize, u8)>) -> usize {
+    pub(crate) fn push(&mut self, registers: u8, from: Option<(usize, u8)>) -> u32 {
         let base = self.top;
         let top = base + 1 + usize::from(registers);
         if top + REACH > self.slots.len() {
@@ -75,7 +75,14 @@ impl Stack {
         for slot in &frame[set..] {
             slot.clear();
         }
-        base
+        base as u32
+    }
+
+    /// Copies `count` slots in use from slot `from` on to slot `to` and behind.
+    pub(crate) fn copy(&self, from: usize, to: usize, count: usize) {
+        for index in 0..count {
+            self.slots[to + index].copy_from(&self.slots[from + index]);
+        }
     }
 
     /// Drops all frames from the one with this base on.

@@ -1,21 +1,30 @@
-//! Methods of arrays, maps, strings and ranges.
+//! Methods of arrays, maps, ranges, channels and weak references.
 
 use gcrucible_bytecode::{ErrorKind, Method, Reg};
 use gcrucible_heap::{Checks, Kind, Slot, Value};
 
-use crate::interpreter::{Context, Made, Stop, key};
+use crate::interpreter::{Context, Effects, Made, Stop, key};
 use crate::stack::Registers;
 
 /// Receiver and arguments of a call.
 #[derive(Clone, Copy)]
-struct Call<'p, 'a> {
-    receiver: Value<'p>,
+pub(super) struct Call<'p, 'a> {
+    pub(super) receiver: Value<'p>,
     args: &'a [Slot],
 }
 
 impl<'p, C: Checks> Context<'p, C> {
+    /// Whether the machine has a method of that name for the receiver.
+    #[inline]
+    pub(crate) fn has_builtin_method(&self, receiver: Value<'p>, name: u16) -> bool {
+        match (self.m.kind(receiver), self.program.method(name)) {
+            (Some(kind), Some(method)) => has_method(kind, method),
+            _ => false,
+        }
+    }
+
     /// Calls the built-in method that string constant `name` names on the receiver in
-    /// `base`.
+    /// `base`, which has it.
     #[inline(never)]
     pub(crate) fn call_method(
         &self,
@@ -23,15 +32,13 @@ impl<'p, C: Checks> Context<'p, C> {
         base: Reg,
         name: u16,
         argc: u8,
+        effects: &mut Effects,
     ) -> Made<'p> {
         let receiver = registers.get(&self.m, base);
         let kind = self.m.kind(receiver);
         let (Some(kind), Some(method)) = (kind, self.program.method(name)) else {
             return Err(ErrorKind::UnknownMethod.into());
         };
-        if !has_method(kind, method) {
-            return Err(ErrorKind::UnknownMethod.into());
-        }
         let (fewest, most) = method.arity();
         if argc < fewest || argc > most {
             return Err(ErrorKind::WrongArity.into());
@@ -44,12 +51,46 @@ impl<'p, C: Checks> Context<'p, C> {
                 .unwrap_or(Err(ErrorKind::UnknownMethod.into())),
             (Kind::Array, _) => self.array_method(method, call),
             (Kind::Map, _) => self.map_method(method, call),
-            (_, Method::Slice) => self.string_slice(call),
-            _ => self.string_has(call),
+            (Kind::Channel, _) => self.channel_method(method, call, effects),
+            (Kind::Weak, _) => Ok(self.m.weak_target(receiver).unwrap_or(Value::NIL)),
+            _ => self.string_method(method, call),
         }
     }
 
-    fn arg(&self, call: Call<'p, '_>, index: usize) -> Value<'p> {
+    fn channel_method(
+        &self,
+        method: Method,
+        call: Call<'p, '_>,
+        effects: &mut Effects,
+    ) -> Made<'p> {
+        let channel = call.receiver;
+        match method {
+            Method::Send => {
+                self.send(channel, self.arg(call, 0), effects)?;
+                Ok(Value::NIL)
+            }
+            Method::TrySend => {
+                let has_room = self.try_send(channel, self.arg(call, 0), effects)?;
+                Ok(Value::bool(has_room))
+            }
+            Method::Receive => {
+                let value = self.receive(channel, true, effects)?;
+                value.ok_or(ErrorKind::ChannelClosed.into())
+            }
+            Method::TryReceive => {
+                let value = self.receive(channel, false, effects)?;
+                Ok(value.unwrap_or(Value::NIL))
+            }
+            _ => {
+                if self.m.channel_close(channel) == Some(true) {
+                    effects.note_change(self, channel);
+                }
+                Ok(Value::NIL)
+            }
+        }
+    }
+
+    pub(super) fn arg(&self, call: Call<'p, '_>, index: usize) -> Value<'p> {
         self.m.load_root(&call.args[index])
     }
 
@@ -90,13 +131,29 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::Slice => {
                 let len = self.m.array_len(array).unwrap_or(0);
                 let (from, to) = self.bounds(call, len as usize)?;
-                let elements: Vec<_> = self.elements(array).skip(from).take(to - from).collect();
-                Ok(self.m.array(&elements)?)
+                let slice = self.m.array_slice(array, from as u32, to as u32)?;
+                slice.ok_or_else(out_of_bounds)
             }
             Method::Join => self.join(call),
-            Method::Len | Method::Get | Method::Keys | Method::Values => {
-                Err(ErrorKind::UnknownMethod.into())
+            Method::Extend => match self.m.array_extend(array, self.arg(call, 0))? {
+                true => Ok(Value::NIL),
+                false => Err(ErrorKind::TypeError.into()),
+            },
+            Method::Fill => {
+                self.m.array_fill(array, self.arg(call, 0));
+                Ok(Value::NIL)
             }
+            Method::Reverse => {
+                self.m.array_reverse(array);
+                Ok(Value::NIL)
+            }
+            Method::IndexOf => {
+                let wanted = self.arg(call, 0);
+                let mut elements = self.elements(array);
+                let index = elements.position(|element| self.m.are_equal(element, wanted));
+                Ok(index.map_or(Value::NIL, |index| Value::int32(index as i32)))
+            }
+            _ => Err(ErrorKind::UnknownMethod.into()),
         }
     }
 
@@ -128,16 +185,11 @@ impl<'p, C: Checks> Context<'p, C> {
                 let values: Vec<_> = self.entries(map).map(|(_, value)| value).collect();
                 Ok(self.m.array(&values)?)
             }
-            Method::Push
-            | Method::Pop
-            | Method::Insert
-            | Method::Len
-            | Method::Slice
-            | Method::Join => Err(ErrorKind::UnknownMethod.into()),
+            _ => Err(ErrorKind::UnknownMethod.into()),
         }
     }
 
-    fn elements(&self, array: Value<'p>) -> impl Iterator<Item = Value<'p>> {
+    pub(crate) fn elements(&self, array: Value<'p>) -> impl Iterator<Item = Value<'p>> {
         let mut index = 0;
         std::iter::from_fn(move || {
             index += 1;
@@ -155,7 +207,11 @@ impl<'p, C: Checks> Context<'p, C> {
     }
 
     /// The arguments of `slice`: in order and within `len`.
-    fn bounds(&self, call: Call<'p, '_>, len: usize) -> Result<(usize, usize), Stop<'p>> {
+    pub(super) fn bounds(
+        &self,
+        call: Call<'p, '_>,
+        len: usize,
+    ) -> Result<(usize, usize), Stop<'p>> {
         let bound = |index: usize| {
             let bound = self
                 .index(self.arg(call, index))?
@@ -181,29 +237,34 @@ impl<'p, C: Checks> Context<'p, C> {
         }
         Ok(self.m.string(&text)?)
     }
-
-    fn string_slice(&self, call: Call<'p, '_>) -> Made<'p> {
-        let text = self.m.text(call.receiver).ok_or(ErrorKind::TypeError)?;
-        let (from, to) = self.bounds(call, text.len())?;
-        let part = text.get(from..to).ok_or(ErrorKind::IndexOutOfBounds)?;
-        Ok(self.m.string(part)?)
-    }
-
-    fn string_has(&self, call: Call<'p, '_>) -> Made<'p> {
-        let text = self.m.text(call.receiver).ok_or(ErrorKind::TypeError)?;
-        let part = self.m.text(self.arg(call, 0)).ok_or(ErrorKind::TypeError)?;
-        Ok(Value::bool(text.contains(part)))
-    }
 }
 
 /// Whether objects of this kind have the method.
 fn has_method(kind: Kind, method: Method) -> bool {
     match method {
-        Method::Push | Method::Pop | Method::Insert | Method::Join => kind == Kind::Array,
+        Method::Push
+        | Method::Pop
+        | Method::Insert
+        | Method::Join
+        | Method::Extend
+        | Method::Fill
+        | Method::Reverse => kind == Kind::Array,
         Method::Get | Method::Keys | Method::Values => kind == Kind::Map,
         Method::Remove | Method::Clear => matches!(kind, Kind::Array | Kind::Map),
         Method::Has => matches!(kind, Kind::Array | Kind::Map | Kind::String),
-        Method::Slice => matches!(kind, Kind::Array | Kind::String),
+        Method::Slice | Method::IndexOf => matches!(kind, Kind::Array | Kind::String),
         Method::Len => matches!(kind, Kind::Array | Kind::Map | Kind::String | Kind::Range),
+        Method::Upper
+        | Method::Lower
+        | Method::Trim
+        | Method::Split
+        | Method::Replace
+        | Method::StartsWith
+        | Method::EndsWith
+        | Method::Repeat => kind == Kind::String,
+        Method::Send | Method::Receive | Method::TrySend | Method::TryReceive | Method::Close => {
+            kind == Kind::Channel
+        }
+        Method::Target => kind == Kind::Weak,
     }
 }

@@ -77,7 +77,7 @@ impl<'p, C: Checks> Context<'p, C> {
     }
 
     /// An int, boxed if it must be.
-    pub(super) fn int(&self, int: i64, safepoint: Safepoint) -> Made<'p> {
+    pub(crate) fn int(&self, int: i64, safepoint: Safepoint) -> Made<'p> {
         match Value::small_int(int) {
             Some(value) => Ok(value),
             None => {

@@ -12,7 +12,7 @@ use gcrucible_bytecode::{Op, Reg};
 use gcrucible_heap::{Checks, Value};
 
 use super::Context;
-use crate::frame::Control;
+use crate::frame::{Control, Frame};
 
 /// Where a slice stands.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,13 @@ pub(super) struct Position {
     pub(super) left: u32,
 }
 
+/// What a hot loop may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The most frames; none if calls have a budget.
+    pub(super) frames: usize,
+}
+
 /// Executes instructions from `position` on, and returns where it stopped: no fuel is
 /// left, or the next instruction is declined.
 #[inline(never)]
@@ -32,6 +39,7 @@ pub(super) fn run_hot<'p, C: Checks>(
     cx: &Context<'p, C>,
     control: &mut Control,
     position: Position,
+    limits: Limits,
 ) -> Position {
     let m = cx.m;
     let program = cx.program;
@@ -45,7 +53,9 @@ pub(super) fn run_hot<'p, C: Checks>(
     macro_rules! current {
         () => {{
             let frame = control.frames.last().expect("a running task has a frame");
-            control.stack.registers::<C>(frame.base, frame.registers)
+            control
+                .stack
+                .registers::<C>(frame.base as usize, frame.registers)
         }};
     }
     let mut registers = current!();
@@ -124,6 +134,14 @@ pub(super) fn run_hot<'p, C: Checks>(
             Op::LoadConst { dst, constant } => set!(dst, m.load(program.constant(constant))),
             Op::LoadFunction { dst, function } => set!(dst, m.load(program.function(function))),
             Op::LoadGlobal { dst, global } => set!(dst, m.load(program.global(global))),
+            Op::LoadVariant { dst, variant } => set!(dst, m.load(program.variant(variant))),
+            Op::Is { dst, src, type_id } => decide!(dst, cx.is(get!(src), type_id)),
+            Op::GetPayload { dst, src, index } => {
+                match m.enum_payload(get!(src), u32::from(index)) {
+                    Some(value) => set!(dst, value),
+                    None => break,
+                }
+            }
 
             Op::Add { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_add, +),
             Op::Sub { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_sub, -),
@@ -231,24 +249,41 @@ pub(super) fn run_hot<'p, C: Checks>(
                 let Some((source, position)) = m.iterator_parts(iterator) else {
                     break;
                 };
-                let Some((start, end)) = m.range_bounds(source) else {
+                if let Some((start, end)) = m.range_bounds(source) {
+                    let int = start.wrapping_add(position);
+                    if start >= end || int == end {
+                        pc = target as usize;
+                        left -= 1;
+                        continue;
+                    }
+                    let Some(element) = Value::small_int(int) else {
+                        break;
+                    };
+                    m.iterator_move(iterator, position.wrapping_add(1));
+                    set!(dst, element);
+                } else if let Some(element) = m.array_get(source, position as u32) {
+                    m.iterator_move(iterator, position + 1);
+                    set!(dst, element);
+                } else {
                     break;
-                };
-                let int = start.wrapping_add(position);
-                if start >= end || int == end {
-                    pc = target as usize;
-                    left -= 1;
-                    continue;
                 }
-                let Some(element) = Value::small_int(int) else {
-                    break;
+                // There was an element: the instruction behind is not for it.
+                pc += 2;
+                left -= 1;
+                continue;
+            }
+            Op::EndIfNil { dst, target } => {
+                pc = if get!(dst).is_nil() {
+                    target as usize
+                } else {
+                    pc + 1
                 };
-                m.iterator_move(iterator, position.wrapping_add(1));
-                set!(dst, element);
+                left -= 1;
+                continue;
             }
 
             Op::Call { base, argc } => {
-                if m.is_poll_requested() || control.frames.len() >= cx.max_frames {
+                if m.is_poll_requested() || control.frames.len() >= limits.frames {
                     break;
                 }
                 let Some(entered) = m.closure_function(get!(base)) else {
@@ -267,8 +302,34 @@ pub(super) fn run_hot<'p, C: Checks>(
                 left -= 1;
                 continue;
             }
+            Op::CallMethod { base, name, argc } => {
+                if m.is_poll_requested() || control.frames.len() >= limits.frames {
+                    break;
+                }
+                let Some(entered) = m
+                    .class(get!(base))
+                    .and_then(|class| program.class_method(class, name))
+                else {
+                    break;
+                };
+                let target = &functions[usize::from(entered)];
+                if usize::from(target.arity) != usize::from(argc) + 1
+                    || !control.has_room(target.registers)
+                {
+                    break;
+                }
+                control.top().pc = pc as u32 + 1;
+                control.call_method(entered, target.registers, base, argc);
+                function = entered;
+                code = target.code.as_slice();
+                pc = 0;
+                registers = current!();
+                m.store(registers.callee(), m.load(program.function(entered)));
+                left -= 1;
+                continue;
+            }
             Op::Return { src } => {
-                if control.frames.len() < 2 {
+                if control.frames.last().is_none_or(Frame::is_special) {
                     break;
                 }
                 let value = get!(src);

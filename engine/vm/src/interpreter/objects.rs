@@ -1,4 +1,4 @@
-//! Making, reading and writing objects; iteration.
+//! Making, reading and writing objects.
 
 use gcrucible_bytecode::{Capture, Constant, ErrorKind, Function, Reg};
 use gcrucible_heap::{Checks, Kind, Value};
@@ -40,6 +40,18 @@ impl<'p, C: Checks> Context<'p, C> {
         })
     }
 
+    pub(super) fn new_variant(
+        &self,
+        registers: Registers<'_, C>,
+        variant: u16,
+        first: Reg,
+    ) -> Made<'p> {
+        let count = self.program.program().variants[usize::from(variant)].arity;
+        self.with_values(registers, first, usize::from(count), |payload| {
+            Ok(self.m.enum_value(variant, payload)?)
+        })
+    }
+
     pub(super) fn new_closure(&self, registers: Registers<'_, C>, function: u16) -> Made<'p> {
         let Function { captures, .. } = &self.program.program().functions[usize::from(function)];
         let mut cells = Vec::with_capacity(captures.len());
@@ -73,14 +85,19 @@ impl<'p, C: Checks> Context<'p, C> {
         cell.ok_or(ErrorKind::Internal.into())
     }
 
-    #[inline]
-    pub(super) fn get_field(&self, object: Value<'p>, name: u16) -> Made<'p> {
+    pub(super) fn get_field(&self, object: Value<'p>, name: u16, safepoint: Safepoint) -> Made<'p> {
         let Some(class) = self.m.class(object) else {
             return self.get_error_field(object, name);
         };
-        let index = self.program.field(class, name);
-        let value = index.and_then(|index| self.m.field(object, index));
-        value.ok_or(ErrorKind::UnknownField.into())
+        if let Some(index) = self.program.field(class, name) {
+            let value = self.m.field(object, index);
+            return value.ok_or(ErrorKind::UnknownField.into());
+        }
+        let method = self.program.class_method(class, name);
+        let method = method.ok_or(ErrorKind::UnknownField)?;
+        self.safepoint(safepoint)?;
+        let function = self.m.load(self.program.function(method));
+        Ok(self.m.bound(object, function)?)
     }
 
     fn get_error_field(&self, object: Value<'p>, name: u16) -> Made<'p> {
@@ -164,44 +181,6 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(crate) fn index(&self, index: Value<'p>) -> Result<Option<u32>, Stop<'p>> {
         let int = self.m.as_int(index).ok_or(ErrorKind::TypeError)?;
         Ok(u32::try_from(int).ok())
-    }
-
-    pub(super) fn new_iterator(&self, source: Value<'p>) -> Made<'p> {
-        match self.m.kind(source) {
-            Some(Kind::Array | Kind::Map | Kind::Range) => Ok(self.m.iterator(source, 0)?),
-            _ => Err(ErrorKind::NotIterable.into()),
-        }
-    }
-
-    /// The next element, `None` at the end. The iterator has moved then.
-    #[inline]
-    pub(super) fn next(&self, iterator: Value<'p>) -> Result<Option<Value<'p>>, Stop<'p>> {
-        let (source, position) = self.m.iterator_parts(iterator).ok_or(ErrorKind::Internal)?;
-        if let Some((start, end)) = self.m.range_bounds(source) {
-            // The position is an offset. It counts up to the distance, which may wrap; the
-            // sum wraps back.
-            let int = start.wrapping_add(position);
-            if start >= end || int == end {
-                return Ok(None);
-            }
-            let element = self.m.int(int)?;
-            self.m.iterator_move(iterator, position.wrapping_add(1));
-            return Ok(Some(element));
-        }
-        // The position is an index or a count of insertions, which both have 32 bits.
-        let (element, next) = match self.m.kind(source) {
-            Some(Kind::Array) => match self.m.array_get(source, position as u32) {
-                Some(element) => (element, position + 1),
-                None => return Ok(None),
-            },
-            Some(Kind::Map) => match self.m.map_next(source, position as u32) {
-                Some((next, key, _)) => (key, i64::from(next)),
-                None => return Ok(None),
-            },
-            _ => return Err(ErrorKind::Internal.into()),
-        };
-        self.m.iterator_move(iterator, next);
-        Ok(Some(element))
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::cmp::Ordering;
 
-use gcrucible_bytecode::{ErrorKind, Op, Reg};
-use gcrucible_heap::{Checks, Kind, NeedsMemory, Value};
+use gcrucible_bytecode::{Builtin, ErrorKind, Function, Op, Reg};
+use gcrucible_heap::{Checks, Kind, NeedsMemory, Slot, Value};
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::arithmetic::Operator;
-use super::hot::{Position, run_hot};
-use super::{Context, Safepoint, Stop, site};
-use crate::exception::{Completion, HandlerKind};
-use crate::frame::Control;
+use super::calls::{Callee, Found};
+use super::hot::{Limits, Position, run_hot};
+use super::{Context, Effects, Safepoint, Stop, site};
+use crate::exception::{CompletionKind, HandlerKind, Thrown, Unwound};
+use crate::frame::{Control, Frame, Operation};
+use crate::scope::ScopeKind;
 use crate::slice::SliceEnd;
 
 /// How a run ended.
@@ -17,8 +20,20 @@ pub(crate) struct Ended {
     pub(crate) end: SliceEnd,
     /// Fuel that is left.
     pub(crate) left: u32,
-    /// The register that waits for the future of a spawned call.
-    pub(crate) spawned: Option<Reg>,
+    /// What the next slice does with what the engine leaves in the exchange slot.
+    pub(crate) takes: Takes,
+}
+
+/// What a machine waits for in the exchange slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    /// The future of a spawned call goes to the register; the scopes hear of it unless it is
+    /// detached.
+    Future {
+        register: Reg,
+        detached: bool,
+    },
 }
 
 /// Executes instructions of the running frame, and of those it calls, until the slice
@@ -27,24 +42,56 @@ pub(crate) struct Ended {
 pub(crate) fn run<'p, C: Checks>(
     cx: &Context<'p, C>,
     control: &mut Control,
-    printed: &mut Vec<String>,
+    effects: &mut Effects,
+    left: u32,
+    is_passed: bool,
+) -> Ended {
+    let executed = control.scopes.executed;
+    let ended = run_from(cx, control, effects, left, is_passed);
+    control.scopes.executed = executed + u64::from(left - ended.left);
+    ended
+}
+
+fn run_from<'p, C: Checks>(
+    cx: &Context<'p, C>,
+    control: &mut Control,
+    effects: &mut Effects,
     mut left: u32,
     is_passed: bool,
 ) -> Ended {
     let m = cx.m;
     let fuel = left;
+    let executed_before = control.scopes.executed;
     let functions = cx.program.program().functions.as_slice();
     let mut function = control.top().function;
     let mut pc = control.top().pc as usize;
 
     loop {
-        let position = run_hot(cx, control, Position { function, pc, left });
+        let held_back = held_back(control, fuel, left, executed_before);
+        let limits = Limits {
+            frames: if control.scopes.has_call_budget {
+                0
+            } else {
+                cx.max_frames
+            },
+        };
+        let position = Position {
+            function,
+            pc,
+            left: left - held_back,
+        };
+        let position = run_hot(cx, control, position, limits);
         Position { function, pc, left } = position;
+        // What the hot loop had no fuel for is there for a step that is spent.
+        let is_spent = left == 0 && held_back > 0;
+        left += held_back;
         // They borrow the stack only, so that the rest of the control state can change
         // beside them.
         let registers = {
             let frame = control.frames.last().expect("a running task has a frame");
-            control.stack.registers::<C>(frame.base, frame.registers)
+            control
+                .stack
+                .registers::<C>(frame.base as usize, frame.registers)
         };
         macro_rules! get {
             ($register:expr) => {
@@ -115,16 +162,38 @@ pub(crate) fn run<'p, C: Checks>(
                 }
             };
         }
-        // Enters a closure; `$callee` is the register from which callee and arguments come.
+        // Enters a callee, its arguments in registers from `$first` on.
         macro_rules! enter {
-            ($entered:expr, $callee:expr, $argc:expr) => {{
-                let entered: u16 = $entered;
+            ($callee:expr, $first:expr, $argc:expr, $result:expr) => {{
+                let callee: Callee<'p> = $callee;
                 control.top().pc = pc as u32;
-                let target = &functions[usize::from(entered)];
-                control.call(entered, target.registers, $callee, $argc, $callee);
-                function = entered;
+                cx.enter(control, callee, $first, $argc, $result);
+                function = callee.function;
                 pc = 0;
             }};
+        }
+        // Whether one more call is allowed; the number of instructions executed is what a
+        // step that is entered counts from.
+        macro_rules! check_call {
+            () => {{
+                control.scopes.executed = executed_before + u64::from(fuel - left);
+                cx.check_call(control.frames.len(), &mut control.scopes)
+            }};
+        }
+        // What a waiting instruction looks at before anything else.
+        macro_rules! check_wait {
+            () => {
+                control.scopes.check_wait(&here!(), effects)
+            };
+        }
+        // Goes on if an instruction without a result has ended.
+        macro_rules! done {
+            ($done:expr) => {
+                match $done {
+                    Ok(()) => continue,
+                    Err(stop) => stop,
+                }
+            };
         }
         // Goes on where the top frame stands.
         macro_rules! reload {
@@ -139,7 +208,7 @@ pub(crate) fn run<'p, C: Checks>(
                 Ended {
                     end: $end,
                     left,
-                    spawned: None,
+                    takes: Takes::Nothing,
                 }
             };
         }
@@ -149,8 +218,32 @@ pub(crate) fn run<'p, C: Checks>(
             return ended!(SliceEnd::Fuel);
         }
         let op = functions[usize::from(function)].code[pc];
+        if is_spent && !matches!(op, Op::DrainSquad { .. }) {
+            control.top().pc = pc as u32;
+            control.scopes.executed = executed_before + u64::from(fuel - left);
+            let error = match cx.exhausted(&control.scopes) {
+                Ok(error) => error,
+                Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
+            };
+            control.scopes.spend_instructions();
+            let mut thrown = Thrown {
+                value: error,
+                trace: None,
+            };
+            match control.throw(cx, effects, &mut thrown) {
+                Ok(Unwound::GoOn) => {}
+                Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
+                Ok(Unwound::HandlerEnded) => return ended!(SliceEnd::Resume),
+                Ok(Unwound::Uncaught) => return ended!(SliceEnd::Threw),
+                Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
+            }
+            reload!();
+            continue;
+        }
         left -= 1;
         pc += 1;
+        // The trace of a value that goes on behind `finally`.
+        let mut trace = None;
         let stop: Stop<'p> = match op {
             Op::Move { .. }
             | Op::LoadNil { .. }
@@ -159,12 +252,15 @@ pub(crate) fn run<'p, C: Checks>(
             | Op::LoadConst { .. }
             | Op::LoadFunction { .. }
             | Op::LoadGlobal { .. }
+            | Op::LoadVariant { .. }
+            | Op::Is { .. }
+            | Op::EndIfNil { .. }
             | Op::Not { .. }
             | Op::Jump { .. }
             | Op::JumpIf { .. }
             | Op::JumpIfNot { .. } => unreachable!("the hot loop declines none of these"),
             Op::StoreGlobal { global, src } => {
-                if !cx.program.is_frozen() {
+                if !cx.program.is_global_frozen(global) {
                     m.store(cx.program.global(global), get!(src));
                     continue;
                 }
@@ -212,6 +308,17 @@ pub(crate) fn run<'p, C: Checks>(
             Op::NewInstance { dst, class, first } => {
                 allocate!(dst, cx => cx.new_instance(registers, class, first))
             }
+            Op::NewVariant {
+                dst,
+                variant,
+                first,
+            } => {
+                allocate!(dst, cx => cx.new_variant(registers, variant, first))
+            }
+            Op::GetPayload { dst, src, index } => {
+                let part = m.enum_payload(get!(src), u32::from(index));
+                make!(dst, part.ok_or(Stop::from(ErrorKind::Internal)))
+            }
             Op::NewClosure { dst, function } => {
                 allocate!(dst, cx => cx.new_closure(registers, function))
             }
@@ -253,7 +360,9 @@ pub(crate) fn run<'p, C: Checks>(
                 Err(stop) => stop,
             },
 
-            Op::GetField { dst, object, name } => make!(dst, cx.get_field(get!(object), name)),
+            Op::GetField { dst, object, name } => {
+                make!(dst, here!().get_field(get!(object), name, safepoint!()))
+            }
             Op::SetField { object, name, src } => {
                 match cx.set_field(get!(object), name, get!(src)) {
                     Ok(()) => continue,
@@ -280,52 +389,93 @@ pub(crate) fn run<'p, C: Checks>(
                 dst,
                 iterator,
                 target,
-            } => match cx.next(get!(iterator)) {
-                Ok(Some(element)) => {
-                    set!(dst, element);
-                    continue;
+            } => {
+                let source = get!(iterator);
+                match m.kind(source) {
+                    Some(Kind::Instance | Kind::Stream) => match cx.safepoint(safepoint!()) {
+                        Ok(()) => match cx.next_method(source) {
+                            Ok(Some(callee)) => match check_call!() {
+                                Ok(()) => {
+                                    enter!(callee, 0, 0, dst);
+                                    continue;
+                                }
+                                Err(stop) => stop,
+                            },
+                            Ok(None) => ErrorKind::Internal.into(),
+                            Err(kind) => kind.into(),
+                        },
+                        Err(stop) => stop,
+                    },
+                    Some(Kind::Channel) => {
+                        let received = match check_wait!() {
+                            Ok(()) => cx.receive(source, true, effects),
+                            Err(stop) => Err(stop),
+                        };
+                        match received {
+                            Ok(Some(value)) => {
+                                set!(dst, value);
+                                pc += 1;
+                                continue;
+                            }
+                            Ok(None) => {
+                                pc = target as usize;
+                                continue;
+                            }
+                            Err(stop) => stop,
+                        }
+                    }
+                    _ => match here!().next(source) {
+                        Ok(Some(element)) => {
+                            set!(dst, element);
+                            pc += 1;
+                            continue;
+                        }
+                        Ok(None) => {
+                            pc = target as usize;
+                            continue;
+                        }
+                        Err(stop) => stop,
+                    },
                 }
-                Ok(None) => {
-                    pc = target as usize;
-                    continue;
-                }
-                Err(stop) => stop,
-            },
+            }
 
             Op::Call { base, argc } => match cx.safepoint(safepoint!()) {
                 Ok(()) => match cx.callable(get!(base), usize::from(argc)) {
-                    Ok(entered) if control.frames.len() < cx.max_frames => {
-                        enter!(entered, base, argc);
-                        continue;
-                    }
-                    Ok(_) => ErrorKind::StackOverflow.into(),
+                    Ok(callee) => match check_call!() {
+                        Ok(()) => {
+                            enter!(callee, base + 1, argc, base);
+                            continue;
+                        }
+                        Err(stop) => stop,
+                    },
                     Err(kind) => kind.into(),
                 },
                 Err(stop) => stop,
             },
             Op::CallMethod { base, name, argc } => match cx.safepoint(safepoint!()) {
-                Ok(()) => {
-                    let receiver = get!(base);
-                    if m.kind(receiver) == Some(Kind::Instance) {
-                        let callee = cx.field_method(receiver, name);
-                        let entered = callee.and_then(|callee| {
-                            let function = cx.callable(callee, usize::from(argc))?;
-                            Ok((callee, function))
-                        });
-                        match entered {
-                            Ok((callee, entered)) if control.frames.len() < cx.max_frames => {
-                                enter!(entered, base, argc);
-                                // What was copied is the receiver.
-                                m.store(control.registers::<C>().callee(), callee);
-                                continue;
-                            }
-                            Ok(_) => ErrorKind::StackOverflow.into(),
+                Ok(()) => match cx.find_method(get!(base), name, usize::from(argc)) {
+                    Ok(Found::Callee(callee)) => match check_call!() {
+                        Ok(()) => {
+                            enter!(callee, base + 1, argc, base);
+                            continue;
+                        }
+                        Err(stop) => stop,
+                    },
+                    Ok(Found::Builtin) => {
+                        let made = match cx.waits(name, argc) {
+                            true => check_wait!(),
+                            false => Ok(()),
+                        };
+                        match made {
+                            Ok(()) => make!(
+                                base,
+                                here!().call_method(registers, base, name, argc, effects)
+                            ),
                             Err(stop) => stop,
                         }
-                    } else {
-                        make!(base, here!().call_method(registers, base, name, argc))
                     }
-                }
+                    Err(kind) => kind.into(),
+                },
                 Err(stop) => stop,
             },
             Op::CallBuiltin {
@@ -333,24 +483,65 @@ pub(crate) fn run<'p, C: Checks>(
                 builtin,
                 argc,
             } => {
-                let made =
-                    here!().call_builtin(registers, base, builtin, argc, safepoint!(), printed);
+                let checked = match builtin {
+                    Builtin::Sleep | Builtin::Host => check_wait!(),
+                    _ => Ok(()),
+                };
+                let made = checked.and_then(|()| {
+                    here!().call_builtin(registers, base, builtin, argc, safepoint!(), effects)
+                });
                 match made {
                     Ok((value, end)) => {
                         set!(base, value);
                         match end {
                             None => continue,
-                            Some(end) => Stop::End(end),
+                            Some(end) => {
+                                control.operation = operation(end, base);
+                                Stop::End(end)
+                            }
                         }
                     }
                     Err(stop) => stop,
                 }
             }
-            // The hot loop returns to callers; this frame has none.
+            Op::CallStep { base, step } => match cx.safepoint(safepoint!()) {
+                Ok(()) => match cx.callable(get!(base), 0) {
+                    Ok(callee) => match check_call!() {
+                        Ok(()) => {
+                            let caller = function;
+                            enter!(callee, base, 0, base);
+                            control.push_step(cx.program.program(), step, caller, cx.now_ms);
+                            continue;
+                        }
+                        Err(stop) => stop,
+                    },
+                    Err(kind) => kind.into(),
+                },
+                Err(stop) => stop,
+            },
+            // The hot loop does those of which nothing is special.
             Op::Return { src } => {
-                m.store(cx.exchange, get!(src));
-                control.leave();
-                return ended!(SliceEnd::Returned);
+                let value = get!(src);
+                let flags = control.top().flags;
+                if flags & Frame::SCOPES != 0 {
+                    control.pop_frame_scopes(cx, effects);
+                }
+                if flags & Frame::BOTTOM != 0 {
+                    m.store(cx.exchange, value);
+                    control.leave();
+                    return ended!(SliceEnd::Returned);
+                }
+                if flags & Frame::INTERRUPT != 0 {
+                    control.end_interrupt(cx, effects);
+                    if control.operation.is_some() {
+                        return ended!(SliceEnd::Resume);
+                    }
+                } else {
+                    let result = control.leave().result;
+                    control.registers::<C>().set(&m, result, value);
+                }
+                reload!();
+                continue;
             }
 
             Op::Throw { src } => Stop::Throw(get!(src)),
@@ -358,26 +549,36 @@ pub(crate) fn run<'p, C: Checks>(
                 control.push_handler(HandlerKind::Catch(dst), target);
                 continue;
             }
+            Op::PushCatchIf {
+                dst,
+                type_id,
+                target,
+            } => {
+                control.push_handler(HandlerKind::CatchIf(dst, type_id), target);
+                continue;
+            }
             Op::PushFinally { target } => {
                 control.push_handler(HandlerKind::Finally, target);
                 continue;
             }
             Op::PopHandler => {
+                // B-83: the handler that a return leaves stays.
+                if seeded_bugs::is_on(Bug::B83) && returns(&functions[usize::from(function)], pc) {
+                    seeded_bugs::note_triggered(Bug::B83);
+                    continue;
+                }
                 control.handlers.pop();
                 continue;
             }
             Op::EnterFinally { target } => {
-                let pc_behind = pc as u32;
-                control
-                    .completions
-                    .push(Completion::Resume { pc: pc_behind });
+                control.push_completion(CompletionKind::Resume { pc: pc as u32 });
                 pc = target as usize;
                 continue;
             }
             Op::EnterFinallyWith { value, target } => {
-                let in_flight = gcrucible_heap::Slot::nil();
+                let in_flight = Slot::nil();
                 in_flight.take_from(registers.slot(value));
-                control.completions.push(Completion::ResumeWith {
+                control.push_completion(CompletionKind::ResumeWith {
                     pc: pc as u32,
                     register: value,
                     value: in_flight,
@@ -385,12 +586,12 @@ pub(crate) fn run<'p, C: Checks>(
                 pc = target as usize;
                 continue;
             }
-            Op::EndFinally => match control.completions.pop() {
-                Some(Completion::Resume { pc: behind }) => {
+            Op::EndFinally => match control.completions.pop().map(|ended| ended.kind) {
+                Some(CompletionKind::Resume { pc: behind }) => {
                     pc = behind as usize;
                     continue;
                 }
-                Some(Completion::ResumeWith {
+                Some(CompletionKind::ResumeWith {
                     pc: behind,
                     register,
                     value,
@@ -399,7 +600,13 @@ pub(crate) fn run<'p, C: Checks>(
                     pc = behind as usize;
                     continue;
                 }
-                Some(Completion::Throw { value }) => Stop::Throw(m.load_root(&value)),
+                Some(CompletionKind::Throw {
+                    value,
+                    trace: taken,
+                }) => {
+                    trace = Some(taken);
+                    Stop::Throw(m.load_root(&value))
+                }
                 None => unreachable!("verified code has a completion here"),
             },
             Op::DropCompletion => {
@@ -407,21 +614,74 @@ pub(crate) fn run<'p, C: Checks>(
                 continue;
             }
 
-            Op::Spawn { base, argc } => match cx.safepoint(safepoint!()) {
-                Ok(()) => match here!().spawn(registers, base, argc) {
-                    Stop::End(end) => {
-                        control.top().pc = pc as u32;
-                        return Ended {
-                            spawned: Some(base),
-                            ..ended!(end)
-                        };
+            Op::Spawn { base, argc } | Op::SpawnDetached { base, argc } => {
+                let detached = matches!(op, Op::SpawnDetached { .. });
+                match cx.safepoint(safepoint!()) {
+                    Ok(()) => match here!().spawn(registers, &control.scopes, base, argc, detached)
+                    {
+                        Stop::End(end) => {
+                            control.top().pc = pc as u32;
+                            let register = base;
+                            return Ended {
+                                takes: Takes::Future { register, detached },
+                                ..ended!(end)
+                            };
+                        }
+                        stop => stop,
+                    },
+                    Err(stop) => stop,
+                }
+            }
+            Op::Await { dst, src } => match check_wait!() {
+                Ok(()) => make!(dst, cx.awaited(get!(src))),
+                Err(stop) => stop,
+            },
+            Op::Cancel { src } => cx.cancel(get!(src)),
+
+            Op::PushGuard { src } => match check_wait!() {
+                Ok(()) => done!(cx.push_guard(get!(src), control)),
+                Err(stop) => stop,
+            },
+            Op::PushDeadline { src } => {
+                let ms = m.as_int(get!(src)).and_then(|ms| u64::try_from(ms).ok());
+                match ms {
+                    Some(ms) => {
+                        control.push_deadline(cx.now_ms.saturating_add(ms));
+                        continue;
                     }
-                    stop => stop,
+                    None => ErrorKind::TypeError.into(),
+                }
+            }
+            Op::PushSquad { dst } => match cx.safepoint(safepoint!()) {
+                Ok(()) => match here!().m.array(&[]) {
+                    Ok(children) => {
+                        set!(dst, children);
+                        let slot = Slot::nil();
+                        m.store(&slot, children);
+                        control.push_scope(
+                            None,
+                            ScopeKind::Squad {
+                                children: slot,
+                                is_drained: false,
+                            },
+                        );
+                        continue;
+                    }
+                    Err(needs) => needs.into(),
                 },
                 Err(stop) => stop,
             },
-            Op::Await { dst, src } => make!(dst, cx.awaited(get!(src))),
-            Op::Cancel { src } => cx.cancel(get!(src)),
+            Op::PopScope => {
+                control.pop_scope(cx, effects);
+                continue;
+            }
+            Op::JoinSquad { squad } => match check_wait!() {
+                Ok(()) => done!(cx.join_squad(get!(squad), effects)),
+                Err(stop) => stop,
+            },
+            Op::DrainSquad { squad } => {
+                done!(cx.drain_squad(get!(squad), &mut control.scopes, effects))
+            }
         };
 
         // Nothing of an instruction that stopped has happened yet, but of one that ended.
@@ -437,21 +697,73 @@ pub(crate) fn run<'p, C: Checks>(
             },
             Stop::NeedsMemory(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
             Stop::Safepoint => Err(SliceEnd::Safepoint),
-            Stop::Wait(end) => Err(end),
-        };
-        match thrown {
-            Ok(value) => {
-                if !control.throw(&m, value) {
-                    m.store(cx.exchange, value);
-                    return ended!(SliceEnd::Threw);
-                }
-                reload!();
-            }
-            Err(end) => {
-                left += 1;
+            Stop::Wait(end) => {
                 control.top().pc = pc as u32 - 1;
                 return ended!(end);
             }
-        }
+        };
+        control.top().pc = pc as u32 - 1;
+        let end = match thrown {
+            Ok(value) => {
+                let mut thrown = Thrown { value, trace };
+                match control.throw(&here!(), effects, &mut thrown) {
+                    Ok(Unwound::GoOn) => {
+                        reload!();
+                        continue;
+                    }
+                    Ok(Unwound::HandlerEnded) if control.operation.is_none() => {
+                        reload!();
+                        continue;
+                    }
+                    Ok(Unwound::HandlerEnded) => return ended!(SliceEnd::Resume),
+                    Ok(Unwound::Uncaught) => return ended!(SliceEnd::Threw),
+                    Err(NeedsMemory { words }) => {
+                        // The end of a `finally` block has taken its completion already.
+                        if let Some(trace) = thrown.trace {
+                            let slot = Slot::nil();
+                            m.store(&slot, value);
+                            let value = slot;
+                            control.push_completion(CompletionKind::Throw { value, trace });
+                        }
+                        SliceEnd::NeedsMemory { words }
+                    }
+                }
+            }
+            Err(end) => end,
+        };
+        left += 1;
+        return ended!(end);
     }
+}
+
+/// How much of `left` the hot loop must not use, because a step's instructions are spent
+/// before.
+fn held_back(control: &Control, fuel: u32, left: u32, executed_before: u64) -> u32 {
+    if control.scopes.instructions_end == u64::MAX {
+        return 0;
+    }
+    // B-73: a slice of one instruction does not look at budgets.
+    if fuel == 1 && seeded_bugs::is_on(Bug::B73) {
+        seeded_bugs::note_triggered(Bug::B73);
+        return 0;
+    }
+    let executed = executed_before + u64::from(fuel - left);
+    let allowed = control.scopes.instructions_end.saturating_sub(executed);
+    u64::from(left).saturating_sub(allowed) as u32
+}
+
+/// What the machine stands at when `end` ends a built-in.
+fn operation(end: SliceEnd, base: Reg) -> Option<Operation> {
+    match end {
+        SliceEnd::Sleep { .. } => Some(Operation { result: None }),
+        SliceEnd::Host => Some(Operation { result: Some(base) }),
+        _ => None,
+    }
+}
+
+/// Whether what follows instruction `pc` returns, perhaps out of more handlers.
+fn returns(function: &Function, pc: usize) -> bool {
+    let behind = function.code.get(pc..).unwrap_or_default();
+    let next = behind.iter().find(|op| !matches!(op, Op::PopHandler));
+    matches!(next, Some(Op::Return { .. }))
 }

@@ -1,0 +1,222 @@
+//! Spawning, awaiting and cancelling; squads, guards and channels: what tasks do to each
+//! other.
+
+use gcrucible_bytecode::{ErrorKind, Reg};
+use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Value};
+
+use super::{Context, Effects, Made, Stop};
+use crate::frame::Control;
+use crate::scope::{ScopeKind, Scopes};
+use crate::slice::SliceEnd;
+use crate::stack::Registers;
+
+impl<'p, C: Checks> Context<'p, C> {
+    /// Leaves an unscheduled future in the exchange slot. The innermost squad gets a place
+    /// for it now, while the instruction can still run again.
+    pub(super) fn spawn(
+        &self,
+        registers: Registers<'_, C>,
+        scopes: &Scopes,
+        base: Reg,
+        argc: u8,
+        detached: bool,
+    ) -> Stop<'p> {
+        let callee = registers.get(&self.m, base);
+        if let Err(kind) = self.callable(callee, usize::from(argc)) {
+            return kind.into();
+        }
+        let future = self.with_values(registers, base, 1 + usize::from(argc), |call| {
+            self.m.unscheduled(call[0], &call[1..])
+        });
+        let future = match future {
+            Ok(future) => future,
+            Err(needs) => return needs.into(),
+        };
+        if let Some(children) = scopes.squad().filter(|_| !detached) {
+            let children = self.m.load_root(children);
+            if let Err(needs) = self.m.array_push(children, Value::NIL) {
+                return needs.into();
+            }
+        }
+        self.m.store(self.exchange, future);
+        Stop::End(SliceEnd::Spawn { detached })
+    }
+
+    /// The value of a future.
+    pub(super) fn awaited(&self, future: Value<'p>) -> Made<'p> {
+        match self.settled(future)? {
+            Some(value) => Ok(value),
+            None => {
+                self.m.store(self.exchange, future);
+                let id = self.m.future_id(future);
+                Err(Stop::Wait(SliceEnd::Await {
+                    future: id.ok_or(ErrorKind::TypeError)?,
+                }))
+            }
+        }
+    }
+
+    /// The value of a future that has one, `None` if it is pending. Throws what an await of
+    /// it throws.
+    fn settled(&self, future: Value<'p>) -> Result<Option<Value<'p>>, Stop<'p>> {
+        let state = self.m.future_state(future);
+        match state.ok_or(ErrorKind::TypeError)? {
+            (FutureState::Ready, value) => Ok(Some(value)),
+            (FutureState::Error, error) => Err(Stop::Throw(error)),
+            (FutureState::Cancelled, _) => Err(ErrorKind::Cancelled.into()),
+            (FutureState::InternalError, cause) => Err(Stop::Raise(ErrorKind::Internal, cause)),
+            (FutureState::Pending, _) => Ok(None),
+        }
+    }
+
+    /// Hands a future to the engine to be cancelled.
+    pub(super) fn cancel(&self, future: Value<'p>) -> Stop<'p> {
+        if self.m.kind(future) != Some(Kind::Future) {
+            return ErrorKind::TypeError.into();
+        }
+        self.m.store(self.exchange, future);
+        Stop::End(SliceEnd::Cancel)
+    }
+
+    /// Makes the array of children hold their values, or throws what the first failure was,
+    /// or waits.
+    pub(super) fn join_squad(
+        &self,
+        children: Value<'p>,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        let len = self.m.array_len(children).ok_or(ErrorKind::TypeError)?;
+        let mut failed: Option<(u64, Value<'p>)> = None;
+        let mut pending = Vec::new();
+        for child in self.elements(children) {
+            let (state, _) = self.m.future_state(child).ok_or(ErrorKind::TypeError)?;
+            match state {
+                FutureState::Pending => pending.extend(self.m.future_id(child)),
+                FutureState::Ready => {}
+                FutureState::Error | FutureState::Cancelled | FutureState::InternalError => {
+                    let order = self.m.future_settled_order(child).unwrap_or(0);
+                    if failed.is_none_or(|(first, _)| order < first) {
+                        failed = Some((order, child));
+                    }
+                }
+            }
+        }
+        if let Some((_, child)) = failed {
+            self.settled(child)?;
+        }
+        if !pending.is_empty() {
+            effects.awaited = pending;
+            return Err(Stop::Wait(SliceEnd::AwaitMany { drain: false }));
+        }
+        for index in 0..len {
+            if let Some(child) = self.m.array_get(children, index)
+                && let Some(value) = self.settled(child)?
+            {
+                self.m.array_set(children, index, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the cancellation of the children, once, and waits until all are settled.
+    pub(super) fn drain_squad(
+        &self,
+        children: Value<'p>,
+        scopes: &mut Scopes,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        let mut pending = Vec::new();
+        for child in self.elements(children) {
+            if let Some((FutureState::Pending, _)) = self.m.future_state(child) {
+                pending.extend(self.m.future_id(child));
+            }
+        }
+        if !scopes.set_drained() {
+            effects.cancel.extend(&pending);
+        }
+        if pending.is_empty() {
+            return Ok(());
+        }
+        effects.awaited = pending;
+        Err(Stop::Wait(SliceEnd::AwaitMany { drain: true }))
+    }
+
+    /// Acquires a mutex and pushes its guard, or waits.
+    pub(super) fn push_guard(
+        &self,
+        mutex: Value<'p>,
+        control: &mut Control,
+    ) -> Result<(), Stop<'p>> {
+        match self.m.mutex_try_acquire(mutex, self.task) {
+            Some(Acquired::Done) => {
+                let slot = gcrucible_heap::Slot::nil();
+                self.m.store(&slot, mutex);
+                control.push_scope(None, ScopeKind::Guard { mutex: slot });
+                Ok(())
+            }
+            Some(Acquired::Held) => Err(self.wait_for(mutex)),
+            Some(Acquired::Again) => Err(ErrorKind::WouldDeadlock.into()),
+            None => Err(ErrorKind::TypeError.into()),
+        }
+    }
+
+    /// Waits until a channel or mutex changes.
+    fn wait_for(&self, object: Value<'p>) -> Stop<'p> {
+        self.m.store(self.exchange, object);
+        match self.m.wait_version(object) {
+            Some((object, version)) => Stop::Wait(SliceEnd::Wait { object, version }),
+            None => ErrorKind::TypeError.into(),
+        }
+    }
+
+    /// Appends to a channel; whether there was room.
+    pub(crate) fn try_send(
+        &self,
+        channel: Value<'p>,
+        value: Value<'p>,
+        effects: &mut Effects,
+    ) -> Result<bool, Stop<'p>> {
+        match self.m.channel_try_send(channel, value)? {
+            Some(Sent::Done) => {
+                effects.note_change(self, channel);
+                Ok(true)
+            }
+            Some(Sent::Full) => Ok(false),
+            Some(Sent::Closed) => Err(ErrorKind::ChannelClosed.into()),
+            None => Err(ErrorKind::TypeError.into()),
+        }
+    }
+
+    /// Appends to a channel, or waits for room.
+    pub(crate) fn send(
+        &self,
+        channel: Value<'p>,
+        value: Value<'p>,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        if self.try_send(channel, value, effects)? {
+            Ok(())
+        } else {
+            Err(self.wait_for(channel))
+        }
+    }
+
+    /// The oldest value of a channel; `None` if it is empty and `waits` is false, or if it is
+    /// closed and empty. Else waits.
+    pub(crate) fn receive(
+        &self,
+        channel: Value<'p>,
+        waits: bool,
+        effects: &mut Effects,
+    ) -> Result<Option<Value<'p>>, Stop<'p>> {
+        match self.m.channel_try_receive(channel) {
+            Some(Received::Value(value)) => {
+                effects.note_change(self, channel);
+                Ok(Some(value))
+            }
+            Some(Received::Empty) if waits => Err(self.wait_for(channel)),
+            Some(Received::Empty | Received::Closed) => Ok(None),
+            None => Err(ErrorKind::TypeError.into()),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! Scopes: guards, deadlines, squads, steps and interrupt handlers, as one stack of a task.
+//!
+//! A scope belongs to the frame that was on top when it was pushed; that of a step or of an
+//! interrupt handler to the frame that it was pushed for. A throw pops the scopes that are
+//! deeper than the handler's, a return those of its frame (I-9).
+//!
+//! Scopes with a time throw once when it is over ([`Scopes::check_due`]), and then again at every
+//! waiting instruction ([`Scopes::check_wait`]).
+
+use gcrucible_bytecode::{ErrorKind, Program};
+use gcrucible_heap::{Checks, Slot, Value};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::frame::{Control, Frame};
+use crate::interpreter::{Context, Effects, Stop};
+
+/// One scope.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// Number of frames up to and including its own.
+    pub(crate) depth: u32,
+    /// When its time is over, in milliseconds since the engine began.
+    pub(crate) at_ms: Option<u64>,
+    /// Whether it has thrown: its time or its budget is over.
+    pub(crate) has_thrown: bool,
+    pub(crate) kind: ScopeKind,
+}
+
+/// What a scope is for.
+#[derive(Debug)]
+pub(crate) enum ScopeKind {
+    /// Holds a mutex.
+    Guard { mutex: Slot },
+    /// What was spawned since there were so many children is cancelled when it throws.
+    Deadline { children_from: usize },
+    /// Collects the futures of what is spawned.
+    Squad { children: Slot, is_drained: bool },
+    /// Index of the step; what is left of its budgets.
+    Step {
+        step: u16,
+        /// [`Scopes::executed`] at which its instructions are spent.
+        instructions_end: Option<u64>,
+        calls_left: Option<u32>,
+        /// The function that has the `CallStep`.
+        caller: u16,
+    },
+    /// The time of an interrupt handler.
+    Interrupt,
+}
+
+impl Scope {
+    /// What the collector finds in it.
+    pub(crate) fn root(&self) -> Option<&Slot> {
+        match &self.kind {
+            ScopeKind::Guard { mutex } => Some(mutex),
+            ScopeKind::Squad { children, .. } => Some(children),
+            ScopeKind::Deadline { .. } | ScopeKind::Step { .. } | ScopeKind::Interrupt => None,
+        }
+    }
+
+    /// What it throws when it is over.
+    fn error(&self) -> ErrorKind {
+        match self.kind {
+            ScopeKind::Step { .. } => ErrorKind::StepExhausted,
+            ScopeKind::Interrupt => ErrorKind::HandlerTimeout,
+            _ => ErrorKind::DeadlineExceeded,
+        }
+    }
+
+    fn is_deadline(&self) -> bool {
+        matches!(self.kind, ScopeKind::Deadline { .. })
+    }
+}
+
+/// An interrupt handler in execution, below which nothing is unwound.
+#[derive(Debug)]
+pub(crate) struct Interrupt {
+    pub(crate) signal: String,
+    /// Frames, handlers, completions and scopes below it.
+    pub(crate) frames: usize,
+    pub(crate) handlers: usize,
+    pub(crate) completions: usize,
+    pub(crate) scopes: usize,
+    /// The operation in whose middle it runs.
+    pub(crate) operation: Option<crate::frame::Operation>,
+}
+
+/// Why a scope is popped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// `PopScope`, or the end of the task.
+    InOrder,
+    /// Its frame returns.
+    Return,
+    /// A throw goes to a handler at this depth.
+    Throw { depth: u32 },
+}
+
+/// A deadline whose time is over.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Inherited,
+    Scope(usize),
+}
+
+/// The scopes of a task, and what they limit.
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    /// Innermost last, of all frames.
+    pub(crate) scopes: Vec<Scope>,
+    /// Interrupt handlers in execution, innermost last.
+    pub(crate) interrupts: Vec<Interrupt>,
+    /// Ids of the futures that were spawned since the outermost deadline was pushed.
+    children: Vec<u64>,
+    /// The deadline that the task inherited.
+    pub(crate) inherited_deadline: Option<u64>,
+    has_inherited_thrown: bool,
+    /// Instructions executed, brought up to date when the run loop leaves off.
+    pub(crate) executed: u64,
+    /// The earliest number of executed instructions at which a step's budget is spent.
+    pub(crate) instructions_end: u64,
+    /// Whether a step counts calls.
+    pub(crate) has_call_budget: bool,
+}
+
+impl Scopes {
+    pub(crate) fn new() -> Self {
+        Scopes {
+            scopes: Vec::new(),
+            interrupts: Vec::new(),
+            children: Vec::new(),
+            inherited_deadline: None,
+            has_inherited_thrown: false,
+            executed: 0,
+            instructions_end: u64::MAX,
+            has_call_budget: false,
+        }
+    }
+
+    /// Pops all scopes but the first `keep`, innermost first: guards are released, deadlines
+    /// disarmed, squads and steps forgotten.
+    pub(crate) fn pop<C: Checks>(
+        &mut self,
+        cx: &Context<'_, C>,
+        effects: &mut Effects,
+        keep: usize,
+        leaving: Leaving,
+    ) {
+        if self.scopes.len() <= keep {
+            return;
+        }
+        let mut left_armed = Vec::new();
+        for scope in self.scopes.drain(keep..).rev() {
+            if stays_armed(&scope, leaving) {
+                left_armed.push(scope);
+                continue;
+            }
+            if let ScopeKind::Guard { mutex } = &scope.kind {
+                // B-80: unwinding leaves the mutex taken.
+                if matches!(leaving, Leaving::Throw { .. }) && seeded_bugs::is_on(Bug::B80) {
+                    seeded_bugs::note_triggered(Bug::B80);
+                    continue;
+                }
+                let mutex = cx.m.load_root(mutex);
+                cx.m.mutex_release(mutex, cx.task);
+                effects.note_change(cx, mutex);
+            }
+        }
+        self.scopes.extend(left_armed.into_iter().rev());
+        if !self.scopes.iter().any(Scope::is_deadline) {
+            self.children.clear();
+        }
+        self.note_budgets();
+    }
+
+    /// The index of the first scope that belongs to frame number `depth` or a deeper one.
+    pub(crate) fn above(&self, depth: u32) -> usize {
+        let scopes = self.scopes.iter().rev();
+        self.scopes.len() - scopes.take_while(|scope| scope.depth >= depth).count()
+    }
+
+    /// Notes a task that was spawned: the innermost squad and the deadlines hear of it. The
+    /// squad's array has a place for it already, see [`Scopes::squad`].
+    pub(crate) fn note_spawned<'p, C: Checks>(&mut self, cx: &Context<'p, C>, future: Value<'p>) {
+        if let Some(children) = self.squad() {
+            let children = cx.m.load_root(children);
+            if let Some(last) = cx.m.array_len(children).and_then(|len| len.checked_sub(1)) {
+                cx.m.array_set(children, last, future);
+            }
+        }
+        if self.visible().iter().any(Scope::is_deadline)
+            && let Some(id) = cx.m.future_id(future)
+        {
+            self.children.push(id);
+        }
+    }
+
+    /// The array of the innermost squad.
+    pub(crate) fn squad(&self) -> Option<&Slot> {
+        self.visible()
+            .iter()
+            .rev()
+            .find_map(|scope| match &scope.kind {
+                ScopeKind::Squad { children, .. } => Some(children),
+                _ => None,
+            })
+    }
+
+    /// Notes that the innermost squad drains; says whether it did already.
+    pub(crate) fn set_drained(&mut self) -> bool {
+        let from = self.floor();
+        for scope in self.scopes[from..].iter_mut().rev() {
+            if let ScopeKind::Squad { is_drained, .. } = &mut scope.kind {
+                return std::mem::replace(is_drained, true);
+            }
+        }
+        false
+    }
+
+    /// The first scope that counts: an interrupt handler sees none of those below it.
+    fn floor(&self) -> usize {
+        let floor = self.interrupts.last().map_or(0, |at| at.scopes);
+        floor.min(self.scopes.len())
+    }
+
+    fn visible(&self) -> &[Scope] {
+        &self.scopes[self.floor()..]
+    }
+
+    /// The outermost deadline of which `counts` says so and whose time is over.
+    fn over(&self, now_ms: u64, counts: impl Fn(bool) -> bool) -> Option<Over> {
+        let is_over = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
+        if self.interrupts.is_empty()
+            && is_over(self.inherited_deadline)
+            && counts(self.has_inherited_thrown)
+        {
+            return Some(Over::Inherited);
+        }
+        let from = self.floor();
+        let visible = self.visible().iter();
+        let found = visible
+            .enumerate()
+            .find(|(_, scope)| is_over(scope.at_ms) && counts(scope.has_thrown));
+        found.map(|(index, _)| Over::Scope(from + index))
+    }
+
+    /// Throws when a deadline is over for the first time, as at the start of a slice.
+    ///
+    /// # Errors
+    /// The throw; or that there is no memory for its error.
+    pub(crate) fn check_due<'p, C: Checks>(
+        &mut self,
+        cx: &Context<'p, C>,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        match self.over(cx.now_ms, |has_thrown| !has_thrown) {
+            Some(over) => Err(self.throw_over(cx, effects, over)),
+            None => Ok(()),
+        }
+    }
+
+    /// Throws when a deadline is over, for the first time or not, as waiting instructions and
+    /// host operations do; before that, if the task's cancellation was requested.
+    ///
+    /// # Errors
+    /// See [`Scopes::check_due`].
+    pub(crate) fn check_wait<'p, C: Checks>(
+        &mut self,
+        cx: &Context<'p, C>,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        if cx.is_cancel_requested {
+            return Err(ErrorKind::Cancelled.into());
+        }
+        match self.over(cx.now_ms, |_| true) {
+            Some(over) => Err(self.throw_over(cx, effects, over)),
+            None => Ok(()),
+        }
+    }
+
+    fn throw_over<'p, C: Checks>(
+        &mut self,
+        cx: &Context<'p, C>,
+        effects: &mut Effects,
+        over: Over,
+    ) -> Stop<'p> {
+        let kind = match over {
+            Over::Inherited => ErrorKind::DeadlineExceeded,
+            Over::Scope(index) => self.scopes[index].error(),
+        };
+        // Made first: there may be no memory for it, and then nothing has happened.
+        let error = match kind {
+            ErrorKind::StepExhausted => cx.exhausted(self),
+            kind => cx.error(kind, Value::NIL),
+        };
+        let error = match error {
+            Ok(error) => error,
+            Err(needs) => return needs.into(),
+        };
+        match over {
+            Over::Inherited => self.has_inherited_thrown = true,
+            Over::Scope(index) => {
+                let scope = &mut self.scopes[index];
+                if !std::mem::replace(&mut scope.has_thrown, true)
+                    && let ScopeKind::Deadline { children_from } = scope.kind
+                {
+                    let children = self.children.get(children_from..).unwrap_or_default();
+                    effects.cancel.extend(children);
+                }
+                self.note_budgets();
+            }
+        }
+        Stop::Throw(error)
+    }
+
+    /// When the next deadline throws for the first time.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let is_inherited = self.interrupts.is_empty() && !self.has_inherited_thrown;
+        let inherited = self.inherited_deadline.filter(|_| is_inherited);
+        let scopes = self.visible().iter().filter(|scope| !scope.has_thrown);
+        scopes
+            .filter_map(|scope| scope.at_ms)
+            .chain(inherited)
+            .min()
+    }
+
+    /// The earliest of the deadlines, thrown or not, that a task spawned now inherits.
+    pub(crate) fn inheritable_deadline(&self) -> Option<u64> {
+        let deadlines = self.scopes.iter().filter(|scope| scope.is_deadline());
+        let times = deadlines.filter_map(|scope| scope.at_ms);
+        times.chain(self.inherited_deadline).min()
+    }
+
+    /// Works out again what the steps leave to the run loop.
+    fn note_budgets(&mut self) {
+        let mut end = u64::MAX;
+        let mut is_limited = false;
+        for scope in &self.scopes {
+            if let ScopeKind::Step {
+                instructions_end,
+                calls_left,
+                ..
+            } = scope.kind
+                && !scope.has_thrown
+            {
+                end = end.min(instructions_end.unwrap_or(u64::MAX));
+                is_limited |= calls_left.is_some();
+            }
+        }
+        self.instructions_end = end;
+        self.has_call_budget = is_limited;
+    }
+
+    /// Notes that a step's instructions are spent, of several the outermost's.
+    pub(crate) fn spend_instructions(&mut self) {
+        let now = self.executed;
+        self.note_spent(|scope| match scope.kind {
+            ScopeKind::Step {
+                instructions_end, ..
+            } => instructions_end.is_some_and(|end| end <= now),
+            _ => false,
+        });
+    }
+
+    /// Whether a step has no call left.
+    pub(crate) fn is_call_budget_spent(&self) -> bool {
+        let mut scopes = self.scopes.iter();
+        scopes.any(|scope| !scope.has_thrown && has_no_call_left(scope))
+    }
+
+    /// Notes that a step's calls are spent, of several the outermost's.
+    pub(crate) fn spend_last_call(&mut self) {
+        self.note_spent(has_no_call_left);
+    }
+
+    /// Takes a call from the budget of every step.
+    pub(crate) fn spend_call(&mut self) {
+        for scope in &mut self.scopes {
+            if let ScopeKind::Step {
+                calls_left: Some(calls),
+                ..
+            } = &mut scope.kind
+            {
+                *calls = calls.saturating_sub(1);
+            }
+        }
+    }
+
+    fn note_spent(&mut self, is_spent: impl Fn(&Scope) -> bool) {
+        let mut scopes = self.scopes.iter_mut();
+        if let Some(scope) = scopes.find(|scope| !scope.has_thrown && is_spent(scope)) {
+            scope.has_thrown = true;
+        }
+        self.note_budgets();
+    }
+
+    /// Words that the errors of a step's boundary may need.
+    pub(crate) fn boundary_words<C: Checks>(&self, cx: &Context<'_, C>) -> u64 {
+        let steps = self.scopes.iter().filter_map(|scope| match scope.kind {
+            ScopeKind::Step { step, caller, .. } => Some(cx.escalation(step, caller).len()),
+            _ => None,
+        });
+        let longest = steps.max().unwrap_or(0);
+        16 + longest.div_ceil(8) as u64
+    }
+}
+
+impl Control {
+    /// Pushes a scope of the running frame.
+    pub(crate) fn push_scope(&mut self, at_ms: Option<u64>, kind: ScopeKind) {
+        self.top().flags |= Frame::SCOPES;
+        self.scopes.scopes.push(Scope {
+            depth: self.frames.len() as u32,
+            at_ms,
+            has_thrown: false,
+            kind,
+        });
+        self.scopes.note_budgets();
+    }
+
+    /// Pushes the scope of a deadline.
+    pub(crate) fn push_deadline(&mut self, at_ms: u64) {
+        let children_from = self.scopes.children.len();
+        self.push_scope(Some(at_ms), ScopeKind::Deadline { children_from });
+    }
+
+    /// Pushes the scope of a step, whose frame is on top.
+    pub(crate) fn push_step(&mut self, program: &Program, step: u16, caller: u16, now_ms: u64) {
+        let budget = &program.steps[usize::from(step)];
+        let at_ms = budget
+            .time_ms
+            .map(|ms| now_ms.saturating_add(u64::from(ms)));
+        let executed = self.scopes.executed;
+        let instructions = budget.instructions.map(u64::from);
+        self.push_scope(
+            at_ms,
+            ScopeKind::Step {
+                step,
+                instructions_end: instructions.map(|count| executed + count),
+                calls_left: budget.calls,
+                caller,
+            },
+        );
+    }
+
+    /// Pops the innermost scope, if it is one of the running frame.
+    pub(crate) fn pop_scope<C: Checks>(&mut self, cx: &Context<'_, C>, effects: &mut Effects) {
+        let depth = self.frames.len() as u32;
+        let is_own =
+            |scope: &Scope| scope.depth >= depth && !matches!(scope.kind, ScopeKind::Interrupt);
+        let scopes = &mut self.scopes;
+        if scopes.scopes.last().is_some_and(is_own) {
+            scopes.pop(cx, effects, scopes.scopes.len() - 1, Leaving::InOrder);
+        }
+    }
+
+    /// Pops the scopes of the running frame, which returns.
+    pub(crate) fn pop_frame_scopes<C: Checks>(
+        &mut self,
+        cx: &Context<'_, C>,
+        effects: &mut Effects,
+    ) {
+        let keep = self.scopes.above(self.frames.len() as u32);
+        self.scopes.pop(cx, effects, keep, Leaving::Return);
+    }
+}
+
+fn has_no_call_left(scope: &Scope) -> bool {
+    matches!(
+        scope.kind,
+        ScopeKind::Step {
+            calls_left: Some(0),
+            ..
+        }
+    )
+}
+
+/// Whether a seeded bug leaves a scope where it is.
+fn stays_armed(scope: &Scope, leaving: Leaving) -> bool {
+    if !scope.is_deadline() {
+        return false;
+    }
+    let bug = match leaving {
+        Leaving::InOrder => return false,
+        // B-90: a return out of a deadline leaves it armed.
+        Leaving::Return => Bug::B90,
+        // B-81: unwinding leaves a deadline armed that is deeper than the handler.
+        Leaving::Throw { depth } if scope.depth > depth => Bug::B81,
+        // B-91: a catch in the deadline's own frame leaves it armed.
+        Leaving::Throw { .. } => Bug::B91,
+    };
+    let stays = seeded_bugs::is_on(bug);
+    if stays {
+        seeded_bugs::note_triggered(bug);
+    }
+    stays
+}
