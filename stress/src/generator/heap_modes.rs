@@ -63,6 +63,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
         verify: [VerifyLevel::Off, VerifyLevel::Quick][c.weighted(&[3, 2])],
         verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]
             [c.weighted(&[6, 1, 1])],
+        exhausted: None,
     };
     if zombie {
         // Without these, zombies would be overwritten before anybody meets them.
@@ -74,6 +75,9 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
         1 => debug.collect = CollectMode::EverySafepoint,
         2 => debug.kind = KindMode::Major,
         _ => debug.verify = VerifyLevel::Full,
+    }
+    if c.chance(1, 8) {
+        debug.exhausted = Some(c.below(24));
     }
     debug
 }

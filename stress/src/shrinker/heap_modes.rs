@@ -16,7 +16,7 @@ impl Search<'_, '_> {
             debug: HeapDebug::default(),
             ..self.best.clone()
         })?;
-        let simplifications: [fn(&mut HeapDebug); 8] = [
+        let simplifications: [fn(&mut HeapDebug); 9] = [
             |debug| debug.collect = CollectMode::Natural,
             |debug| debug.kind = KindMode::Natural,
             |debug| debug.promote = PromoteMode::Natural,
@@ -24,6 +24,7 @@ impl Search<'_, '_> {
             |debug| debug.scribble = false,
             |debug| debug.quarantine = 0,
             |debug| debug.tags = false,
+            |debug| debug.exhausted = None,
             |debug| debug.verify_when = VerifyWhen::Both,
         ];
         for simplify in simplifications {
