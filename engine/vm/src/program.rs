@@ -45,14 +45,19 @@ pub struct LoadedProgram {
     /// For each class: the name numbers of its fields, in order.
     class_fields: Box<[Box<[u32]>]>,
     /// For each class: name numbers and functions of its methods.
-    class_methods: Box<[Box<[(u32, u16)]>]>,
+    class_methods: Box<[Methods<u32>]>,
     /// For each class: its method `next`.
     next_methods: Box<[Option<u16>]>,
     /// For each constant: the library's methods of that name.
-    library: Box<[Box<[(ValueKind, u16)]>]>,
+    library: Box<[Methods<ValueKind>]>,
+    /// The library's method `next` of streams.
+    stream_next: Option<u16>,
     /// For each constant and a class: where the last field was that was asked for.
     last_fields: Box<[AtomicU32]>,
 }
+
+/// Functions by what they are looked up with.
+type Methods<K> = Box<[(K, u16)]>;
 
 /// Why a program was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +172,7 @@ impl LoadedProgram {
             class_methods: names.class_methods,
             next_methods: names.next_methods,
             library: names.library,
+            stream_next: names.stream_next,
             program,
         });
         let weak: Weak<LoadedProgram> = Arc::downgrade(&loaded);
@@ -295,13 +301,9 @@ impl LoadedProgram {
         found.map(|&(_, function)| function)
     }
 
-    /// The library's method `next` of a built-in kind.
-    pub(crate) fn library_next(&self, kind: ValueKind) -> Option<u16> {
-        let methods = self.program.library.iter();
-        let mut named = methods.filter(|method| method.name == "next");
-        named
-            .find(|method| method.receiver == kind)
-            .map(|method| method.function)
+    /// The library's method `next` of streams.
+    pub(crate) fn stream_next(&self) -> Option<u16> {
+        self.stream_next
     }
 
     /// Whether a function is one of the library in Crux.
@@ -328,9 +330,10 @@ struct Names {
     ids: Box<[u32]>,
     methods: Box<[Option<Method>]>,
     class_fields: Box<[Box<[u32]>]>,
-    class_methods: Box<[Box<[(u32, u16)]>]>,
+    class_methods: Box<[Methods<u32>]>,
     next_methods: Box<[Option<u16>]>,
-    library: Box<[Box<[(ValueKind, u16)]>]>,
+    library: Box<[Methods<ValueKind>]>,
+    stream_next: Option<u16>,
 }
 
 impl Names {
@@ -381,6 +384,11 @@ impl Names {
                     next.map(|(_, function)| *function)
                 })
                 .collect(),
+            stream_next: library_methods.get("next").and_then(|methods| {
+                let mut methods = methods.iter();
+                let stream = methods.find(|(kind, _)| *kind == ValueKind::Stream);
+                stream.map(|&(_, function)| function)
+            }),
             ids: ids.into(),
             methods: methods.into(),
             library: library.into(),

@@ -30,7 +30,7 @@ fn run(text: &str, deliver_at_yield: Option<ErrorKind>) -> Result<Vec<String>, S
         let input = SliceInput {
             fuel: 1000,
             deliver: deliver.take(),
-            cancel_requested: false,
+            ..SliceInput::default()
         };
         let permit = heap.try_shared().expect("nobody collects");
         let outcome = vm.run_slice::<Checked>(&permit, input);

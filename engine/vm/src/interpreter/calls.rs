@@ -111,10 +111,10 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(crate) fn next_method(&self, source: Value<'p>) -> Result<Option<Callee<'p>>, ErrorKind> {
         let function = match self.m.class(source) {
             Some(class) => self.program.next_method(class),
-            None => {
-                let kind = self.value_kind(source).filter(|_| self.is_stream(source));
-                kind.and_then(|kind| self.program.library_next(kind))
-            }
+            None => self
+                .program
+                .stream_next()
+                .filter(|_| self.is_stream(source)),
         };
         match function {
             Some(function) => self.method_callee(function, source, 0).map(Some),

@@ -13,6 +13,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Type::Class(class) => self.m.class(value) == Some(class),
             Type::Variant(variant) => self.m.enum_variant(value) == Some(variant),
             Type::Enum(of) => self
+                .m
                 .enum_variant(value)
                 .and_then(|variant| program.variants.get(usize::from(variant)))
                 .is_some_and(|variant| variant.of == of),

@@ -8,10 +8,10 @@ use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::{
     Checked, Checks, CollectionKind, FutureState, Heap, HeapConfig, HeapDebug, Holder, NeedsMemory,
-    SharedPermit, Slot, Unchecked, Value,
+    SharedPermit, Slot, Tlab, Unchecked, Value,
 };
 
-use crate::{LoadedProgram, SliceEnd, SliceInput, Vm, display};
+use crate::{HostValue, LoadedProgram, SliceEnd, SliceInput, Vm, VmOptions, display, host_value};
 
 /// How a program is run.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub(super) struct Output {
     pub(super) memory_stops: u32,
     /// Ends of slices at safepoints.
     pub(super) safepoints: u32,
+    /// Steps that let their spent budget pass.
+    pub(super) skipped_steps: u32,
 }
 
 /// Compiles source text, which must be right.
@@ -108,13 +110,26 @@ pub(super) fn run_program(program: Arc<Program>, setup: &Setup) -> Output {
     }
 }
 
+/// What a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Future(u64),
+    Object(u64),
+    Time(u64),
+}
+
 struct Task {
     vm: Arc<Vm>,
     /// Its future, in register 0.
     future: Arc<Holder>,
-    waits_for: Option<u64>,
+    /// Futures, channels or mutexes of which one must settle or change first.
+    waits_for: Vec<Wait>,
     is_cancelled: bool,
     deliver: Option<ErrorKind>,
+    /// The deadline that it inherited.
+    deadline: Option<u64>,
+    interrupt: Option<String>,
+    operation_over: bool,
     /// Collections since it last got on.
     collections: u32,
 }
@@ -128,6 +143,11 @@ struct World<'t, C> {
     tasks: Vec<Task>,
     ready: VecDeque<usize>,
     output: Output,
+    now_ms: u64,
+    /// Whether tasks that are added are roots of a run.
+    roots_are_made: bool,
+    /// The task whose run signals are for.
+    root: usize,
     checks: std::marker::PhantomData<C>,
 }
 
@@ -145,6 +165,9 @@ impl<'t, C: Checks> World<'t, C> {
             tasks: Vec::new(),
             ready: VecDeque::new(),
             output: Output::default(),
+            now_ms: 0,
+            roots_are_made: true,
+            root: 0,
             checks: std::marker::PhantomData,
         }
     }
@@ -164,20 +187,24 @@ impl<'t, C: Checks> World<'t, C> {
 
     fn add_task(&mut self, start: impl FnOnce(&Vm)) -> usize {
         let number = self.tasks.len();
-        let vm = Vm::with_max_frames(
-            &self.heap,
-            self.program.clone(),
-            number as u32,
-            self.setup.max_frames,
-        );
+        let options = VmOptions {
+            max_frames: self.setup.max_frames,
+            seed: number as u64,
+            args: Arc::new(["one".to_owned(), "two".to_owned()]),
+            is_root: self.roots_are_made,
+        };
+        let vm = Vm::with_options(&self.heap, self.program.clone(), number as u32, options);
         start(&vm);
         let future = Holder::new(&self.heap, "future", 1);
         self.tasks.push(Task {
             vm,
             future: future.clone(),
-            waits_for: None,
+            waits_for: Vec::new(),
             is_cancelled: false,
             deliver: None,
+            deadline: None,
+            interrupt: None,
+            operation_over: false,
             collections: 0,
         });
         let registry = self.registry.clone();
@@ -210,11 +237,25 @@ impl<'t, C: Checks> World<'t, C> {
         assert!(report.violations.is_empty(), "{:?}", report.violations);
     }
 
-    /// Runs tasks in turn until `last` has ended.
+    /// Runs tasks in turn until `last` has ended. When all wait, time goes on.
     fn run_task(&mut self, last: usize) {
-        while let Some(number) = self.ready.pop_front() {
-            self.slice(number, number == last);
+        self.root = last;
+        self.roots_are_made = false;
+        loop {
+            while let Some(number) = self.ready.pop_front() {
+                self.slice(number, number == last);
+            }
+            let times = self.tasks.iter().flat_map(|task| &task.waits_for);
+            let times = times.filter_map(|wait| match wait {
+                Wait::Time(at) => Some(*at),
+                _ => None,
+            });
+            let Some(next) = times.min() else { break };
+            self.now_ms = self.now_ms.max(next);
+            let now = self.now_ms;
+            self.wake(|wait| matches!(wait, Wait::Time(at) if at <= now));
         }
+        self.roots_are_made = true;
         assert!(
             self.state(last) != FutureState::Pending,
             "every task waits for another"
@@ -235,22 +276,71 @@ impl<'t, C: Checks> World<'t, C> {
             fuel: self.setup.fuel,
             deliver: task.deliver,
             cancel_requested: task.is_cancelled,
+            now_ms: self.now_ms,
+            inherited_deadline: task.deadline,
+            interrupt: task.interrupt.clone(),
+            operation_over: std::mem::take(&mut task.operation_over),
+            ..SliceInput::default()
         };
-        let outcome = vm.run_slice::<C>(&self.heap.try_shared().expect("nobody collects"), input);
+        let permit = self.heap.try_shared().expect("nobody collects");
+        let outcome = vm.run_slice::<C>(&permit, input);
+        drop(permit);
         let task = &mut self.tasks[number];
         if outcome.delivered {
             task.deliver = None;
         }
-        assert!(outcome.instructions <= input.fuel);
-        self.output.instructions += u64::from(outcome.instructions);
+        if outcome.interrupted {
+            task.interrupt = None;
+        }
+        assert!(outcome.instructions <= self.setup.fuel);
+        // How often a task has to wait depends on who goes first.
+        let waits = matches!(
+            outcome.end,
+            SliceEnd::Await { .. } | SliceEnd::AwaitMany { .. } | SliceEnd::Wait { .. }
+        );
+        self.output.instructions += u64::from(outcome.instructions) - u64::from(waits);
         self.output.printed.extend(outcome.printed);
+        self.output.skipped_steps += outcome.skipped_steps;
         if outcome.instructions > 0 || outcome.delivered {
             task.collections = 0;
         }
+        for signal in outcome.interrupts {
+            self.tasks[self.root].interrupt = Some(signal);
+            self.interrupt_wait(self.root);
+        }
+        for future in outcome.cancel {
+            self.cancel(future as usize);
+        }
+        for object in outcome.changed {
+            self.wake(|wait| wait == Wait::Object(object));
+        }
+        let deadline = vm.deadline().map(Wait::Time);
+        let task = &mut self.tasks[number];
         match outcome.end {
-            SliceEnd::Fuel | SliceEnd::Yielded | SliceEnd::Sleep { .. } => {
+            SliceEnd::Fuel | SliceEnd::Yielded => self.ready.push_back(number),
+            SliceEnd::Sleep { ms } => {
+                task.operation_over = true;
+                let at = self.now_ms + ms;
+                task.waits_for = vec![Wait::Time(deadline_or(at, vm.deadline()))];
+            }
+            SliceEnd::Host => {
+                let request = outcome.host.expect("a host operation has a request");
+                match request.name.as_str() {
+                    "echo" => {
+                        task.operation_over = true;
+                        let args = HostValue::Array(request.args);
+                        self.allocating(|permit| {
+                            let tlab = Tlab::new(0);
+                            let m = permit.mutator::<C>(&tlab);
+                            m.store(vm.exchange(), host_value::build(&args, &m)?);
+                            Ok(())
+                        });
+                    }
+                    _ => task.deliver = Some(ErrorKind::HostError),
+                }
                 self.ready.push_back(number);
             }
+            SliceEnd::Resume => panic!("this engine interrupts no operation"),
             SliceEnd::Safepoint => {
                 self.output.safepoints += 1;
                 if let Some(kind) = self.heap.at_safepoint() {
@@ -274,19 +364,28 @@ impl<'t, C: Checks> World<'t, C> {
                 self.collect(CollectionKind::Major);
                 self.ready.push_front(number);
             }
-            SliceEnd::Spawn => {
-                self.spawn(&vm);
+            SliceEnd::Spawn { detached } => {
+                self.spawn(&vm, detached);
                 self.ready.push_front(number);
             }
             SliceEnd::Cancel => {
                 let future = self.id_in(vm.exchange());
-                self.tasks[future].is_cancelled = true;
                 self.ready.push_front(number);
-                self.wake(|waiter| waiter == future);
+                self.cancel(future);
             }
             SliceEnd::Await { future } => {
+                task.waits_for = [Wait::Future(future)].into_iter().chain(deadline).collect();
                 assert_eq!(self.id_in(vm.exchange()), future as usize);
-                self.tasks[number].waits_for = Some(future);
+                self.wake_if_settled(number);
+            }
+            SliceEnd::AwaitMany { drain } => {
+                assert!(!drain || deadline.is_none());
+                let futures = outcome.awaited.into_iter().map(Wait::Future);
+                task.waits_for = futures.chain(deadline).collect();
+                self.wake_if_settled(number);
+            }
+            SliceEnd::Wait { object, .. } => {
+                task.waits_for = [Wait::Object(object)].into_iter().chain(deadline).collect();
             }
             SliceEnd::Returned => self.settle(number, FutureState::Ready, is_main),
             SliceEnd::Threw => {
@@ -306,7 +405,37 @@ impl<'t, C: Checks> World<'t, C> {
         m.future_id(m.load_root(slot)).expect("it is a future") as usize
     }
 
-    fn spawn(&mut self, vm: &Vm) {
+    /// Wakes a task at once that waits for a future which is settled.
+    fn wake_if_settled(&mut self, number: usize) {
+        let waits = self.tasks[number].waits_for.clone();
+        let is_settled = |wait: &Wait| match wait {
+            Wait::Future(id) => self.state(*id as usize) != FutureState::Pending,
+            _ => false,
+        };
+        if waits.iter().any(is_settled) {
+            self.interrupt_wait(number);
+        }
+    }
+
+    /// Lets a task run that waits.
+    fn interrupt_wait(&mut self, number: usize) {
+        let task = &mut self.tasks[number];
+        if !task.operation_over && !task.waits_for.is_empty() {
+            task.waits_for.clear();
+            self.ready.push_back(number);
+        }
+    }
+
+    fn cancel(&mut self, future: usize) {
+        self.tasks[future].is_cancelled = true;
+        if !self.tasks[future].waits_for.is_empty() {
+            self.tasks[future].waits_for.clear();
+            self.ready.push_back(future);
+        }
+    }
+
+    fn spawn(&mut self, vm: &Vm, detached: bool) {
+        let deadline = vm.inheritable_deadline().filter(|_| !detached);
         let permit = self.heap.try_shared().expect("nobody collects");
         let m = permit.mutator::<C>(self.registry.tlab());
         let call = m.load_root(vm.exchange());
@@ -323,6 +452,7 @@ impl<'t, C: Checks> World<'t, C> {
         let args: Vec<Slot> = (1..=count).map(part).collect();
         drop(permit);
         let task = self.add_task(|vm| vm.start_call(&callee, &args));
+        self.tasks[task].deadline = deadline;
         vm.exchange()
             .copy_from(&self.tasks[task].future.registers()[0]);
     }
@@ -343,17 +473,20 @@ impl<'t, C: Checks> World<'t, C> {
         };
         let future = m.load_root(&self.tasks[number].future.registers()[0]);
         assert!(m.future_settle(future, state, payload));
-        let woken: Vec<usize> = (0..self.tasks.len())
-            .filter(|&waiter| self.tasks[waiter].waits_for == Some(number as u64))
-            .collect();
-        self.wake(|waiter| woken.contains(&waiter));
+        self.wake(|wait| wait == Wait::Future(number as u64));
     }
 
-    fn wake(&mut self, is_woken: impl Fn(usize) -> bool) {
+    fn wake(&mut self, is_news: impl Fn(Wait) -> bool) {
         for (number, task) in self.tasks.iter_mut().enumerate() {
-            if is_woken(number) && task.waits_for.take().is_some() {
+            if task.waits_for.iter().any(|&wait| is_news(wait)) {
+                task.waits_for.clear();
                 self.ready.push_back(number);
             }
         }
     }
+}
+
+/// The earlier of a time and a deadline.
+fn deadline_or(at: u64, deadline: Option<u64>) -> u64 {
+    deadline.map_or(at, |deadline| at.min(deadline))
 }

@@ -50,11 +50,13 @@ fn program(code: &[Op]) -> Arc<Program> {
         classes: vec![Class {
             name: "P".to_owned(),
             fields: vec!["never_named".to_owned()],
+            methods: Vec::new(),
         }],
         globals: vec![gcrucible_bytecode::Global {
             name: "main".to_owned(),
             module: 0,
         }],
+        ..Program::default()
     })
 }
 
@@ -66,16 +68,18 @@ const INTERNAL: &str = "Internal: internal error";
 
 #[test]
 fn what_is_no_cell_or_iterator_is_an_internal_error() {
-    for op in [
-        Op::LoadCell { dst: 0, cell: 1 },
-        Op::StoreCell { cell: 1, src: 0 },
-        Op::NextOrJump {
-            dst: 0,
-            iterator: 1,
-            target: 0,
-        },
+    let (dst, target) = (0, 0);
+    let next = Op::NextOrJump {
+        dst,
+        iterator: 1,
+        target,
+    };
+    for code in [
+        vec![Op::LoadCell { dst: 0, cell: 1 }],
+        vec![Op::StoreCell { cell: 1, src: 0 }],
+        vec![next, Op::EndIfNil { dst, target }],
     ] {
-        assert_eq!(result(&[op]), INTERNAL, "{op:?}");
+        assert_eq!(result(&code), INTERNAL, "{code:?}");
     }
 }
 

@@ -209,10 +209,7 @@ fn iterators_see_what_is_added_on_the_way() {
         ]
     );
     assert_eq!(thrown_by("for x in 1 { }"), "NotIterable: not iterable");
-    assert_eq!(
-        thrown_by("for x in \"abc\" { }"),
-        "NotIterable: not iterable"
-    );
+    assert_eq!(printed("for c in \"aé€\" { print(c) }"), ["a", "é", "€"]);
 }
 
 #[test]
