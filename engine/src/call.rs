@@ -11,17 +11,24 @@ use std::sync::Arc;
 use gcrucible_heap::{Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_vm::LoadedProgram;
 
 use crate::cancellation::Token;
 use crate::futures::Signal;
+use crate::run::Run;
+use crate::trace::TraceFrame;
 
 /// A call in progress or ended. It keeps the value it ended with alive.
 pub struct Call {
     id: u32,
     task: u32,
     token: Arc<Token>,
+    run: Arc<Run>,
+    /// The first state of its task's random numbers.
+    seed: u64,
     value: Slot,
     outcome: Mutex<Option<Outcome>>,
+    trace: Mutex<Vec<TraceFrame>>,
     ended: Signal,
 }
 
@@ -83,8 +90,28 @@ impl Call {
         *self.outcome.lock()
     }
 
+    /// Where the error was thrown that nobody caught, innermost frame first; empty unless
+    /// the call ended with one.
+    pub fn trace(&self) -> Vec<TraceFrame> {
+        self.trace.lock().clone()
+    }
+
+    /// The first state of its task's random numbers.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(crate) fn token(&self) -> &Arc<Token> {
         &self.token
+    }
+
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    pub(crate) fn set_trace(&self, program: &LoadedProgram, trace: &[(u16, u32)]) {
+        let frame = |&at: &(u16, u32)| TraceFrame::at(program.program(), at);
+        *self.trace.lock() = trace.iter().map(frame).collect();
     }
 }
 
@@ -118,23 +145,27 @@ pub(crate) struct CallTable {
 }
 
 impl CallTable {
-    /// Takes an id for a new call that `task` will run.
+    /// Takes an id for a new call; `new_run` gives its run and its random seed.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
-        new_task: impl FnOnce() -> u32,
+        new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
         if calls.contains_key(&id) {
             return Err(CallError::DuplicateCallId(id));
         }
+        let (run, seed) = new_run();
         let call = Arc::new(Call {
             id,
-            task: new_task(),
+            task: run.root(),
             token: Arc::default(),
+            run,
+            seed,
             value: Slot::nil(),
             outcome: Mutex::default(),
+            trace: Mutex::default(),
             ended: Signal::default(),
         });
         let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
@@ -147,7 +178,13 @@ impl CallTable {
         })
     }
 
-    /// The call with an id, if it is in progress.
+    /// The call with an id, if it is in progress, for a signal.
+    pub(crate) fn get(&self, id: u32) -> Result<Arc<Call>, CallError> {
+        let calls = self.calls.lock();
+        calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))
+    }
+
+    /// The call with an id, if it is in progress, to be cancelled.
     pub(crate) fn find(&self, id: u32) -> Result<Arc<Call>, CallError> {
         let mut calls = self.calls.lock();
         let call = calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))?;
@@ -231,6 +268,17 @@ impl CallHandle {
             }
             self.call.ended.wait().await;
         }
+    }
+}
+
+impl CallHandle {
+    /// Waits until the call and every task that it started, but for detached ones, have ended.
+    /// For a call this is the same as [`CallHandle::join`]; the initialisation ends before the
+    /// tasks that it started.
+    pub async fn join_run(&self) -> Outcome {
+        let outcome = self.join().await;
+        self.call.run.all_ended().await;
+        outcome
     }
 }
 

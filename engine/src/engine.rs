@@ -11,13 +11,15 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, yield_point};
-use gcrucible_vm::{LoadedProgram, Vm};
+use gcrucible_vm::{LoadedProgram, Vm, VmOptions};
 
 use crate::call::{CallError, CallHandle, CallTable};
 use crate::cancellation::Token;
 use crate::event::{EngineEvent, Observer};
 use crate::futures::Registry;
+use crate::run::Run;
 use crate::task::{self, Runs, Task, yield_points};
+use crate::wait_lists::WaitLists;
 
 /// An engine: one heap, one program, any number of tasks. Clones share it.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct EngineOptions {
     pub max_frames: usize,
     /// Whether several threads run tasks at once.
     pub is_parallel: bool,
+    /// What `sys.args()` gives the program.
+    pub args: Vec<String>,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +50,7 @@ impl Default for EngineOptions {
             debug: HeapDebug::default(),
             max_frames: Vm::MAX_FRAMES_PRODUCTION,
             is_parallel: true,
+            args: Vec::new(),
         }
     }
 }
@@ -78,7 +83,9 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) wait_lists: WaitLists,
     max_frames: usize,
+    args: Arc<[String]>,
     next_task: AtomicU32,
     tasks: task::Tasks,
 }
@@ -130,7 +137,9 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 observer,
+                wait_lists: WaitLists::default(),
                 max_frames: options.max_frames,
+                args: options.args.clone().into(),
                 next_task: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
             }),
@@ -171,17 +180,32 @@ impl Engine {
     }
 
     fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
-        let guard = self
-            .inner
-            .calls
-            .reserve(&self.inner.heap, id, || self.inner.new_task())?;
+        let inner = &self.inner;
+        let guard = inner.calls.reserve(&inner.heap, id, || {
+            let takes_interrupts = inner.program.program().interrupt.is_some();
+            let run = Run::new(inner.new_task(), takes_interrupts);
+            (run, inner.platform.random())
+        })?;
         let call = Arc::clone(guard.call());
-        let vm = self.inner.new_vm(call.task());
+        let vm = inner.new_vm(call.task(), call.seed(), true);
         prepare(&vm);
-        self.inner
-            .observe(&EngineEvent::CallStarted { call: &call });
-        self.spawn(call.task(), vm, Arc::clone(call.token()), Runs::Call(guard));
+        inner.observe(&EngineEvent::CallStarted { call: &call });
+        let (token, run) = (Arc::clone(call.token()), Arc::clone(call.run()));
+        let task = Task::new(call.task(), vm, token, Some(run), None);
+        self.spawn(task, Runs::Call(guard));
         Ok(CallHandle::new(call, self.clone()))
+    }
+
+    /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
+    /// program registered for it run in the call's root task, in the middle of whatever it
+    /// waits for. Returns whether a handler might: not if the program has none at all, or the
+    /// root task has ended.
+    ///
+    /// # Errors
+    /// [`CallError::CallNotFound`] if there is no call with that id.
+    pub fn interrupt(&self, id: u32, signal: &str) -> Result<bool, CallError> {
+        let call = self.inner.calls.get(id)?;
+        Ok(self.inner.raise(call.run(), signal))
     }
 
     /// Requests cancellation of a call in progress.
@@ -203,8 +227,9 @@ impl Engine {
     }
 
     /// Starts a task.
-    pub(crate) fn spawn(&self, number: u32, vm: Arc<Vm>, token: Arc<Token>, runs: Runs) {
-        let task = Arc::new(Task::new(number, vm, token));
+    pub(crate) fn spawn(&self, task: Task, runs: Runs) {
+        let number = task.number();
+        let task = Arc::new(task);
         self.inner.tasks.add(&task);
         let engine = self.clone();
         let future: gcrucible_platform::Task = if self.inner.heap.debug().needs_checks() {
@@ -273,6 +298,11 @@ impl Engine {
         self.inner.registry.waiting()
     }
 
+    /// Tasks that wait for channels and mutexes, with the object's id.
+    pub fn blocked_tasks(&self) -> Vec<(u32, u64)> {
+        self.inner.wait_lists.waiting()
+    }
+
     /// Function and instruction at which a live task stands.
     pub fn position(&self, task: u32) -> Option<(u16, u32)> {
         self.inner.tasks.find(task).map(|task| task.vm().position())
@@ -296,8 +326,27 @@ impl Inner {
         self.next_task.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn new_vm(&self, task: u32) -> Arc<Vm> {
-        Vm::with_max_frames(&self.heap, Arc::clone(&self.program), task, self.max_frames)
+    pub(crate) fn new_vm(&self, task: u32, seed: u64, is_root: bool) -> Arc<Vm> {
+        let options = VmOptions {
+            max_frames: self.max_frames,
+            seed,
+            args: Arc::clone(&self.args),
+            is_root,
+        };
+        Vm::with_options(&self.heap, Arc::clone(&self.program), task, options)
+    }
+
+    /// Raises a signal for a run, and wakes its root task if that waits.
+    pub(crate) fn raise(&self, run: &Run, signal: &str) -> bool {
+        if !run.raise(signal) {
+            return false;
+        }
+        let task = run.root();
+        self.observe(&EngineEvent::InterruptRaised { task, signal });
+        if run.signal().notify() {
+            self.observe(&EngineEvent::Woken { task });
+        }
+        true
     }
 
     /// Wakes a task that waits, because its cancellation was requested.

@@ -1,8 +1,7 @@
 //! What an observer sees: every step that others can see too, in order.
 
-use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{CollectionReport, FutureState};
-use gcrucible_vm::SliceEnd;
+use gcrucible_vm::{HostValue, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 
@@ -14,21 +13,16 @@ pub enum EngineEvent<'a> {
         /// The call.
         call: &'a Call,
     },
-    /// A slice ran. `delivered` was thrown at its start; `instructions` took effect.
+    /// A slice ran.
     Slice {
         /// The task.
         task: u32,
-        /// Error thrown at the slice's start.
-        delivered: Option<ErrorKind>,
-        /// Lines it printed.
-        printed: &'a [String],
-        /// Values thrown, and how many of them a `catch` got.
-        thrown_and_caught: (u32, u32),
-        /// Instructions executed.
-        instructions: u32,
-        /// Why it ended.
-        end: SliceEnd,
-        /// Id of the future that it asked to cancel, if it did.
+        /// What the machine was told.
+        input: &'a SliceInput,
+        /// What it did.
+        outcome: &'a SliceOutcome,
+        /// Id of the future that the slice ended with a request to cancel, if it did. Those
+        /// of [`SliceOutcome::cancel`] come besides.
         cancelling: Option<u64>,
     },
     /// A spawned future is in the registry.
@@ -39,6 +33,12 @@ pub enum EngineEvent<'a> {
         future: u64,
         /// The task that will run it.
         runner: u32,
+        /// Whether the new task belongs to no run.
+        detached: bool,
+        /// The deadline that it inherits, in milliseconds of the engine's time.
+        deadline: Option<u64>,
+        /// The first state of its random numbers.
+        seed: u64,
     },
     /// An await was answered: the future is not in the registry, so it is resolved.
     AwaitResolved {
@@ -46,6 +46,36 @@ pub enum EngineEvent<'a> {
         task: u32,
         /// Id of the future.
         future: u64,
+    },
+    /// A wait for one of several futures was answered: one is resolved, so the task does not
+    /// wait.
+    AwaitManyResolved {
+        /// The task.
+        task: u32,
+    },
+    /// A wait for a channel or mutex was answered: it has changed since the machine looked,
+    /// so the task does not wait.
+    WaitResolved {
+        /// The task.
+        task: u32,
+        /// Id of the channel or mutex.
+        object: u64,
+    },
+    /// A signal was raised, by the host or by `sys.interrupt`; a later slice of the task
+    /// dispatches it. A signal that no handler could ever see makes no event.
+    InterruptRaised {
+        /// The root task of the run.
+        task: u32,
+        /// Name of the signal.
+        signal: &'a str,
+    },
+    /// A host operation ended. The next slice takes its result, if the machine still wants
+    /// it.
+    HostEnded {
+        /// The task.
+        task: u32,
+        /// What it gave, or why it failed.
+        result: &'a Result<HostValue, String>,
     },
     /// Cancellation of a task was requested.
     CancelRequested {
@@ -64,7 +94,8 @@ pub enum EngineEvent<'a> {
         /// Id of the future.
         future: u64,
     },
-    /// A waiting task became ready.
+    /// A waiting task became ready: what it waits for has come or changed, its time is over,
+    /// its cancellation was requested or a signal raised.
     Woken {
         /// The task.
         task: u32,

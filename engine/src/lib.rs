@@ -4,8 +4,10 @@
 //! ```text
 //! engine        the embedder's door: load a program, call, cancel, collect
 //! call          calls of the host, by id
-//! task          one task: slices of its machine, and what the engine does between them
+//! run           a call and every task that it started
+//! task/         one task: slices of its machine, and what the engine does between them
 //! futures/      the registry of unfinished futures, waiting and waking
+//! wait_lists    who waits for channels and mutexes
 //! cancellation/ tokens
 //! event         what an observer sees of all this
 //! ```
@@ -15,9 +17,13 @@ pub mod cancellation;
 mod engine;
 mod event;
 pub mod futures;
+mod run;
 mod task;
+mod trace;
+mod wait_lists;
 
 pub use call::{Call, CallError, CallHandle, Outcome};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use event::{EngineEvent, Observer};
 pub use task::yield_points;
+pub use trace::TraceFrame;

@@ -156,6 +156,22 @@ impl Registry {
         answer
     }
 
+    /// The same for several futures: the task is on the lists of all, or one of them is not
+    /// pending.
+    pub(crate) fn wait_any(&self, ids: &[u64], task: u32, signal: &Arc<Signal>) -> Wait {
+        let mut state = self.state.lock();
+        let answers = ids.iter().map(|&id| Self::answer(&state, id));
+        if let Some(answer) = answers.into_iter().find(|&answer| answer != Wait::Waiting) {
+            return answer;
+        }
+        for id in ids {
+            if let Some(entry) = state.entries.get_mut(id) {
+                entry.waiters.push((task, Arc::clone(signal)));
+            }
+        }
+        Wait::Waiting
+    }
+
     /// Takes a task off the list again.
     pub(crate) fn stop_waiting(&self, id: u64, task: u32) {
         if let Some(entry) = self.state.lock().entries.get_mut(&id) {

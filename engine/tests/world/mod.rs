@@ -39,7 +39,7 @@ impl World {
             heap: small_heap(),
             debug: modes.parse().expect("heap modes"),
             max_frames: 200,
-            is_parallel: true,
+            ..EngineOptions::default()
         };
         let engine = Engine::new(
             Arc::new(program),
@@ -171,7 +171,7 @@ impl Observer for Watch {
                 seen.violations
                     .extend(report.violations.iter().map(ToString::to_string));
             }
-            EngineEvent::Slice { printed, .. } => seen.lines += printed.len(),
+            EngineEvent::Slice { outcome, .. } => seen.lines += outcome.printed.len(),
             EngineEvent::Settled { future, state } => {
                 let before = seen.settled.insert(*future, *state);
                 seen.settled_twice.extend(before.map(|_| *future));

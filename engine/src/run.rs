@@ -1,0 +1,157 @@
+//! Runs: a call of the host and every task that it started, but for detached ones.
+//!
+//! The call ends when its root task and all of these have ended (A11 of the semantics), and
+//! the signals of the host come to its root task.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+use gcrucible_platform::sync::Mutex;
+use gcrucible_vm::Vm;
+
+use crate::futures::Signal;
+
+/// One run.
+pub(crate) struct Run {
+    /// Number of the root task.
+    root: u32,
+    /// What the root task waits for.
+    signal: Arc<Signal>,
+    /// Whether a handler of the program could be run: it has an interrupt function, and the
+    /// root's body has not ended.
+    takes_interrupts: AtomicBool,
+    /// Signals that were raised and not dispatched yet, oldest first.
+    pending: Mutex<VecDeque<String>>,
+    /// Spawned tasks whose futures are not settled.
+    unsettled: AtomicU32,
+    /// Spawned tasks that have not ended.
+    live: AtomicU32,
+    /// Set when the last of them has.
+    over: Signal,
+}
+
+impl Run {
+    /// The run of a root task.
+    pub(crate) fn new(root: u32, takes_interrupts: bool) -> Arc<Run> {
+        Arc::new(Run {
+            root,
+            signal: Arc::default(),
+            takes_interrupts: AtomicBool::new(takes_interrupts),
+            pending: Mutex::default(),
+            unsettled: AtomicU32::new(0),
+            live: AtomicU32::new(0),
+            over: Signal::default(),
+        })
+    }
+
+    /// Number of the root task.
+    pub(crate) fn root(&self) -> u32 {
+        self.root
+    }
+
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
+        &self.signal
+    }
+
+    /// Notes a signal for the root task, unless no handler could ever see it.
+    pub(crate) fn raise(&self, name: &str) -> bool {
+        let takes = self.takes_interrupts.load(SeqCst);
+        if takes {
+            self.pending.lock().push_back(name.to_owned());
+        }
+        takes
+    }
+
+    /// The first signal that the root's machine could dispatch now.
+    pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
+        let pending = self.pending.lock();
+        pending.iter().find(|name| vm.can_dispatch(name)).cloned()
+    }
+
+    /// The first pending signal of that name was dispatched.
+    pub(crate) fn dispatched(&self, name: &str) {
+        let mut pending = self.pending.lock();
+        if let Some(at) = pending.iter().position(|pending| pending == name) {
+            pending.remove(at);
+        }
+    }
+
+    /// The root's body has ended: what is pending now never comes.
+    pub(crate) fn root_ended(&self) {
+        self.takes_interrupts.store(false, SeqCst);
+        self.pending.lock().clear();
+    }
+
+    /// Adds a spawned task.
+    pub(crate) fn join(self: &Arc<Self>) -> Membership {
+        self.unsettled.fetch_add(1, SeqCst);
+        self.live.fetch_add(1, SeqCst);
+        Membership {
+            run: Arc::clone(self),
+            is_settled: AtomicBool::new(false),
+        }
+    }
+
+    /// Spawned tasks whose futures are not settled: `sys.unsettled()`.
+    pub(crate) fn unsettled(&self) -> u32 {
+        self.unsettled.load(SeqCst)
+    }
+
+    /// Waits until every spawned task has ended.
+    pub(crate) async fn all_ended(&self) {
+        while !self.is_over() {
+            self.over.wait().await;
+        }
+        // Another may wait for the same signal.
+        self.over.notify();
+    }
+
+    /// Whether every spawned task has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.live.load(SeqCst) == 0
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("root", &self.root)
+            .field("live", &self.live)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A spawned task's place in its run; it leaves when this drops, however it ends.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    run: Arc<Run>,
+    is_settled: AtomicBool,
+}
+
+impl Membership {
+    /// The task's future is settled.
+    pub(crate) fn settled(&self) {
+        if !self.is_settled.swap(true, SeqCst) {
+            self.run.unsettled.fetch_sub(1, SeqCst);
+        }
+    }
+
+    /// Ends the task's part of the run. Whether it was the last, which is what the root
+    /// may wait for.
+    pub(crate) fn leave(self) -> Option<Arc<Run>> {
+        let run = Arc::clone(&self.run);
+        drop(self);
+        run.is_over().then_some(run)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.settled();
+        if self.run.live.fetch_sub(1, SeqCst) == 1 {
+            self.run.over.notify();
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Slice after slice.
+
+use std::sync::Arc;
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::{Checks, CollectMode, CollectionKind};
+use gcrucible_platform::{Place, yield_point};
+use gcrucible_vm::{SliceEnd, SliceInput, SliceOutcome};
+
+use super::ending::BodyEnd;
+use super::operation::Operations;
+use super::{Runs, Task, yield_points};
+use crate::cancellation::Token;
+use crate::engine::Engine;
+use crate::event::EngineEvent;
+
+/// Takes one task from slice to slice.
+pub(super) struct Driver<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) task: &'e Arc<Task>,
+    /// Sleeps and host operations under way.
+    pub(super) operations: Operations,
+    /// An error to throw at the next slice's start.
+    pub(super) pending: Option<Pending>,
+    /// Whether the machine would not take the cancellation that it was offered: an interrupt
+    /// handler runs, or a squad drains.
+    pub(super) is_cancel_refused: bool,
+    /// Collections since the machine got further.
+    attempts: u32,
+    /// Whether a slice has begun the body.
+    has_run: bool,
+}
+
+/// An error that the engine throws inside a task.
+pub(super) struct Pending {
+    pub(super) kind: ErrorKind,
+    /// Instead of the kind's own.
+    pub(super) message: Option<String>,
+}
+
+impl From<ErrorKind> for Pending {
+    fn from(kind: ErrorKind) -> Self {
+        Pending {
+            kind,
+            message: None,
+        }
+    }
+}
+
+impl<'e> Driver<'e> {
+    pub(super) fn new(engine: &'e Engine, task: &'e Arc<Task>) -> Self {
+        Driver {
+            engine,
+            task,
+            operations: Operations::default(),
+            pending: None,
+            is_cancel_refused: false,
+            attempts: 0,
+            has_run: false,
+        }
+    }
+
+    pub(super) async fn yield_at(&self, at: u32) {
+        let place = Place {
+            task: self.task.number,
+            function: Place::ENGINE,
+            at,
+        };
+        yield_point(&*self.engine.inner.platform, place).await;
+    }
+
+    /// Lets others go first, between two slices.
+    async fn turn(&self) {
+        let (function, at) = self.task.vm.position();
+        let place = Place {
+            task: self.task.number,
+            function,
+            at,
+        };
+        yield_point(&*self.engine.inner.platform, place).await;
+    }
+
+    pub(super) fn observe(&self, event: &EngineEvent<'_>) {
+        self.engine.inner.observe(event);
+    }
+
+    /// Milliseconds of the engine's time.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.engine.inner.platform.now().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Runs slices until the body ends.
+    pub(super) async fn run<C: Checks>(&mut self) -> BodyEnd {
+        let task = self.task;
+        let mut is_turn_over = false;
+        loop {
+            if std::mem::replace(&mut is_turn_over, true) {
+                self.turn().await;
+            }
+            if task.token.is_undelivered() && !self.has_run {
+                return BodyEnd::NeverStarted;
+            }
+            let outcome = self.slice::<C>().await;
+            self.pass_on(&outcome).await;
+            match outcome.end {
+                SliceEnd::Fuel | SliceEnd::Yielded => {}
+                SliceEnd::Safepoint => self.safepoint().await,
+                SliceEnd::NeedsMemory { words } => {
+                    let mut attempts = self.attempts;
+                    if let Some(error) = self.make_room(words, &mut attempts).await {
+                        self.pending = Some(error.into());
+                    }
+                    self.attempts = attempts;
+                    // The room is for this task: nobody else goes first.
+                    is_turn_over = false;
+                }
+                SliceEnd::Spawn { detached } => self.register::<C>(detached).await,
+                SliceEnd::Await { future } => {
+                    if let Some(error) = self.wait_for(future).await {
+                        self.pending = Some(error.into());
+                    }
+                }
+                SliceEnd::AwaitMany { drain } => {
+                    if let Some(error) = self.wait_for_any(&outcome.awaited, drain).await {
+                        self.pending = Some(error.into());
+                    }
+                }
+                SliceEnd::Wait { object, version } => {
+                    self.wait_for_change::<C>(object, version).await;
+                }
+                SliceEnd::Cancel => {}
+                SliceEnd::Sleep { .. } | SliceEnd::Host => {
+                    self.begin_operation(&outcome);
+                    self.operate::<C>().await;
+                }
+                SliceEnd::Resume => self.operate::<C>().await,
+                SliceEnd::Collect => {
+                    self.engine.inner.collect(CollectionKind::Major).await;
+                }
+                SliceEnd::Returned => return BodyEnd::Returned,
+                SliceEnd::Threw => {
+                    return BodyEnd::Threw {
+                        trace: outcome.trace,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Runs one slice, and keeps the driver's books.
+    async fn slice<C: Checks>(&mut self) -> SliceOutcome {
+        let inner = &self.engine.inner;
+        let task = self.task;
+        let is_cancel_due = task.token.is_undelivered();
+        let is_failed = matches!(&self.pending, Some(error) if error.kind == ErrorKind::HostError);
+        // A machine that refused the cancellation gets the other error, lest neither comes.
+        let offers_cancel = is_cancel_due && !(self.is_cancel_refused && self.pending.is_some());
+        let (deliver, deliver_message) = match &self.pending {
+            _ if offers_cancel => (Some(ErrorKind::Cancelled), None),
+            Some(error) => (Some(error.kind), error.message.clone()),
+            None => (None, None),
+        };
+        let input = SliceInput {
+            fuel: inner.platform.fuel(task.number).max(1),
+            deliver,
+            deliver_message,
+            cancel_requested: task.token.is_requested(),
+            now_ms: self.now_ms(),
+            inherited_deadline: task.inherited_deadline,
+            interrupt: self.dispatchable(),
+            // The result of an operation that failed is its error: should the machine refuse
+            // the cancellation, it must not go on without either.
+            operation_over: !(self.operations.is_under_way() || (offers_cancel && is_failed)),
+            open_tasks: task.run.as_ref().map_or(0, |run| run.unsettled()),
+        };
+        let (outcome, cancelling) = {
+            let permit = inner.heap.shared().await;
+            let outcome = task.vm.run_slice::<C>(&permit, input.clone());
+            let cancelling = (outcome.end == SliceEnd::Cancel)
+                .then(|| {
+                    let m = permit.mutator::<C>(inner.registry.tlab());
+                    m.future_id(m.load_root(task.vm.exchange()))
+                })
+                .flatten();
+            (outcome, cancelling)
+        };
+        if outcome.delivered {
+            if offers_cancel {
+                task.token.set_delivered();
+            }
+            // An error of what the cancellation took the task away from is of no use.
+            self.pending = None;
+        }
+        // A handler that has ended gives way to the frames that may take the cancellation.
+        let has_resumed = outcome.end == SliceEnd::Resume && outcome.instructions > 0;
+        self.is_cancel_refused = offers_cancel && !outcome.delivered && !has_resumed;
+        if outcome.interrupted
+            && let (Some(run), Some(name)) = (task.own_run(), &input.interrupt)
+        {
+            run.dispatched(name);
+        }
+        self.operations.after_slice(&task.vm, &outcome);
+        self.observe(&EngineEvent::Slice {
+            task: task.number,
+            input: &input,
+            outcome: &outcome,
+            cancelling,
+        });
+        if outcome.instructions > 0 || outcome.delivered {
+            self.attempts = 0;
+        }
+        // A slice that got no further than a safepoint has not begun the body.
+        self.has_run |= outcome.instructions > 0
+            || !matches!(
+                outcome.end,
+                SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
+            );
+        if let Some(future) = cancelling {
+            let slot = task.vm.exchange();
+            inner.cancel_future::<C>(self.engine, future, slot).await;
+        }
+        outcome
+    }
+
+    /// Does to others what a slice did to what they share: requests cancellations, raises
+    /// signals, wakes who waits for a channel or mutex.
+    async fn pass_on(&self, outcome: &SliceOutcome) {
+        let inner = &self.engine.inner;
+        for &future in &outcome.cancel {
+            if let Some((runner, token)) = inner.registry.runner(future) {
+                self.engine.cancel_task(runner, &token);
+            }
+        }
+        if let Some(run) = &self.task.run {
+            for name in &outcome.interrupts {
+                inner.raise(run, name);
+            }
+        }
+        if !outcome.changed.is_empty() && inner.wait_lists.has_any(&outcome.changed) {
+            self.yield_at(yield_points::BEFORE_WAKE).await;
+            for (waiter, signal) in inner.wait_lists.take(&outcome.changed) {
+                if signal.notify() {
+                    self.observe(&EngineEvent::Woken { task: waiter });
+                }
+            }
+        }
+    }
+
+    /// The signal that the next slice is to dispatch.
+    pub(super) fn dispatchable(&self) -> Option<String> {
+        self.task.own_run()?.dispatchable(&self.task.vm)
+    }
+
+    /// At a safepoint the heap's modes say whether to collect.
+    async fn safepoint(&self) {
+        let heap = &self.engine.inner.heap;
+        // Under `continuous` the collector task asks, not each safepoint.
+        if heap.debug().collect != CollectMode::Continuous
+            && let Some(kind) = heap.at_safepoint()
+        {
+            self.engine.inner.collect(kind).await;
+        }
+    }
+
+    /// Collects for an allocation that found no memory: first as usual, then everything.
+    /// When even that leaves no room within the heap's limit, the task gets an
+    /// `OutOfMemory` error. A nursery that other tasks filled up again in the meantime is
+    /// no reason for one. A heap that the verifier refuses is: it is not collected, so there
+    /// would never be room.
+    pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> Option<ErrorKind> {
+        let inner = &self.engine.inner;
+        *attempts += 1;
+        let is_sound = if *attempts == 1 {
+            inner.collect(inner.heap.kind_to_collect()).await
+        } else {
+            inner.collect(CollectionKind::Major).await
+        };
+        let has_room = *attempts == 1 || inner.heap.has_room_within_limit(words);
+        (!is_sound || !has_room).then_some(ErrorKind::OutOfMemory)
+    }
+
+    /// Registers the future that the machine spawned, and starts its task.
+    async fn register<C: Checks>(&self, detached: bool) {
+        let inner = &self.engine.inner;
+        let exchange = self.task.vm.exchange();
+        let runner = inner.new_task();
+        let token: Arc<Token> = Arc::default();
+        let mut attempts = 0;
+        let id = loop {
+            let registered = {
+                let permit = inner.heap.shared().await;
+                inner
+                    .registry
+                    .register::<C>(&permit, exchange, runner, Arc::clone(&token))
+            };
+            match registered {
+                Ok(id) => break id,
+                Err(_) if attempts == 0 => {
+                    inner.collect(inner.heap.kind_to_collect()).await;
+                }
+                Err(_) => {
+                    assert!(attempts < 1000, "no memory for a future");
+                    inner.collect(CollectionKind::Major).await;
+                }
+            }
+            attempts += 1;
+        };
+        let run = self.task.run.as_ref().filter(|_| !detached);
+        let membership = run.map(|run| run.join());
+        let deadline = match detached {
+            true => None,
+            false => self.task.vm.inheritable_deadline(),
+        };
+        let seed = inner.platform.random();
+        self.observe(&EngineEvent::Registered {
+            task: self.task.number,
+            future: id,
+            runner,
+            detached,
+            deadline,
+            seed,
+        });
+        let vm = inner.new_vm(runner, seed, false);
+        let task = Task::new(runner, vm, token, run.cloned(), deadline);
+        self.engine.spawn(task, Runs::Future(id, membership));
+    }
+}

@@ -1,0 +1,131 @@
+//! What happens when a body has ended.
+
+use gcrucible_heap::{Checks, FutureState};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use super::driver::Driver;
+use super::yield_points;
+use crate::call::{CallGuard, Outcome};
+use crate::engine::Engine;
+use crate::event::EngineEvent;
+use crate::run::Membership;
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BodyEnd {
+    Returned,
+    Threw {
+        /// Function and instruction of each frame at the throw, innermost first.
+        trace: Vec<(u16, u32)>,
+    },
+    NeverStarted,
+}
+
+impl Driver<'_> {
+    /// Settles the future of this task, takes it out of the registry, then wakes who
+    /// waits for it: in this order, each of which somebody can come between.
+    pub(super) async fn settle<C: Checks>(
+        &self,
+        id: u64,
+        membership: Option<Membership>,
+        end: BodyEnd,
+    ) {
+        let inner = &self.engine.inner;
+        // A request that comes after the body has ended changes nothing any more.
+        let state = match end {
+            BodyEnd::Returned => FutureState::Ready,
+            BodyEnd::Threw { .. } if !self.task.token.is_requested() => FutureState::Error,
+            BodyEnd::Threw { .. } | BodyEnd::NeverStarted => FutureState::Cancelled,
+        };
+        self.yield_at(yield_points::BEFORE_SETTLE).await;
+        let Some(future) = inner.registry.future(id) else {
+            return;
+        };
+        let removed_early = if seeded_bugs::is_on(Bug::B41) {
+            // B-41: the entry goes before the state is stored.
+            let removed = inner.registry.remove(id);
+            self.yield_at(yield_points::BEFORE_REMOVE).await;
+            seeded_bugs::note_triggered(Bug::B41);
+            removed
+        } else {
+            None
+        };
+        let is_settled = {
+            let permit = inner.heap.shared().await;
+            let m = permit.mutator::<C>(inner.registry.tlab());
+            let payload = match state {
+                FutureState::Cancelled => gcrucible_heap::Value::NIL,
+                _ => m.load_root(self.task.vm.exchange()),
+            };
+            m.future_settle(m.load_root(&future), state, payload)
+        };
+        self.task.vm.exchange().clear();
+        if let Some(membership) = &membership {
+            membership.settled();
+        }
+        if is_settled {
+            self.observe(&EngineEvent::Settled { future: id, state });
+        } else {
+            self.observe(&EngineEvent::SettleRefused { future: id });
+        }
+        self.yield_at(yield_points::BEFORE_REMOVE).await;
+        let removed = removed_early.or_else(|| inner.registry.remove(id));
+        self.yield_at(yield_points::BEFORE_WAKE).await;
+        let mut waiters = removed.map(|removed| removed.waiters).unwrap_or_default();
+        if seeded_bugs::is_on(Bug::B43) && waiters.len() > 1 {
+            // B-43: only the first waiter is woken.
+            seeded_bugs::note_triggered(Bug::B43);
+            waiters.truncate(1);
+        }
+        for (waiter, signal) in waiters {
+            if signal.notify() {
+                self.observe(&EngineEvent::Woken { task: waiter });
+            }
+        }
+        // The root of the run may wait for its last task.
+        if let Some(run) = membership.and_then(Membership::leave)
+            && run.signal().notify()
+        {
+            self.observe(&EngineEvent::Woken { task: run.root() });
+        }
+    }
+
+    /// Ends a call: when every task of its run has ended, its value moves to the call and
+    /// its id becomes free.
+    pub(super) async fn end_call<C: Checks>(&self, guard: CallGuard, end: BodyEnd) {
+        let inner = &self.engine.inner;
+        let outcome = match end {
+            BodyEnd::Returned => Outcome::Returned,
+            BodyEnd::Threw { .. } if !self.task.token.is_requested() => Outcome::Threw,
+            BodyEnd::Threw { .. } | BodyEnd::NeverStarted => Outcome::Cancelled,
+        };
+        let run = guard.call().run();
+        run.root_ended();
+        self.yield_at(yield_points::BEFORE_CALL_END).await;
+        // What a module's top level spawned serves the calls to come: nobody waits for it.
+        while guard.call().id() != Engine::INIT_CALL {
+            self.task.signal.reset();
+            if run.is_over() {
+                break;
+            }
+            self.pause(None).await;
+        }
+        if outcome != Outcome::Cancelled {
+            let permit = inner.heap.shared().await;
+            let m = permit.mutator::<C>(inner.registry.tlab());
+            m.store(guard.call().value(), m.load_root(self.task.vm.exchange()));
+        }
+        self.task.vm.exchange().clear();
+        if guard.call().id() == Engine::INIT_CALL {
+            inner.program.freeze();
+        }
+        if let BodyEnd::Threw { trace } = end {
+            guard.call().set_trace(&inner.program, &trace);
+        }
+        let call = guard.end(outcome);
+        self.observe(&EngineEvent::CallEnded {
+            call: &call,
+            outcome,
+        });
+    }
+}

@@ -1,0 +1,168 @@
+//! Waiting for futures, channels, mutexes and time.
+//!
+//! Each wait goes the same way: forget old news, look for what would make waiting pointless,
+//! register, look again at what is waited for, wait for news or the deadline. What comes
+//! after the forgetting is not missed (I-12, I-16). Afterwards the machine's instruction runs
+//! again and finds out for itself what has happened.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::Checks;
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use super::driver::Driver;
+use super::yield_points;
+use crate::event::EngineEvent;
+use crate::futures::Wait;
+
+impl Driver<'_> {
+    /// Whether a slice would do more than run into the same wait again: a cancellation is to
+    /// be delivered, or an interrupt to be dispatched.
+    pub(super) fn has_news(&self) -> bool {
+        let is_cancel_due = self.task.token.is_undelivered() && !self.is_cancel_refused;
+        is_cancel_due || self.dispatchable().is_some()
+    }
+
+    /// Waits until a future is settled or there is other news; the machine's await then runs
+    /// again. Returns an error to throw instead, if the id makes no sense.
+    pub(super) async fn wait_for(&self, future: u64) -> Option<ErrorKind> {
+        let inner = &self.engine.inner;
+        let task = self.task;
+        self.yield_at(yield_points::BEFORE_WAIT).await;
+        task.signal.reset();
+        if self.has_news() {
+            return None;
+        }
+        let answer = if seeded_bugs::is_on(Bug::B42) {
+            // B-42: the check and the registration are two steps.
+            let answer = inner.registry.look_up(future);
+            if answer == Wait::Waiting {
+                self.yield_at(yield_points::BEFORE_WAIT).await;
+                if inner.registry.wait(future, task.number, &task.signal) != Wait::Waiting {
+                    seeded_bugs::note_triggered(Bug::B42);
+                }
+            }
+            answer
+        } else {
+            inner.registry.wait(future, task.number, &task.signal)
+        };
+        match answer {
+            Wait::Waiting => {
+                self.pause(task.vm.deadline()).await;
+                inner.registry.stop_waiting(future, task.number);
+                None
+            }
+            Wait::Resolved => {
+                self.observe(&EngineEvent::AwaitResolved {
+                    task: task.number,
+                    future,
+                });
+                None
+            }
+            Wait::NotFound => Some(ErrorKind::FutureNotFound),
+        }
+    }
+
+    /// The same for the first of several futures. While a squad drains, neither cancellation
+    /// nor a deadline ends the wait.
+    pub(super) async fn wait_for_any(&self, futures: &[u64], drain: bool) -> Option<ErrorKind> {
+        let inner = &self.engine.inner;
+        let task = self.task;
+        self.yield_at(yield_points::BEFORE_WAIT).await;
+        task.signal.reset();
+        let has_news = match drain {
+            true => self.dispatchable().is_some(),
+            false => self.has_news(),
+        };
+        if has_news {
+            return None;
+        }
+        let answer = inner.registry.wait_any(futures, task.number, &task.signal);
+        match answer {
+            Wait::Waiting => {
+                self.pause(task.vm.deadline().filter(|_| !drain)).await;
+                for &future in futures {
+                    inner.registry.stop_waiting(future, task.number);
+                }
+                None
+            }
+            Wait::Resolved => {
+                self.observe(&EngineEvent::AwaitManyResolved { task: task.number });
+                None
+            }
+            Wait::NotFound => Some(ErrorKind::FutureNotFound),
+        }
+    }
+
+    /// Waits until the channel or mutex in the exchange slot has changed since the machine
+    /// saw `version`, or there is other news.
+    pub(super) async fn wait_for_change<C: Checks>(&self, object: u64, version: u64) {
+        let inner = &self.engine.inner;
+        let task = self.task;
+        self.yield_at(yield_points::BEFORE_WAIT).await;
+        task.signal.reset();
+        if self.has_news() {
+            return;
+        }
+        inner.wait_lists.add(object, task.number, &task.signal);
+        let now = {
+            let permit = inner.heap.shared().await;
+            let m = permit.mutator::<C>(inner.registry.tlab());
+            m.wait_version(m.load_root(task.vm.exchange()))
+        };
+        if now == Some((object, version)) {
+            self.pause(task.vm.deadline()).await;
+        } else {
+            self.observe(&EngineEvent::WaitResolved {
+                task: task.number,
+                object,
+            });
+        }
+        inner.wait_lists.remove(object, task.number);
+    }
+
+    /// Waits for the task's signal, or until `deadline`, in milliseconds of the engine's
+    /// time.
+    pub(super) async fn pause(&self, deadline: Option<u64>) {
+        self.pause_until::<Infallible>(deadline, |_| Poll::Pending)
+            .await;
+    }
+
+    /// The same, or until `other` is ready. Of several that have come, the signal goes first
+    /// and the deadline second.
+    pub(super) async fn pause_until<T>(
+        &self,
+        deadline: Option<u64>,
+        mut other: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        let task = self.task;
+        let mut timer = deadline.map(|deadline| {
+            let platform = &self.engine.inner.platform;
+            let left = Duration::from_millis(deadline).saturating_sub(platform.now());
+            platform.sleep(left)
+        });
+        task.signal.set_waited(true);
+        let (is_notified, done) = poll_fn(|cx| {
+            if task.signal.poll(cx.waker()).is_ready() {
+                return Poll::Ready((true, None));
+            }
+            if let Some(timer) = &mut timer
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready((false, None));
+            }
+            other(cx).map(|done| (false, Some(done)))
+        })
+        .await;
+        task.signal.set_waited(false);
+        // Who notifies says so itself.
+        if !is_notified {
+            self.observe(&EngineEvent::Woken { task: task.number });
+        }
+        done
+    }
+}
