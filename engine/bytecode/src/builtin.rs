@@ -155,6 +155,9 @@ named! {
         NewHookError = "__hook_error" (1..=1),
         /// `__parse_error(message)`: an error of kind `ParseError`. Allocates.
         NewParseError = "__parse_error" (1..=1),
+        /// `__no_match(v)`: an error of kind `NoMatch` whose payload is the value. Allocates.
+        /// For `match`.
+        NewNoMatch = "__no_match" (1..=1),
     }
 }
 

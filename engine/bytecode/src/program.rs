@@ -45,7 +45,8 @@ pub struct Program {
 /// One source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
-    /// The path as imported, `main.crux`.
+    /// Its path from where the entry module's begins, `main.crux`, `lib/util.crux`; the
+    /// library, which is there if the program uses it and comes first, is `<library>`.
     pub path: String,
     /// The function that runs its top level.
     pub init: FunctionId,
@@ -109,7 +110,7 @@ pub struct Variant {
 }
 
 /// What a value can be asked to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Type {
     /// An instance of the class.
     Class(u16),
@@ -163,7 +164,8 @@ pub struct LibraryMethod {
 /// A function, closure body or module body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
-    /// Its name, `<lambda>` or `<module>`.
+    /// Its name; `Class.name` of a method, `kind.name` or `namespace.name` in the library;
+    /// `<lambda>`, `<step>`, `<schedule>` or `<module>`.
     pub name: String,
     /// Index into [`Program::modules`].
     pub module: u16,
