@@ -90,6 +90,10 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::NewParseError => {
                 done(self.new_error(ErrorKind::ParseError, arg(0), Value::NIL, safepoint)?)
             }
+            Builtin::NewNoMatch => {
+                self.safepoint(safepoint)?;
+                done(self.error(ErrorKind::NoMatch, arg(0))?)
+            }
             Builtin::Sleep => {
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
                 let ms = ms.ok_or(ErrorKind::TypeError)?;
