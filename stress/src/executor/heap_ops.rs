@@ -1,15 +1,19 @@
 //! Runs heap programs against the heap and the model in step.
 
+mod arrays;
 mod compare;
+mod handles;
 mod model;
+mod waiting;
+mod weak;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapDebug, HeapFault,
-    Holder, KindMode, MapStoreError, Mutator, NeedsMemory, SharedPermit, Unchecked, Value,
-    VerifyLevel,
+    Holder, KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked,
+    Value, VerifyLevel,
 };
 
 use self::model::{Model, Object, Settled, Value as ModelValue, text};
@@ -163,6 +167,7 @@ impl<'h, C: Checks> Run<'h, C> {
             HeapOp::Collect(kind) => return self.collect(kind),
             HeapOp::Protect(src) => return self.protect(src),
             HeapOp::Unprotect(nth) => return self.unprotect(nth),
+            HeapOp::Reprotect(nth, src) => return self.reprotect(nth, src),
             _ => {}
         }
         for attempt in 0..3 {
@@ -367,10 +372,51 @@ impl<'h, C: Checks> Run<'h, C> {
                 let expected = self.model.deep_equals(held(a), held(b));
                 self.expect_bool(equal, expected)?;
             }
+            HeapOp::ArrayOf(..)
+            | HeapOp::Extend(..)
+            | HeapOp::Fill(..)
+            | HeapOp::Reverse(_)
+            | HeapOp::Slice(..)
+            | HeapOp::RemoveAll(_)
+            | HeapOp::MapSetMany(..) => return self.change_many(&m, &holder, op),
+            HeapOp::Intern(dst, n) => {
+                // Salts from 0 make texts that no other operation makes first.
+                let (len, salt) = (n % 4, u16::from(n / 4 % 4));
+                m.store(slot(dst), m.intern(&text(len, salt))?);
+                self.new_object(dst, Object::String(len, salt));
+            }
+            HeapOp::Channel(..)
+            | HeapOp::Send(..)
+            | HeapOp::Receive(..)
+            | HeapOp::Close(_)
+            | HeapOp::Mutex(_)
+            | HeapOp::Acquire(_)
+            | HeapOp::Release(_)
+            | HeapOp::Stream(..)
+            | HeapOp::Take(_)
+            | HeapOp::End(_) => return self.use_waited_on(&m, &holder, op),
+            HeapOp::Weak(dst, src) => {
+                m.store(slot(dst), m.weak(get(src))?);
+                let target = held(src);
+                let id = self.model.next_wait_id();
+                self.new_object(dst, Object::Weak { id, target });
+            }
+            HeapOp::Target(dst, weak) => {
+                let target = m.weak_target(get(weak));
+                let model = match self.model.object(held(weak)) {
+                    Some(Object::Weak { target, .. }) => Some(*target),
+                    _ => None,
+                };
+                self.expect_optional(&m, target, model)?;
+                m.store(slot(dst), target.unwrap_or(Value::NIL));
+                self.set_register(dst, model.unwrap_or(ModelValue::Nil));
+            }
+            HeapOp::ProtectCopy(nth) => return self.protect_copy(permit, &holder, nth),
             HeapOp::SwitchHolder(_)
             | HeapOp::Collect(_)
             | HeapOp::Protect(_)
-            | HeapOp::Unprotect(_) => unreachable!("done by `step`"),
+            | HeapOp::Unprotect(_)
+            | HeapOp::Reprotect(..) => unreachable!("done by `step`"),
         }
         Ok(())
     }
@@ -512,9 +558,15 @@ impl<'h, C: Checks> Run<'h, C> {
             Err(MapStoreError::NeedsMemory(needs)) => return Err(needs.into()),
             Err(MapStoreError::InvalidKey | MapStoreError::NotAMap) => false,
         };
-        let entry = self.model.map_entry(self.register(map), self.register(key));
-        let (key, value) = (self.register(key), self.register(value));
-        let expected = match (self.object_mut(map), entry) {
+        let expected = self.model_map_set(map, self.register(key), value);
+        Ok(self.expect_bool(done, expected)?)
+    }
+
+    /// Sets a key of the model's map, if the register holds one.
+    fn model_map_set(&mut self, map: u8, key: ModelValue, value: u8) -> bool {
+        let entry = self.model.map_entry(self.register(map), key);
+        let value = self.register(value);
+        match (self.object_mut(map), entry) {
             (Some(Object::Map(entries)), Some(at)) => {
                 entries[at].1 = value;
                 true
@@ -524,8 +576,7 @@ impl<'h, C: Checks> Run<'h, C> {
                 true
             }
             _ => false,
-        };
-        Ok(self.expect_bool(done, expected)?)
+        }
     }
 
     /// Part `n` (modulo how many there are) of a heap object, as the model picks it.
@@ -564,35 +615,11 @@ impl<'h, C: Checks> Run<'h, C> {
             Object::Iterator(_) => m.iterator_parts(object).map(|(source, _)| source),
             Object::Error(_) => m.error_parts(object).map(|(_, _, payload)| payload),
             Object::Future { .. } => m.future_state(object).map(|(_, payload)| payload),
-            Object::BigInt(_) | Object::String(..) => None,
+            Object::Channel { values, .. } => m.channel_peek(object, (n % values.len()) as u32),
+            Object::Stream { .. } => m.stream_source(object),
+            Object::Weak { .. } => m.weak_target(object),
+            Object::BigInt(_) | Object::String(..) | Object::Mutex { .. } => None,
         }
-    }
-
-    fn protect(&mut self, src: u8) -> Result<(), Failure> {
-        let model = self.register(src);
-        if self.model.object(model).is_none() {
-            return Ok(());
-        }
-        let heap = Arc::clone(self.heap);
-        let permit = heap.try_shared().expect("nobody collects");
-        let holder = Arc::clone(self.tlab_holder());
-        let m = permit.mutator::<C>(holder.tlab());
-        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
-        self.handles.push(heap.protect(value));
-        self.model.handles.push(model);
-        self.event(model, EventKind::Protect);
-        Ok(())
-    }
-
-    fn unprotect(&mut self, nth: u8) -> Result<(), Failure> {
-        if self.handles.is_empty() {
-            return Ok(());
-        }
-        let at = usize::from(nth) % self.handles.len();
-        self.heap.unprotect(self.handles.remove(at));
-        let model = self.model.handles.remove(at);
-        self.event(model, EventKind::Unprotect);
-        Ok(())
     }
 
     fn collect(&mut self, kind: CollectionKind) -> Result<(), Failure> {
@@ -607,7 +634,9 @@ impl<'h, C: Checks> Run<'h, C> {
             report.moved, report.promoted
         ));
         self.mix(u64::from(report.moved) << 32 | u64::from(report.promoted) << 1);
-        if let Some(violation) = report.violations.into_iter().next() {
+        self.mix(u64::from(report.kept));
+        self.model.collections += 1;
+        if let Some(violation) = report.violations.first() {
             return Err(Failure {
                 oracle: "heap_is_sound".into(),
                 check: violation.check.into(),
@@ -615,6 +644,7 @@ impl<'h, C: Checks> Run<'h, C> {
                 message: format!("at {}: {violation}", self.op_name),
             });
         }
+        self.settle_weak(kind, &report.cleared)?;
         // A collection that makes objects old is that first of all.
         self.pairs.event_on_all(match kind {
             _ if report.promoted > 0 => EventKind::Promote,
@@ -651,31 +681,21 @@ impl<'h, C: Checks> Run<'h, C> {
         if self.options.canary {
             work.push((Value::TRUE, ModelValue::Bool(false)));
         }
-        match self.walk.run(&m, &self.model, work) {
+        let old_after = match heap.debug().promote {
+            PromoteMode::Natural => Some(2),
+            PromoteMode::Always => Some(1),
+            PromoteMode::Never => None,
+        };
+        match self.walk.run(&m, &self.model, old_after, work) {
             Ok(digest) => {
                 self.mix(digest);
                 Ok(())
             }
-            Err((site, message)) => Err(self.failure("matches_reference", "graph", &site, message)),
+            Err(found) => {
+                let message = format!("at {}: {}", self.op_name, found.message);
+                Err(self.failure(found.oracle, found.check, &found.site, message))
+            }
         }
-    }
-
-    /// Protect counts by kind are those of the model (I-8).
-    fn check_protected(&mut self) -> Result<(), Failure> {
-        if self.handles.is_empty() {
-            return Ok(());
-        }
-        let mut expected = std::collections::BTreeMap::new();
-        for &model in &self.model.handles {
-            let name = self.model.object(model).map_or("value", Object::name);
-            *expected.entry(name).or_insert(0u64) += 1;
-        }
-        let found = self.heap.stats().protected_by_kind;
-        if found == expected {
-            return Ok(());
-        }
-        let message = format!("protected {found:?}, and it should be {expected:?}");
-        Err(self.failure("nothing_leaks", "I-8", "handles", message))
     }
 
     /// Drops every root and collects: nothing may be left.
@@ -761,6 +781,20 @@ impl<'h, C: Checks> Run<'h, C> {
         Err(self.failure("matches_reference", "op_result", self.op_name, message))
     }
 
+    /// The operation said what the model says.
+    fn expect_same<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        found: T,
+        expected: T,
+    ) -> Result<(), Failure> {
+        if found == expected || !self.options.advantages.model {
+            return Ok(());
+        }
+        let message = format!("{what} said {found:?}, the model says {expected:?}");
+        Err(self.failure("matches_reference", "op_result", self.op_name, message))
+    }
+
     fn expect_optional<'p>(
         &mut self,
         m: &Mutator<'p, C>,
@@ -809,6 +843,11 @@ impl<'h, C: Checks> Run<'h, C> {
             | HeapOp::StoreElement(object, ..)
             | HeapOp::Push(object, _)
             | HeapOp::Insert(object, ..)
+            | HeapOp::Extend(object, _)
+            | HeapOp::Fill(object, _)
+            | HeapOp::Reverse(object)
+            | HeapOp::Send(object, _)
+            | HeapOp::MapSetMany(object, ..)
             | HeapOp::MapSet(object, ..)
             | HeapOp::FutureCreate(object)
             | HeapOp::FutureComplete(object, _) => object,
@@ -904,6 +943,28 @@ fn name(op: &HeapOp) -> &'static str {
         HeapOp::DeepEquals(..) => "DeepEquals",
         HeapOp::Protect(_) => "Protect",
         HeapOp::Unprotect(_) => "Unprotect",
+        HeapOp::ArrayOf(..) => "ArrayOf",
+        HeapOp::Intern(..) => "Intern",
+        HeapOp::Channel(..) => "Channel",
+        HeapOp::Send(..) => "Send",
+        HeapOp::Receive(..) => "Receive",
+        HeapOp::Close(_) => "Close",
+        HeapOp::Mutex(_) => "Mutex",
+        HeapOp::Acquire(_) => "Acquire",
+        HeapOp::Release(_) => "Release",
+        HeapOp::Stream(..) => "Stream",
+        HeapOp::Take(_) => "Take",
+        HeapOp::End(_) => "End",
+        HeapOp::Weak(..) => "Weak",
+        HeapOp::Target(..) => "Target",
+        HeapOp::Extend(..) => "Extend",
+        HeapOp::Fill(..) => "Fill",
+        HeapOp::Reverse(_) => "Reverse",
+        HeapOp::Slice(..) => "Slice",
+        HeapOp::RemoveAll(_) => "RemoveAll",
+        HeapOp::MapSetMany(..) => "MapSetMany",
+        HeapOp::Reprotect(..) => "Reprotect",
+        HeapOp::ProtectCopy(_) => "ProtectCopy",
         HeapOp::Collect(_) => "Collect",
     }
 }

@@ -29,6 +29,10 @@ enum Held {
     Error,
     Unscheduled,
     Future,
+    Channel,
+    Mutex,
+    Stream,
+    Weak,
 }
 
 /// The operations, as the swarm turns them on and off.
@@ -51,6 +55,18 @@ enum Topic {
     Unscheduled,
     FutureCreate,
     FutureComplete,
+    ArrayOf,
+    Intern,
+    Channel,
+    Send,
+    Receive,
+    Close,
+    Mutex,
+    Guard,
+    Stream,
+    UseStream,
+    Weak,
+    Target,
     Copy,
     Clear,
     Load,
@@ -59,6 +75,12 @@ enum Topic {
     Push,
     Insert,
     Remove,
+    Extend,
+    Fill,
+    Reverse,
+    Slice,
+    RemoveAll,
+    MapSetMany,
     MapSet,
     MapGet,
     MapRemove,
@@ -66,13 +88,15 @@ enum Topic {
     DeepEquals,
     Protect,
     Unprotect,
+    Reprotect,
+    ProtectCopy,
     Minor,
     Major,
 }
 
 /// Topics with their weights. Those of allocation, stores and collection are never turned
 /// off all together: see [`swarm`].
-const WEIGHTS: [(Topic, u32); 33] = [
+const WEIGHTS: [(Topic, u32); 53] = [
     (Topic::SwitchHolder, 5),
     (Topic::Immediate, 3),
     (Topic::BigInt, 3),
@@ -89,6 +113,18 @@ const WEIGHTS: [(Topic, u32); 33] = [
     (Topic::Unscheduled, 4),
     (Topic::FutureCreate, 5),
     (Topic::FutureComplete, 5),
+    (Topic::ArrayOf, 4),
+    (Topic::Intern, 4),
+    (Topic::Channel, 3),
+    (Topic::Send, 6),
+    (Topic::Receive, 3),
+    (Topic::Close, 1),
+    (Topic::Mutex, 2),
+    (Topic::Guard, 3),
+    (Topic::Stream, 2),
+    (Topic::UseStream, 2),
+    (Topic::Weak, 4),
+    (Topic::Target, 3),
     (Topic::Copy, 3),
     (Topic::Clear, 4),
     (Topic::Load, 10),
@@ -97,13 +133,21 @@ const WEIGHTS: [(Topic, u32); 33] = [
     (Topic::Push, 8),
     (Topic::Insert, 4),
     (Topic::Remove, 2),
+    (Topic::Extend, 3),
+    (Topic::Fill, 3),
+    (Topic::Reverse, 3),
+    (Topic::Slice, 2),
+    (Topic::RemoveAll, 1),
+    (Topic::MapSetMany, 3),
     (Topic::MapSet, 8),
     (Topic::MapGet, 4),
     (Topic::MapRemove, 2),
-    (Topic::DeepCopy, 1),
+    (Topic::DeepCopy, 2),
     (Topic::DeepEquals, 1),
     (Topic::Protect, 3),
     (Topic::Unprotect, 2),
+    (Topic::Reprotect, 2),
+    (Topic::ProtectCopy, 2),
     (Topic::Minor, 4),
     (Topic::Major, 1),
 ];
@@ -310,6 +354,70 @@ impl Drawer {
                 let op = HeapOp::Unscheduled(dst, callee, self.object(choices));
                 self.new_value(op, dst, Held::Unscheduled);
             }
+            Topic::ArrayOf => {
+                // A few reach the size of large objects, or more.
+                let n = match choices.below(8) {
+                    0 => choices.below(256),
+                    1 | 2 => choices.below(32),
+                    _ => choices.below(6),
+                };
+                let op = HeapOp::ArrayOf(dst, n as u8, self.any(choices));
+                self.new_value(op, dst, Held::Array);
+            }
+            Topic::Intern => {
+                let op = HeapOp::Intern(dst, choices.below(16) as u8);
+                self.new_value(op, dst, Held::String);
+            }
+            Topic::Channel => {
+                let capacity = choices.within(1, 12) as u8;
+                self.new_value(HeapOp::Channel(dst, capacity), dst, Held::Channel);
+            }
+            Topic::Send => {
+                let channel = self.with(choices, |held| held == Held::Channel);
+                let src = self.any(choices);
+                self.ops.push(HeapOp::Send(channel, src));
+                self.maybe_forget(choices, src);
+            }
+            Topic::Receive => {
+                let channel = self.with(choices, |held| held == Held::Channel);
+                self.new_value(HeapOp::Receive(dst, channel), dst, Held::Unknown);
+            }
+            Topic::Close => {
+                let channel = self.with(choices, |held| held == Held::Channel);
+                self.ops.push(HeapOp::Close(channel));
+            }
+            Topic::Mutex => self.new_value(HeapOp::Mutex(dst), dst, Held::Mutex),
+            Topic::Guard => {
+                let mutex = self.with(choices, |held| held == Held::Mutex);
+                self.ops.push(if choices.chance(1, 2) {
+                    HeapOp::Acquire(mutex)
+                } else {
+                    HeapOp::Release(mutex)
+                });
+            }
+            Topic::Stream => {
+                let op = HeapOp::Stream(dst, self.object(choices));
+                self.new_value(op, dst, Held::Stream);
+            }
+            Topic::UseStream => {
+                let stream = self.with(choices, |held| held == Held::Stream);
+                self.ops.push(if choices.chance(2, 3) {
+                    HeapOp::Take(stream)
+                } else {
+                    HeapOp::End(stream)
+                });
+            }
+            Topic::Weak => {
+                let src = self.object(choices);
+                self.new_value(HeapOp::Weak(dst, src), dst, Held::Weak);
+                if src != dst {
+                    self.maybe_forget(choices, src);
+                }
+            }
+            Topic::Target => {
+                let weak = self.with(choices, |held| held == Held::Weak);
+                self.new_value(HeapOp::Target(dst, weak), dst, Held::Unknown);
+            }
             Topic::FutureCreate => self.new_value(HeapOp::FutureCreate(dst), dst, Held::Future),
             Topic::FutureComplete => {
                 let future = self.with(choices, |held| held == Held::Future);
@@ -360,6 +468,44 @@ impl Drawer {
                 let array = self.with(choices, |held| held == Held::Array);
                 self.ops.push(HeapOp::Remove(array, choices.below(8) as u8));
             }
+            Topic::Extend => {
+                let array = self.with(choices, |held| held == Held::Array);
+                let other = self.with(choices, |held| held == Held::Array);
+                self.ops.push(HeapOp::Extend(array, other));
+                if other != array {
+                    self.maybe_forget(choices, other);
+                }
+            }
+            Topic::Fill => {
+                let array = self.with(choices, |held| held == Held::Array);
+                let src = self.any(choices);
+                self.ops.push(HeapOp::Fill(array, src));
+                if src != array {
+                    self.maybe_forget(choices, src);
+                }
+            }
+            Topic::Reverse => {
+                let array = self.with(choices, |held| held == Held::Array);
+                self.ops.push(HeapOp::Reverse(array));
+            }
+            Topic::Slice => {
+                let array = self.with(choices, |held| held == Held::Array);
+                let op = HeapOp::Slice(dst, array, choices.below(8) as u8);
+                self.new_value(op, dst, Held::Array);
+            }
+            Topic::RemoveAll => {
+                let object = self.with(choices, |h| matches!(h, Held::Array | Held::Map));
+                self.ops.push(HeapOp::RemoveAll(object));
+            }
+            Topic::MapSetMany => {
+                let map = self.with(choices, |held| held == Held::Map);
+                let src = self.any(choices);
+                self.ops
+                    .push(HeapOp::MapSetMany(map, choices.below(32) as u8, src));
+                if src != map {
+                    self.maybe_forget(choices, src);
+                }
+            }
             Topic::MapSet => {
                 let map = self.with(choices, |held| held == Held::Map);
                 let (key, value) = (self.any(choices), self.any(choices));
@@ -379,6 +525,9 @@ impl Drawer {
                 let src = self.object(choices);
                 let held = self.held(src);
                 self.new_value(HeapOp::DeepCopy(dst, src), dst, held);
+                if choices.chance(1, 2) {
+                    self.ops.push(HeapOp::DeepEquals(src, dst));
+                }
             }
             Topic::DeepEquals => {
                 let op = HeapOp::DeepEquals(self.any(choices), self.any(choices));
@@ -395,6 +544,16 @@ impl Drawer {
                     self.ops.push(HeapOp::Unprotect(choices.below(8) as u8));
                     self.handles -= 1;
                 }
+            }
+            Topic::Reprotect => {
+                let src = self.object(choices);
+                let nth = choices.below(8) as u8;
+                self.ops.push(HeapOp::Reprotect(nth, src));
+                self.maybe_forget(choices, src);
+            }
+            Topic::ProtectCopy => {
+                self.ops.push(HeapOp::ProtectCopy(choices.below(8) as u8));
+                self.handles = self.handles.saturating_add(u8::from(self.handles > 0));
             }
             Topic::Minor => self.ops.push(HeapOp::Collect(CollectionKind::Minor)),
             Topic::Major => self.ops.push(HeapOp::Collect(CollectionKind::Major)),

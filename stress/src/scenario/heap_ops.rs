@@ -58,6 +58,35 @@ pub enum HeapOp {
     FutureCreate(Register),
     /// Complete the future in the first register with the value of the second.
     FutureComplete(Register, Register),
+    /// Allocate an array of n times four elements, all the value of a register:
+    /// `(dst, n, src)`. Large ones are objects with blocks of their own.
+    ArrayOf(Register, u8, Register),
+    /// Take one of a few short strings from the interning table: `(dst, n)`.
+    Intern(Register, u8),
+    /// Allocate a channel with that capacity.
+    Channel(Register, u8),
+    /// Send to a channel without waiting: `(channel, src)`.
+    Send(Register, Register),
+    /// Receive from a channel without waiting: `(dst, channel)`.
+    Receive(Register, Register),
+    /// Close a channel.
+    Close(Register),
+    /// Allocate a mutex.
+    Mutex(Register),
+    /// Acquire a mutex for the current holder, if it is free.
+    Acquire(Register),
+    /// Release a mutex, if the current holder holds it.
+    Release(Register),
+    /// Allocate a stream over a register: `(dst, src)`.
+    Stream(Register, Register),
+    /// Take a stream: it can be used once.
+    Take(Register),
+    /// End a stream: it lets go of its source.
+    End(Register),
+    /// Allocate a weak reference to a register: `(dst, src)`.
+    Weak(Register, Register),
+    /// `dst =` the target of a weak reference, nil when that was collected: `(dst, weak)`.
+    Target(Register, Register),
     /// Copy a register.
     Copy(Register, Register),
     /// Clear a register: unroot.
@@ -74,6 +103,18 @@ pub enum HeapOp {
     Insert(Register, u8, Register),
     /// `array.remove(n)`.
     Remove(Register, u8),
+    /// `array.extend(other)`, `(array, other)`.
+    Extend(Register, Register),
+    /// `array.fill(src)`, `(array, src)`.
+    Fill(Register, Register),
+    /// `array.reverse()`.
+    Reverse(Register),
+    /// `dst =` the elements of an array from the n-th on, `(dst, array, n)`.
+    Slice(Register, Register, u8),
+    /// Remove all of an array or map.
+    RemoveAll(Register),
+    /// `map[i] = value` for each int below n modulo 32, `(map, n, value)`.
+    MapSetMany(Register, u8, Register),
     /// `map[key] = value`, `(map, key, value)`.
     MapSet(Register, Register, Register),
     /// `dst = map[key]`, `(dst, map, key)`.
@@ -88,6 +129,10 @@ pub enum HeapOp {
     Protect(Register),
     /// Undo the n-th live handle.
     Unprotect(u8),
+    /// Make the n-th live handle keep the value of a register: `(n, src)`.
+    Reprotect(u8, Register),
+    /// Take a handle on a deep copy of what the n-th live handle keeps.
+    ProtectCopy(u8),
     /// Collect.
     Collect(CollectionKind),
 }

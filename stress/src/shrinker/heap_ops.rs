@@ -172,6 +172,20 @@ by_operands! {
     Unscheduled(a, b, c);
     FutureCreate(a);
     FutureComplete(a, b);
+    ArrayOf(a, b, c);
+    Intern(a, b);
+    Channel(a, b);
+    Send(a, b);
+    Receive(a, b);
+    Close(a);
+    Mutex(a);
+    Acquire(a);
+    Release(a);
+    Stream(a, b);
+    Take(a);
+    End(a);
+    Weak(a, b);
+    Target(a, b);
     Copy(a, b);
     Clear(a);
     Load(a, b, c);
@@ -180,6 +194,12 @@ by_operands! {
     Push(a, b);
     Insert(a, b, c);
     Remove(a, b);
+    Extend(a, b);
+    Fill(a, b);
+    Reverse(a);
+    Slice(a, b, c);
+    RemoveAll(a);
+    MapSetMany(a, b, c);
     MapSet(a, b, c);
     MapGet(a, b, c);
     MapRemove(a, b);
@@ -187,6 +207,8 @@ by_operands! {
     DeepEquals(a, b);
     Protect(a);
     Unprotect(a);
+    Reprotect(a, b);
+    ProtectCopy(a);
 }
 
 #[cfg(test)]

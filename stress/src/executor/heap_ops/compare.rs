@@ -1,11 +1,31 @@
 //! Compares what the heap reaches with what the model reaches, up to isomorphism.
 
-use gcrucible_heap::{Checks, FutureState, Kind, Mutator, Value};
+use gcrucible_heap::{Checks, FutureState, Generation, Kind, Mutator, Value};
 
 use super::model::{Model, Object, Settled, Value as ModelValue, text};
 
 /// Pairs of a heap value and the model's that it should be.
 pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
+
+/// Where heap and model differ: the parts of a failure.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) oracle: &'static str,
+    pub(super) check: &'static str,
+    pub(super) site: String,
+    pub(super) message: String,
+}
+
+impl Difference {
+    fn of_graph(site: String, message: String) -> Self {
+        Difference {
+            oracle: "matches_reference",
+            check: "graph",
+            site,
+            message,
+        }
+    }
+}
 
 /// A walk over pairs of heap values and model values. Its buffers are kept from one walk
 /// to the next.
@@ -20,13 +40,14 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Walks everything that `work` reaches. Returns a digest of the structure, or where
-    /// the two differ and how.
+    /// the two differ and how. What has seen `old_after` collections must be old.
     pub(super) fn run<'p, C: Checks>(
         &mut self,
         m: &Mutator<'p, C>,
         model: &Model,
+        old_after: Option<u32>,
         mut work: Pairs<'p>,
-    ) -> Result<u64, (String, String)> {
+    ) -> Result<u64, Difference> {
         self.partners.clear();
         self.partners.resize(model.objects.len(), None);
         self.met.clear();
@@ -34,7 +55,7 @@ impl Walk {
         while let Some((value, expected)) = work.pop() {
             if let Some(found) = difference(m, value, model, expected) {
                 let site = site(model, expected);
-                return Err((
+                return Err(Difference::of_graph(
                     site,
                     format!("the heap has {found}, the model {expected:?}"),
                 ));
@@ -43,7 +64,7 @@ impl Walk {
                 continue;
             };
             digest = digest.rotate_left(7) ^ u64::from(at);
-            if !has_identity(&model.objects[at as usize]) {
+            if !model.objects[at as usize].has_identity() {
                 continue;
             }
             let identity = value.identity();
@@ -51,14 +72,29 @@ impl Walk {
                 Some(partner) if partner == identity => continue,
                 Some(_) => {
                     let message = "two references to one object lead to two".to_owned();
-                    return Err((site(model, expected), message));
+                    return Err(Difference::of_graph(site(model, expected), message));
                 }
                 None => {}
             }
             self.partners[at as usize] = Some(identity);
             if !self.met.insert(identity) {
                 let message = "references to two objects lead to one".to_owned();
-                return Err((site(model, expected), message));
+                return Err(Difference::of_graph(site(model, expected), message));
+            }
+            let age = model.collections - model.born[at as usize];
+            if old_after.is_some_and(|most| age >= most)
+                && m.generation(value) != Some(Generation::Old)
+            {
+                let message = format!(
+                    "it survived {age} collections and is in {:?}",
+                    m.generation(value)
+                );
+                return Err(Difference {
+                    oracle: "survivors_grow_old",
+                    check: "I-26",
+                    site: site(model, expected),
+                    message,
+                });
             }
             self.push_parts(m, value, model, at, &mut work)?;
         }
@@ -72,7 +108,7 @@ impl Walk {
         model: &Model,
         at: u32,
         work: &mut Pairs<'p>,
-    ) -> Result<(), (String, String)> {
+    ) -> Result<(), Difference> {
         let mut parts = std::mem::take(&mut self.parts);
         parts.clear();
         model.parts(at, &mut parts);
@@ -92,12 +128,13 @@ impl Walk {
                 let mut position = 0;
                 let mut count = 0;
                 while let Some((next, key, found)) = m.map_next(value, position) {
+                    is_complete &= m.map_get(value, key) == Some(found);
                     push(Some(key));
                     push(Some(found));
                     position = next;
                     count += 1;
                 }
-                is_complete = count == all.len();
+                is_complete &= count == all.len();
             }
             Object::Enum(_) => (0..2).for_each(|i| push(m.enum_payload(value, i))),
             Object::Closure(_) => (0..2).for_each(|i| push(m.closure_capture(value, i))),
@@ -111,7 +148,12 @@ impl Walk {
             Object::Iterator(_) => push(m.iterator_parts(value).map(|(source, _)| source)),
             Object::Error(_) => push(m.error_parts(value).map(|(_, _, payload)| payload)),
             Object::Future { .. } => push(m.future_state(value).map(|(_, payload)| payload)),
-            Object::BigInt(_) | Object::String(..) => {}
+            Object::Channel { values, .. } => {
+                (0..values.len()).for_each(|i| push(m.channel_peek(value, i as u32)));
+            }
+            Object::Stream { .. } => push(m.stream_source(value)),
+            Object::Weak { .. } => push(m.weak_target(value)),
+            Object::BigInt(_) | Object::String(..) | Object::Mutex { .. } => {}
         }
         is_complete &= work.len() - before == parts.len();
         self.parts = parts;
@@ -119,15 +161,11 @@ impl Walk {
             return Ok(());
         }
         let object = &model.objects[at as usize];
-        Err((
+        Err(Difference::of_graph(
             object.name().to_owned(),
             format!("a {} has lost entries", object.name()),
         ))
     }
-}
-
-fn has_identity(object: &Object) -> bool {
-    !matches!(object, Object::BigInt(_) | Object::String(..))
 }
 
 fn site(model: &Model, expected: ModelValue) -> String {
@@ -185,7 +223,29 @@ pub(super) fn difference<'p, C: Checks>(
             };
             m.future_id(value) == Some(*id)
                 && m.future_state(value).map(|(state, _)| state) == Some(expected)
+                && m.future_settled_order(value).is_some() == (*state != Settled::Pending)
         }
+        Object::Channel {
+            id,
+            version,
+            capacity,
+            is_closed,
+            values,
+        } => {
+            m.wait_version(value) == Some((*id, *version))
+                && m.channel_len(value) == Some(values.len() as u32)
+                && m.channel_capacity(value) == Some(*capacity as u32)
+                && m.channel_is_closed(value) == Some(*is_closed)
+        }
+        Object::Mutex {
+            id,
+            version,
+            holder,
+        } => {
+            m.wait_version(value) == Some((*id, *version)) && m.mutex_holder(value) == Some(*holder)
+        }
+        Object::Stream { state, .. } => m.stream_state(value) == Some(*state),
+        Object::Weak { id, .. } => m.weak_id(value) == Some(*id),
     };
     if is_same {
         return None;

@@ -1,5 +1,7 @@
 //! The reference model of heap operations: objects in a list, nothing moves, nothing dies.
 
+use gcrucible_heap::StreamState;
+
 /// A value of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
@@ -38,6 +40,26 @@ pub(super) enum Object {
         state: Settled,
         payload: Value,
     },
+    Channel {
+        id: u64,
+        version: u64,
+        capacity: usize,
+        is_closed: bool,
+        values: Vec<Value>,
+    },
+    Mutex {
+        id: u64,
+        version: u64,
+        holder: Option<u32>,
+    },
+    Stream {
+        state: StreamState,
+        source: Value,
+    },
+    Weak {
+        id: u64,
+        target: Value,
+    },
 }
 
 impl Object {
@@ -56,7 +78,27 @@ impl Object {
             Object::Error(_) => "error",
             Object::Unscheduled(_) => "unscheduled future",
             Object::Future { .. } => "future",
+            Object::Channel { .. } => "channel",
+            Object::Mutex { .. } => "mutex",
+            Object::Stream { .. } => "stream",
+            Object::Weak { .. } => "weak reference",
         }
+    }
+
+    /// What deep copies share and deep equality takes as it is, besides functions.
+    fn is_compared_by_identity(&self) -> bool {
+        matches!(
+            self,
+            Object::Channel { .. }
+                | Object::Mutex { .. }
+                | Object::Stream { .. }
+                | Object::Weak { .. }
+        )
+    }
+
+    /// Whether programs can tell two of them apart that are alike.
+    pub(super) fn has_identity(&self) -> bool {
+        !matches!(self, Object::BigInt(_) | Object::String(..))
     }
 }
 
@@ -68,6 +110,12 @@ pub(super) struct Model {
     /// Live handles, in order of creation.
     pub(super) handles: Vec<Value>,
     pub(super) next_future: u64,
+    /// Channels, mutexes and weak references made so far.
+    pub(super) waited_on: u64,
+    /// Collections so far.
+    pub(super) collections: u32,
+    /// For each object, how many collections there had been when it was made.
+    pub(super) born: Vec<u32>,
 }
 
 /// Text of a string object: what the operations allocate.
@@ -87,7 +135,14 @@ impl Model {
 
     pub(super) fn add(&mut self, object: Object) -> Value {
         self.objects.push(object);
+        self.born.push(self.collections);
         Value::Object(self.objects.len() as u32 - 1)
+    }
+
+    /// The next id of a channel, mutex or weak reference.
+    pub(super) fn next_wait_id(&mut self) -> u64 {
+        self.waited_on += 1;
+        self.waited_on
     }
 
     pub(super) fn object(&self, value: Value) -> Option<&Object> {
@@ -155,6 +210,10 @@ impl Model {
             Object::Future { state, payload, .. } => {
                 (*state != Settled::Pending).then_some(*payload)
             }
+            Object::Channel { values, .. } => pick(values),
+            Object::Mutex { .. } => None,
+            Object::Stream { source, .. } => Some(*source),
+            Object::Weak { target, .. } => Some(*target),
         }
     }
 
@@ -172,20 +231,40 @@ impl Model {
                 parts.push(*value);
             }
             Object::Future { payload, .. } => parts.push(*payload),
+            Object::Channel { values, .. } => parts.extend(values),
+            Object::Mutex { .. } => {}
+            Object::Stream { source, .. } => parts.push(*source),
+            Object::Weak { target, .. } => parts.push(*target),
         }
+    }
+
+    /// Which objects `roots` keep alive.
+    pub(super) fn strongly_reachable(&self, roots: impl Iterator<Item = Value>) -> Vec<bool> {
+        let mut reached = vec![false; self.objects.len()];
+        let mut work: Vec<Value> = roots.collect();
+        while let Some(value) = work.pop() {
+            let Value::Object(at) = value else { continue };
+            let is_new = !std::mem::replace(&mut reached[at as usize], true);
+            if is_new && !matches!(self.objects[at as usize], Object::Weak { .. }) {
+                self.parts(at, &mut work);
+            }
+        }
+        reached
     }
 
     fn is_shared_by_copies(&self, value: Value) -> bool {
         match self.object(value) {
             None => true,
-            Some(object) => matches!(
-                object,
-                Object::BigInt(_)
-                    | Object::String(..)
-                    | Object::Closure(_)
-                    | Object::Cell(_)
-                    | Object::Future { .. }
-            ),
+            Some(object) => {
+                matches!(
+                    object,
+                    Object::BigInt(_)
+                        | Object::String(..)
+                        | Object::Closure(_)
+                        | Object::Cell(_)
+                        | Object::Future { .. }
+                ) || object.is_compared_by_identity()
+            }
         }
     }
 
@@ -239,7 +318,13 @@ impl Model {
                 Object::Cell(part) | Object::Iterator(part) | Object::Error(part) => {
                     *part = copied(*part);
                 }
-                Object::BigInt(_) | Object::String(..) | Object::Future { .. } => {}
+                Object::BigInt(_)
+                | Object::String(..)
+                | Object::Future { .. }
+                | Object::Channel { .. }
+                | Object::Mutex { .. }
+                | Object::Stream { .. }
+                | Object::Weak { .. } => {}
             }
         }
         copied(root)
@@ -267,6 +352,12 @@ impl Model {
                     return false;
                 }
                 (Object::Closure(_), Object::Closure(_)) | (Object::Cell(_), Object::Cell(_)) => {
+                    if x == y {
+                        continue;
+                    }
+                    return false;
+                }
+                _ if first.is_compared_by_identity() => {
                     if x == y {
                         continue;
                     }

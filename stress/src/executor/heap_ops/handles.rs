@@ -1,0 +1,97 @@
+//! Handles of heap programs.
+
+use std::sync::Arc;
+
+use gcrucible_heap::{Checks, Holder, SharedPermit};
+
+use super::model::Object;
+use super::{Run, Stop};
+use crate::executor::pairs::EventKind;
+use crate::oracles::failure::Failure;
+
+impl<C: Checks> Run<'_, C> {
+    pub(super) fn protect(&mut self, src: u8) -> Result<(), Failure> {
+        let model = self.register(src);
+        if self.model.object(model).is_none() {
+            return Ok(());
+        }
+        let heap = Arc::clone(self.heap);
+        let permit = heap.try_shared().expect("nobody collects");
+        let holder = Arc::clone(self.tlab_holder());
+        let m = permit.mutator::<C>(holder.tlab());
+        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
+        self.handles.push(heap.protect(value));
+        self.model.handles.push(model);
+        self.event(model, EventKind::Protect);
+        Ok(())
+    }
+
+    pub(super) fn unprotect(&mut self, nth: u8) -> Result<(), Failure> {
+        if self.handles.is_empty() {
+            return Ok(());
+        }
+        let at = usize::from(nth) % self.handles.len();
+        self.heap.unprotect(self.handles.remove(at));
+        let model = self.model.handles.remove(at);
+        self.event(model, EventKind::Unprotect);
+        Ok(())
+    }
+
+    /// Protect counts by kind are those of the model (I-8).
+    pub(super) fn check_protected(&mut self) -> Result<(), Failure> {
+        if self.handles.is_empty() {
+            return Ok(());
+        }
+        let mut expected = std::collections::BTreeMap::new();
+        for &model in &self.model.handles {
+            let name = self.model.object(model).map_or("value", Object::name);
+            *expected.entry(name).or_insert(0u64) += 1;
+        }
+        let found = self.heap.stats().protected_by_kind;
+        if found == expected {
+            return Ok(());
+        }
+        let message = format!("protected {found:?}, and it should be {expected:?}");
+        Err(self.failure("nothing_leaks", "I-8", "handles", message))
+    }
+
+    pub(super) fn reprotect(&mut self, nth: u8, src: u8) -> Result<(), Failure> {
+        let model = self.register(src);
+        if self.handles.is_empty() || self.model.object(model).is_none() {
+            return Ok(());
+        }
+        let at = usize::from(nth) % self.handles.len();
+        let heap = Arc::clone(self.heap);
+        let permit = heap.try_shared().expect("nobody collects");
+        let holder = Arc::clone(self.tlab_holder());
+        let m = permit.mutator::<C>(holder.tlab());
+        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
+        let old = self.handles.remove(at);
+        self.handles.push(heap.reprotect(old, value));
+        let before = self.model.handles.remove(at);
+        self.model.handles.push(model);
+        self.event(model, EventKind::Protect);
+        self.event(before, EventKind::Unprotect);
+        Ok(())
+    }
+
+    pub(super) fn protect_copy(
+        &mut self,
+        permit: &SharedPermit<'_>,
+        holder: &Holder,
+        nth: u8,
+    ) -> Result<(), Stop> {
+        if self.handles.is_empty() {
+            return Ok(());
+        }
+        let at = usize::from(nth) % self.handles.len();
+        let handle = self
+            .heap
+            .protect_copy::<C>(&self.handles[at], permit, holder.tlab())?;
+        self.handles.push(handle);
+        let copy = self.model.deep_copy(self.model.handles[at]);
+        self.model.handles.push(copy);
+        self.event(copy, EventKind::Protect);
+        Ok(())
+    }
+}
