@@ -1,11 +1,14 @@
 //! The production platform, on a tokio runtime.
 
+mod host;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::host::{HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
 
 /// Runs tasks on a multi-threaded tokio runtime of its own.
@@ -16,6 +19,8 @@ pub struct TokioPlatform {
     clock: Clock,
     random: AtomicU64,
     fuel: u32,
+    #[cfg(feature = "http")]
+    http: host::Http,
 }
 
 impl TokioPlatform {
@@ -38,7 +43,7 @@ impl TokioPlatform {
     pub fn with_fuel(workers: usize, fuel: u32) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers.max(1))
-            .enable_time()
+            .enable_all()
             .thread_name("crux")
             .build()?;
         // The runtime's threads start at addresses and times that differ from run to run;
@@ -52,6 +57,8 @@ impl TokioPlatform {
             clock: Clock::start(),
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
+            #[cfg(feature = "http")]
+            http: host::Http::default(),
         })
     }
 
@@ -100,6 +107,15 @@ impl Platform for TokioPlatform {
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         x ^ (x >> 31)
+    }
+
+    fn host(&self, request: HostRequest) -> HostOperation {
+        let _guard = self.runtime().enter();
+        host::begin(
+            #[cfg(feature = "http")]
+            &self.http,
+            request,
+        )
     }
 
     fn fuel(&self, _task: u32) -> u32 {
