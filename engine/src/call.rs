@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_heap::{Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_heap::{Checked, Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::LoadedProgram;
+use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
 
 use crate::cancellation::Token;
 use crate::futures::Signal;
@@ -54,6 +54,8 @@ pub enum CallError {
     UnknownExport(String),
     /// An int argument has more than 48 bits.
     ArgumentTooLarge(i64),
+    /// The heap has no room for the arguments.
+    OutOfMemory,
 }
 
 impl fmt::Display for CallError {
@@ -62,6 +64,7 @@ impl fmt::Display for CallError {
             CallError::DuplicateCallId(id) => write!(f, "call {id} has not ended yet"),
             CallError::CallNotFound(id) => write!(f, "no call {id} is in progress"),
             CallError::ArgumentTooLarge(arg) => write!(f, "the argument {arg} has over 48 bits"),
+            CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -272,6 +275,22 @@ impl CallHandle {
 }
 
 impl CallHandle {
+    /// The display text of the value or error that the call ended with; `nil` before that.
+    pub async fn text(&self) -> String {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        display(&m, inner.program.program(), m.load_root(&self.call.value))
+    }
+
+    /// The value or error that the call ended with, if it is plain data.
+    pub async fn data(&self) -> Option<HostValue> {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        host_value::of(&m, m.load_root(&self.call.value))
+    }
+
     /// Waits until the call and every task that it started, but for detached ones, have ended.
     /// For a call this is the same as [`CallHandle::join`]; the initialisation ends before the
     /// tasks that it started.

@@ -11,7 +11,7 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, yield_point};
-use gcrucible_vm::{LoadedProgram, Vm, VmOptions};
+use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallHandle, CallTable};
 use crate::cancellation::Token;
@@ -179,6 +179,48 @@ impl Engine {
         self.start(id, |vm| vm.start_call(inner.program.global(global), &args))
     }
 
+    /// The same with arguments that are any plain data.
+    ///
+    /// # Errors
+    /// As [`Engine::start_call`]; [`CallError::OutOfMemory`] when the heap has no room for the
+    /// arguments.
+    pub async fn call(
+        &self,
+        id: u32,
+        export: &str,
+        args: &[HostValue],
+    ) -> Result<CallHandle, CallError> {
+        let inner = &self.inner;
+        let global = inner
+            .program
+            .program()
+            .entry_export(export)
+            .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
+        let mut attempts = 0;
+        loop {
+            let needs = {
+                let permit = inner.heap.shared().await;
+                let m = permit.mutator::<Checked>(inner.registry.tlab());
+                let slot = |arg: &HostValue| {
+                    let slot = Slot::nil();
+                    m.store(&slot, host_value::build(arg, &m)?);
+                    Ok(slot)
+                };
+                // Nothing collects before the machine has them.
+                match args.iter().map(slot).collect::<Result<Vec<Slot>, _>>() {
+                    Ok(args) => {
+                        let callee = inner.program.global(global);
+                        return self.start(id, |vm| vm.start_call(callee, &args));
+                    }
+                    Err(gcrucible_heap::NeedsMemory { words, .. }) => words,
+                }
+            };
+            if !inner.make_room(needs, &mut attempts).await {
+                return Err(CallError::OutOfMemory);
+            }
+        }
+    }
+
     fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
         let guard = inner.calls.reserve(&inner.heap, id, || {
@@ -215,6 +257,20 @@ impl Engine {
     pub fn cancel_call(&self, id: u32) -> Result<(), CallError> {
         let call = self.inner.calls.find(id)?;
         self.cancel_task(call.task(), call.token());
+        Ok(())
+    }
+
+    /// Requests cancellation of a call in progress and of every task that it started, but for
+    /// detached ones.
+    ///
+    /// # Errors
+    /// [`CallError::CallNotFound`] if there is none with that id.
+    pub fn cancel_run(&self, id: u32) -> Result<(), CallError> {
+        let call = self.inner.calls.find(id)?;
+        self.cancel_task(call.task(), call.token());
+        for task in self.inner.tasks.of_run(call.run()) {
+            self.cancel_task(task.number(), task.token());
+        }
         Ok(())
     }
 
@@ -356,6 +412,21 @@ impl Inner {
         {
             self.observe(&EngineEvent::Woken { task: number });
         }
+    }
+
+    /// Collects for an allocation that found no memory: first as usual, then everything.
+    /// `false` when even that leaves no room within the heap's limit. A nursery that other
+    /// tasks filled up again in the meantime is no reason for that. A heap that the verifier
+    /// refuses is: it is not collected, so there would never be room.
+    pub(crate) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
+        *attempts += 1;
+        let is_sound = if *attempts == 1 {
+            self.collect(self.heap.kind_to_collect()).await
+        } else {
+            self.collect(CollectionKind::Major).await
+        };
+        let has_room = *attempts == 1 || self.heap.has_room_within_limit(words);
+        is_sound && has_room
     }
 
     /// Stops the world and collects. `false`: the verifier found the heap broken, and a

@@ -1,5 +1,7 @@
 //! What an observer sees: every step that others can see too, in order.
 
+use std::sync::Arc;
+
 use gcrucible_heap::{CollectionReport, FutureState};
 use gcrucible_vm::{HostValue, SliceInput, SliceOutcome};
 
@@ -119,4 +121,19 @@ pub enum EngineEvent<'a> {
 pub trait Observer: Send + Sync {
     /// Takes note of one step.
     fn event(&self, event: &EngineEvent<'_>);
+}
+
+/// An observer that gets each line that the program prints, and nothing else.
+pub fn on_print(print: impl Fn(&str) + Send + Sync + 'static) -> Arc<dyn Observer> {
+    struct Printer<F>(F);
+
+    impl<F: Fn(&str) + Send + Sync> Observer for Printer<F> {
+        fn event(&self, event: &EngineEvent<'_>) {
+            if let EngineEvent::Slice { outcome, .. } = event {
+                outcome.printed.iter().for_each(|line| self.0(line));
+            }
+        }
+    }
+
+    Arc::new(Printer(print))
 }

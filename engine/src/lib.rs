@@ -11,6 +11,49 @@
 //! cancellation/ tokens
 //! event         what an observer sees of all this
 //! ```
+//!
+//! # Example
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] {
+//! use std::sync::Arc;
+//!
+//! use gcrucible_engine::{Engine, EngineOptions, HostValue, Outcome, Source, TokioPlatform};
+//! use gcrucible_engine::{compile, on_print};
+//!
+//! let source = Source::new(
+//!     "main.crux",
+//!     r#"
+//!     fn square(x) { return x * x }
+//!     fn sum_of_squares(numbers) {
+//!       let futures = []
+//!       for n in numbers { futures.push(spawn square(n)) }
+//!       let sum = 0
+//!       for f in futures { sum = sum + await f }
+//!       print("the sum is ${sum}")
+//!       return sum
+//!     }
+//!     "#,
+//! );
+//! let program = compile(&source)?;
+//! let platform = Arc::new(TokioPlatform::new(2)?);
+//! let engine = Engine::new(
+//!     Arc::new(program),
+//!     &EngineOptions::default(),
+//!     Arc::clone(&platform) as _,
+//!     Some(on_print(|line| println!("{line}"))),
+//! )?;
+//! platform.block_on(async {
+//!     assert_eq!(engine.start_init()?.join().await, Outcome::Returned);
+//!     let numbers = [1, 2, 3].map(HostValue::Int).to_vec();
+//!     let call = engine.call(1, "sum_of_squares", &[HostValue::Array(numbers)]).await?;
+//!     assert_eq!(call.join().await, Outcome::Returned);
+//!     assert_eq!(call.data().await, Some(HostValue::Int(14)));
+//!     Ok::<(), gcrucible_engine::CallError>(())
+//! })?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod call;
 pub mod cancellation;
@@ -24,6 +67,11 @@ mod wait_lists;
 
 pub use call::{Call, CallError, CallHandle, Outcome};
 pub use engine::{Engine, EngineError, EngineOptions};
-pub use event::{EngineEvent, Observer};
+pub use event::{EngineEvent, Observer, on_print};
+pub use gcrucible_frontend::{Diagnostics, Source, compile};
+pub use gcrucible_heap::{HeapConfig, HeapDebug};
+#[cfg(feature = "tokio")]
+pub use gcrucible_platform::TokioPlatform;
+pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
 pub use task::yield_points;
 pub use trace::TraceFrame;

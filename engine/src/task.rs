@@ -118,6 +118,10 @@ impl Task {
         &self.vm
     }
 
+    pub(crate) fn token(&self) -> &Token {
+        &self.token
+    }
+
     pub(crate) fn signal(&self) -> &Signal {
         &self.signal
     }
@@ -143,6 +147,19 @@ impl Tasks {
 
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {
         self.tasks.lock().get(&number)?.upgrade()
+    }
+
+    /// The tasks that a run started, in order.
+    pub(crate) fn of_run(&self, run: &Arc<Run>) -> Vec<Arc<Task>> {
+        let tasks = self.tasks.lock();
+        let is_member = |task: &Arc<Task>| {
+            task.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)) && task.number != run.root()
+        };
+        tasks
+            .values()
+            .filter_map(Weak::upgrade)
+            .filter(is_member)
+            .collect()
     }
 }
 

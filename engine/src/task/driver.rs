@@ -106,11 +106,9 @@ impl<'e> Driver<'e> {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
                 SliceEnd::NeedsMemory { words } => {
-                    let mut attempts = self.attempts;
-                    if let Some(error) = self.make_room(words, &mut attempts).await {
-                        self.pending = Some(error.into());
+                    if !self.engine.inner.make_room(words, &mut self.attempts).await {
+                        self.pending = Some(ErrorKind::OutOfMemory.into());
                     }
-                    self.attempts = attempts;
                     // The room is for this task: nobody else goes first.
                     is_turn_over = false;
                 }
@@ -260,23 +258,6 @@ impl<'e> Driver<'e> {
         {
             self.engine.inner.collect(kind).await;
         }
-    }
-
-    /// Collects for an allocation that found no memory: first as usual, then everything.
-    /// When even that leaves no room within the heap's limit, the task gets an
-    /// `OutOfMemory` error. A nursery that other tasks filled up again in the meantime is
-    /// no reason for one. A heap that the verifier refuses is: it is not collected, so there
-    /// would never be room.
-    pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> Option<ErrorKind> {
-        let inner = &self.engine.inner;
-        *attempts += 1;
-        let is_sound = if *attempts == 1 {
-            inner.collect(inner.heap.kind_to_collect()).await
-        } else {
-            inner.collect(CollectionKind::Major).await
-        };
-        let has_room = *attempts == 1 || inner.heap.has_room_within_limit(words);
-        (!is_sound || !has_room).then_some(ErrorKind::OutOfMemory)
     }
 
     /// Registers the future that the machine spawned, and starts its task.

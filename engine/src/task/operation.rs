@@ -137,8 +137,8 @@ impl Driver<'_> {
                     Err(needs) => needs,
                 }
             };
-            if let Some(error) = self.make_room(needs.words, &mut attempts).await {
-                return Some(error.into());
+            if !inner.make_room(needs.words, &mut attempts).await {
+                return Some(ErrorKind::OutOfMemory.into());
             }
         }
     }

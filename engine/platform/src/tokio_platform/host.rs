@@ -15,6 +15,9 @@ use std::io;
 
 use crate::host::{self, HostOperation, HostRequest, HostValue};
 
+/// All operations: what they take is text, each in its own number.
+const TAKES_TEXTS: [&str; 5] = ["fs.read", "fs.write", "env", "http.get", "http.post"];
+
 /// Begins an operation. Must be called within a runtime.
 pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) -> HostOperation {
     use HostValue::String as Text;
@@ -32,8 +35,8 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
         ("http.get" | "http.post", _) => {
             host::fails("this build has no HTTP client (feature `http`)".to_owned())
         }
-        ("fs.read" | "fs.write" | "env" | "http.get" | "http.post", _) => {
-            host::fails(format!("`{}` takes texts", request.name))
+        (name, _) if TAKES_TEXTS.contains(&name) => {
+            host::fails(format!("`{name}` takes other arguments, all of them texts"))
         }
         _ => host::unknown_operation(&request),
     }
