@@ -3,9 +3,13 @@
 mod calls;
 mod driver;
 mod exceptions;
+mod interrupts;
 mod invalid;
+mod machine;
 mod memory;
 mod objects;
 mod operators;
+mod scopes;
 mod slices;
+mod steps;
 mod tasks;

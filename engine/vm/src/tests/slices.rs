@@ -1,69 +1,11 @@
 //! What a slice says of itself.
 
-use std::sync::Arc;
-
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, HeapDebug, Slot};
+use gcrucible_heap::{Checked, CollectionKind, Slot};
 
-use super::driver::{Setup, program, run};
-use crate::{LoadedProgram, SliceEnd, SliceInput, SliceOutcome, Vm, display};
-
-struct Machine {
-    heap: Arc<Heap>,
-    program: Arc<LoadedProgram>,
-    vm: Arc<Vm>,
-}
-
-impl Machine {
-    /// A machine that will call `main` of the text.
-    fn calling_main(text: &str) -> Machine {
-        let mut machine = Machine::new(text);
-        machine.vm.start_init();
-        assert_eq!(machine.slice(1000).end, SliceEnd::Returned);
-        machine.program.freeze();
-        let main = machine.program.program().entry_export("main").unwrap();
-        machine.vm = Vm::new(&machine.heap, machine.program.clone(), 1);
-        machine.vm.start_call(machine.program.global(main), &[]);
-        machine
-    }
-
-    fn new(text: &str) -> Machine {
-        let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
-        let permit = heap.try_shared().unwrap();
-        let program = LoadedProgram::load(&heap, &permit, program(text)).unwrap();
-        drop(permit);
-        let vm = Vm::new(&heap, program.clone(), 0);
-        Machine { heap, program, vm }
-    }
-
-    fn slice(&self, fuel: u32) -> SliceOutcome {
-        self.slice_with(fuel, None, false)
-    }
-
-    fn slice_with(
-        &self,
-        fuel: u32,
-        deliver: Option<ErrorKind>,
-        cancel_requested: bool,
-    ) -> SliceOutcome {
-        let permit = self.heap.try_shared().unwrap();
-        let input = SliceInput {
-            fuel,
-            deliver,
-            cancel_requested,
-            operation_over: true,
-            ..SliceInput::default()
-        };
-        self.vm.run_slice::<Checked>(&permit, input)
-    }
-
-    fn exchange(&self) -> String {
-        let permit = self.heap.try_shared().unwrap();
-        let holder = gcrucible_heap::Holder::new(&self.heap, "test", 0);
-        let m = permit.mutator::<Checked>(holder.tlab());
-        display(&m, self.program.program(), m.load_root(self.vm.exchange()))
-    }
-}
+use super::driver::{Setup, run};
+use super::machine::Machine;
+use crate::SliceEnd;
 
 const COUNTING: &str = "
     fn main() {

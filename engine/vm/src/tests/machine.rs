@@ -1,0 +1,206 @@
+//! One machine, slice by slice.
+
+use std::sync::Arc;
+
+use gcrucible_bytecode::{
+    Boundary, Capture, Constant, ErrorKind, Function, Global, Module, Op, Program, SourceSpan, Step,
+};
+use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Slot};
+
+use super::driver::program;
+use crate::{LoadedProgram, SliceEnd, SliceInput, SliceOutcome, Vm, display};
+
+/// A machine with its heap and program.
+pub(super) struct Machine {
+    pub(super) heap: Arc<Heap>,
+    pub(super) program: Arc<LoadedProgram>,
+    pub(super) vm: Arc<Vm>,
+    holder: Arc<Holder>,
+}
+
+impl Machine {
+    /// A machine that will call `main` of the text.
+    pub(super) fn calling_main(text: &str) -> Machine {
+        Machine::new(text).initialised()
+    }
+
+    /// A machine that will call `main` of a program by hand.
+    pub(super) fn assembled(assembly: Assembly) -> Machine {
+        Machine::with_program(Arc::new(assembly.program)).initialised()
+    }
+
+    pub(super) fn new(text: &str) -> Machine {
+        Machine::with_program(program(text))
+    }
+
+    fn with_program(program: Arc<Program>) -> Machine {
+        let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
+        let permit = heap.try_shared().unwrap();
+        let program = LoadedProgram::load(&heap, &permit, program)
+            .unwrap_or_else(|error| panic!("the program does not load: {error}"));
+        drop(permit);
+        let vm = Vm::new(&heap, program.clone(), 0);
+        let holder = Holder::new(&heap, "test", 4);
+        Machine {
+            heap,
+            program,
+            vm,
+            holder,
+        }
+    }
+
+    fn initialised(mut self) -> Machine {
+        self.vm.start_init();
+        assert_eq!(self.slice(1000).end, SliceEnd::Returned);
+        self.program.freeze();
+        self.vm = Vm::new(&self.heap, self.program.clone(), 1);
+        self.start_main();
+        self
+    }
+
+    /// Makes the next slices call `main`.
+    pub(super) fn start_main(&self) {
+        let main = self.program.program().entry_export("main").unwrap();
+        self.vm.start_call(self.program.global(main), &[]);
+    }
+
+    pub(super) fn slice(&self, fuel: u32) -> SliceOutcome {
+        self.slice_with(fuel, None, false)
+    }
+
+    pub(super) fn slice_with(
+        &self,
+        fuel: u32,
+        deliver: Option<ErrorKind>,
+        cancel_requested: bool,
+    ) -> SliceOutcome {
+        self.run(SliceInput {
+            fuel,
+            deliver,
+            cancel_requested,
+            operation_over: true,
+            ..SliceInput::default()
+        })
+    }
+
+    /// A slice with fuel enough at a time.
+    pub(super) fn at(&self, now_ms: u64) -> SliceOutcome {
+        self.run(SliceInput {
+            now_ms,
+            ..SliceInput::with_fuel(1000)
+        })
+    }
+
+    pub(super) fn run(&self, input: SliceInput) -> SliceOutcome {
+        let permit = self.heap.try_shared().unwrap();
+        self.vm.run_slice::<Checked>(&permit, input)
+    }
+
+    /// The display text of what is in the exchange slot.
+    pub(super) fn exchange(&self) -> String {
+        let permit = self.heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(self.holder.tlab());
+        display(&m, self.program.program(), m.load_root(self.vm.exchange()))
+    }
+
+    /// Answers a spawned call as the engine does, with a pending future.
+    pub(super) fn register(&self, id: u64) -> &Slot {
+        let permit = self.heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(self.holder.tlab());
+        let future = &self.holder.registers()[id as usize % 4];
+        m.store(future, m.future(id).unwrap());
+        self.vm.exchange().copy_from(future);
+        future
+    }
+
+    /// Settles a future made by [`Machine::register`].
+    pub(super) fn settle(&self, id: u64, state: gcrucible_heap::FutureState, value: i32) {
+        let permit = self.heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(self.holder.tlab());
+        let future = m.load_root(&self.holder.registers()[id as usize % 4]);
+        assert!(m.future_settle(future, state, gcrucible_heap::Value::int32(value)));
+    }
+}
+
+/// A program by hand. Function 0 is the module's top level, which makes function 1, `main`,
+/// the global 0.
+pub(super) struct Assembly {
+    pub(super) program: Program,
+}
+
+impl Assembly {
+    /// A program whose `main` has this code.
+    pub(super) fn new(main: Vec<Op>) -> Self {
+        let mut assembly = Assembly {
+            program: Program {
+                modules: vec![Module {
+                    path: "main.crux".to_owned(),
+                    init: 0,
+                    exports: vec![("main".to_owned(), 0)],
+                }],
+                globals: vec![Global {
+                    name: "main".to_owned(),
+                    module: 0,
+                }],
+                ..Program::default()
+            },
+        };
+        let init = vec![
+            Op::LoadFunction {
+                dst: 0,
+                function: 1,
+            },
+            Op::StoreGlobal { global: 0, src: 0 },
+            Op::Return { src: 1 },
+        ];
+        assembly.function("<module>", 0, init);
+        assembly.function("main", 0, main);
+        assembly
+    }
+
+    /// Adds a function of eight registers; its number.
+    pub(super) fn function(&mut self, name: &str, arity: u8, code: Vec<Op>) -> u16 {
+        self.closure(name, arity, Vec::new(), code)
+    }
+
+    /// Adds a function with captures.
+    pub(super) fn closure(
+        &mut self,
+        name: &str,
+        arity: u8,
+        captures: Vec<Capture>,
+        code: Vec<Op>,
+    ) -> u16 {
+        self.program.functions.push(Function {
+            name: name.to_owned(),
+            module: 0,
+            arity,
+            locals: arity,
+            registers: 8,
+            captures,
+            spans: vec![SourceSpan::default(); code.len()],
+            code,
+        });
+        self.program.functions.len() as u16 - 1
+    }
+
+    /// Adds a string constant; its number.
+    pub(super) fn text(&mut self, text: &str) -> u16 {
+        self.program
+            .constants
+            .push(Constant::String(text.to_owned()));
+        self.program.constants.len() as u16 - 1
+    }
+
+    /// Adds a step of this name.
+    pub(super) fn step(&mut self, name: &str, boundary: Boundary) -> &mut Step {
+        self.program.steps.push(Step {
+            name: name.to_owned(),
+            instructions: None,
+            calls: None,
+            time_ms: None,
+            boundary,
+        });
+        self.program.steps.last_mut().unwrap()
+    }
+}
