@@ -9,10 +9,11 @@
 //!
 //! ```text
 //! Model ─┬─ Store      objects                         value.rs, map.rs
-//!        ├─ tasks      frames, handlers, completions   task.rs
+//!        ├─ tasks      frames, handlers, scopes        task.rs, scopes.rs, unwinding.rs
 //!        ├─ futures    states, payloads                model.rs
-//!        └─ step       one instruction                 machine.rs, operators.rs,
-//!                                                      calls.rs, builtins.rs, methods.rs
+//!        ├─ slices     how they begin and end          slice.rs
+//!        └─ step       one instruction                 machine.rs, operators.rs, calls.rs,
+//!                                                      builtins.rs, methods.rs, waiting.rs
 //! ```
 
 mod builtins;
@@ -24,14 +25,20 @@ mod map;
 mod methods;
 mod model;
 mod operators;
+mod reachable;
+mod scopes;
 pub mod self_driver;
+mod slice;
 mod structure;
 mod task;
+mod unwinding;
 mod value;
+mod waiting;
 
 pub use machine::Step;
 pub use map::{Key, MapObject};
-pub use model::{BodyEnd, Limits, Model, ModelFuture, SliceReport, Work};
+pub use model::{BodyEnd, Limits, Model, ModelFuture, Work};
+pub use slice::{SliceLog, SliceReport};
 pub use task::{Status, Task};
 pub use value::{Object, ObjectId, Store, Value};
 

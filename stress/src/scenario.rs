@@ -8,7 +8,7 @@ pub mod program;
 pub mod text_format;
 
 pub use heap_ops::{HeapOp, HeapOps};
-pub use host_script::HostEvent;
+pub use host_script::{Data, HostAnswer, HostEvent};
 pub use model::{
     Body, Decision, Fault, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed, Schedule,
     Site, StrategyName,

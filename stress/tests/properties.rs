@@ -185,6 +185,7 @@ fn independent(heap_choices: &[u8], strategy: StrategyName, args: [i64; 2]) -> S
         faults: Vec::new(),
         body: Body::Programs(Programs {
             entry: ModuleSource::Text(INDEPENDENT.to_owned()),
+            answers: Vec::new(),
             host: vec![
                 HostEvent::Call {
                     call: 0,

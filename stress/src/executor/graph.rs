@@ -93,6 +93,18 @@ pub enum GraphNode {
     Future(u64, FutureState, GraphValue),
     /// What it goes over and its position.
     Iterator(GraphValue, i64),
+    /// Variant and payload of an enum value.
+    Variant(u16, Vec<GraphValue>),
+    /// Function and receiver of a bound method.
+    Bound(u16, GraphValue),
+    /// Id, whether it is closed, what waits in it.
+    Channel(u64, bool, Vec<GraphValue>),
+    /// Id, and the task that holds it.
+    Mutex(u64, Option<u32>),
+    /// Whether it was taken, and the function it draws from (nil when it has ended).
+    Stream(bool, GraphValue),
+    /// A weak reference; its target is no part of the graph.
+    Weak,
 }
 
 /// State of a future as everybody can see it.

@@ -158,6 +158,8 @@ struct Run<'s> {
     /// Where tasks stood when they were chosen, by number of trace events before it; for
     /// the timeline.
     places: Vec<(usize, Site)>,
+    /// What happened inside slices, as far as the model says.
+    happened: Vec<matches_reference::Happening>,
 }
 
 impl<'s> Run<'s> {
@@ -167,7 +169,11 @@ impl<'s> Run<'s> {
         debug: HeapDebug,
         options: &'s RunOptions,
     ) -> Self {
-        let platform = SimulatedPlatform::new();
+        let answers = match &scenario.body {
+            Body::Programs(programs) => programs.answers.as_slice(),
+            Body::HeapOps(_) => &[],
+        };
+        let platform = SimulatedPlatform::new(answers);
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
         let costly = debug.collect == CollectMode::EverySafepoint
             || debug.kind == KindMode::Major
@@ -186,6 +192,7 @@ impl<'s> Run<'s> {
             debug,
             max_frames,
             is_parallel: false,
+            args: Vec::new(),
         };
         let engine = Engine::in_region(
             region_pool::region(&scenario.heap),
@@ -210,6 +217,7 @@ impl<'s> Run<'s> {
             is_generated,
             max_frames,
             places: Vec::new(),
+            happened: Vec::new(),
         }
     }
 
@@ -312,6 +320,7 @@ impl<'s> Run<'s> {
         }
         self.observer.push(Event::Quiescent {
             waiting: self.engine().waiting_tasks(),
+            blocked: self.engine().blocked_tasks(),
         });
         Ok(())
     }
@@ -387,12 +396,16 @@ impl<'s> Run<'s> {
             let limits = matches_reference::Limits {
                 max_frames: self.max_frames,
             };
-            let program = self.engine().program().program();
-            let stats = matches_reference::check(program, events, limits)?;
+            let loaded = Arc::clone(self.engine().program());
+            let program = loaded.program();
+            let happened = &mut self.happened;
+            let stats = matches_reference::check_and_note(program, events, limits, happened)?;
             self.report.counters.statements += stats.statements;
         }
-        let waiting = self.engine().waiting_tasks();
-        if waiting.is_empty() && !self.host.is_stuck() {
+        let waits = |tasks: Vec<(u32, u64)>| !tasks.is_empty();
+        let is_waiting =
+            waits(self.engine().waiting_tasks()) || waits(self.engine().blocked_tasks());
+        if !is_waiting && !self.host.is_stuck() {
             oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
         }
         oracles::nothing_leaks::protected(
@@ -466,7 +479,7 @@ impl<'s> Run<'s> {
             events = self.observer.take_events();
         }
         let slice_events = self.observer.take_slice_events();
-        let mut pairs = observer::pairs(&events, &self.host, &slice_events);
+        let mut pairs = observer::pairs(&events, &self.host, &slice_events, &self.happened);
         self.report.pairs = pairs.take();
         observer::count(&events, &mut self.report.counters);
         self.report.counters.scenarios = 1;

@@ -4,7 +4,7 @@
 //! the executor steps one of them. A task that lets others go first says where it stands,
 //! which is what a schedule's decisions are keyed by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use gcrucible_engine::{Engine, yield_points};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_platform::{Place, Platform, Task};
+use gcrucible_platform::{HostOperation, HostRequest, HostValue, Place, Platform, Task};
 use rustc_hash::FxHashMap;
 
-use crate::scenario::Site;
+use crate::scenario::{Data, HostAnswer, Site};
 
 /// A platform in which nothing happens by itself.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub struct SimulatedPlatform {
     timers: Arc<Mutex<Timers>>,
     fuel: AtomicU32,
     random: AtomicU64,
+    /// What host operations come to, in the order in which they begin.
+    answers: Mutex<VecDeque<HostAnswer>>,
 }
 
 /// A task of the engine.
@@ -63,10 +65,11 @@ struct Timers {
 }
 
 impl SimulatedPlatform {
-    /// A platform at time zero without tasks.
-    pub fn new() -> Arc<Self> {
+    /// A platform at time zero without tasks; what host operations come to is given.
+    pub fn new(answers: &[HostAnswer]) -> Arc<Self> {
         Arc::new(Self {
             random: AtomicU64::new(1),
+            answers: Mutex::new(answers.iter().cloned().collect()),
             ..Self::default()
         })
     }
@@ -199,6 +202,21 @@ impl Platform for SimulatedPlatform {
         self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed)
     }
 
+    fn host(&self, request: HostRequest) -> HostOperation {
+        let answer = self.answers.lock().pop_front();
+        let Some(answer) = answer else {
+            return Box::pin(std::future::ready(Err(format!(
+                "nobody answers `{}`",
+                request.name
+            ))));
+        };
+        let timer = self.sleep(Duration::from_millis(u64::from(answer.after_ms)));
+        Box::pin(async move {
+            timer.await;
+            answer.result.map(|data| host_value(&data))
+        })
+    }
+
     fn fuel(&self, _task: u32) -> u32 {
         self.fuel.load(Relaxed)
     }
@@ -219,6 +237,41 @@ impl Platform for SimulatedPlatform {
         drop(actors);
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+fn host_value(data: &Data) -> HostValue {
+    match data {
+        Data::Nil => HostValue::Nil,
+        Data::Bool(bool) => HostValue::Bool(*bool),
+        Data::Int(int) => HostValue::Int(*int),
+        Data::Float(bits) => HostValue::Float(f64::from_bits(*bits)),
+        Data::Text(text) => HostValue::String(text.clone()),
+        Data::List(elements) => HostValue::Array(elements.iter().map(host_value).collect()),
+        Data::Map(entries) => HostValue::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), host_value(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// Data as the trace has it.
+pub(super) fn data(value: &HostValue) -> Data {
+    match value {
+        HostValue::Nil => Data::Nil,
+        HostValue::Bool(bool) => Data::Bool(*bool),
+        HostValue::Int(int) => Data::Int(*int),
+        HostValue::Float(float) => Data::Float(float.to_bits()),
+        HostValue::String(text) => Data::Text(text.clone()),
+        HostValue::Array(elements) => Data::List(elements.iter().map(data).collect()),
+        HostValue::Map(entries) => Data::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), data(value)))
+                .collect(),
+        ),
     }
 }
 

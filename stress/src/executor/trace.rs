@@ -7,6 +7,7 @@ use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::CollectionKind;
 
 use super::graph::{FutureState, GraphDump};
+pub use crate::scenario::Data;
 
 /// Number of a task: 1, 2, … in order of creation; [`Site::HOST`](crate::scenario::Site)
 /// is 0.
@@ -24,19 +25,20 @@ pub enum Event {
         task: TaskId,
         /// What it calls.
         callee: Callee,
+        /// First state of its random numbers.
+        seed: u64,
     },
     /// The host's call was refused because its id is taken.
     CallRefused {
         /// Id of the call.
         call: u32,
     },
-    /// A task runs. Before its first instruction the error `delivered`, if any, is
-    /// thrown inside it (cancellation, or no memory).
+    /// A task runs.
     SliceBegan {
         /// The task.
         task: TaskId,
-        /// Error thrown at the slice's start.
-        delivered: Option<ErrorKind>,
+        /// What it was told, and what it made of that.
+        start: SliceStart,
     },
     /// `print` was called.
     Printed {
@@ -49,10 +51,16 @@ pub enum Event {
     SliceEnded {
         /// The task.
         task: TaskId,
-        /// Instructions that took effect since the slice began.
+        /// Instructions that were executed since the slice began.
         instructions: u32,
         /// Why.
         end: SliceEnd,
+        /// Values thrown in it.
+        thrown: u32,
+        /// Of these, values that a `catch` got.
+        caught: u32,
+        /// What it did to others; nothing in most slices.
+        effects: Option<Box<Effects>>,
     },
     /// A spawned future is in the registry; its body will run as `runner`.
     Registered {
@@ -62,6 +70,12 @@ pub enum Event {
         future: u64,
         /// The task that will run its body.
         runner: TaskId,
+        /// Whether the new task belongs to no run.
+        detached: bool,
+        /// The deadline that it inherits.
+        deadline: Option<u64>,
+        /// First state of its random numbers.
+        seed: u64,
     },
     /// The engine answered an await: the future is not in the registry, so it is resolved,
     /// and the await runs again.
@@ -70,6 +84,35 @@ pub enum Event {
         task: TaskId,
         /// Id of the future.
         future: u64,
+    },
+    /// The engine answered a wait for several futures: one of them is resolved, and the
+    /// instruction runs again.
+    AwaitManyResolved {
+        /// The waiting task.
+        task: TaskId,
+    },
+    /// The engine answered a wait for a channel or mutex: it has changed in the meantime, and
+    /// the instruction runs again.
+    WaitResolved {
+        /// The waiting task.
+        task: TaskId,
+        /// Id of the channel or mutex.
+        object: u64,
+    },
+    /// A signal was raised for the run of this root task; it stays pending until a slice
+    /// dispatches it.
+    InterruptRaised {
+        /// The root task.
+        task: TaskId,
+        /// Name of the signal.
+        signal: String,
+    },
+    /// A host operation ended.
+    HostEnded {
+        /// The task that began it.
+        task: TaskId,
+        /// What it gave, or why it failed.
+        result: Result<Data, String>,
     },
     /// Somebody requested cancellation of a task (by call id or by future).
     CancelRequested {
@@ -111,18 +154,70 @@ pub enum Event {
         moved: u32,
         /// Objects promoted to the old generation.
         promoted: u32,
+        /// Ids of the weak references that it cleared.
+        cleared: Vec<u64>,
     },
     /// Virtual time went on.
     TimeAdvanced {
         /// Milliseconds since the start.
         now_ms: u64,
     },
-    /// Nothing is ready and nothing is to come. `waiting` lists the tasks that wait for
-    /// ever, with the future each waits for.
+    /// Nothing is ready and nothing is to come: who waits for ever, and for what.
     Quiescent {
         /// Waiting task and the id of its future.
         waiting: Vec<(TaskId, u64)>,
+        /// Waiting task and the id of its channel or mutex.
+        blocked: Vec<(TaskId, u64)>,
     },
+}
+
+/// What a task was told at the start of a slice, and what it made of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SliceStart {
+    /// The most instructions to execute.
+    pub fuel: u32,
+    /// An error offered to be thrown inside it before the first instruction.
+    pub offered: Option<ErrorKind>,
+    /// The message of that error, if it is not that of its kind.
+    pub message: Option<String>,
+    /// Whether it was thrown.
+    pub delivered: bool,
+    /// Whether the task's cancellation was requested.
+    pub cancel_requested: bool,
+    /// Milliseconds since the engine began.
+    pub now_ms: u64,
+    /// The deadline that the task inherited.
+    pub inherited_deadline: Option<u64>,
+    /// A signal offered to be dispatched.
+    pub interrupt: Option<String>,
+    /// Whether it was dispatched.
+    pub dispatched: bool,
+    /// Whether the operation that the task stands at is over.
+    pub operation_over: bool,
+    /// Tasks of its run that have not settled.
+    pub open_tasks: u32,
+}
+
+/// What a slice did to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Effects {
+    /// Ids of channels and mutexes that changed.
+    pub changed: Vec<u64>,
+    /// Futures whose cancellation it asks for: children of a deadline that fired, or of a
+    /// squad that drains.
+    pub cancel: Vec<u64>,
+    /// Signals it raised.
+    pub interrupts: Vec<String>,
+    /// With [`SliceEnd::AwaitingMany`]: the pending futures.
+    pub awaited: Vec<u64>,
+    /// With [`SliceEnd::Host`]: name and arguments of the operation.
+    pub host: Option<(String, Vec<Data>)>,
+    /// With [`SliceEnd::Threw`]: where every frame stood, innermost first.
+    pub trace: Vec<(u16, u32)>,
+    /// Steps that returned nil because their budget was spent.
+    pub skipped_steps: u32,
+    /// Whether the lifecycle's end began.
+    pub finishing: bool,
 }
 
 /// What a call runs.
@@ -142,18 +237,36 @@ pub enum Callee {
 /// Why a slice ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SliceEnd {
-    /// The fuel is spent, a safepoint was taken, or more memory is needed: nothing that
-    /// the program could see.
+    /// The fuel is spent or a safepoint was taken: nothing that the program could see.
     Preempted,
+    /// More memory is needed; what was about to happen will.
+    NoMemory,
     /// `yield_now()`.
     Yielded,
     /// `spawn`; [`Event::Registered`] follows at once, then the task goes on.
-    Spawned,
-    /// `await` of a pending future; the instruction took no effect and runs again.
+    Spawned {
+        /// `spawn detached`.
+        detached: bool,
+    },
+    /// `await` of a pending future; the instruction runs again.
     Awaiting {
         /// Id of the future.
         future: u64,
     },
+    /// A squad waits for the futures in [`Effects::awaited`]; the instruction runs again.
+    AwaitingMany {
+        /// Whether only their end ends the wait.
+        drain: bool,
+    },
+    /// A channel or mutex must change first; the instruction runs again.
+    Waiting {
+        /// Its id.
+        object: u64,
+    },
+    /// It stands at an operation that is not over.
+    Resuming,
+    /// A host operation.
+    Host,
     /// `cancel(f)`; [`Event::CancelRequested`] follows if the future is pending.
     Cancelling {
         /// Id of the future.

@@ -128,7 +128,11 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
         debug,
         schedule,
         faults,
-        body: Body::Programs(Programs { entry, host }),
+        body: Body::Programs(Programs {
+            entry,
+            host,
+            answers: Vec::new(),
+        }),
     }
 }
 
@@ -153,7 +157,7 @@ mod tests {
     use crate::generator::choices::{ByteChoices, SeededChoices};
     use crate::oracles::matches_reference;
     use crate::reference::Limits;
-    use crate::reference::self_driver::{Drive, DriveLimits, drive};
+    use crate::reference::self_driver::{Drive, DriveLimits, World, drive};
     use crate::scenario::Lane;
     use crate::scenario::program::Module;
     use gcrucible_bytecode::Program;
@@ -179,6 +183,7 @@ mod tests {
             Body::Programs(Programs {
                 entry: ModuleSource::Tree(module),
                 host,
+                ..
             }) => (module, host),
             other => panic!("no generated program: {other:?}"),
         }
@@ -196,7 +201,8 @@ mod tests {
     fn driven(scenario: &Scenario, seed: u64) -> (Program, Drive) {
         let (module, host) = programs(scenario);
         let program = compiled(module);
-        let drive = drive(&program, host, &mut SeededChoices::new(seed), LIMITS);
+        let world = World { host, answers: &[] };
+        let drive = drive(&program, world, &mut SeededChoices::new(seed), LIMITS);
         (program, drive)
     }
 

@@ -7,18 +7,23 @@
 mod endings;
 mod slices;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use gcrucible_bytecode::Program;
 
 use super::failure::Failure;
 use crate::executor::graph::FutureState;
-use crate::executor::trace::{Event, SliceEnd, TaskId};
+use crate::executor::pairs::EventKind;
+use crate::executor::trace::{Callee, Data, Event, SliceStart, TaskId};
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
 
 /// Name of the oracle.
 pub const NAME: &str = "matches_reference";
+
+/// What happened inside a slice: the index of its end in the trace, its task, what, and to
+/// which channel or mutex.
+pub type Happening = (usize, TaskId, EventKind, Option<u64>);
 
 /// What the model did while it judged a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,16 +47,34 @@ pub struct ModelStats {
 /// # Errors
 /// The first event that the model does not allow.
 pub fn check(program: &Program, events: &[Event], limits: Limits) -> Result<ModelStats, Failure> {
+    check_and_note(program, events, limits, &mut Vec::new())
+}
+
+/// The same; appends what happened inside slices: number of trace events before the end of
+/// the slice, task, kind, and the channel or mutex that it happened to.
+///
+/// # Errors
+/// The first event that the model does not allow.
+pub fn check_and_note(
+    program: &Program,
+    events: &[Event],
+    limits: Limits,
+    happened: &mut Vec<Happening>,
+) -> Result<ModelStats, Failure> {
     let mut judge = Judge {
         model: Model::new(program, limits),
         calls: BTreeMap::new(),
         slice: None,
-        due: None,
+        due: VecDeque::new(),
         late_cancels: Vec::new(),
         stats: ModelStats::default(),
     };
-    for event in events {
+    for (at, event) in events.iter().enumerate() {
         judge.event(event)?;
+        if let Event::SliceEnded { task, .. } = event {
+            let all = judge.model.log().happened.iter();
+            happened.extend(all.map(|&(kind, object)| (at, *task, kind, object)));
+        }
     }
     Ok(judge.finish())
 }
@@ -59,22 +82,53 @@ pub fn check(program: &Program, events: &[Event], limits: Limits) -> Result<Mode
 /// A slice that began and did not end yet.
 struct Slice<'e> {
     task: TaskId,
+    start: &'e SliceStart,
     printed: Vec<&'e str>,
-    /// How it must end at once: nothing caught what was delivered.
-    ended: Option<SliceEnd>,
 }
 
-/// What the next event must be.
-#[derive(Clone, Copy)]
+/// What the next events must be.
+#[derive(Clone, Debug, PartialEq)]
 enum Due {
-    /// The registration of what was spawned.
-    Registered {
+    /// The request that a slice of `by` makes. It may be missing if the task's body has ended
+    /// and its future is about to settle.
+    CancelRequested {
+        by: TaskId,
         task: TaskId,
-        future: u64,
-        runner: TaskId,
+        is_optional: bool,
     },
-    /// The request that `cancel` makes.
-    CancelRequested { by: TaskId, task: TaskId },
+    /// The signal that a slice of `by` raises. It may be missing if the root's body has ended.
+    InterruptRaised {
+        by: TaskId,
+        root: TaskId,
+        signal: String,
+        is_optional: bool,
+    },
+}
+
+impl Due {
+    fn is_optional(&self) -> bool {
+        match self {
+            Due::CancelRequested { is_optional, .. } | Due::InterruptRaised { is_optional, .. } => {
+                *is_optional
+            }
+        }
+    }
+
+    fn is(&self, event: &Event) -> bool {
+        match (self, event) {
+            (Due::CancelRequested { task, .. }, Event::CancelRequested { task: found }) => {
+                task == found
+            }
+            (
+                Due::InterruptRaised { root, signal, .. },
+                Event::InterruptRaised {
+                    task,
+                    signal: found,
+                },
+            ) => root == task && signal == found,
+            _ => false,
+        }
+    }
 }
 
 struct Judge<'p, 'e> {
@@ -82,7 +136,7 @@ struct Judge<'p, 'e> {
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
     slice: Option<Slice<'e>>,
-    due: Option<Due>,
+    due: VecDeque<Due>,
     /// Tasks that were cancelled after their body had ended but before everybody could see
     /// it: the request may still count.
     late_cancels: Vec<TaskId>,
@@ -119,11 +173,14 @@ impl<'e> Judge<'_, 'e> {
     }
 
     fn event(&mut self, event: &'e Event) -> Verdict {
-        if !matches!(event, Event::Collected { .. } | Event::TimeAdvanced { .. }) {
-            self.settle_due(event)?;
-        }
+        self.settle_due(event)?;
         match event {
-            Event::CallStarted { call, task, callee } => self.call_started(*call, *task, callee),
+            Event::CallStarted {
+                call,
+                task,
+                callee,
+                seed,
+            } => self.call_started(*call, *task, callee, *seed),
             Event::CallRefused { call } => match self.calls.contains_key(call) {
                 true => Ok(()),
                 false => Err(failure(
@@ -132,7 +189,7 @@ impl<'e> Judge<'_, 'e> {
                     format!("call id {call} was refused as taken, but no open call has it"),
                 )),
             },
-            Event::SliceBegan { task, delivered } => self.slice_began(*task, *delivered),
+            Event::SliceBegan { task, start } => self.slice_began(*task, start),
             Event::Printed { task, text } => match &mut self.slice {
                 Some(slice) if slice.task == *task => {
                     slice.printed.push(text);
@@ -144,14 +201,13 @@ impl<'e> Judge<'_, 'e> {
                     format!("printed {text:?} outside its slices"),
                 ),
             },
-            Event::SliceEnded {
-                task,
-                instructions,
-                end,
-            } => self.slice_ended(*task, *instructions, end),
-            // Compared as what was due.
-            Event::Registered { .. } => Ok(()),
+            Event::SliceEnded { .. } => self.slice_ended(event),
+            Event::Registered { .. } => self.registered(event),
             Event::AwaitResolved { task, future } => self.await_resolved(*task, *future),
+            Event::AwaitManyResolved { task } => self.await_many_resolved(*task),
+            Event::WaitResolved { task, object } => self.wait_resolved(*task, *object),
+            Event::InterruptRaised { task, signal } => self.interrupt_raised(*task, signal),
+            Event::HostEnded { task, result } => self.host_ended(*task, result),
             Event::CancelRequested { task } => self.cancel_requested(*task),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
@@ -168,7 +224,7 @@ impl<'e> Judge<'_, 'e> {
                 task,
                 outcome,
             } => self.call_ended(*call, *task, outcome),
-            Event::Collected { .. } => Ok(()),
+            Event::Collected { cleared, .. } => self.collected(cleared),
             Event::TimeAdvanced { now_ms } => {
                 if *now_ms < self.model.now_ms() {
                     let message =
@@ -178,69 +234,95 @@ impl<'e> Judge<'_, 'e> {
                 self.model.set_now(*now_ms);
                 Ok(())
             }
-            Event::Quiescent { waiting } => self.quiescent(waiting),
+            Event::Quiescent { waiting, blocked } => self.quiescent(waiting, blocked),
         }
     }
 
     /// Compares an event with what is due, if something is.
     fn settle_due(&mut self, event: &Event) -> Verdict {
-        match (self.due.take(), event) {
-            (None, Event::Registered { task, future, .. }) => self.fail(
-                "registered",
-                *task,
-                format!("future {future} registered, none spawned"),
-            ),
-            (None, _) => Ok(()),
-            (
-                Some(Due::Registered {
-                    task,
-                    future,
-                    runner,
-                }),
-                found,
-            ) => {
-                if *found
-                    == (Event::Registered {
-                        task,
-                        future,
-                        runner,
-                    })
-                {
-                    return Ok(());
-                }
-                let message = format!(
-                    "spawn must register future {future} to be run by task {runner} at once, \
-                     but next came {found:?}"
-                );
-                self.fail("registered", task, message)
-            }
-            (Some(Due::CancelRequested { task, .. }), Event::CancelRequested { task: found })
-                if task == *found =>
-            {
-                Ok(())
-            }
-            (Some(Due::CancelRequested { by, task }), found) => {
-                let message = format!(
-                    "cancel of a pending future must request cancellation of task {task}, \
-                     but next came {found:?}"
-                );
-                self.fail("cancel_requested", by, message)
-            }
+        if self.due.is_empty()
+            || matches!(
+                event,
+                Event::Collected { .. } | Event::TimeAdvanced { .. } | Event::Woken { .. }
+            )
+        {
+            return Ok(());
         }
+        while let Some(due) = self.due.pop_front() {
+            if due.is(event) {
+                return Ok(());
+            }
+            if due.is_optional() {
+                continue;
+            }
+            return match due {
+                Due::CancelRequested { by, task, .. } => {
+                    let message = format!(
+                        "it must request cancellation of task {task} at once, but next came \
+                         {event:?}"
+                    );
+                    self.fail("cancel_requested", by, message)
+                }
+                Due::InterruptRaised {
+                    by, root, signal, ..
+                } => {
+                    let message = format!(
+                        "it must raise {signal:?} for task {root} at once, but next came {event:?}"
+                    );
+                    self.fail("interrupt_raised", by, message)
+                }
+            };
+        }
+        Ok(())
     }
 
-    fn call_started(
-        &mut self,
-        call: u32,
-        task: TaskId,
-        callee: &crate::executor::trace::Callee,
-    ) -> Verdict {
+    /// What a task has spawned is registered.
+    fn registered(&mut self, event: &Event) -> Verdict {
+        let Event::Registered {
+            task,
+            future,
+            runner,
+            detached,
+            deadline,
+            seed,
+        } = *event
+        else {
+            return Ok(());
+        };
+        let Some(expected) = self.model.spawning(task) else {
+            return self.fail(
+                "registered",
+                task,
+                format!("future {future} registered, none spawned"),
+            );
+        };
+        let inherited = self.model.inherited_by_child(task);
+        if (detached, deadline) != (expected, inherited) {
+            let message = format!(
+                "future {future} was registered with (detached, deadline) {:?}, in the model {:?}",
+                (detached, deadline),
+                (expected, inherited)
+            );
+            return self.fail("registered", task, message);
+        }
+        let made = self.model.register(task, seed);
+        if made != Some((future, runner)) {
+            let message = format!(
+                "future {future} was registered to be run by task {runner}, in the model \
+                 {made:?}"
+            );
+            return self.fail("registered", task, message);
+        }
+        Ok(())
+    }
+
+    fn call_started(&mut self, call: u32, task: TaskId, callee: &Callee, seed: u64) -> Verdict {
         if let Some(open) = self.calls.get(&call) {
             let message =
                 format!("call id {call} was given out while task {open} still runs under it");
             return Err(failure("duplicate_call", "host", message));
         }
-        let expected = self.model.start_call(callee);
+        let expected = self.model.start_call(callee, seed);
         if task != expected {
             let message = format!("call {call} got task number {task}, the next one is {expected}");
             return Err(failure("call_started", "host", message));
@@ -265,8 +347,46 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
+    fn interrupt_raised(&mut self, task: TaskId, signal: &str) -> Verdict {
+        let is_root = self
+            .model
+            .task(task)
+            .is_some_and(|task| task.future.is_none());
+        if !is_root || self.model.program().interrupt.is_none() {
+            let message = format!("{signal:?} was raised for it, but it handles none");
+            return self.fail("interrupt_raised", task, message);
+        }
+        self.model.raise(task, signal);
+        Ok(())
+    }
+
+    fn host_ended(&mut self, task: TaskId, result: &Result<Data, String>) -> Verdict {
+        match self.model.end_operation(task, result) {
+            true => Ok(()),
+            false => {
+                let message = format!("a host operation ended with {result:?} that it never began");
+                self.fail("host_ended", task, message)
+            }
+        }
+    }
+
+    fn collected(&mut self, cleared: &[u64]) -> Verdict {
+        for &weak in cleared {
+            if self.model.is_weak_target_reachable(weak) == Some(true) {
+                let message =
+                    format!("weak reference {weak} was cleared, but its target is reachable");
+                return Err(failure("weak_cleared", "weak", message));
+            }
+            if !self.model.clear_weak(weak) {
+                let message = format!("object {weak} was cleared, but it is no weak reference");
+                return Err(failure("weak_cleared", "weak", message));
+            }
+        }
+        Ok(())
+    }
+
     fn await_resolved(&mut self, task: TaskId, future: u64) -> Verdict {
-        let status = self.model.task(task).map(|task| task.status);
+        let status = self.model.task(task).map(|task| task.status.clone());
         let state = self.model.future(future).map(|future| future.state);
         if status != Some(Status::Waiting(future)) || state == Some(FutureState::Pending) {
             let message = format!(
@@ -279,16 +399,56 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
-    fn woken(&mut self, task: TaskId) -> Verdict {
-        let status = self.model.task(task).map(|task| task.status);
-        match status {
-            Some(Status::Waiting(_) | Status::Sleeping { .. }) if self.model.could_run(task) => {
-                self.model.wake(task);
-                Ok(())
-            }
-            Some(status) => self.fail("woken", task, format!("woken while {status:?}")),
-            None => self.fail("woken", task, "woken but never created".into()),
+    fn await_many_resolved(&mut self, task: TaskId) -> Verdict {
+        let status = self.model.task(task).map(|task| task.status.clone());
+        let settled = match &status {
+            Some(Status::WaitingForAny { futures, .. }) => futures.iter().any(|&future| {
+                self.model
+                    .future(future)
+                    .is_some_and(|future| future.settled.is_some())
+            }),
+            _ => false,
+        };
+        if !settled {
+            let message =
+                format!("its wait for several was answered as resolved; the task is {status:?}");
+            return self.fail("await_resolved", task, message);
         }
+        self.model.wake(task);
+        Ok(())
+    }
+
+    fn wait_resolved(&mut self, task: TaskId, object: u64) -> Verdict {
+        let status = self.model.task(task).map(|task| task.status.clone());
+        let is_it = matches!(status, Some(Status::Blocked { object: on, .. }) if on == object);
+        if !is_it || !self.model.could_run(task) {
+            let message = format!(
+                "its wait for object {object} was answered as changed; the task is {status:?}"
+            );
+            return self.fail("wait_resolved", task, message);
+        }
+        self.model.wake(task);
+        Ok(())
+    }
+
+    fn woken(&mut self, task: TaskId) -> Verdict {
+        let Some(found) = self.model.task(task) else {
+            return self.fail("woken", task, "woken but never created".into());
+        };
+        match &found.status {
+            // It is told before the result of its operation is.
+            Status::Host(_) => return Ok(()),
+            // The root of a run waits for the others.
+            Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
+            Status::Ready | Status::Ended => {}
+            _ if self.model.could_run(task) => {
+                self.model.wake(task);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let message = format!("woken while {:?}", found.status);
+        self.fail("woken", task, message)
     }
 }
 

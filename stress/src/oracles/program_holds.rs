@@ -30,9 +30,9 @@ pub fn check(program: &Program, events: &[Event], collects: bool) -> Result<(), 
                     judge(program, &name, thrown, collects)?;
                 }
             }
-            Event::Quiescent { waiting } => {
+            Event::Quiescent { waiting, blocked } => {
                 if let Some((_, name)) = open.first() {
-                    return Err(waits(name, waiting));
+                    return Err(waits(name, waiting, blocked));
                 }
             }
             _ => {}
@@ -73,11 +73,14 @@ fn judge(program: &Program, name: &str, thrown: &GraphDump, collects: bool) -> R
     })
 }
 
-fn waits(name: &str, waiting: &[(u32, u64)]) -> Failure {
-    let tasks: Vec<String> = waiting
+fn waits(name: &str, waiting: &[(u32, u64)], blocked: &[(u32, u64)]) -> Failure {
+    let waiting = waiting
         .iter()
-        .map(|(task, future)| format!("task {task} for future {future}"))
-        .collect();
+        .map(|(task, future)| format!("task {task} for future {future}"));
+    let blocked = blocked
+        .iter()
+        .map(|(task, object)| format!("task {task} for channel or mutex {object}"));
+    let tasks: Vec<String> = waiting.chain(blocked).collect();
     Failure {
         oracle: "program_holds".into(),
         check: "waits for ever".into(),
@@ -148,6 +151,7 @@ mod tests {
             call: 0,
             task: 2,
             callee,
+            seed: 0,
         }];
         match outcome {
             Some(outcome) => {
@@ -158,10 +162,12 @@ mod tests {
                 });
                 events.push(Event::Quiescent {
                     waiting: Vec::new(),
+                    blocked: Vec::new(),
                 });
             }
             None => events.push(Event::Quiescent {
                 waiting: vec![(2, 7)],
+                blocked: Vec::new(),
             }),
         }
         events

@@ -3,10 +3,9 @@
 use gcrucible_bytecode::{Capture, ErrorKind, Reg};
 
 use super::machine::{Flow, Outcome, get};
-use super::model::{Model, ModelFuture};
+use super::model::Model;
 use super::task::{Frame, Task};
 use super::value::{Object, ObjectId, Value};
-use crate::executor::graph::FutureState;
 
 impl Model<'_> {
     /// The closure of a function without captures.
@@ -67,41 +66,52 @@ impl Model<'_> {
     /// Calls a closure; the result will come to `base`.
     pub(super) fn enter(
         &mut self,
-        task: &Task,
+        task: &mut Task,
         base: Reg,
         closure: Value,
         arguments: &[Value],
     ) -> Outcome<Flow> {
         let callee = self.frame_of(closure, arguments)?;
+        self.enter_frame(task, base, callee)
+    }
+
+    /// Enters a frame; the result will come to `base`.
+    pub(super) fn enter_frame(
+        &mut self,
+        task: &mut Task,
+        base: Reg,
+        callee: Frame,
+    ) -> Outcome<Flow> {
         if task.frames.len() >= self.limits.max_frames {
             return Err(ErrorKind::StackOverflow.into());
         }
+        self.spend_call(task)?;
         Ok(Flow::Enter(Frame {
             result: base,
             ..callee
         }))
     }
 
-    pub(super) fn spawn(&mut self, closure: Value, arguments: &[Value]) -> Outcome<Value> {
-        let body = self.frame_of(closure, arguments)?;
-        let id = self.futures.len() as u64 + 1;
-        let runner = self.next_task();
-        self.futures.push(ModelFuture {
-            runner,
-            state: FutureState::Pending,
-            payload: Value::Nil,
-        });
-        self.add_task(Task {
-            future: Some(id),
-            ..Task::of(body)
-        });
-        Ok(self.store.value(Object::Future(id)))
+    /// The enum value of a variant without payload.
+    pub(super) fn variant(&mut self, variant: u16) -> Value {
+        let made = self.variants[usize::from(variant)];
+        let value = made.unwrap_or_else(|| self.store.make(Object::Variant(variant, vec![])));
+        self.variants[usize::from(variant)] = Some(value);
+        Value::Object(value)
     }
 
-    pub(super) fn future_id(&self, value: Value) -> Outcome<u64> {
-        match self.store.object(value) {
-            Some(Object::Future(id)) => Ok(*id),
-            _ => Err(ErrorKind::TypeError.into()),
-        }
+    /// The method of a class.
+    pub(super) fn method_of(&self, class: u16, name: &str) -> Option<u16> {
+        let methods = &self.program.classes[usize::from(class)].methods;
+        methods.iter().find(|(n, _)| n == name).map(|&(_, f)| f)
+    }
+
+    /// The library's method of a built-in kind.
+    pub(super) fn library_method(&self, value: Value, name: &str) -> Option<u16> {
+        let kind = self.kind_of(value)?;
+        let mut methods = self.program.library.iter();
+        methods
+            .find(|method| method.receiver == kind && method.name == name)
+            .map(|method| method.function)
     }
 }

@@ -78,7 +78,7 @@ impl Model<'_> {
                 }
                 out.push_str(" }");
             }
-            Object::Closure(function, _) => {
+            Object::Closure(function, _) | Object::Bound(function, _) => {
                 let name = &self.program.functions[usize::from(*function)].name;
                 out.push_str(&format!("<fn {name}>"));
             }
@@ -91,6 +91,28 @@ impl Model<'_> {
                 let message = self.store.text(*message).map_or("", |text| text);
                 out.push_str(&format!("{kind}: {message}"));
             }
+            Object::Variant(variant, payload) => {
+                let variant = &self.program.variants[usize::from(*variant)];
+                let of = &self.program.enums[usize::from(variant.of)];
+                out.push_str(&format!("{}.{}", of.name, variant.name));
+                if payload.is_empty() {
+                    return;
+                }
+                if level >= LEVELS {
+                    out.push_str("(...)");
+                    return;
+                }
+                out.push('(');
+                for (at, &part) in payload.iter().enumerate() {
+                    out.push_str(if at > 0 { ", " } else { "" });
+                    self.write(part, level + 1, out);
+                }
+                out.push(')');
+            }
+            Object::Channel(_) => out.push_str("<channel>"),
+            Object::Mutex(_) => out.push_str("<mutex>"),
+            Object::Stream { .. } => out.push_str("<stream>"),
+            Object::Weak { .. } => out.push_str("<weak>"),
             Object::Future(_) => out.push_str("<future>"),
             Object::Iterator(..) | Object::Cell(_) => out.push_str("<iterator>"),
         }

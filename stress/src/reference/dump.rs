@@ -75,7 +75,13 @@ impl Model<'_> {
     /// The values inside an object, in the order of a dump.
     fn parts(&self, object: ObjectId) -> Vec<Value> {
         match self.store.get(object) {
-            Object::String(_) | Object::Range(..) => Vec::new(),
+            Object::String(_) | Object::Range(..) | Object::Mutex(_) | Object::Weak { .. } => {
+                Vec::new()
+            }
+            Object::Variant(_, payload) => payload.clone(),
+            Object::Bound(_, receiver) => vec![*receiver],
+            Object::Channel(channel) => channel.queue.iter().copied().collect(),
+            Object::Stream { source, .. } => vec![*source],
             Object::Array(elements) => elements.clone(),
             Object::Map(map) => map.iter().flat_map(|(key, value)| [key, value]).collect(),
             Object::Instance(_, fields) => fields.clone(),
@@ -114,13 +120,14 @@ impl Model<'_> {
                 GraphNode::Future(*id, state, part(0))
             }
             Object::Iterator(over, position) => {
-                // The position in a range counts from its start.
-                let start = match self.store.get(*over) {
-                    Object::Range(from, _) => *from,
-                    _ => 0,
-                };
-                GraphNode::Iterator(part(0), position.wrapping_sub(start))
+                GraphNode::Iterator(part(0), self.offset(*over, *position))
             }
+            Object::Variant(variant, _) => GraphNode::Variant(*variant, parts),
+            Object::Bound(function, _) => GraphNode::Bound(*function, part(0)),
+            Object::Channel(channel) => GraphNode::Channel(channel.id, channel.is_closed, parts),
+            Object::Mutex(mutex) => GraphNode::Mutex(mutex.id, mutex.holder),
+            Object::Stream { is_taken, .. } => GraphNode::Stream(*is_taken, part(0)),
+            Object::Weak { .. } => GraphNode::Weak,
         }
     }
 }

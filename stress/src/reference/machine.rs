@@ -3,9 +3,9 @@
 use gcrucible_bytecode::{ErrorKind, Op, Reg};
 
 use super::model::Model;
-use super::task::{Completion, Frame, Handler, Task};
+use super::scopes::push_scope;
+use super::task::{Completion, Frame, Handler, Pending, ScopeKind, Takes, Task, Trace};
 use super::value::{Object, Value};
-use crate::executor::graph::FutureState;
 use crate::executor::trace::SliceEnd;
 
 /// What became of one instruction.
@@ -13,19 +13,19 @@ use crate::executor::trace::SliceEnd;
 pub enum Step {
     /// It took effect; the task goes on.
     Ran,
-    /// It took effect and ended the slice.
+    /// It was executed and ended the slice. One that waits runs again.
     Ended(SliceEnd),
-    /// It is an await of this pending future: no effect, and it runs again.
-    Blocked(u64),
 }
 
 /// What an instruction throws.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Raise {
     /// An error that the machine makes, with a payload.
     Kind(ErrorKind, Value),
     /// A value.
     Value(Value),
+    /// A value that was thrown before, with its trace.
+    Again(Value, Trace),
 }
 
 impl From<ErrorKind> for Raise {
@@ -43,12 +43,14 @@ pub(super) enum Flow {
     Goto(usize),
     /// Into a new frame.
     Enter(Frame),
+    /// Into the frame of a step.
+    EnterStep(Frame, u16),
     /// Out of this frame, with a value.
     Leave(Value),
     /// To the next one, in a later slice.
     End(SliceEnd),
-    /// Nowhere: the future is pending.
-    Block(u64),
+    /// To the same one, in a later slice.
+    Wait(SliceEnd),
 }
 
 pub(super) type Outcome<T> = Result<T, Raise>;
@@ -61,36 +63,38 @@ impl Model<'_> {
             .expect("a task that runs has a frame");
         self.count_statement(task, function, at);
         task.last = Some((function, at));
+        task.executed += 1;
+        self.work.instructions += 1;
         match self.execute(task, op, at) {
-            Ok(Flow::Block(future)) => return Step::Blocked(future),
+            Ok(Flow::Wait(end)) => return Step::Ended(end),
             Ok(Flow::Next) => frame(task).at = at + 1,
             Ok(Flow::Goto(target)) => frame(task).at = target,
             Ok(Flow::Enter(callee)) => {
                 frame(task).at = at + 1;
                 task.frames.push(callee);
             }
+            Ok(Flow::EnterStep(callee, step)) => {
+                frame(task).at = at + 1;
+                task.frames.push(callee);
+                self.push_step(task, step, function);
+            }
             Ok(Flow::End(end)) => {
                 frame(task).at = at + 1;
-                self.work.instructions += 1;
                 return Step::Ended(end);
             }
-            Ok(Flow::Leave(value)) => {
-                self.work.instructions += 1;
-                return self.leave(task, value);
-            }
+            Ok(Flow::Leave(value)) => return self.leave(task, value),
             Err(raise) => {
-                self.work.instructions += 1;
-                let value = match raise {
-                    Raise::Value(value) => value,
-                    Raise::Kind(kind, payload) => self.store.error(kind, payload),
+                let (value, trace) = match raise {
+                    Raise::Value(value) => (value, None),
+                    Raise::Again(value, trace) => (value, Some(trace)),
+                    Raise::Kind(kind, payload) => (self.store.error(kind, payload), None),
                 };
-                return match self.throw(task, value) {
-                    true => Step::Ran,
-                    false => Step::Ended(SliceEnd::Threw),
+                return match self.throw(task, value, trace) {
+                    Some(end) => Step::Ended(end),
+                    None => Step::Ran,
                 };
             }
         }
-        self.work.instructions += 1;
         Step::Ran
     }
 
@@ -107,41 +111,39 @@ impl Model<'_> {
 
     /// Returns from the innermost frame.
     fn leave(&mut self, task: &mut Task, value: Value) -> Step {
+        let depth = task.frames.len();
+        let keep = task.scopes.iter().take_while(|scope| scope.depth < depth);
+        let keep = keep.count();
+        self.pop_scopes(task, keep);
         let left = task.frames.pop().expect("a task that runs has a frame");
+        if left.interrupts {
+            self.end_interrupt(task);
+            return match task.operation {
+                Some(_) => Step::Ended(SliceEnd::Resuming),
+                None => Step::Ran,
+            };
+        }
         if let Some(caller) = task.frames.last_mut() {
             caller.registers[usize::from(left.result)] = value;
             return Step::Ran;
         }
-        if let Some(init) = task.inits.pop_front() {
+        if let Some(module) = task.module.take() {
+            self.frozen[module] = true;
+        }
+        if let Some((module, init)) = task.inits.pop_front() {
+            task.module = Some(module);
             task.frames.push(Frame::new(self.program, init, &[]));
             return Step::Ran;
         }
-        self.end(task, Ok(value));
-        Step::Ended(SliceEnd::Returned)
-    }
-
-    fn end(&mut self, task: &mut Task, result: Result<Value, Value>) {
-        task.end(Some(result));
-        self.frozen |= task.initialises;
-    }
-
-    /// Throws a value in a task; false when nothing handles it and the task has ended.
-    pub(super) fn throw(&mut self, task: &mut Task, value: Value) -> bool {
-        let Some(handler) = task.handlers.pop() else {
-            task.frames.clear();
-            task.inits.clear();
-            task.completions.clear();
-            self.end(task, Err(value));
-            return false;
-        };
-        task.frames.truncate(handler.frames);
-        task.completions.truncate(handler.completions);
-        match handler.register {
-            Some(register) => set(task, register, value),
-            None => task.completions.push(Completion::Throw(value)),
+        if let (Some(finish), Some(_), false) = (self.program.finish, task.locals, task.finishing) {
+            task.finishing = true;
+            self.log.effects.finishing = true;
+            task.frames.push(Frame::new(self.program, finish, &[value]));
+            return Step::Ran;
         }
-        frame(task).at = handler.target as usize;
-        true
+        task.locals = None;
+        task.end(Some(Ok(value)));
+        Step::Ended(SliceEnd::Returned)
     }
 
     fn execute(&mut self, task: &mut Task, op: Op, at: usize) -> Outcome<Flow> {
@@ -154,7 +156,8 @@ impl Model<'_> {
             Op::LoadFunction { dst, function } => set(task, dst, self.function(function)),
             Op::LoadGlobal { dst, global } => set(task, dst, self.globals[usize::from(global)]),
             Op::StoreGlobal { global, src } => {
-                if self.frozen {
+                let module = self.program.globals[usize::from(global)].module;
+                if self.frozen[usize::from(module)] {
                     return Err(ErrorKind::StoreGlobalAfterInit.into());
                 }
                 self.globals[usize::from(global)] = get(task, src);
@@ -212,6 +215,11 @@ impl Model<'_> {
                 set(task, dst, self.store.string(&text));
             }
 
+            Op::Is { dst, src, type_id } => {
+                let is = self.is_of(get(task, src), type_id);
+                set(task, dst, Value::Bool(is));
+            }
+
             Op::Jump { target } | Op::Loop { target } => return Ok(Flow::Goto(target as usize)),
             Op::JumpIf { cond, target } => {
                 if get(task, cond).is_truthy() {
@@ -236,6 +244,27 @@ impl Model<'_> {
                 let fields = self.program.classes[usize::from(class)].fields.len();
                 let fields = args(task, first, fields).to_vec();
                 set(task, dst, self.store.value(Object::Instance(class, fields)));
+            }
+            Op::LoadVariant { dst, variant } => set(task, dst, self.variant(variant)),
+            Op::NewVariant {
+                dst,
+                variant,
+                first,
+            } => {
+                let arity = self.program.variants[usize::from(variant)].arity;
+                let payload = args(task, first, arity).to_vec();
+                set(
+                    task,
+                    dst,
+                    self.store.value(Object::Variant(variant, payload)),
+                );
+            }
+            Op::GetPayload { dst, src, index } => {
+                let part = match self.store.object(get(task, src)) {
+                    Some(Object::Variant(_, payload)) => payload.get(usize::from(index)).copied(),
+                    _ => None,
+                };
+                set(task, dst, part.ok_or(ErrorKind::Internal)?);
             }
             Op::NewClosure { dst, function } => {
                 let closure = self.new_closure(task, function)?;
@@ -292,10 +321,12 @@ impl Model<'_> {
                 dst,
                 iterator,
                 target,
-            } => match self.next_of(get(task, iterator))? {
-                Some(value) => set(task, dst, value),
-                None => return Ok(Flow::Goto(target as usize)),
-            },
+            } => return self.next_or_jump(task, dst, get(task, iterator), at, target as usize),
+            Op::EndIfNil { dst, target } => {
+                if get(task, dst) == Value::Nil {
+                    return Ok(Flow::Goto(target as usize));
+                }
+            }
 
             Op::Call { base, argc } => {
                 let arguments = args(task, base + 1, argc).to_vec();
@@ -316,65 +347,83 @@ impl Model<'_> {
             Op::Return { src } => return Ok(Flow::Leave(get(task, src))),
 
             Op::Throw { src } => return Err(Raise::Value(get(task, src))),
-            Op::PushCatch { dst, target } => push_handler(task, Some(dst), target),
-            Op::PushFinally { target } => push_handler(task, None, target),
+            Op::PushCatch { dst, target } => push_handler(task, Takes::Any(dst), target),
+            Op::PushCatchIf {
+                dst,
+                type_id,
+                target,
+            } => push_handler(task, Takes::Type(dst, type_id), target),
+            Op::PushFinally { target } => push_handler(task, Takes::Finally, target),
             Op::PopHandler => {
                 task.handlers.pop();
             }
             Op::EnterFinally { target } => {
-                task.completions.push(Completion::Resume(at + 1));
+                complete_later(task, Completion::Resume(at + 1));
                 return Ok(Flow::Goto(target as usize));
             }
             Op::EnterFinallyWith { value, target } => {
                 let taken = get(task, value);
                 set(task, value, Value::Nil);
-                task.completions
-                    .push(Completion::ResumeWith(at + 1, value, taken));
+                complete_later(task, Completion::ResumeWith(at + 1, value, taken));
                 return Ok(Flow::Goto(target as usize));
             }
-            Op::EndFinally => match task.completions.pop() {
+            Op::EndFinally => match task.completions.pop().map(|pending| pending.then) {
                 Some(Completion::Resume(target)) => return Ok(Flow::Goto(target)),
                 Some(Completion::ResumeWith(target, register, value)) => {
                     set(task, register, value);
                     return Ok(Flow::Goto(target));
                 }
-                Some(Completion::Throw(value)) => return Err(Raise::Value(value)),
+                Some(Completion::Throw(value, trace)) => return Err(Raise::Again(value, trace)),
                 None => return Err(ErrorKind::Internal.into()),
             },
             Op::DropCompletion => {
                 task.completions.pop();
             }
 
-            Op::Spawn { base, argc } => {
-                let arguments = args(task, base + 1, argc).to_vec();
-                let future = self.spawn(get(task, base), &arguments)?;
-                set(task, base, future);
-                return Ok(Flow::End(SliceEnd::Spawned));
-            }
+            Op::Spawn { base, argc } => return self.spawn(task, base, argc, false),
+            Op::SpawnDetached { base, argc } => return self.spawn(task, base, argc, true),
             Op::Await { dst, src } => {
-                if task.token {
-                    return Err(ErrorKind::Cancelled.into());
-                }
+                self.before_waiting(task)?;
                 let future = self.future_id(get(task, src))?;
-                let found = *self.future(future).ok_or(ErrorKind::FutureNotFound)?;
-                match found.state {
-                    FutureState::Pending => return Ok(Flow::Block(future)),
-                    FutureState::Ready => set(task, dst, found.payload),
-                    FutureState::Error => return Err(Raise::Value(found.payload)),
-                    FutureState::Cancelled => return Err(ErrorKind::Cancelled.into()),
-                    FutureState::InternalError => return Err(ErrorKind::Internal.into()),
+                match self.settled_value(future)? {
+                    Some(value) => set(task, dst, value),
+                    None => return Ok(Flow::Wait(SliceEnd::Awaiting { future })),
                 }
             }
             Op::Cancel { src } => {
                 let future = self.future_id(get(task, src))?;
                 return Ok(Flow::End(SliceEnd::Cancelling { future }));
             }
+
+            Op::PushGuard { src } => return self.push_guard(task, get(task, src)),
+            Op::PushDeadline { src } => {
+                let Value::Int(ms @ 0..) = get(task, src) else {
+                    return Err(ErrorKind::TypeError.into());
+                };
+                let until = self.now_ms().saturating_add(ms.unsigned_abs());
+                let children = task.children.len();
+                push_scope(task, Some(until), ScopeKind::Deadline(children));
+            }
+            Op::PushSquad { dst } => {
+                let children = self.store.value(Object::Array(Vec::new()));
+                set(task, dst, children);
+                push_scope(task, None, ScopeKind::Squad(children, false));
+            }
+            Op::PopScope => self.pop_scope(task),
+            Op::JoinSquad { squad } => return self.join_squad(task, get(task, squad)),
+            Op::DrainSquad { squad } => return self.drain_squad(task, get(task, squad)),
+            Op::CallStep { base, step } => {
+                return match self.enter(task, base, get(task, base), &[])? {
+                    Flow::Enter(frame) => Ok(Flow::EnterStep(frame, step)),
+                    other => Ok(other),
+                };
+            }
         }
         Ok(Flow::Next)
     }
 }
 
-fn frame(task: &mut Task) -> &mut Frame {
+pub(super) fn frame(task: &mut Task) -> &mut Frame {
     task.frames
         .last_mut()
         .expect("a task that runs has a frame")
@@ -390,17 +439,23 @@ pub(super) fn set(task: &mut Task, register: Reg, value: Value) {
 }
 
 /// `count` registers from `first` on.
-fn args(task: &Task, first: Reg, count: impl Into<usize>) -> &[Value] {
+pub(super) fn args(task: &Task, first: Reg, count: impl Into<usize>) -> &[Value] {
     let frame = task.frames.last().expect("a task that runs has a frame");
     let first = usize::from(first);
     &frame.registers[first..first + count.into()]
 }
 
-fn push_handler(task: &mut Task, register: Option<Reg>, target: u32) {
+fn push_handler(task: &mut Task, takes: Takes, target: u32) {
     task.handlers.push(Handler {
         frames: task.frames.len(),
         completions: task.completions.len(),
-        register,
+        scopes: task.scopes.len(),
+        takes,
         target,
     });
+}
+
+fn complete_later(task: &mut Task, then: Completion) {
+    let depth = task.frames.len();
+    task.completions.push(Pending { depth, then });
 }

@@ -106,6 +106,16 @@ impl MapObject {
         self.entries.iter().copied().flatten()
     }
 
+    /// Entries by position, gaps too.
+    pub fn positions(&self) -> impl Iterator<Item = Option<(Value, Value)>> {
+        self.entries.iter().copied()
+    }
+
+    /// Leaves a gap at the end.
+    pub fn skip(&mut self) {
+        self.entries.push(None);
+    }
+
     /// The first key at or after a position, and the position after it.
     pub fn key_from(&self, position: usize) -> Option<(Value, usize)> {
         let rest = self.entries.get(position..)?;

@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::{ErrorKind, Method, Reg};
 
-use super::machine::{Flow, Outcome, set};
+use super::machine::{Flow, Outcome, Raise, set};
 use super::map::{Key, MapObject};
 use super::model::Model;
 use super::task::Task;
@@ -25,8 +25,12 @@ impl Model<'_> {
     pub(super) fn get_field(&mut self, object: Value, name: &str) -> Outcome<Value> {
         match self.store.object(object) {
             Some(Object::Instance(class, fields)) => {
-                let at = self.field_at(*class, name).ok_or(ErrorKind::UnknownField)?;
-                Ok(fields[at])
+                if let Some(at) = self.field_at(*class, name) {
+                    return Ok(fields[at]);
+                }
+                let method = self.method_of(*class, name);
+                let method = method.ok_or(ErrorKind::UnknownField)?;
+                Ok(self.store.value(Object::Bound(method, object)))
             }
             Some(&Object::Error {
                 kind,
@@ -108,19 +112,44 @@ impl Model<'_> {
         Ok(())
     }
 
+    /// What a loop over a value keeps.
     pub(super) fn new_iterator(&mut self, over: Value) -> Outcome<Value> {
         let Value::Object(id) = over else {
             return Err(ErrorKind::NotIterable.into());
         };
-        let position = match self.store.get(id) {
-            Object::Array(_) | Object::Map(_) => 0,
-            Object::Range(from, _) => *from,
-            _ => return Err(ErrorKind::NotIterable.into()),
-        };
-        Ok(self.store.value(Object::Iterator(id, position)))
+        match self.store.get_mut(id) {
+            Object::Channel(_) => return Ok(over),
+            Object::Stream { is_taken, .. } => {
+                return match std::mem::replace(is_taken, true) {
+                    true => Err(ErrorKind::StreamTaken.into()),
+                    false => Ok(over),
+                };
+            }
+            _ => {}
+        }
+        match self.store.get(id) {
+            Object::Instance(class, _) if self.method_of(*class, "next").is_some() => Ok(over),
+            _ => self
+                .iterator_over(over)
+                .ok_or(ErrorKind::NotIterable.into()),
+        }
     }
 
-    /// The next element of an iterator.
+    /// An iterator over an array, map, range or string; an iterator itself.
+    pub(super) fn iterator_over(&mut self, over: Value) -> Option<Value> {
+        let Value::Object(id) = over else {
+            return None;
+        };
+        let position = match self.store.get(id) {
+            Object::Array(_) | Object::Map(_) | Object::String(_) => 0,
+            Object::Range(from, _) => *from,
+            Object::Iterator(..) => return Some(over),
+            _ => return None,
+        };
+        Some(self.store.value(Object::Iterator(id, position)))
+    }
+
+    /// The next element of an iterator; an error if it is none.
     pub(super) fn next_of(&mut self, iterator: Value) -> Outcome<Option<Value>> {
         let Value::Object(id) = iterator else {
             return Err(ErrorKind::Internal.into());
@@ -134,12 +163,62 @@ impl Model<'_> {
                 .key_from(position as usize)
                 .map(|(key, after)| (key, after as i64)),
             Object::Range(_, to) if position < *to => Some((Value::Int(position), position + 1)),
+            Object::String(text) => {
+                let rest = text.get(position as usize..).unwrap_or_default();
+                rest.chars().next().map(|c| {
+                    let text = self.store.string(c.encode_utf8(&mut [0; 4]));
+                    (text, position + c.len_utf8() as i64)
+                })
+            }
             _ => None,
         };
         Ok(found.map(|(value, after)| {
             *self.store.get_mut(id) = Object::Iterator(over, after);
             value
         }))
+    }
+
+    /// The head of a loop at `at` over what [`Model::new_iterator`] gave.
+    pub(super) fn next_or_jump(
+        &mut self,
+        task: &mut Task,
+        dst: Reg,
+        iterator: Value,
+        at: usize,
+        target: usize,
+    ) -> Outcome<Flow> {
+        let Value::Object(id) = iterator else {
+            return Err(ErrorKind::Internal.into());
+        };
+        let next = match self.store.get(id) {
+            Object::Instance(class, _) => self
+                .method_of(*class, "next")
+                .ok_or(Raise::from(ErrorKind::Internal))?,
+            Object::Stream { .. } => self
+                .library_method(iterator, "next")
+                .ok_or(Raise::from(ErrorKind::Internal))?,
+            Object::Channel(_) => {
+                return Ok(match self.next_received(task, id)? {
+                    Ok(Some(value)) => {
+                        set(task, dst, value);
+                        Flow::Goto(at + 2)
+                    }
+                    Ok(None) => Flow::Goto(target),
+                    Err(waits) => Flow::Wait(waits),
+                });
+            }
+            _ => {
+                return Ok(match self.next_of(iterator)? {
+                    Some(value) => {
+                        set(task, dst, value);
+                        Flow::Goto(at + 2)
+                    }
+                    None => Flow::Goto(target),
+                });
+            }
+        };
+        let callee = self.frame_with(next, Some(iterator), &[])?;
+        self.enter_frame(task, dst, callee)
     }
 
     /// Calls a method, or the closure in a field of an instance.
@@ -159,17 +238,24 @@ impl Model<'_> {
             return Err(ErrorKind::UnknownMethod.into());
         };
         if let Object::Instance(class, fields) = self.store.get(id) {
+            if let Some(method) = self.method_of(*class, name) {
+                let callee = self.frame_with(method, Some(receiver), args)?;
+                return self.enter_frame(task, base, callee);
+            }
             let at = self
                 .field_at(*class, name)
                 .ok_or(ErrorKind::UnknownMethod)?;
             let closure = fields[at];
             return self.enter(task, base, closure, args);
         }
-        let method = Method::from_name(name).ok_or(ErrorKind::UnknownMethod)?;
         let object = self.store.get(id);
-        if !has_method(object, method) {
-            return Err(ErrorKind::UnknownMethod.into());
-        }
+        let method = Method::from_name(name).filter(|&method| has_method(object, method));
+        let Some(method) = method else {
+            let function = self.library_method(receiver, name);
+            let function = function.ok_or(ErrorKind::UnknownMethod)?;
+            let callee = self.frame_with(function, Some(receiver), args)?;
+            return self.enter_frame(task, base, callee);
+        };
         let (fewest, most) = method.arity();
         if args.len() < usize::from(fewest) || args.len() > usize::from(most) {
             return Err(ErrorKind::WrongArity.into());
@@ -178,6 +264,8 @@ impl Model<'_> {
             Object::Array(_) => self.array_method(id, method, args)?,
             Object::Map(_) => self.map_method(id, method, args)?,
             Object::String(_) => self.string_method(id, method, args)?,
+            Object::Channel(_) => return self.channel_method(task, base, id, method, args),
+            Object::Weak { target, .. } => *target,
             // A range has `len` alone.
             _ => self.len(receiver).map(Value::Int).unwrap_or_default(),
         };
@@ -237,9 +325,31 @@ impl Model<'_> {
                 let joined = texts.join(between);
                 self.store.string(&joined)
             }
-            Method::Get | Method::Keys | Method::Values => {
-                return Err(ErrorKind::UnknownMethod.into());
+            Method::Extend => {
+                let Value::Object(other) = args[0] else {
+                    return Err(ErrorKind::TypeError.into());
+                };
+                let Object::Array(other) = self.store.get(other) else {
+                    return Err(ErrorKind::TypeError.into());
+                };
+                let other = other.clone();
+                self.array_mut(id).extend(other);
+                Value::Nil
             }
+            Method::Fill => {
+                self.array_mut(id).fill(args[0]);
+                Value::Nil
+            }
+            Method::Reverse => {
+                self.array_mut(id).reverse();
+                Value::Nil
+            }
+            Method::IndexOf => {
+                let mut elements = self.array(id).iter();
+                let at = elements.position(|&value| self.equals(value, args[0]));
+                at.map_or(Value::Nil, |at| Value::Int(at as i64))
+            }
+            _ => return Err(ErrorKind::UnknownMethod.into()),
         })
     }
 
@@ -271,9 +381,7 @@ impl Model<'_> {
                 let values = self.map(id).iter().map(|(_, value)| value).collect();
                 self.store.value(Object::Array(values))
             }
-            Method::Push | Method::Pop | Method::Insert | Method::Slice | Method::Join => {
-                return Err(ErrorKind::UnknownMethod.into());
-            }
+            _ => return Err(ErrorKind::UnknownMethod.into()),
         })
     }
 
@@ -293,8 +401,49 @@ impl Model<'_> {
                 let part = text.get(from..to).ok_or(ErrorKind::IndexOutOfBounds)?;
                 self.store.string(part)
             }
+            Method::IndexOf => {
+                let part = self.part(args[0])?;
+                text.find(&*part)
+                    .map_or(Value::Nil, |at| Value::Int(at as i64))
+            }
+            Method::Upper => self.store.string(&text.to_ascii_uppercase()),
+            Method::Lower => self.store.string(&text.to_ascii_lowercase()),
+            Method::Trim => self.store.string(text.trim_matches(is_blank)),
+            Method::Split => {
+                let by = self.part(args[0])?;
+                let parts: Vec<Value> = if by.is_empty() {
+                    let mut buffer = [0; 4];
+                    let each = text.chars();
+                    each.map(|c| self.store.string(c.encode_utf8(&mut buffer)))
+                        .collect()
+                } else {
+                    text.split(&*by).map(|p| self.store.string(p)).collect()
+                };
+                self.store.value(Object::Array(parts))
+            }
+            Method::Replace => {
+                let (from, to) = (self.part(args[0])?, self.part(args[1])?);
+                match from.is_empty() {
+                    true => Value::Object(id),
+                    false => self.store.string(&text.replace(&*from, &to)),
+                }
+            }
+            Method::StartsWith => Value::Bool(text.starts_with(&*self.part(args[0])?)),
+            Method::EndsWith => Value::Bool(text.ends_with(&*self.part(args[0])?)),
+            Method::Repeat => {
+                let Value::Int(times) = args[0] else {
+                    return Err(ErrorKind::TypeError.into());
+                };
+                let times = usize::try_from(times).map_err(|_| ErrorKind::IndexOutOfBounds)?;
+                self.store.string(&text.repeat(times))
+            }
             _ => return Err(ErrorKind::UnknownMethod.into()),
         })
+    }
+
+    fn part(&self, value: Value) -> Outcome<std::rc::Rc<str>> {
+        let text = self.store.text(value).ok_or(ErrorKind::TypeError)?;
+        Ok(std::rc::Rc::clone(text))
     }
 
     fn array(&self, id: ObjectId) -> &Vec<Value> {
@@ -326,13 +475,25 @@ impl Model<'_> {
     }
 }
 
+/// What [`Method::Trim`] takes away.
+pub(super) fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
 fn has_method(object: &Object, method: Method) -> bool {
-    use Method::{Clear, Get, Has, Insert, Join, Keys, Len, Pop, Push, Remove, Slice, Values};
+    use Method::*;
     let methods: &[Method] = match object {
-        Object::Array(_) => &[Push, Pop, Insert, Remove, Clear, Len, Has, Slice, Join],
+        Object::Array(_) => &[
+            Push, Pop, Insert, Remove, Clear, Len, Has, Slice, Join, Extend, Fill, Reverse, IndexOf,
+        ],
         Object::Map(_) => &[Remove, Clear, Len, Has, Get, Keys, Values],
-        Object::String(_) => &[Len, Has, Slice],
+        Object::String(_) => &[
+            Len, Has, Slice, IndexOf, Upper, Lower, Trim, Split, Replace, StartsWith, EndsWith,
+            Repeat,
+        ],
         Object::Range(..) => &[Len],
+        Object::Channel(_) => &[Send, Receive, TrySend, TryReceive, Close],
+        Object::Weak { .. } => &[Target],
         _ => &[],
     };
     methods.contains(&method)

@@ -1,12 +1,12 @@
 //! The model's state, and what the world outside can do to it.
 
-use gcrucible_bytecode::{Constant, ErrorKind, Op, Program};
+use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 
-use super::machine::Step;
+use super::slice::SliceLog;
 use super::task::{Frame, Status, Task};
 use super::value::{Object, ObjectId, Store, Value};
 use crate::executor::graph::FutureState;
-use crate::executor::trace::{Callee, SliceEnd, TaskId};
+use crate::executor::trace::{Callee, Data, TaskId};
 
 /// Limits that the engine ran with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,17 @@ pub struct ModelFuture {
     pub state: FutureState,
     /// Its value or error; nil in all other states.
     pub payload: Value,
+    /// How many had settled before it, if it has settled.
+    pub settled: Option<u64>,
+}
+
+/// A spawn that the engine has not registered yet.
+#[derive(Clone, Debug)]
+pub(super) struct Spawning {
+    /// The spawner's register that gets the future.
+    pub(super) register: Reg,
+    pub(super) body: Frame,
+    pub(super) detached: bool,
 }
 
 /// How the body of a task ended.
@@ -44,19 +55,6 @@ pub struct Work {
     pub statements: u64,
 }
 
-/// What a slice did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SliceReport {
-    /// Instructions that took effect.
-    pub instructions: u32,
-    /// Lines that it printed.
-    pub printed: Vec<String>,
-    /// Why it ended.
-    pub end: SliceEnd,
-    /// The future it made and the task that will run it, if the slice ended with that.
-    pub registered: Option<(u64, TaskId)>,
-}
-
 /// A run of a program without a collector.
 #[derive(Clone, Debug)]
 pub struct Model<'p> {
@@ -64,19 +62,24 @@ pub struct Model<'p> {
     pub(super) limits: Limits,
     pub(super) store: Store,
     pub(super) globals: Vec<Value>,
-    /// Whether the modules are initialised.
-    pub(super) frozen: bool,
+    /// Of each module whether it is initialised.
+    pub(super) frozen: Vec<bool>,
     /// Strings among the constants, made when first loaded.
     pub(super) constants: Vec<Option<Value>>,
     /// Closures of functions without captures, made when first loaded.
     pub(super) functions: Vec<Option<ObjectId>>,
+    /// Enum values without payload, made when first loaded.
+    pub(super) variants: Vec<Option<ObjectId>>,
     /// The one error of that kind, made when first thrown.
     out_of_memory: Option<Value>,
-    /// Task 1 comes first.
-    tasks: Vec<Task>,
+    /// Task 1 comes first; the one that runs is not there.
+    tasks: Vec<Option<Box<Task>>>,
     /// Future 1 comes first.
     pub(super) futures: Vec<ModelFuture>,
-    pub(super) printed: Vec<String>,
+    settlements: u64,
+    pub(super) log: SliceLog,
+    /// Tasks of the running task's run that have not settled.
+    pub(super) open_now: u32,
     pub(super) work: Work,
     now_ms: u64,
 }
@@ -89,13 +92,16 @@ impl<'p> Model<'p> {
             limits,
             store: Store::new(),
             globals: vec![Value::Nil; program.globals.len()],
-            frozen: false,
+            frozen: vec![false; program.modules.len()],
             constants: vec![None; program.constants.len()],
             functions: vec![None; program.functions.len()],
+            variants: vec![None; program.variants.len()],
             out_of_memory: None,
             tasks: Vec::new(),
             futures: Vec::new(),
-            printed: Vec::new(),
+            settlements: 0,
+            log: SliceLog::default(),
+            open_now: 0,
             work: Work::default(),
             now_ms: 0,
         }
@@ -117,13 +123,14 @@ impl<'p> Model<'p> {
     }
 
     /// All tasks, task 1 first.
-    pub fn tasks(&self) -> &[Task] {
-        &self.tasks
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter().flatten().map(|task| &**task)
     }
 
     /// A task, if there is one of that number.
     pub fn task(&self, task: TaskId) -> Option<&Task> {
-        self.tasks.get((task as usize).checked_sub(1)?)
+        let task = self.tasks.get((task as usize).checked_sub(1)?)?;
+        task.as_deref()
     }
 
     /// A future, if there is one of that id.
@@ -142,9 +149,9 @@ impl<'p> Model<'p> {
         self.globals.get(usize::from(global)).copied()
     }
 
-    /// Whether all modules are initialised.
-    pub fn is_frozen(&self) -> bool {
-        self.frozen
+    /// Ends the initialisation, however it went: no global can be assigned any more.
+    pub fn freeze(&mut self) {
+        self.frozen.fill(true);
     }
 
     /// Milliseconds since the start.
@@ -159,22 +166,18 @@ impl<'p> Model<'p> {
 
     /// Starts a call by the host and gives the task that will run it. What cannot be
     /// called ends with an error in its first slice.
-    pub fn start_call(&mut self, callee: &Callee) -> TaskId {
-        let task = match callee {
+    pub fn start_call(&mut self, callee: &Callee, seed: u64) -> TaskId {
+        let mut task = match callee {
             Callee::ModuleInit => {
-                let mut inits: std::collections::VecDeque<_> = self
-                    .program
-                    .modules
-                    .iter()
-                    .map(|module| module.init)
-                    .collect();
-                let frames = inits
-                    .pop_front()
-                    .map(|init| Frame::new(self.program, init, &[]));
+                let modules = self.program.modules.iter().enumerate();
+                let mut inits: std::collections::VecDeque<_> =
+                    modules.map(|(at, module)| (at, module.init)).collect();
+                let first = inits.pop_front();
+                let frames = first.map(|(_, init)| Frame::new(self.program, init, &[]));
                 Task {
                     frames: frames.into_iter().collect(),
                     inits,
-                    initialises: true,
+                    module: first.map(|(module, _)| module),
                     ..Task::default()
                 }
             }
@@ -190,17 +193,67 @@ impl<'p> Model<'p> {
                 }
             }
         };
+        task.root = Some(self.next_task());
+        task.random = seed;
         self.add_task(task)
     }
 
-    pub(super) fn add_task(&mut self, task: Task) -> TaskId {
-        self.tasks.push(task);
-        self.tasks.len() as TaskId
+    fn add_task(&mut self, task: Task) -> TaskId {
+        let number = self.next_task();
+        self.tasks.push(Some(Box::new(Task { number, ..task })));
+        number
     }
 
-    /// The number that the next task will have. Tasks are added while one is running.
-    pub(super) fn next_task(&self) -> TaskId {
+    /// The number that the next task will have.
+    pub fn next_task(&self) -> TaskId {
         self.tasks.len() as TaskId + 1
+    }
+
+    /// The deadline that the task inherits which this one has spawned.
+    pub fn inherited_by_child(&self, task: TaskId) -> Option<u64> {
+        let task = self.task(task)?;
+        match task.spawning.as_ref()?.detached {
+            true => None,
+            false => task.inheritable_deadline(),
+        }
+    }
+
+    /// Whether a task has spawned something that is not registered yet, and whether that is
+    /// detached.
+    pub fn spawning(&self, task: TaskId) -> Option<bool> {
+        Some(self.task(task)?.spawning.as_ref()?.detached)
+    }
+
+    /// Registers what a task has spawned: makes its future and the task that will run it.
+    /// Gives both, unless nothing was spawned.
+    pub fn register(&mut self, spawner: TaskId, seed: u64) -> Option<(u64, TaskId)> {
+        self.spawning(spawner)?;
+        let inherited_deadline = self.inherited_by_child(spawner);
+        let mut task = self.take_task(spawner);
+        let spawning = task.spawning.take()?;
+        let future = self.futures.len() as u64 + 1;
+        let runner = self.next_task();
+        self.futures.push(ModelFuture {
+            runner,
+            state: FutureState::Pending,
+            payload: Value::Nil,
+            settled: None,
+        });
+        let value = self.store.value(Object::Future(future));
+        super::machine::set(&mut task, spawning.register, value);
+        let root = task.root.filter(|_| !spawning.detached);
+        if !spawning.detached {
+            self.note_child(&mut task, future, value);
+        }
+        self.put_task(spawner, task);
+        self.add_task(Task {
+            future: Some(future),
+            root,
+            inherited_deadline,
+            random: seed,
+            ..Task::of(spawning.body)
+        });
+        Some((future, runner))
     }
 
     /// A frame that runs a closure with these arguments.
@@ -208,16 +261,31 @@ impl<'p> Model<'p> {
         let Value::Object(id) = closure else {
             return Err(ErrorKind::NotCallable);
         };
-        let Object::Closure(function, _) = *self.store.get(id) else {
-            return Err(ErrorKind::NotCallable);
-        };
+        match *self.store.get(id) {
+            Object::Closure(function, _) => {
+                let frame = self.frame_with(function, None, args)?;
+                Ok(Frame {
+                    closure: Some(id),
+                    ..frame
+                })
+            }
+            Object::Bound(function, receiver) => self.frame_with(function, Some(receiver), args),
+            _ => Err(ErrorKind::NotCallable),
+        }
+    }
+
+    /// A frame that runs a function, with a receiver before its arguments.
+    pub(super) fn frame_with(
+        &self,
+        function: u16,
+        receiver: Option<Value>,
+        args: &[Value],
+    ) -> Result<Frame, ErrorKind> {
+        let args: Vec<Value> = receiver.iter().chain(args).copied().collect();
         if usize::from(self.program.functions[usize::from(function)].arity) != args.len() {
             return Err(ErrorKind::WrongArity);
         }
-        Ok(Frame {
-            closure: Some(id),
-            ..Frame::new(self.program, function, args)
-        })
+        Ok(Frame::new(self.program, function, &args))
     }
 
     /// Requests the cancellation of a task. Without effect if it has ended.
@@ -230,37 +298,42 @@ impl<'p> Model<'p> {
         }
         task.token = true;
         if !task.started {
-            let initialises = task.initialises;
             task.end(None);
-            self.frozen |= initialises;
         }
     }
 
-    /// The error that the next slice of a task must begin with: a cancellation that was
-    /// requested and not delivered yet.
-    pub fn to_deliver(&self, task: TaskId) -> Option<ErrorKind> {
-        let task = self.task(task)?;
-        (task.token && !task.delivered).then_some(ErrorKind::Cancelled)
+    /// Raises a signal for the run of a root task. Without effect if that has ended.
+    pub fn raise(&mut self, task: TaskId, signal: &str) {
+        if let Some(task) = self.task_mut(task)
+            && task.status != Status::Ended
+        {
+            task.signals.push_back(signal.to_owned());
+        }
     }
 
-    /// Whether a task could run: it is ready, or what it waits for has happened.
-    pub fn could_run(&self, task: TaskId) -> bool {
-        let Some(found) = self.task(task) else {
+    /// Ends the host operation that a task stands at; false if it stands at none.
+    pub fn end_operation(&mut self, task: TaskId, result: &Result<Data, String>) -> bool {
+        let Some(stands) = self.task(task).and_then(|task| task.operation.as_ref()) else {
             return false;
         };
-        match found.status {
-            Status::Ready => true,
-            Status::Ended => false,
-            Status::Waiting(future) => {
-                self.to_deliver(task).is_some()
-                    || self
-                        .future(future)
-                        .is_none_or(|f| f.state != FutureState::Pending)
-            }
-            Status::Sleeping { ms, since } => {
-                self.to_deliver(task).is_some() || since.saturating_add(ms) <= self.now_ms
+        if !matches!(stands.status, Status::Host(false)) {
+            return false;
+        }
+        let value = match result {
+            Ok(data) => self.data(data),
+            Err(_) => Value::Nil,
+        };
+        if let Some(task) = self.task_mut(task)
+            && let Some(operation) = &mut task.operation
+        {
+            operation.status = Status::Host(true);
+            operation.value = value;
+            task.failed_operation = result.as_ref().err().cloned();
+            if task.status == Status::Host(false) {
+                task.status = Status::Host(true);
             }
         }
+        true
     }
 
     /// Makes a waiting task ready.
@@ -279,7 +352,7 @@ impl<'p> Model<'p> {
         };
         let result = self
             .task(runner)
-            .and_then(|task| task.end)
+            .and_then(|task| task.end.as_ref())
             .and_then(|end| end.result);
         let payload = match (state, result) {
             (FutureState::Ready, Some(Ok(value))) | (FutureState::Error, Some(Err(value))) => value,
@@ -288,125 +361,65 @@ impl<'p> Model<'p> {
         let entry = &mut self.futures[future as usize - 1];
         entry.state = state;
         entry.payload = payload;
+        entry.settled = Some(self.settlements);
+        self.settlements += 1;
     }
 
-    /// Runs a task for at most `fuel` instructions, from a slice start on.
-    ///
-    /// # Panics
-    /// If there is no such task or it has ended.
-    pub fn run_task(
-        &mut self,
-        task: TaskId,
-        delivered: Option<ErrorKind>,
-        fuel: u32,
-    ) -> SliceReport {
-        let mut instructions = 0;
-        let mut end = self.begin_slice(task, delivered);
-        while end.is_none() && instructions < fuel {
-            match self.step(task) {
-                Step::Ran => instructions += 1,
-                Step::Ended(how) => {
-                    instructions += 1;
-                    end = Some(how);
+    /// Whether the root of a run and all that belongs to the run have ended, and their
+    /// futures have settled.
+    pub fn is_run_over(&self, root: TaskId) -> bool {
+        self.task(root).is_some_and(|task| task.end.is_some())
+            && self.futures.iter().all(|future| {
+                future.settled.is_some()
+                    || self.task(future.runner).and_then(|task| task.root) != Some(root)
+            })
+    }
+
+    /// Who waits for futures, in order.
+    pub fn waiting(&self) -> Vec<(TaskId, u64)> {
+        let mut waiting = Vec::new();
+        for task in self.tasks() {
+            match &task.status {
+                Status::Waiting(future) => waiting.push((task.number, *future)),
+                Status::WaitingForAny { futures, .. } => {
+                    waiting.extend(futures.iter().map(|&future| (task.number, future)));
                 }
-                Step::Blocked(future) => end = Some(SliceEnd::Awaiting { future }),
+                _ => {}
             }
         }
-        let end = end.unwrap_or(SliceEnd::Preempted);
-        self.finish_slice(task, &end);
-        let registered = match end {
-            SliceEnd::Spawned => self.last_registered(),
+        waiting
+    }
+
+    /// Who waits for channels and mutexes, in order.
+    pub fn blocked(&self) -> Vec<(TaskId, u64)> {
+        let blocked = self.tasks().filter_map(|task| match task.status {
+            Status::Blocked { object, .. } => Some((task.number, object)),
             _ => None,
-        };
-        SliceReport {
-            instructions,
-            printed: std::mem::take(&mut self.printed),
-            end,
-            registered,
-        }
-    }
-
-    /// The future registered last and its runner.
-    pub fn last_registered(&self) -> Option<(u64, TaskId)> {
-        self.futures
-            .last()
-            .map(|future| (self.futures.len() as u64, future.runner))
-    }
-
-    /// Begins a slice: throws what is delivered, if anything. Gives how the slice ended,
-    /// if nothing caught it.
-    ///
-    /// # Panics
-    /// If there is no such task.
-    pub fn begin_slice(&mut self, task: TaskId, delivered: Option<ErrorKind>) -> Option<SliceEnd> {
-        let mut running = self.take_task(task);
-        running.status = Status::Ready;
-        running.started = true;
-        running.delivered |= delivered == Some(ErrorKind::Cancelled);
-        let kind = delivered.or(running.refused);
-        let thrown = kind.is_some_and(|kind| {
-            let error = match kind {
-                // The machine makes this one beforehand: there is one for all.
-                ErrorKind::OutOfMemory => match self.out_of_memory {
-                    Some(error) => error,
-                    None => {
-                        let error = self.store.error(kind, Value::Nil);
-                        *self.out_of_memory.insert(error)
-                    }
-                },
-                kind => self.store.error(kind, Value::Nil),
-            };
-            !self.throw(&mut running, error)
         });
-        self.put_task(task, running);
-        thrown.then_some(SliceEnd::Threw)
+        blocked.collect()
     }
 
-    /// Ends a slice that ended so: the task waits, or can run again.
-    ///
-    /// # Panics
-    /// If there is no such task.
-    pub fn finish_slice(&mut self, task: TaskId, end: &SliceEnd) {
-        let now = self.now_ms;
-        let Some(task) = self.task_mut(task) else {
-            return;
+    /// Clears a weak reference; false if there is none of that number.
+    pub fn clear_weak(&mut self, number: u64) -> bool {
+        let Some(id) = self.store.numbered(number) else {
+            return false;
         };
-        match *end {
-            SliceEnd::Awaiting { future } => task.status = Status::Waiting(future),
-            SliceEnd::Sleeping { ms } => task.status = Status::Sleeping { ms, since: now },
-            _ => {}
+        match self.store.get_mut(id) {
+            Object::Weak { target, .. } => {
+                *target = Value::Nil;
+                true
+            }
+            _ => false,
         }
     }
 
-    /// Lines printed since this was asked last.
-    pub fn take_printed(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.printed)
-    }
-
-    /// Runs one instruction of a task.
-    ///
-    /// # Panics
-    /// If there is no such task or it has ended.
-    pub fn step(&mut self, task: TaskId) -> Step {
-        let mut running = self.take_task(task);
-        let step = self.step_task(&mut running);
-        self.put_task(task, running);
-        step
-    }
-
-    /// The pending future that the next instruction of a task awaits, if it does that.
-    pub fn blocked_on(&self, task: TaskId) -> Option<u64> {
-        let task = self.task(task)?;
-        let (_, _, op) = task.next(self.program)?;
-        let Op::Await { src, .. } = op else {
-            return None;
-        };
-        let value = task.frames.last()?.registers[usize::from(src)];
-        let Some(&Object::Future(future)) = self.store.object(value) else {
-            return None;
-        };
-        let is_pending = self.future(future)?.state == FutureState::Pending;
-        (is_pending && !task.token).then_some(future)
+    /// The error that there is no memory.
+    pub(super) fn no_memory(&mut self) -> Value {
+        if let Some(error) = self.out_of_memory {
+            return error;
+        }
+        let error = self.store.error(ErrorKind::OutOfMemory, Value::Nil);
+        *self.out_of_memory.insert(error)
     }
 
     /// Where a task stands, as `function opcode`: names that survive shrinking.
@@ -426,16 +439,71 @@ impl<'p> Model<'p> {
         format!("{} {op}", function.name)
     }
 
-    pub(super) fn take_task(&mut self, task: TaskId) -> Task {
-        std::mem::take(self.task_mut(task).expect("a task that runs was created"))
+    pub(super) fn take_task(&mut self, task: TaskId) -> Box<Task> {
+        let at = (task as usize).wrapping_sub(1);
+        let task = self.tasks.get_mut(at).and_then(Option::take);
+        task.expect("a task that runs was created")
     }
 
-    pub(super) fn put_task(&mut self, task: TaskId, running: Task) {
-        *self.task_mut(task).expect("a task that runs was created") = running;
+    pub(super) fn put_task(&mut self, task: TaskId, running: Box<Task>) {
+        self.tasks[task as usize - 1] = Some(running);
     }
 
-    fn task_mut(&mut self, task: TaskId) -> Option<&mut Task> {
-        self.tasks.get_mut((task as usize).checked_sub(1)?)
+    pub(super) fn task_mut(&mut self, task: TaskId) -> Option<&mut Task> {
+        let task = self.tasks.get_mut((task as usize).checked_sub(1)?)?;
+        task.as_deref_mut()
+    }
+
+    /// The value that data stands for.
+    pub(super) fn data(&mut self, data: &Data) -> Value {
+        match data {
+            Data::Nil => Value::Nil,
+            Data::Bool(bool) => Value::Bool(*bool),
+            Data::Int(int) => Value::Int(*int),
+            Data::Float(bits) => Value::Float(f64::from_bits(*bits)),
+            Data::Text(text) => self.store.string(text),
+            Data::List(elements) => {
+                let elements = elements.iter().map(|element| self.data(element)).collect();
+                self.store.value(Object::Array(elements))
+            }
+            Data::Map(entries) => {
+                let mut map = super::map::MapObject::default();
+                for (name, value) in entries {
+                    let (name, value) = (self.store.string(name), self.data(value));
+                    if let Some(key) = super::map::Key::of(name, &self.store) {
+                        map.set(key, name, value);
+                    }
+                }
+                self.store.value(Object::Map(map))
+            }
+        }
+    }
+
+    /// The data that a value stands for; `None` if it stands for none.
+    pub(super) fn as_data(&self, value: Value, levels: u32) -> Option<Data> {
+        Some(match value {
+            Value::Nil => Data::Nil,
+            Value::Bool(bool) => Data::Bool(bool),
+            Value::Int(int) => Data::Int(int),
+            Value::Float(float) => Data::Float(float.to_bits()),
+            Value::Object(id) => match self.store.get(id) {
+                Object::String(text) => Data::Text(text.to_string()),
+                Object::Array(elements) => {
+                    let levels = levels.checked_sub(1)?;
+                    let parts = elements.iter().map(|&part| self.as_data(part, levels));
+                    Data::List(parts.collect::<Option<_>>()?)
+                }
+                Object::Map(map) => {
+                    let levels = levels.checked_sub(1)?;
+                    let entries = map.iter().map(|(key, value)| {
+                        let key = self.store.text(key)?.to_string();
+                        Some((key, self.as_data(value, levels)?))
+                    });
+                    Data::Map(entries.collect::<Option<_>>()?)
+                }
+                _ => return None,
+            },
+        })
     }
 
     /// The value of a constant.

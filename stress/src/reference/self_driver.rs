@@ -14,7 +14,7 @@ use super::task::Status;
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
 use crate::generator::choices::Choices;
-use crate::scenario::HostEvent;
+use crate::scenario::{HostAnswer, HostEvent};
 
 /// The id under which the modules are initialised; host scripts count from below.
 pub const INIT_CALL: u32 = u32::MAX;
@@ -47,10 +47,19 @@ pub struct Drive {
     pub quiescent: bool,
 }
 
+/// What a program is raced with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct World<'a> {
+    /// What the host does.
+    pub host: &'a [HostEvent],
+    /// What it answers to host operations.
+    pub answers: &'a [HostAnswer],
+}
+
 /// Runs a program raced with a host script.
 pub fn drive<C: Choices>(
     program: &Program,
-    host: &[HostEvent],
+    world: World<'_>,
     choices: &mut C,
     limits: DriveLimits,
 ) -> Drive {
@@ -58,8 +67,10 @@ pub fn drive<C: Choices>(
         model: Model::new(program, limits.model),
         events: Vec::new(),
         calls: BTreeMap::new(),
-        host,
+        world,
         at: 0,
+        answered: 0,
+        seeds: 0,
     };
     driver.start(INIT_CALL, Callee::ModuleInit);
     let mut decisions = 0;
@@ -71,6 +82,7 @@ pub fn drive<C: Choices>(
             None => quiescent = true,
             Some(Actor::Host) => driver.host_event(),
             Some(Actor::Timers) => driver.fire_timer(),
+            Some(&Actor::Operation(task)) => driver.end_operation(task),
             Some(&Actor::Task(task)) => {
                 let fuel = choices.within(1, limits.fuel);
                 driver.slice(task, fuel);
@@ -85,7 +97,7 @@ pub fn drive<C: Choices>(
     Drive {
         events,
         work: model.work(),
-        tasks: model.tasks().len(),
+        tasks: model.tasks().count(),
         objects: model.store().len(),
         decisions,
         quiescent,
@@ -97,6 +109,7 @@ pub fn drive<C: Choices>(
 enum Actor {
     Host,
     Timers,
+    Operation(TaskId),
     Task(TaskId),
 }
 
@@ -105,8 +118,12 @@ struct Driver<'a> {
     events: Vec<Event>,
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
-    host: &'a [HostEvent],
+    world: World<'a>,
+    /// Host events that have happened.
     at: usize,
+    /// Host operations that were begun.
+    answered: usize,
+    seeds: u64,
 }
 
 impl Driver<'_> {
@@ -114,32 +131,58 @@ impl Driver<'_> {
     fn actors(&self, actors: &mut Vec<Actor>) {
         actors.clear();
         let is_initialised = !self.calls.contains_key(&INIT_CALL);
-        match self.host.get(self.at) {
+        match self.world.host.get(self.at) {
             Some(HostEvent::JoinCall { call }) if self.calls.contains_key(call) => {}
             Some(_) if is_initialised => actors.push(Actor::Host),
             _ => {}
         }
-        let mut sleeps = false;
-        for (task, at) in self.model.tasks().iter().zip(1..) {
+        for task in self.model.tasks() {
             match task.status {
-                Status::Ready => actors.push(Actor::Task(at)),
-                Status::Sleeping { .. } => sleeps = true,
-                Status::Waiting(_) | Status::Ended => {}
+                Status::Ready => actors.push(Actor::Task(task.number)),
+                Status::Host(false) => actors.push(Actor::Operation(task.number)),
+                _ => {}
             }
         }
-        if sleeps {
+        if self.next_timer().is_some() {
             actors.push(Actor::Timers);
         }
     }
 
+    /// When the next sleep or deadline is over.
+    fn next_timer(&self) -> Option<u64> {
+        let times = self.model.tasks().flat_map(|task| {
+            let is_waiting = !matches!(
+                task.status,
+                Status::Ready | Status::Ended | Status::WaitingForAny { drain: true, .. }
+            );
+            let sleep = match task.status {
+                Status::Sleeping { ms, since } => Some(since.saturating_add(ms)),
+                _ => None,
+            };
+            [sleep, task.deadline().filter(|_| is_waiting)]
+        });
+        times.flatten().min()
+    }
+
+    fn seed(&mut self) -> u64 {
+        self.seeds += 1;
+        self.seeds
+    }
+
     fn start(&mut self, call: u32, callee: Callee) {
-        let task = self.model.start_call(&callee);
+        let seed = self.seed();
+        let task = self.model.start_call(&callee, seed);
         self.calls.insert(call, task);
-        self.events.push(Event::CallStarted { call, task, callee });
+        self.events.push(Event::CallStarted {
+            call,
+            task,
+            callee,
+            seed,
+        });
     }
 
     fn host_event(&mut self) {
-        let event = &self.host[self.at];
+        let event = &self.world.host[self.at];
         self.at += 1;
         match event {
             HostEvent::Call {
@@ -170,10 +213,16 @@ impl Driver<'_> {
                     kind: *kind,
                     moved: 0,
                     promoted: 0,
+                    cleared: Vec::new(),
                 });
             }
             HostEvent::AdvanceTime { ms } => {
                 self.advance(self.model.now_ms() + u64::from(*ms));
+            }
+            HostEvent::Interrupt { call, signal } => {
+                if let Some(&task) = self.calls.get(call) {
+                    self.raise(task, signal);
+                }
             }
             HostEvent::JoinCall { .. }
             | HostEvent::Protect { .. }
@@ -181,34 +230,62 @@ impl Driver<'_> {
         }
     }
 
+    fn raise(&mut self, root: TaskId, signal: &str) {
+        let is_running = self
+            .model
+            .task(root)
+            .is_some_and(|task| task.status != Status::Ended);
+        if self.model.program().interrupt.is_none() || !is_running {
+            return;
+        }
+        self.model.raise(root, signal);
+        self.events.push(Event::InterruptRaised {
+            task: root,
+            signal: signal.to_owned(),
+        });
+        self.wake_if_possible(root);
+    }
+
     fn advance(&mut self, now_ms: u64) {
         self.model.set_now(now_ms);
         self.events.push(Event::TimeAdvanced { now_ms });
-        self.wake(|status| matches!(status, Status::Sleeping { .. }));
+        self.wake_all();
     }
 
     fn fire_timer(&mut self) {
-        let due = self
-            .model
-            .tasks()
-            .iter()
-            .filter_map(|task| match task.status {
-                Status::Sleeping { ms, since } => Some(since.saturating_add(ms)),
-                _ => None,
-            });
-        if let Some(due) = due.min() {
+        if let Some(due) = self.next_timer() {
             self.advance(due.max(self.model.now_ms()));
         }
     }
 
-    /// Wakes the tasks of such a status that could run.
-    fn wake(&mut self, concerned: impl Fn(Status) -> bool) {
-        for task in 1..=self.model.tasks().len() as TaskId {
-            let status = self.model.task(task).map(|task| task.status);
-            if status.is_some_and(&concerned) && self.model.could_run(task) {
-                self.model.wake(task);
-                self.events.push(Event::Woken { task });
-            }
+    fn end_operation(&mut self, task: TaskId) {
+        let answer = self.world.answers.get(self.answered);
+        self.answered += 1;
+        let result = match answer {
+            Some(answer) => answer.result.clone(),
+            None => Err("no answer".to_owned()),
+        };
+        self.events.push(Event::Woken { task });
+        self.model.end_operation(task, &result);
+        self.events.push(Event::HostEnded { task, result });
+        self.model.wake(task);
+    }
+
+    /// Wakes the tasks that wait and could run.
+    fn wake_all(&mut self) {
+        for task in 1..self.model.next_task() {
+            self.wake_if_possible(task);
+        }
+    }
+
+    fn wake_if_possible(&mut self, task: TaskId) {
+        let waits = self
+            .model
+            .task(task)
+            .is_some_and(|task| !matches!(task.status, Status::Ready | Status::Ended));
+        if waits && self.model.could_run(task) {
+            self.model.wake(task);
+            self.events.push(Event::Woken { task });
         }
     }
 
@@ -221,25 +298,29 @@ impl Driver<'_> {
             return;
         }
         self.events.push(Event::CancelRequested { task });
-        let status = self.model.task(task).map(|task| task.status);
         self.model.request_cancel(task);
         if self.model.task(task).is_some_and(|task| task.end.is_some()) {
             self.body_ended(task);
-        } else if matches!(status, Some(Status::Waiting(_) | Status::Sleeping { .. }))
-            && self.model.could_run(task)
-        {
-            self.model.wake(task);
-            self.events.push(Event::Woken { task });
+        } else {
+            self.wake_if_possible(task);
+        }
+    }
+
+    fn cancel_future(&mut self, future: u64) {
+        let pending = self.model.future(future);
+        let pending = pending.filter(|future| future.state == FutureState::Pending);
+        if let Some(runner) = pending.map(|future| future.runner) {
+            self.cancel(runner);
         }
     }
 
     fn slice(&mut self, task: TaskId, fuel: u32) {
-        let delivered = self.model.to_deliver(task);
-        self.events.push(Event::SliceBegan { task, delivered });
-        let report = self.model.run_task(task, delivered, fuel);
+        let start = self.model.slice_start(task, fuel);
+        let report = self.model.run_task(task, &start);
+        self.events.push(Event::SliceBegan { task, start });
+        let log = report.log;
         self.events.extend(
-            report
-                .printed
+            log.printed
                 .into_iter()
                 .map(|text| Event::Printed { task, text }),
         );
@@ -247,28 +328,47 @@ impl Driver<'_> {
             task,
             instructions: report.instructions,
             end: report.end.clone(),
+            thrown: log.thrown,
+            caught: log.caught,
+            effects: Some(Box::new(log.effects.clone())),
         });
-        if let Some((future, runner)) = report.registered {
-            self.events.push(Event::Registered {
-                task,
-                future,
-                runner,
-            });
+        if let SliceEnd::Cancelling { future } = report.end {
+            self.cancel_future(future);
+        }
+        for future in log.effects.cancel {
+            self.cancel_future(future);
+        }
+        let root = self.model.task(task).and_then(|task| task.root);
+        for signal in log.effects.interrupts {
+            if let Some(root) = root {
+                self.raise(root, &signal);
+            }
+        }
+        if !log.effects.changed.is_empty() {
+            self.wake_all();
         }
         match report.end {
-            SliceEnd::Cancelling { future } => {
-                let pending = self.model.future(future);
-                let pending = pending.filter(|future| future.state == FutureState::Pending);
-                if let Some(runner) = pending.map(|future| future.runner) {
-                    self.cancel(runner);
+            SliceEnd::Spawned { detached } => {
+                let deadline = self.model.inherited_by_child(task);
+                let seed = self.seed();
+                if let Some((future, runner)) = self.model.register(task, seed) {
+                    self.events.push(Event::Registered {
+                        task,
+                        future,
+                        runner,
+                        detached,
+                        deadline,
+                        seed,
+                    });
                 }
             }
             SliceEnd::Returned | SliceEnd::Threw => self.body_ended(task),
-            _ => {}
+            // What it waits for may have come while it ran.
+            _ => self.wake_if_possible(task),
         }
     }
 
-    /// Settles the future of a task, or ends its call.
+    /// Settles the future of a task, and ends the calls whose runs are over.
     fn body_ended(&mut self, task: TaskId) {
         let Some(found) = self.model.task(task) else {
             return;
@@ -282,39 +382,45 @@ impl Driver<'_> {
             };
             self.model.settle(future, state);
             self.events.push(Event::Settled { future, state });
-            self.wake(|status| status == Status::Waiting(future));
+            self.wake_all();
         }
-        let call = self
+        let over: Vec<(u32, TaskId)> = self
             .calls
             .iter()
-            .find(|(_, runner)| **runner == task)
-            .map(|(&call, _)| call);
-        if let Some(call) = call {
-            self.calls.remove(&call);
-            let outcome = match end.result {
-                Some(Ok(value)) => Outcome::Returned(self.model.dump(value)),
-                Some(Err(error)) if !end.token => Outcome::Threw(self.model.dump(error)),
-                Some(Err(_)) | None => Outcome::Cancelled,
-            };
-            self.events.push(Event::CallEnded {
-                call,
-                task,
-                outcome,
-            });
+            .map(|(&call, &root)| (call, root))
+            .filter(|&(call, root)| {
+                // What top levels have spawned goes on.
+                call == INIT_CALL || self.model.is_run_over(root)
+            })
+            .collect();
+        for (call, root) in over {
+            self.end_call(call, root);
         }
     }
 
+    fn end_call(&mut self, call: u32, task: TaskId) {
+        let Some(end) = self.model.task(task).and_then(|task| task.end) else {
+            return;
+        };
+        self.calls.remove(&call);
+        if call == INIT_CALL {
+            self.model.freeze();
+        }
+        let outcome = match end.result {
+            Some(Ok(value)) => Outcome::Returned(self.model.dump(value)),
+            Some(Err(error)) if !end.token => Outcome::Threw(self.model.dump(error)),
+            Some(Err(_)) | None => Outcome::Cancelled,
+        };
+        self.events.push(Event::CallEnded {
+            call,
+            task,
+            outcome,
+        });
+    }
+
     fn quiescent(&mut self) {
-        let waiting =
-            self.model
-                .tasks()
-                .iter()
-                .zip(1..)
-                .filter_map(|(task, at)| match task.status {
-                    Status::Waiting(future) => Some((at, future)),
-                    _ => None,
-                });
-        let waiting = waiting.collect();
-        self.events.push(Event::Quiescent { waiting });
+        let waiting = self.model.waiting();
+        let blocked = self.model.blocked();
+        self.events.push(Event::Quiescent { waiting, blocked });
     }
 }

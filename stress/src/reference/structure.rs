@@ -19,21 +19,31 @@ impl Model<'_> {
             let mut part =
                 |model: &mut Self, value: Value| model.copy_of(value, &mut copies, &mut unfilled);
             match &mut object {
-                Object::Array(values) | Object::Instance(_, values) => {
+                Object::Array(values)
+                | Object::Instance(_, values)
+                | Object::Variant(_, values) => {
                     values
                         .iter_mut()
                         .for_each(|value| *value = part(self, *value));
                 }
                 Object::Map(map) => {
-                    let mut copied = MapObject::default();
-                    for (key, value) in map.iter() {
-                        let (key, value) = (part(self, key), part(self, value));
-                        if let Some(found) = Key::of(key, &self.store) {
-                            copied.set(found, key, value);
+                    let entries = map.positions().map(|entry| {
+                        entry.map(|(key, value)| (part(self, key), part(self, value)))
+                    });
+                    let entries: Vec<_> = entries.collect();
+                    *map = MapObject::default();
+                    for entry in entries {
+                        match entry {
+                            Some((key, value)) => {
+                                if let Some(found) = Key::of(key, &self.store) {
+                                    map.set(found, key, value);
+                                }
+                            }
+                            None => map.skip(),
                         }
                     }
-                    *map = copied;
                 }
+                Object::Bound(_, receiver) => *receiver = part(self, *receiver),
                 Object::Cell(value) => *value = part(self, *value),
                 Object::Error {
                     message, payload, ..
@@ -46,8 +56,8 @@ impl Model<'_> {
                         *over = copied;
                     }
                 }
-                Object::String(_) | Object::Range(..) | Object::Closure(..) | Object::Future(_) => {
-                }
+                shared if is_shared(shared) => {}
+                other => panic!("{other:?} is copied or shared"),
             }
             *self.store.get_mut(to) = object;
         }
@@ -64,10 +74,7 @@ impl Model<'_> {
         let Value::Object(from) = value else {
             return value;
         };
-        if matches!(
-            self.store.get(from),
-            Object::String(_) | Object::Range(..) | Object::Closure(..) | Object::Future(_)
-        ) {
+        if is_shared(self.store.get(from)) {
             return value;
         }
         let store = &mut self.store;
@@ -95,7 +102,7 @@ impl Model<'_> {
                 }
                 return false;
             };
-            if matches!(self.store.get(a), Object::String(_) | Object::Closure(..)) {
+            if is_identity(self.store.get(a)) {
                 if self.equals(left, right) {
                     continue;
                 }
@@ -123,6 +130,18 @@ impl Model<'_> {
             (Object::Instance(class_a, a), Object::Instance(class_b, b)) => {
                 pairs.extend(a.iter().copied().zip(b.iter().copied()));
                 class_a == class_b
+            }
+            (Object::Variant(variant_a, a), Object::Variant(variant_b, b)) => {
+                pairs.extend(a.iter().copied().zip(b.iter().copied()));
+                variant_a == variant_b
+            }
+            (Object::Bound(method_a, a), Object::Bound(method_b, b)) => {
+                pairs.push((*a, *b));
+                method_a == method_b
+            }
+            (Object::Iterator(over_a, at_a), Object::Iterator(over_b, at_b)) => {
+                pairs.push((Value::Object(*over_a), Value::Object(*over_b)));
+                self.offset(*over_a, *at_a) == self.offset(*over_b, *at_b)
             }
             (Object::Map(a), Object::Map(b)) => {
                 for ((key_a, value_a), (key_b, value_b)) in a.iter().zip(b.iter()) {
@@ -153,8 +172,16 @@ impl Model<'_> {
                 kind_a == kind_b
             }
             (Object::Future(a), Object::Future(b)) => self.same_future(*a, *b, pairs),
-            // Strings and functions were compared by `==` already.
+            // Strings and what has an identity were compared by `==` already.
             _ => false,
+        }
+    }
+
+    /// The position of an iterator, counted from the start.
+    pub(super) fn offset(&self, over: ObjectId, position: i64) -> i64 {
+        match self.store.get(over) {
+            Object::Range(from, _) => position.wrapping_sub(*from),
+            _ => position,
         }
     }
 
@@ -174,4 +201,26 @@ impl Model<'_> {
             _ => false,
         }
     }
+}
+
+/// Whether a copy shares it with the original.
+fn is_shared(object: &Object) -> bool {
+    match object {
+        Object::Variant(_, payload) => payload.is_empty(),
+        Object::Range(..) | Object::Future(_) => true,
+        object => is_identity(object),
+    }
+}
+
+/// Whether only itself equals it; strings, by content.
+fn is_identity(object: &Object) -> bool {
+    matches!(
+        object,
+        Object::String(_)
+            | Object::Closure(..)
+            | Object::Channel(_)
+            | Object::Mutex(_)
+            | Object::Stream { .. }
+            | Object::Weak { .. }
+    )
 }

@@ -4,45 +4,92 @@ use std::collections::VecDeque;
 
 use gcrucible_bytecode::{ErrorKind, FunctionId, Op, Program, Reg};
 
-use super::model::BodyEnd;
+use super::model::{BodyEnd, Spawning};
 use super::value::{ObjectId, Value};
+use crate::executor::trace::TaskId;
 
 /// A task.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// Whether it can run.
     pub status: Status,
+    /// Its number.
+    pub number: TaskId,
     /// Whether its cancellation was requested. It never goes back.
     pub token: bool,
     /// Whether that request was delivered at the start of a slice.
     pub delivered: bool,
+    /// Whether the request was offered last and not taken.
+    pub refused_cancel: bool,
     /// Whether it ran at all.
     pub started: bool,
     /// The future whose body it is, if it is one's.
     pub future: Option<u64>,
+    /// The root task of its run; none if it is detached.
+    pub root: Option<TaskId>,
+    /// The deadline that it inherited.
+    pub inherited_deadline: Option<u64>,
     /// How its body ended.
     pub end: Option<BodyEnd>,
+    /// The host operation that failed and was not thrown yet.
+    pub failed_operation: Option<String>,
+    /// Signals that were raised for it as the root of its run.
+    pub signals: VecDeque<String>,
     pub(super) frames: Vec<Frame>,
     pub(super) handlers: Vec<Handler>,
-    pub(super) completions: Vec<Completion>,
-    /// Module bodies still to be run.
-    pub(super) inits: VecDeque<FunctionId>,
-    /// Whether it is the one that initialises the modules.
-    pub(super) initialises: bool,
+    pub(super) completions: Vec<Pending>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) interrupts: Vec<Interrupt>,
+    /// What it stands at.
+    pub(super) operation: Option<Operation>,
+    /// Futures spawned since the outermost deadline was pushed.
+    pub(super) children: Vec<u64>,
+    /// Whether what it inherited has thrown.
+    pub(super) inherited_threw: bool,
+    /// Instructions executed.
+    pub(super) executed: u64,
+    /// State of its random numbers.
+    pub(super) random: u64,
+    /// What belongs to the run, if it is the root and has asked for it.
+    pub(super) locals: Option<Value>,
+    /// Whether the lifecycle's end began.
+    pub(super) finishing: bool,
+    /// Module bodies still to be run, with their modules.
+    pub(super) inits: VecDeque<(usize, FunctionId)>,
+    /// The module whose body it runs.
+    pub(super) module: Option<usize>,
     /// Thrown before the first instruction: what it should run cannot be called.
     pub(super) refused: Option<ErrorKind>,
     /// Where it stood last, for reports.
     pub(super) last: Option<(FunctionId, usize)>,
+    /// What it spawned, until the engine has registered it.
+    pub(super) spawning: Option<Spawning>,
+    /// The register of the sleep or host operation that it began last.
+    pub(super) operation_register: Reg,
 }
 
 /// Whether a task can run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// It can.
     #[default]
     Ready,
     /// It waits for a future.
     Waiting(u64),
+    /// It waits for any of several futures.
+    WaitingForAny {
+        /// Which ones.
+        futures: Vec<u64>,
+        /// Whether only their end ends the wait.
+        drain: bool,
+    },
+    /// It waits for a channel or mutex to change.
+    Blocked {
+        /// Number of the object.
+        object: u64,
+        /// How often it had changed.
+        version: u64,
+    },
     /// It sleeps for so many milliseconds, since this time.
     Sleeping {
         /// Milliseconds.
@@ -50,9 +97,67 @@ pub enum Status {
         /// Milliseconds since the start of the run.
         since: u64,
     },
+    /// It waits for a host operation; whether that has ended.
+    Host(bool),
     /// Its body has ended, or never began and never will.
     Ended,
 }
+
+/// A sleep or host operation that a task stands at.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    /// The register that gets its result.
+    pub(super) register: Reg,
+    /// What the task waits for while nothing comes between.
+    pub(super) status: Status,
+    /// Its result, as soon as it is there.
+    pub(super) value: Value,
+}
+
+/// A guard, deadline, squad, step or interrupt handler.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    /// Frames up to and including its own.
+    pub(super) depth: usize,
+    /// When its time is over.
+    pub(super) until: Option<u64>,
+    /// Whether it has thrown.
+    pub(super) threw: bool,
+    pub(super) kind: ScopeKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ScopeKind {
+    /// The mutex it holds.
+    Guard(ObjectId),
+    /// How many children there were before.
+    Deadline(usize),
+    /// The array of children, and whether it drains.
+    Squad(Value, bool),
+    Step {
+        step: u16,
+        /// Instructions executed when its budget is spent.
+        instructions_end: Option<u64>,
+        calls_left: Option<u32>,
+        /// The function that has the step.
+        caller: FunctionId,
+    },
+    Interrupt,
+}
+
+/// An interrupt handler that runs, and what was there before it.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupt {
+    pub(super) signal: String,
+    pub(super) frames: usize,
+    pub(super) handlers: usize,
+    pub(super) completions: usize,
+    pub(super) scopes: usize,
+    pub(super) operation: Option<Operation>,
+}
+
+/// Function and instruction of every frame at a throw, innermost first.
+pub(super) type Trace = Vec<(FunctionId, u32)>;
 
 /// One running function.
 #[derive(Clone, Debug)]
@@ -66,6 +171,8 @@ pub(super) struct Frame {
     pub(super) closure: Option<ObjectId>,
     /// The caller's register that gets the result.
     pub(super) result: Reg,
+    /// Whether it handles an interrupt.
+    pub(super) interrupts: bool,
 }
 
 impl Frame {
@@ -79,6 +186,7 @@ impl Frame {
             registers,
             closure: None,
             result: 0,
+            interrupts: false,
         }
     }
 }
@@ -90,20 +198,39 @@ pub(super) struct Handler {
     pub(super) frames: usize,
     /// Completions that were there.
     pub(super) completions: usize,
-    /// The register of a `catch`; none for a `finally`.
-    pub(super) register: Option<Reg>,
+    /// Scopes that were there.
+    pub(super) scopes: usize,
+    pub(super) takes: Takes,
     pub(super) target: u32,
 }
 
-/// What a `finally` block does when it is through.
+/// What a handler takes, and where it puts it.
 #[derive(Clone, Copy, Debug)]
+pub(super) enum Takes {
+    /// Any value, in a register.
+    Any(Reg),
+    /// Values of a type, in a register.
+    Type(Reg, u16),
+    /// Any value, as a completion.
+    Finally,
+}
+
+/// What a `finally` block does when it is through, and the frames up to its own.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) depth: usize,
+    pub(super) then: Completion,
+}
+
+/// See [`Pending`].
+#[derive(Clone, Debug)]
 pub(super) enum Completion {
     /// Goes on at an instruction.
     Resume(usize),
     /// Goes on at an instruction with a value put back into its register.
     ResumeWith(usize, Reg, Value),
-    /// Throws a value on.
-    Throw(Value),
+    /// Throws a value on, with its trace.
+    Throw(Value, Trace),
 }
 
 impl Task {
@@ -113,6 +240,17 @@ impl Task {
             frames: vec![frame],
             ..Task::default()
         }
+    }
+
+    /// Whether it stands at a sleep or host operation.
+    pub fn is_at_operation(&self) -> bool {
+        self.operation.is_some()
+    }
+
+    /// Whether time will end what it waits for.
+    pub fn has_deadline(&self) -> bool {
+        !matches!(self.status, Status::WaitingForAny { drain: true, .. })
+            && self.deadline().is_some()
     }
 
     /// Ends it; `None` when it never began.
@@ -129,5 +267,10 @@ impl Task {
         let frame = self.frames.last()?;
         let op = program.functions[usize::from(frame.function)].code[frame.at];
         Some((frame.function, frame.at, op))
+    }
+
+    /// Whether the instruction that it will run next waits for a squad's end.
+    pub(super) fn drains(&self, program: &Program) -> bool {
+        matches!(self.next(program), Some((_, _, Op::DrainSquad { .. })))
     }
 }

@@ -4,7 +4,7 @@ use gcrucible_bytecode::Program;
 use gcrucible_frontend::{Source, compile};
 
 use super::Limits;
-use super::self_driver::{DriveLimits, drive};
+use super::self_driver::{DriveLimits, World, drive};
 use crate::executor::graph::{GraphDump, GraphNode, GraphValue};
 use crate::executor::trace::{Event, Outcome};
 use crate::generator::choices::{ByteChoices, SeededChoices};
@@ -35,7 +35,12 @@ fn call_of_main() -> Vec<HostEvent> {
 /// Lines printed by the top level and then by `main`, if there is one.
 fn printed(text: &str) -> Vec<String> {
     let mut choices = ByteChoices::new(&[]);
-    let drive = drive(&compiled(text), &call_of_main(), &mut choices, LIMITS);
+    let host = call_of_main();
+    let world = World {
+        host: &host,
+        answers: &[],
+    };
+    let drive = drive(&compiled(text), world, &mut choices, LIMITS);
     assert!(drive.quiescent);
     let lines = drive.events.into_iter().filter_map(|event| match event {
         Event::Printed { text, .. } => Some(text),
@@ -47,7 +52,12 @@ fn printed(text: &str) -> Vec<String> {
 /// What `main` returned or threw.
 fn outcome(text: &str) -> Outcome {
     let mut choices = ByteChoices::new(&[]);
-    let drive = drive(&compiled(text), &call_of_main(), &mut choices, LIMITS);
+    let host = call_of_main();
+    let world = World {
+        host: &host,
+        answers: &[],
+    };
+    let drive = drive(&compiled(text), world, &mut choices, LIMITS);
     let outcome = drive
         .events
         .into_iter()
@@ -266,14 +276,14 @@ fn every_schedule_ends_a_producer_and_its_consumers() {
     "#
     .replace("yield_now() return", "yield_now()\nreturn");
     let program = compiled(&text);
+    let host = call_of_main();
+    let world = World {
+        host: &host,
+        answers: &[],
+    };
     for seed in 0..50 {
         let limits = DriveLimits { fuel: 3, ..LIMITS };
-        let drive = drive(
-            &program,
-            &call_of_main(),
-            &mut SeededChoices::new(seed),
-            limits,
-        );
+        let drive = drive(&program, world, &mut SeededChoices::new(seed), limits);
         let line = Event::Printed {
             task: 2,
             text: "[[7], [7]] true".into(),

@@ -1,5 +1,6 @@
 //! Values, objects and the store that holds all objects.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use gcrucible_bytecode::ErrorKind;
@@ -33,6 +34,13 @@ impl Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(u32);
 
+impl ObjectId {
+    /// The number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// An object.
 #[derive(Clone, Debug)]
 pub enum Object {
@@ -62,14 +70,64 @@ pub enum Object {
     /// The future with this id; its state is in the model.
     Future(u64),
     /// What it goes over and its position: the next index of an array, the next entry of
-    /// a map, the next int of a range.
+    /// a map, the next int of a range, the next byte of a string.
     Iterator(ObjectId, i64),
+    /// Variant and payload.
+    Variant(u16, Vec<Value>),
+    /// Function of a method and its receiver.
+    Bound(u16, Value),
+    /// A channel.
+    Channel(Channel),
+    /// A mutex.
+    Mutex(Mutex),
+    /// A stream.
+    Stream {
+        /// The function it draws from; nil when it has ended.
+        source: Value,
+        /// Whether somebody goes over it already.
+        is_taken: bool,
+    },
+    /// A weak reference.
+    Weak {
+        /// Its number among channels, mutexes and weak references.
+        id: u64,
+        /// What it refers to; nil when that was collected.
+        target: Value,
+    },
+}
+
+/// A channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its number among channels, mutexes and weak references.
+    pub id: u64,
+    /// Values that it holds at most.
+    pub capacity: usize,
+    /// Whether it takes no more.
+    pub is_closed: bool,
+    /// The oldest value first.
+    pub queue: VecDeque<Value>,
+    /// How often it changed.
+    pub version: u64,
+}
+
+/// A mutex.
+#[derive(Clone, Debug)]
+pub struct Mutex {
+    /// Its number among channels, mutexes and weak references.
+    pub id: u64,
+    /// The task that holds it.
+    pub holder: Option<u32>,
+    /// How often it changed.
+    pub version: u64,
 }
 
 /// All objects that were ever made.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     objects: Vec<Object>,
+    /// Channels, mutexes and weak references so far.
+    numbered: Vec<ObjectId>,
 }
 
 impl Store {
@@ -77,7 +135,22 @@ impl Store {
     pub fn new() -> Self {
         Self {
             objects: Vec::with_capacity(256),
+            numbered: Vec::new(),
         }
+    }
+
+    /// Makes a channel, mutex or weak reference, given its number.
+    pub fn make_numbered(&mut self, object: impl FnOnce(u64) -> Object) -> Value {
+        let number = self.numbered.len() as u64 + 1;
+        let id = self.make(object(number));
+        self.numbered.push(id);
+        Value::Object(id)
+    }
+
+    /// The channel, mutex or weak reference of that number.
+    pub fn numbered(&self, number: u64) -> Option<ObjectId> {
+        let at = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.numbered.get(at).copied()
     }
 
     /// Makes an object.
@@ -103,7 +176,12 @@ impl Store {
 
     /// Makes an error as the machine raises it.
     pub fn error(&mut self, kind: ErrorKind, payload: Value) -> Value {
-        let message = self.string(kind.message());
+        self.error_saying(kind, kind.message(), payload)
+    }
+
+    /// Makes an error with a message of its own.
+    pub fn error_saying(&mut self, kind: ErrorKind, message: &str, payload: Value) -> Value {
+        let message = self.string(message);
         self.value(Object::Error {
             kind,
             message,

@@ -51,4 +51,42 @@ pub enum HostEvent {
         /// By so many milliseconds.
         ms: u32,
     },
+    /// Raise a signal for a call (no effect if it has ended).
+    Interrupt {
+        /// Id of the call.
+        call: u32,
+        /// Name of the signal.
+        signal: String,
+    },
+}
+
+/// What the host answers to one host operation: the first answer to the first operation of
+/// the run, and so on. Operations for which there is no answer fail at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostAnswer {
+    /// Milliseconds that the operation takes.
+    pub after_ms: u32,
+    /// What it gives, or the message of its failure.
+    pub result: Result<Data, String>,
+}
+
+/// Plain data, as host and programs hand it to each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Data {
+    /// `nil`
+    #[default]
+    Nil,
+    /// A bool.
+    Bool(bool),
+    /// An int.
+    Int(i64),
+    /// A float, by its bits.
+    Float(u64),
+    /// A string.
+    Text(String),
+    /// An array.
+    List(Vec<Data>),
+    /// A map with string keys, in insertion order.
+    Map(Vec<(String, Data)>),
 }

@@ -4,7 +4,7 @@ use gcrucible_heap::{CollectionKind, HeapConfig, HeapDebug};
 use serde::{Deserialize, Serialize};
 
 use super::heap_ops::HeapOps;
-use super::host_script::HostEvent;
+use super::host_script::{HostAnswer, HostEvent};
 
 /// The version of the text format this build writes.
 pub const FORMAT: u32 = 1;
@@ -132,6 +132,9 @@ pub struct Programs {
     pub entry: ModuleSource,
     /// What the embedder does, in order, raced against the programs.
     pub host: Vec<HostEvent>,
+    /// What it answers to host operations, in the order in which they begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<HostAnswer>,
 }
 
 /// A module: source text, or the abstract form that renders to it.

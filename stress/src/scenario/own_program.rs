@@ -35,6 +35,7 @@ impl Scenario {
             body: Body::Programs(Programs {
                 entry: ModuleSource::Text(text),
                 host: vec![call, HostEvent::JoinCall { call: 0 }],
+                answers: Vec::new(),
             }),
         }
     }

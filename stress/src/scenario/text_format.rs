@@ -285,6 +285,7 @@ mod tests {
             faults: Vec::new(),
             body: Body::Programs(Programs {
                 entry: ModuleSource::Text(source),
+                answers: Vec::new(),
                 host: vec![
                     HostEvent::Call {
                         call: 0,

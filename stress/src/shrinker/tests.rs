@@ -182,6 +182,7 @@ fn a_race_keeps_the_fewest_switches_and_collections() {
     let mut scenario = noisy();
     scenario.body = Body::Programs(crate::scenario::Programs {
         entry: crate::scenario::ModuleSource::Text("fn main() {}".into()),
+        answers: Vec::new(),
         host: vec![crate::scenario::HostEvent::AdvanceTime { ms: 5 }],
     });
     let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(racing_engine(scenario));

@@ -1,6 +1,6 @@
 //! Dumps a heap value and all that it reaches.
 
-use gcrucible_heap::{Checks, FutureState as HeapState, Kind, Mutator, Value};
+use gcrucible_heap::{Checks, FutureState as HeapState, Kind, Mutator, StreamState, Value};
 use rustc_hash::FxHashMap;
 
 use crate::executor::graph::{FutureState, GraphDump, GraphNode, GraphValue};
@@ -141,6 +141,17 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
                 .iterator_parts(value)
                 .map(|(source, _)| vec![source])
                 .unwrap_or_default(),
+            Kind::Enum => (0..PARTS_MAX)
+                .map_while(|index| m.enum_payload(value, index))
+                .collect(),
+            Kind::Bound => m
+                .bound_parts(value)
+                .map(|(receiver, _)| vec![receiver])
+                .unwrap_or_default(),
+            Kind::Channel => all(m.channel_len(value).unwrap_or(0), &|index| {
+                m.channel_peek(value, index)
+            }),
+            Kind::Stream => m.stream_source(value).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -189,6 +200,25 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
                 let position = m.iterator_parts(value).map_or(0, |(_, position)| position);
                 GraphNode::Iterator(done.pop().unwrap_or_default(), position)
             }
+            Kind::Enum => GraphNode::Variant(shape, done),
+            Kind::Bound => {
+                let method = m.bound_parts(value).map(|(_, method)| method);
+                let function = method.and_then(|method| m.closure_function(method));
+                GraphNode::Bound(function.unwrap_or(0), done.pop().unwrap_or_default())
+            }
+            Kind::Channel => {
+                let id = m.wait_version(value).map_or(0, |(id, _)| id);
+                GraphNode::Channel(id, m.channel_is_closed(value).unwrap_or(false), done)
+            }
+            Kind::Mutex => {
+                let id = m.wait_version(value).map_or(0, |(id, _)| id);
+                GraphNode::Mutex(id, m.mutex_holder(value).flatten())
+            }
+            Kind::Stream => {
+                let is_taken = m.stream_state(value) != Some(StreamState::Fresh);
+                GraphNode::Stream(is_taken, done.pop().unwrap_or_default())
+            }
+            Kind::Weak => GraphNode::Weak,
             _ => GraphNode::Cell(done.pop().unwrap_or_default()),
         }
     }

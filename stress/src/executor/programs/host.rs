@@ -162,6 +162,10 @@ impl HostScript {
                 let report = engine.try_collect(*kind);
                 assert!(report.is_some(), "nobody holds a permit between decisions");
             }
+            HostEvent::Interrupt { call, signal } => {
+                // An unknown or ended call is refused, which is all that can be seen of it.
+                let _ = engine.interrupt(*call, signal);
+            }
             HostEvent::AdvanceTime { ms } => {
                 platform.advance(Duration::from_millis(u64::from(*ms)));
                 return Progress::TimePassed;

@@ -11,15 +11,17 @@ use gcrucible_heap::{
     Unchecked,
 };
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::SliceEnd as VmEnd;
+use gcrucible_vm::{SliceEnd as VmEnd, SliceInput, SliceOutcome};
 
 use super::dump::dump;
 use super::host::HostScript;
 use crate::executor::graph::{FutureState, GraphDump, GraphValue};
 use crate::executor::pairs::{EventKind, PairTracker};
 use crate::executor::run::Counters;
-use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
+use crate::executor::simulated_platform::data;
+use crate::executor::trace::{Callee, Effects, Event, Outcome, SliceEnd, SliceStart, TaskId};
 use crate::oracles::failure::Failure;
+use crate::oracles::matches_reference::Happening;
 use crate::scenario::Site;
 
 /// Sees everything that the engine does in a run.
@@ -45,9 +47,8 @@ struct State {
 }
 
 impl State {
-    /// Notes whether the slice that just ended hit the barrier or got a fresh buffer, and
-    /// what it threw and caught.
-    fn note_slice_events(&mut self, task: TaskId, (thrown, caught): (u32, u32)) {
+    /// Notes whether the slice that just ended hit the barrier or got a fresh buffer.
+    fn note_slice_events(&mut self, task: TaskId) {
         let Some(heap) = &self.heap else { return };
         let counts = (heap.cards_marked(), heap.tlab_refills());
         let at = self.events.len();
@@ -58,12 +59,6 @@ impl State {
             self.slice_events.push((at, task, EventKind::BarrierHit));
         }
         self.heap_counts = counts;
-        for nth in 0..thrown {
-            self.slice_events.push((at, task, EventKind::Throw));
-            if nth < caught {
-                self.slice_events.push((at, task, EventKind::Catch));
-            }
-        }
     }
 }
 
@@ -146,6 +141,7 @@ impl TraceObserver {
             kind: report.kind.unwrap_or(CollectionKind::Minor),
             moved: report.moved,
             promoted: report.promoted,
+            cleared: report.cleared.clone(),
         });
         if let (None, Some(violation)) = (&state.failure, report.violations.first()) {
             state.failure = Some(Failure {
@@ -157,55 +153,100 @@ impl TraceObserver {
         }
     }
 
-    fn slice(&self, event: &EngineEvent<'_>) {
-        let EngineEvent::Slice {
-            task,
-            delivered,
-            printed,
-            thrown_and_caught,
-            instructions,
-            end,
-            cancelling,
-        } = *event
-        else {
-            return;
-        };
+    fn slice(
+        &self,
+        task: TaskId,
+        input: &SliceInput,
+        outcome: &SliceOutcome,
+        cancelling: Option<u64>,
+    ) {
         let mut state = self.state.lock();
-        state.instructions += u64::from(instructions);
-        state.note_slice_events(task, thrown_and_caught);
+        state.instructions += u64::from(outcome.instructions);
+        state.note_slice_events(task);
+        let did_nothing = outcome.instructions == 0
+            && outcome.thrown == 0
+            && !outcome.delivered
+            && !outcome.interrupted;
         // Taking a safepoint or needing memory is nothing that the program could see.
-        if instructions == 0
-            && delivered.is_none()
-            && matches!(end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. })
-        {
+        if did_nothing && matches!(outcome.end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
             return;
         }
-        state.events.push(Event::SliceBegan { task, delivered });
-        for line in printed {
+        let start = SliceStart {
+            fuel: input.fuel,
+            offered: input.deliver,
+            message: input.deliver_message.clone(),
+            delivered: outcome.delivered,
+            cancel_requested: input.cancel_requested,
+            now_ms: input.now_ms,
+            inherited_deadline: input.inherited_deadline,
+            interrupt: input.interrupt.clone(),
+            dispatched: outcome.interrupted,
+            operation_over: input.operation_over,
+            open_tasks: input.open_tasks,
+        };
+        state.events.push(Event::SliceBegan { task, start });
+        for line in &outcome.printed {
             state.events.push(Event::Printed {
                 task,
                 text: line.clone(),
             });
         }
-        let end = match end {
-            VmEnd::Fuel | VmEnd::Safepoint | VmEnd::NeedsMemory { .. } => SliceEnd::Preempted,
-            VmEnd::Yielded => SliceEnd::Yielded,
-            VmEnd::Spawn => SliceEnd::Spawned,
-            VmEnd::Await { future } => SliceEnd::Awaiting { future },
-            VmEnd::Cancel => SliceEnd::Cancelling {
-                future: cancelling.unwrap_or(0),
-            },
-            VmEnd::Sleep { ms } => SliceEnd::Sleeping { ms },
-            VmEnd::Collect => SliceEnd::Collecting,
-            VmEnd::Returned => SliceEnd::Returned,
-            VmEnd::Threw => SliceEnd::Threw,
-        };
         state.events.push(Event::SliceEnded {
             task,
-            instructions,
-            end,
+            instructions: outcome.instructions,
+            end: slice_end(outcome.end, cancelling),
+            thrown: outcome.thrown,
+            caught: outcome.caught,
+            effects: effects(outcome),
         });
     }
+}
+
+fn slice_end(end: VmEnd, cancelling: Option<u64>) -> SliceEnd {
+    match end {
+        VmEnd::Fuel | VmEnd::Safepoint => SliceEnd::Preempted,
+        VmEnd::NeedsMemory { .. } => SliceEnd::NoMemory,
+        VmEnd::Yielded => SliceEnd::Yielded,
+        VmEnd::Spawn { detached } => SliceEnd::Spawned { detached },
+        VmEnd::Await { future } => SliceEnd::Awaiting { future },
+        VmEnd::AwaitMany { drain } => SliceEnd::AwaitingMany { drain },
+        VmEnd::Resume => SliceEnd::Resuming,
+        VmEnd::Wait { object, .. } => SliceEnd::Waiting { object },
+        VmEnd::Cancel => SliceEnd::Cancelling {
+            future: cancelling.unwrap_or(0),
+        },
+        VmEnd::Sleep { ms } => SliceEnd::Sleeping { ms },
+        VmEnd::Host => SliceEnd::Host,
+        VmEnd::Collect => SliceEnd::Collecting,
+        VmEnd::Returned => SliceEnd::Returned,
+        VmEnd::Threw => SliceEnd::Threw,
+    }
+}
+
+/// What a slice did to others; most do nothing.
+fn effects(outcome: &SliceOutcome) -> Option<Box<Effects>> {
+    let did_nothing = outcome.changed.is_empty()
+        && outcome.cancel.is_empty()
+        && outcome.interrupts.is_empty()
+        && outcome.awaited.is_empty()
+        && outcome.host.is_none()
+        && outcome.trace.is_empty()
+        && outcome.skipped_steps == 0
+        && !outcome.finishing;
+    if did_nothing {
+        return None;
+    }
+    let host = outcome.host.as_ref();
+    Some(Box::new(Effects {
+        changed: outcome.changed.clone(),
+        cancel: outcome.cancel.clone(),
+        interrupts: outcome.interrupts.clone(),
+        awaited: outcome.awaited.clone(),
+        host: host.map(|host| (host.name.clone(), host.args.iter().map(data).collect())),
+        trace: outcome.trace.clone(),
+        skipped_steps: outcome.skipped_steps,
+        finishing: outcome.finishing,
+    }))
 }
 
 impl Observer for TraceObserver {
@@ -222,13 +263,22 @@ impl Observer for TraceObserver {
                     call: call.id(),
                     task: call.task(),
                     callee,
+                    seed: call.seed(),
                 });
             }
-            EngineEvent::Slice { .. } => self.slice(event),
+            EngineEvent::Slice {
+                task,
+                input,
+                outcome,
+                cancelling,
+            } => self.slice(task, input, outcome, cancelling),
             EngineEvent::Registered {
                 task,
                 future,
                 runner,
+                detached,
+                deadline,
+                seed,
             } => {
                 let mut state = self.state.lock();
                 state.spawned.push((task, runner));
@@ -236,7 +286,29 @@ impl Observer for TraceObserver {
                     task,
                     future,
                     runner,
+                    detached,
+                    deadline,
+                    seed,
                 });
+            }
+            EngineEvent::AwaitManyResolved { task } => {
+                self.push(Event::AwaitManyResolved { task });
+            }
+            EngineEvent::WaitResolved { task, object } => {
+                self.push(Event::WaitResolved { task, object });
+            }
+            EngineEvent::InterruptRaised { task, signal } => {
+                self.push(Event::InterruptRaised {
+                    task,
+                    signal: signal.to_owned(),
+                });
+            }
+            EngineEvent::HostEnded { task, result } => {
+                let result = match result {
+                    Ok(value) => Ok(data(value)),
+                    Err(message) => Err(message.clone()),
+                };
+                self.push(Event::HostEnded { task, result });
             }
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
@@ -331,12 +403,17 @@ fn of_future(future: u64) -> u64 {
     2 << 40 | future
 }
 
+fn of_object(object: u64) -> u64 {
+    3 << 40 | object
+}
+
 /// The event pairs of a run. What the host does to a call happens to the task that runs
 /// the call, too, and what happens to a spawned task happens to its future.
 pub(super) fn pairs(
     events: &[Event],
     host: &HostScript,
     slice_events: &[(usize, TaskId, EventKind)],
+    happened: &[Happening],
 ) -> PairTracker {
     let mut subjects = Subjects {
         pairs: PairTracker::new(),
@@ -344,12 +421,19 @@ pub(super) fn pairs(
     };
     let mut actions = host.actions.iter().peekable();
     let mut slice_events = slice_events.iter().peekable();
+    let mut happened = happened.iter().peekable();
     for (index, event) in events.iter().enumerate() {
         while let Some(&(_, task, kind)) = slice_events.next_if(|(at, ..)| *at <= index) {
             subjects.task(task, kind);
         }
         while let Some(&(_, task, kind)) = actions.next_if(|(at, ..)| *at <= index) {
             subjects.task(task, kind);
+        }
+        while let Some(&(_, task, kind, object)) = happened.next_if(|(at, ..)| *at <= index) {
+            subjects.task(task, kind);
+            if let Some(object) = object {
+                subjects.pairs.event(of_object(object), kind);
+            }
         }
         subjects.note(event);
     }
@@ -396,6 +480,7 @@ impl Subjects {
                 task,
                 future,
                 runner,
+                ..
             } => {
                 self.task(*task, EventKind::Spawn);
                 self.futures.insert(*runner, *future);
@@ -409,6 +494,17 @@ impl Subjects {
             } => {
                 self.task(*task, EventKind::Await);
                 self.pairs.event(of_future(*future), EventKind::Await);
+            }
+            Event::SliceEnded {
+                task,
+                end: SliceEnd::AwaitingMany { .. },
+                effects: Some(effects),
+                ..
+            } => {
+                self.task(*task, EventKind::Await);
+                for &future in &effects.awaited {
+                    self.pairs.event(of_future(future), EventKind::Await);
+                }
             }
             Event::AwaitResolved { task, future } => {
                 self.task(*task, EventKind::Await);
@@ -451,7 +547,9 @@ pub(super) fn timeline(
             standing = site;
         }
         let (actor, text) = match event {
-            Event::CallStarted { call, task, callee } => {
+            Event::CallStarted {
+                call, task, callee, ..
+            } => {
                 let what = match callee {
                     Callee::ModuleInit => "initialise the modules".to_owned(),
                     Callee::Export { global, args } => {
@@ -464,21 +562,35 @@ pub(super) fn timeline(
                 (Site::HOST, format!("{what} in task {task}"))
             }
             Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
-            Event::SliceBegan {
-                task,
-                delivered: Some(error),
-            } => (*task, format!("! {} arrives", error.name())),
-            Event::SliceBegan { .. } => continue,
+            Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
+                (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
+                (_, Some(error)) if start.delivered => {
+                    (*task, format!("! {} arrives", error.name()))
+                }
+                _ => continue,
+            },
             Event::Printed { task, text } => (*task, format!("print {text}")),
             Event::SliceEnded {
                 task,
                 instructions,
                 end,
+                effects,
+                ..
             } => {
                 let end = match end {
-                    SliceEnd::Preempted => String::new(),
+                    SliceEnd::Preempted | SliceEnd::NoMemory => String::new(),
                     SliceEnd::Yielded => ", yields".to_owned(),
-                    SliceEnd::Spawned => ", spawns".to_owned(),
+                    SliceEnd::Spawned { detached: false } => ", spawns".to_owned(),
+                    SliceEnd::Spawned { detached: true } => ", spawns detached".to_owned(),
+                    SliceEnd::AwaitingMany { drain } => {
+                        let futures = effects.as_ref().map(|effects| &*effects.awaited);
+                        let futures = futures.unwrap_or_default();
+                        let verb = if *drain { "drains" } else { "joins" };
+                        format!(", {verb} futures {futures:?}")
+                    }
+                    SliceEnd::Waiting { object } => format!(", waits for object {object}"),
+                    SliceEnd::Resuming => ", goes on waiting".to_owned(),
+                    SliceEnd::Host => ", asks the host".to_owned(),
                     SliceEnd::Awaiting { future } => format!(", awaits future {future}"),
                     SliceEnd::Cancelling { future } => format!(", cancels future {future}"),
                     SliceEnd::Sleeping { ms } => format!(", sleeps {ms} ms"),
@@ -493,10 +605,21 @@ pub(super) fn timeline(
                 task,
                 future,
                 runner,
+                ..
             } => (*task, format!("future {future} runs as task {runner}")),
             Event::AwaitResolved { task, future } => {
                 (*task, format!("future {future} is resolved"))
             }
+            Event::AwaitManyResolved { task } => (*task, "one of them is resolved".to_owned()),
+            Event::WaitResolved { task, object } => (*task, format!("object {object} has changed")),
+            Event::InterruptRaised { task, signal } => (*task, format!("signal {signal} raised")),
+            Event::HostEnded { task, result } => (
+                *task,
+                match result {
+                    Ok(_) => "the host answers".to_owned(),
+                    Err(message) => format!("the host fails: {message}"),
+                },
+            ),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
             Event::SettleRefused { future } => (
@@ -522,15 +645,19 @@ pub(super) fn timeline(
                 kind,
                 moved,
                 promoted,
+                ..
             } => (
                 COLLECTOR,
                 format!("{kind:?}: {moved} moved, {promoted} promoted"),
             ),
             Event::TimeAdvanced { now_ms } => (Site::HOST, format!("time is {now_ms} ms")),
-            Event::Quiescent { waiting } if waiting.is_empty() => {
+            Event::Quiescent { waiting, blocked } if waiting.is_empty() && blocked.is_empty() => {
                 (Site::HOST, "nothing is left to do".to_owned())
             }
-            Event::Quiescent { waiting } => (Site::HOST, format!("waiting for ever: {waiting:?}")),
+            Event::Quiescent { waiting, blocked } => (
+                Site::HOST,
+                format!("waiting for ever: for futures {waiting:?}, for objects {blocked:?}"),
+            ),
         };
         lines.push((actor, text));
     }

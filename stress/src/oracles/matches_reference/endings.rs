@@ -3,6 +3,7 @@
 use super::{Judge, Verdict, failure};
 use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::trace::{Outcome, TaskId};
+use crate::reference::self_driver::INIT_CALL;
 use crate::reference::{BodyEnd, Status};
 
 impl Judge<'_, '_> {
@@ -56,7 +57,15 @@ impl Judge<'_, '_> {
                 format!("call {call} ended before its body did"),
             );
         };
+        // What top levels have spawned goes on.
+        if call != INIT_CALL && !self.model.is_run_over(task) {
+            let message = format!("call {call} ended before all tasks of its run");
+            return self.fail("call_ended_early", task, message);
+        }
         self.calls.remove(&call);
+        if call == INIT_CALL {
+            self.model.freeze();
+        }
         self.stats.outcomes += 1;
         let compared = match (end.result, outcome) {
             (Some(Ok(value)), Outcome::Returned(dump)) => Some((value, dump)),
@@ -86,24 +95,18 @@ impl Judge<'_, '_> {
         self.fail("result", task, message)
     }
 
-    pub(super) fn quiescent(&mut self, waiting: &[(TaskId, u64)]) -> Verdict {
-        let mut left: Vec<(TaskId, u64)> = Vec::new();
-        for (task, number) in self.model.tasks().iter().zip(1..) {
-            match task.status {
+    pub(super) fn quiescent(
+        &mut self,
+        waiting: &[(TaskId, u64)],
+        blocked: &[(TaskId, u64)],
+    ) -> Verdict {
+        for task in self.model.tasks() {
+            let number = task.number;
+            match &task.status {
                 Status::Ready => {
                     let message = "it can run, but the run is over".into();
                     return self.fail("lost_task", number, message);
                 }
-                Status::Waiting(_) | Status::Sleeping { .. } if self.model.could_run(number) => {
-                    let message =
-                        format!("it waits for ever though it could go on: {:?}", task.status);
-                    return self.fail("lost_wakeup", number, message);
-                }
-                Status::Sleeping { .. } => {
-                    let message = format!("its timer never fired: {:?}", task.status);
-                    return self.fail("lost_timer", number, message);
-                }
-                Status::Waiting(future) => left.push((number, future)),
                 Status::Ended => {
                     let future = task.future.and_then(|future| self.model.future(future));
                     if future.is_some_and(|future| future.state == FutureState::Pending) {
@@ -111,27 +114,53 @@ impl Judge<'_, '_> {
                         return self.fail("lost_settlement", number, message);
                     }
                 }
+                status if self.model.could_run(number) => {
+                    let message = format!("it waits for ever though it could go on: {status:?}");
+                    return self.fail("lost_wakeup", number, message);
+                }
+                status @ (Status::Sleeping { .. } | Status::Host(_)) => {
+                    let message = format!("its operation never ended: {status:?}");
+                    return self.fail("lost_timer", number, message);
+                }
+                status if task.has_deadline() => {
+                    let message = format!("its deadline never fired: {status:?}");
+                    return self.fail("lost_timer", number, message);
+                }
+                Status::Waiting(_) | Status::WaitingForAny { .. } | Status::Blocked { .. } => {}
             }
         }
         for (call, &task) in &self.calls {
-            if self.model.task(task).is_some_and(|task| task.end.is_some()) {
-                let message = format!("its body ended, but call {call} was never answered");
+            let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
+            if has_ended && (*call == INIT_CALL || self.model.is_run_over(task)) {
+                let message = format!("its run is over, but call {call} was never answered");
                 return self.fail("lost_answer", task, message);
             }
         }
-        let mut waiting = waiting.to_vec();
-        waiting.sort_unstable();
-        if waiting != left {
-            let task = waiting
-                .iter()
-                .chain(&left)
-                .find(|pair| waiting.contains(pair) != left.contains(pair));
-            let message = format!(
-                "for ever wait, as (task, future): in the engine {waiting:?}, in the model {left:?}"
-            );
-            return self.fail("waiting", task.map_or(0, |&(task, _)| task), message);
+        self.compare_waiting("futures", waiting, &self.model.waiting())?;
+        self.compare_waiting("channels and mutexes", blocked, &self.model.blocked())
+    }
+
+    fn compare_waiting(
+        &self,
+        what: &str,
+        engine: &[(TaskId, u64)],
+        model: &[(TaskId, u64)],
+    ) -> Verdict {
+        let (mut engine, mut model) = (engine.to_vec(), model.to_vec());
+        engine.sort_unstable();
+        model.sort_unstable();
+        if engine == model {
+            return Ok(());
         }
-        Ok(())
+        let task = engine
+            .iter()
+            .chain(&model)
+            .find(|pair| engine.contains(pair) != model.contains(pair));
+        let message = format!(
+            "for {what} wait for ever, as (task, id): in the engine {engine:?}, in the model \
+             {model:?}"
+        );
+        self.fail("waiting", task.map_or(0, |&(task, _)| task), message)
     }
 }
 

@@ -4,11 +4,11 @@ use gcrucible_bytecode::ErrorKind;
 
 use super::{Due, Judge, Slice, Verdict};
 use crate::executor::graph::FutureState;
-use crate::executor::trace::{SliceEnd, TaskId};
-use crate::reference::{BodyEnd, Step};
+use crate::executor::trace::{Effects, Event, SliceEnd, SliceStart, TaskId};
+use crate::reference::{BodyEnd, Status, Step};
 
-impl Judge<'_, '_> {
-    pub(super) fn slice_began(&mut self, task: TaskId, delivered: Option<ErrorKind>) -> Verdict {
+impl<'e> Judge<'_, 'e> {
+    pub(super) fn slice_began(&mut self, task: TaskId, start: &'e SliceStart) -> Verdict {
         if let Some(open) = &self.slice {
             let message = format!("its slice began inside one of task {}", open.task);
             return self.fail("slice_began", task, message);
@@ -16,6 +16,10 @@ impl Judge<'_, '_> {
         let Some(found) = self.model.task(task) else {
             return self.fail("slice_began", task, "runs but was never created".into());
         };
+        if self.model.spawning(task).is_some() {
+            let message = "goes on, but what it spawned was not registered".into();
+            return self.fail("registered", task, message);
+        }
         if !self.model.could_run(task) {
             let message = match found.end {
                 Some(BodyEnd { result: None, .. }) => "cancelled before its start but runs".into(),
@@ -24,27 +28,86 @@ impl Judge<'_, '_> {
             };
             return self.fail("slice_began", task, message);
         }
-        let expected = self.model.to_deliver(task);
-        let is_input = expected.is_none() && delivered == Some(ErrorKind::OutOfMemory);
-        if delivered != expected && !is_input {
-            let message = format!("the engine delivered {delivered:?}, the model {expected:?}");
-            return self.fail("delivered", task, message);
-        }
-        let ended = self.model.begin_slice(task, delivered);
+        self.compare_start(task, start)?;
         self.slice = Some(Slice {
             task,
+            start,
             printed: Vec::new(),
-            ended,
         });
         Ok(())
     }
 
-    pub(super) fn slice_ended(
-        &mut self,
-        task: TaskId,
-        instructions: u32,
-        end: &SliceEnd,
-    ) -> Verdict {
+    /// Compares what a slice is told with what follows from the trace so far.
+    fn compare_start(&self, task: TaskId, start: &SliceStart) -> Verdict {
+        let Some(found) = self.model.task(task) else {
+            return Ok(());
+        };
+        let expected = self.model.to_deliver(task);
+        let is_input = start.offered == Some(ErrorKind::OutOfMemory)
+            && (expected.is_none() || found.refused_cancel);
+        let is_second = start.offered == Some(ErrorKind::HostError)
+            && found.failed_operation.is_some()
+            && found.refused_cancel;
+        if start.offered != expected && !is_input && !is_second {
+            let message = format!(
+                "the engine delivered {:?}, the model {expected:?}",
+                start.offered
+            );
+            return self.fail("delivered", task, message);
+        }
+        let message = start.message.as_ref();
+        let failed = found.failed_operation.as_ref();
+        if start.offered == Some(ErrorKind::HostError) && message != failed {
+            let message = format!("its operation failed with {failed:?}, it is told {message:?}");
+            return self.fail("delivered", task, message);
+        }
+        // A body that has not begun need not handle anything yet.
+        let signal = self.model.to_dispatch(task);
+        if start.interrupt.as_deref() != signal && found.started {
+            let message = format!(
+                "the engine dispatched {:?}, the model {signal:?}",
+                start.interrupt
+            );
+            return self.fail("dispatched", task, message);
+        }
+        if found.is_at_operation() && start.operation_over && !self.model.is_operation_over(found) {
+            let message = format!("its operation is over in the engine: {:?}", found.status);
+            return self.fail("operation_over", task, message);
+        }
+        let told = (
+            start.cancel_requested,
+            start.now_ms,
+            start.inherited_deadline,
+            start.open_tasks,
+        );
+        let model = (
+            found.token,
+            self.model.now_ms(),
+            found.inherited_deadline,
+            self.model.open_tasks(found),
+        );
+        if told != model {
+            let message = format!(
+                "as (cancellation, time, deadline, open tasks) the engine told {told:?}, in the \
+                 model {model:?}"
+            );
+            return self.fail("slice_start", task, message);
+        }
+        Ok(())
+    }
+
+    pub(super) fn slice_ended(&mut self, event: &Event) -> Verdict {
+        let Event::SliceEnded {
+            task,
+            instructions,
+            ref end,
+            thrown,
+            caught,
+            ref effects,
+        } = *event
+        else {
+            return Ok(());
+        };
         let Some(slice) = self.slice.take_if(|slice| slice.task == task) else {
             return self.fail(
                 "slice_end",
@@ -52,80 +115,142 @@ impl Judge<'_, '_> {
                 "its slice ended without having begun".into(),
             );
         };
-        let mut found = slice.ended;
+        let out_of_memory = *end == SliceEnd::NoMemory;
+        self.compare_taken(&slice, out_of_memory && instructions == 0)?;
+        let thrown_max = (out_of_memory && instructions == 0).then_some(thrown);
+        let mut found = self.model.begin_slice(task, slice.start, thrown_max);
         for executed in 0..instructions {
-            let blocked = match found {
-                Some(_) => None,
-                None => match self.model.step(task) {
-                    Step::Ran => continue,
-                    Step::Ended(how) => {
-                        found = Some(how);
-                        continue;
-                    }
-                    Step::Blocked(future) => Some(future),
-                },
-            };
-            let how = match (&found, blocked) {
-                (_, Some(future)) => format!("await pending future {future}"),
-                (how, None) => format!("end the slice with {how:?}"),
-            };
-            let message = format!(
-                "the engine ran {instructions} instructions and ended with {end:?}, the model's \
-                 task must {how} after {executed}"
-            );
-            return self.fail("slice_end", task, message);
+            if found.is_none() {
+                found = self.model.throw_spent(task);
+            }
+            if let Some(how) = found {
+                let message = format!(
+                    "the engine ran {instructions} instructions and ended with {end:?}, the \
+                     model's task must end the slice with {how:?} after {executed}"
+                );
+                return self.fail("slice_end", task, message);
+            }
+            if let Step::Ended(how) = self.model.step(task) {
+                found = Some(how);
+            }
+        }
+        let found_memory = !out_of_memory || self.model.log().thrown < thrown;
+        if found.is_none() && instructions < slice.start.fuel && found_memory {
+            found = self.model.throw_spent(task);
         }
         self.compare_printed(task, &slice.printed)?;
         let is_same = match (&found, end) {
-            (None, SliceEnd::Preempted) => true,
-            (None, SliceEnd::Awaiting { future }) => self.model.blocked_on(task) == Some(*future),
+            (None, SliceEnd::Preempted | SliceEnd::NoMemory) => true,
             (None, _) => false,
             (Some(found), end) => found == end,
         };
         if !is_same {
-            let found = match (found, self.model.blocked_on(task)) {
-                (Some(found), _) => format!("{found:?}"),
-                (None, Some(future)) => format!("goes on with an await of pending future {future}"),
-                (None, None) => "goes on".into(),
-            };
+            let found = found.map_or("goes on".into(), |found| format!("{found:?}"));
             let message = format!(
                 "after {instructions} instructions the engine's slice ended with {end:?}, the \
                  model's: {found}"
             );
             return self.fail("slice_end", task, message);
         }
+        let log = self.model.log();
+        if (thrown, caught) != (log.thrown, log.caught) {
+            let message = format!(
+                "as (thrown, caught) the engine counted {:?}, the model {:?}",
+                (thrown, caught),
+                (log.thrown, log.caught)
+            );
+            return self.fail("thrown", task, message);
+        }
+        let nothing = Effects::default();
+        self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         self.model.finish_slice(task, end);
         self.stats.slices += 1;
-        match *end {
-            SliceEnd::Spawned => {
-                self.due = self
-                    .model
-                    .last_registered()
-                    .map(|(future, runner)| Due::Registered {
-                        task,
-                        future,
-                        runner,
-                    });
-            }
-            SliceEnd::Cancelling { future } => {
-                let pending = self.model.future(future);
-                let pending = pending.filter(|future| future.state == FutureState::Pending);
-                let runner = pending.map(|future| future.runner);
-                // Between the end of its body and its settlement either is possible.
-                let runner = runner
-                    .filter(|&runner| self.model.task(runner).is_some_and(|t| t.end.is_none()));
-                self.due = runner.map(|runner| Due::CancelRequested {
-                    by: task,
-                    task: runner,
-                });
-            }
-            _ => {}
+        self.note_due(task, end, effects.as_deref().unwrap_or(&nothing));
+        Ok(())
+    }
+
+    /// Compares what a slice took of what it was offered.
+    fn compare_taken(&self, slice: &Slice<'_>, may_lack_memory: bool) -> Verdict {
+        let start = slice.start;
+        let offered = self.model.slice_start(slice.task, start.fuel);
+        let dispatched = start.interrupt.is_some();
+        if start.dispatched != dispatched && !(may_lack_memory && !start.dispatched) {
+            let message = format!("{:?} was not dispatched", start.interrupt);
+            return self.fail("dispatched", slice.task, message);
+        }
+        let takes = match start.offered {
+            // While a handler runs or a squad drains it has to wait.
+            Some(ErrorKind::Cancelled) => offered.delivered,
+            offered => offered.is_some(),
+        };
+        if start.delivered != takes && !(may_lack_memory && !start.delivered) {
+            let message = format!(
+                "{:?} was delivered: {}, in the model: {takes}",
+                start.offered, start.delivered
+            );
+            return self.fail("delivered", slice.task, message);
         }
         Ok(())
     }
 
+    fn compare_effects(&self, task: TaskId, engine: &Effects) -> Verdict {
+        let model = &self.model.log().effects;
+        if engine == model {
+            return Ok(());
+        }
+        let differs = [
+            ("changed", engine.changed != model.changed),
+            ("cancel", engine.cancel != model.cancel),
+            ("interrupts", engine.interrupts != model.interrupts),
+            ("awaited", engine.awaited != model.awaited),
+            ("host", engine.host != model.host),
+            ("trace", engine.trace != model.trace),
+            ("skipped_steps", engine.skipped_steps != model.skipped_steps),
+            ("finishing", engine.finishing != model.finishing),
+        ];
+        let first = differs.iter().find(|(_, differs)| *differs);
+        let check = first.map_or("effects", |(name, _)| name);
+        let message = format!("{check} differs: in the engine {engine:?}, in the model {model:?}");
+        self.fail(check, task, message)
+    }
+
+    /// What has to follow a slice at once.
+    fn note_due(&mut self, by: TaskId, end: &SliceEnd, effects: &Effects) {
+        let single = match *end {
+            SliceEnd::Cancelling { future } => Some(future),
+            _ => None,
+        };
+        for future in single.into_iter().chain(effects.cancel.iter().copied()) {
+            let pending = self.model.future(future);
+            let pending = pending.filter(|future| future.state == FutureState::Pending);
+            if let Some(task) = pending.map(|future| future.runner) {
+                // Between the end of its body and its settlement either is possible.
+                let is_optional = self.model.task(task).is_none_or(|t| t.end.is_some());
+                self.due.push_back(Due::CancelRequested {
+                    by,
+                    task,
+                    is_optional,
+                });
+            }
+        }
+        let root = self.model.task(by).and_then(|task| task.root);
+        let Some(root) = root.filter(|_| self.model.program().interrupt.is_some()) else {
+            return;
+        };
+        let status = self.model.task(root).map(|task| &task.status);
+        let is_optional = status == Some(&Status::Ended);
+        for signal in &effects.interrupts {
+            self.due.push_back(Due::InterruptRaised {
+                by,
+                root,
+                signal: signal.clone(),
+                is_optional,
+            });
+        }
+    }
+
     fn compare_printed(&mut self, task: TaskId, engine: &[&str]) -> Verdict {
-        let model = self.model.take_printed();
+        let model = &self.model.log().printed;
         self.stats.printed += model.len() as u64;
         for at in 0..engine.len().max(model.len()) {
             let (engine, model) = (engine.get(at), model.get(at));

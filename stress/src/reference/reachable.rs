@@ -1,0 +1,125 @@
+//! What the program can still reach: what no collection may take away.
+
+use super::model::Model;
+use super::task::{Completion, ScopeKind, Status, Task};
+use super::value::{Object, ObjectId, Value};
+
+impl Model<'_> {
+    /// Whether the target of a weak reference is reachable by anything but weak references,
+    /// from globals, tasks that have not ended, and futures that have not settled. `None` if
+    /// there is no weak reference of that number, or its target is no object with an identity.
+    pub fn is_weak_target_reachable(&self, number: u64) -> Option<bool> {
+        let id = self.store.numbered(number)?;
+        let Object::Weak { target, .. } = self.store.get(id) else {
+            return None;
+        };
+        let Value::Object(target) = *target else {
+            return None;
+        };
+        if matches!(self.store.get(target), Object::String(_)) {
+            return None;
+        }
+        let mut walk = Walk {
+            seen: vec![false; self.store.len()],
+            next: Vec::new(),
+        };
+        self.roots(&mut walk);
+        while let Some(id) = walk.next.pop() {
+            if id == target {
+                return Some(true);
+            }
+            self.parts_of(self.store.get(id), &mut walk);
+        }
+        Some(false)
+    }
+
+    fn roots(&self, walk: &mut Walk) {
+        walk.all(&self.globals);
+        let made = self.functions.iter().chain(&self.variants).flatten();
+        made.for_each(|&id| walk.object(id));
+        for task in self.tasks().filter(|task| task.status != Status::Ended) {
+            task_roots(task, walk);
+        }
+        for future in self.futures() {
+            // What a body has ended with is on its way to its future until that has settled.
+            let end = self.task(future.runner).and_then(|task| task.end.as_ref());
+            if future.settled.is_none()
+                && let Some(Ok(value) | Err(value)) = end.and_then(|end| end.result)
+            {
+                walk.value(value);
+            }
+        }
+    }
+
+    fn parts_of(&self, object: &Object, walk: &mut Walk) {
+        match object {
+            Object::String(_) | Object::Range(..) | Object::Mutex(_) | Object::Weak { .. } => {}
+            Object::Array(parts) | Object::Instance(_, parts) | Object::Variant(_, parts) => {
+                walk.all(parts);
+            }
+            Object::Map(map) => map.iter().for_each(|(key, value)| walk.all(&[key, value])),
+            Object::Closure(_, cells) => cells.iter().for_each(|&cell| walk.object(cell)),
+            Object::Cell(value) | Object::Bound(_, value) => walk.value(*value),
+            Object::Error {
+                message, payload, ..
+            } => walk.all(&[*message, *payload]),
+            Object::Future(id) => {
+                if let Some(future) = self.future(*id) {
+                    walk.value(future.payload);
+                }
+            }
+            Object::Iterator(over, _) => walk.object(*over),
+            Object::Channel(channel) => channel.queue.iter().for_each(|&value| walk.value(value)),
+            Object::Stream { source, .. } => walk.value(*source),
+        }
+    }
+}
+
+struct Walk {
+    seen: Vec<bool>,
+    next: Vec<ObjectId>,
+}
+
+impl Walk {
+    fn object(&mut self, id: ObjectId) {
+        if !std::mem::replace(&mut self.seen[id.index()], true) {
+            self.next.push(id);
+        }
+    }
+
+    fn value(&mut self, value: Value) {
+        if let Value::Object(id) = value {
+            self.object(id);
+        }
+    }
+
+    fn all(&mut self, values: &[Value]) {
+        values.iter().for_each(|&value| self.value(value));
+    }
+}
+
+fn task_roots(task: &Task, walk: &mut Walk) {
+    let spawned = task.spawning.iter().map(|spawning| &spawning.body);
+    for frame in task.frames.iter().chain(spawned) {
+        walk.all(&frame.registers);
+        if let Some(closure) = frame.closure {
+            walk.object(closure);
+        }
+    }
+    for pending in &task.completions {
+        match pending.then {
+            Completion::Resume(_) => {}
+            Completion::ResumeWith(_, _, value) | Completion::Throw(value, _) => walk.value(value),
+        }
+    }
+    for scope in &task.scopes {
+        match scope.kind {
+            ScopeKind::Guard(mutex) => walk.object(mutex),
+            ScopeKind::Squad(children, _) => walk.value(children),
+            ScopeKind::Deadline(_) | ScopeKind::Step { .. } | ScopeKind::Interrupt => {}
+        }
+    }
+    if let Some(locals) = task.locals {
+        walk.value(locals);
+    }
+}

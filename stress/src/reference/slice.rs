@@ -1,0 +1,315 @@
+//! Slices: how they begin and end.
+
+use gcrucible_bytecode::ErrorKind;
+
+use super::machine::{Step, set};
+use super::model::Model;
+use super::task::{Operation, Status, Task};
+use super::value::Value;
+use crate::executor::graph::FutureState;
+use crate::executor::pairs::EventKind;
+use crate::executor::trace::{Effects, SliceEnd, SliceStart, TaskId};
+
+/// What a slice did so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SliceLog {
+    /// Lines that it printed.
+    pub printed: Vec<String>,
+    /// Values thrown.
+    pub thrown: u32,
+    /// Of these, values that a `catch` got.
+    pub caught: u32,
+    /// What it did to others.
+    pub effects: Effects,
+    /// What happened in it, in order, with the channel or mutex that it happened to.
+    pub happened: Vec<(EventKind, Option<u64>)>,
+}
+
+impl SliceLog {
+    /// Notes what happened.
+    pub(super) fn note(&mut self, kind: EventKind, object: Option<u64>) {
+        self.happened.push((kind, object));
+    }
+
+    /// Notes that a channel or mutex has changed.
+    pub(super) fn changed(&mut self, number: u64) {
+        if !self.effects.changed.contains(&number) {
+            self.effects.changed.push(number);
+        }
+    }
+}
+
+impl Model<'_> {
+    /// Whether a cancellation that was requested can be thrown where the task stands.
+    fn takes_cancellation(&self, task: &Task) -> bool {
+        task.interrupts.is_empty() && !task.drains(self.program)
+    }
+
+    /// The error that the next slice of a task must be offered: a cancellation that was
+    /// requested and not delivered yet, or the failure of its host operation.
+    pub fn to_deliver(&self, task: TaskId) -> Option<ErrorKind> {
+        let task = self.task(task)?;
+        if task.token && !task.delivered {
+            return Some(ErrorKind::Cancelled);
+        }
+        task.failed_operation.as_ref().map(|_| ErrorKind::HostError)
+    }
+
+    /// The signal that the next slice of a task must be offered.
+    pub fn to_dispatch(&self, task: TaskId) -> Option<&str> {
+        self.next_signal(self.task(task)?)
+    }
+
+    /// What a task is told at the start of its next slice, by an engine without faults.
+    pub fn slice_start(&self, task: TaskId, fuel: u32) -> SliceStart {
+        let offered = self.to_deliver(task);
+        let Some(found) = self.task(task) else {
+            return SliceStart::default();
+        };
+        let interrupt = self.next_signal(found).map(str::to_owned);
+        let takes = interrupt.is_none() && self.takes_cancellation(found);
+        SliceStart {
+            fuel,
+            offered,
+            message: match offered {
+                Some(ErrorKind::HostError) => found.failed_operation.clone(),
+                _ => None,
+            },
+            delivered: offered.is_some_and(|kind| kind != ErrorKind::Cancelled || takes),
+            cancel_requested: found.token,
+            now_ms: self.now_ms(),
+            inherited_deadline: found.inherited_deadline,
+            dispatched: interrupt.is_some(),
+            interrupt,
+            operation_over: self.is_operation_over(found),
+            open_tasks: self.open_tasks(found),
+        }
+    }
+
+    /// Whether the operation that a task stands at is over; true if there is none.
+    pub fn is_operation_over(&self, task: &Task) -> bool {
+        match task.operation.as_ref().map(|operation| &operation.status) {
+            Some(Status::Sleeping { ms, since }) => since.saturating_add(*ms) <= self.now_ms(),
+            Some(Status::Host(is_over)) => *is_over,
+            _ => true,
+        }
+    }
+
+    /// Tasks of the run of a task that have not settled.
+    pub fn open_tasks(&self, task: &Task) -> u32 {
+        let Some(root) = task.root else { return 0 };
+        let open = self.futures().iter().filter(|future| {
+            future.state == FutureState::Pending
+                && self.task(future.runner).and_then(|task| task.root) == Some(root)
+        });
+        open.count() as u32
+    }
+
+    /// Whether a task could run: it is ready, or what it waits for has happened, or there is
+    /// other news.
+    pub fn could_run(&self, task: TaskId) -> bool {
+        let Some(task) = self.task(task) else {
+            return false;
+        };
+        match &task.status {
+            Status::Ended => return false,
+            Status::Ready => return task.spawning.is_none(),
+            _ => {}
+        }
+        if self.next_signal(task).is_some() {
+            return true;
+        }
+        let drains = matches!(task.status, Status::WaitingForAny { drain: true, .. });
+        if !drains {
+            let is_cancelled = task.token && !task.delivered && self.takes_cancellation(task);
+            let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
+            if is_cancelled || is_late {
+                return true;
+            }
+        }
+        let is_settled = |future: u64| {
+            self.future(future)
+                .is_none_or(|future| future.state != FutureState::Pending)
+        };
+        match &task.status {
+            Status::Waiting(future) => is_settled(*future),
+            Status::WaitingForAny { futures, .. } => futures.iter().any(|&f| is_settled(f)),
+            Status::Blocked { object, version } => self.version(*object) != Some(*version),
+            Status::Sleeping { .. } | Status::Host(_) => self.is_operation_over(task),
+            Status::Ready | Status::Ended => false,
+        }
+    }
+
+    /// Begins a slice: stores the result of an operation, enters an interrupt handler, throws
+    /// what is delivered and what is over. With `thrown_max` what is over is thrown only as
+    /// long as less was thrown: there may have been no memory for its error. Gives how the
+    /// slice ended, if it did.
+    ///
+    /// # Panics
+    /// If there is no such task.
+    pub fn begin_slice(
+        &mut self,
+        task: TaskId,
+        start: &SliceStart,
+        thrown_max: Option<u32>,
+    ) -> Option<SliceEnd> {
+        self.log = SliceLog::default();
+        self.open_now = start.open_tasks;
+        let mut running = self.take_task(task);
+        let end = self.begin(&mut running, start, thrown_max);
+        self.put_task(task, running);
+        end
+    }
+
+    fn begin(
+        &mut self,
+        task: &mut Task,
+        start: &SliceStart,
+        thrown_max: Option<u32>,
+    ) -> Option<SliceEnd> {
+        task.status = Status::Ready;
+        task.started = true;
+        if start.operation_over
+            && let Some(operation) = task.operation.take()
+        {
+            set(task, operation.register, operation.value);
+        }
+        if start.dispatched
+            && let Some(signal) = &start.interrupt
+        {
+            // A signal that cannot be handled is not dispatched.
+            let _ = self.interrupt(task, signal);
+        }
+        task.refused_cancel = start.offered == Some(ErrorKind::Cancelled) && !start.delivered;
+        let delivered = start.offered.filter(|_| start.delivered);
+        task.delivered |= delivered == Some(ErrorKind::Cancelled);
+        if let Some(kind) = delivered.or(task.refused) {
+            task.failed_operation = None;
+            let error = match (&start.message, kind) {
+                // The machine makes this one beforehand: there is one for all.
+                (_, ErrorKind::OutOfMemory) => self.no_memory(),
+                (Some(message), kind) => self.store.error_saying(kind, message, Value::Nil),
+                (None, kind) => self.store.error(kind, Value::Nil),
+            };
+            if let Some(end) = self.throw(task, error, None)
+                && end != SliceEnd::Resuming
+            {
+                return Some(end);
+            }
+        }
+        if thrown_max.is_none_or(|max| self.log.thrown < max)
+            && !task.drains(self.program)
+            && let Some(kind) = self.take_due(task)
+        {
+            let error = self.store.error(kind, Value::Nil);
+            if let Some(end) = self.throw(task, error, None) {
+                return Some(end);
+            }
+        }
+        task.operation.as_ref().map(|_| SliceEnd::Resuming)
+    }
+
+    /// Throws what a step throws whose instructions are spent, if one is, where the task
+    /// stands. Gives how the slice ended, if it did.
+    ///
+    /// # Panics
+    /// If there is no such task.
+    pub fn throw_spent(&mut self, task: TaskId) -> Option<SliceEnd> {
+        let mut running = self.take_task(task);
+        let mut end = None;
+        while end.is_none() && !running.drains(self.program) && self.take_spent(&mut running) {
+            let error = self.store.error(ErrorKind::StepExhausted, Value::Nil);
+            end = self.throw(&mut running, error, None);
+        }
+        self.put_task(task, running);
+        end
+    }
+
+    /// Runs one instruction of a task.
+    ///
+    /// # Panics
+    /// If there is no such task or it has ended.
+    pub fn step(&mut self, task: TaskId) -> Step {
+        let mut running = self.take_task(task);
+        let step = self.step_task(&mut running);
+        self.put_task(task, running);
+        step
+    }
+
+    /// Ends a slice that ended so: the task waits, or can run again.
+    pub fn finish_slice(&mut self, task: TaskId, end: &SliceEnd) {
+        let now = self.now_ms();
+        let version = match *end {
+            SliceEnd::Waiting { object } => self.version(object).unwrap_or(0),
+            _ => 0,
+        };
+        let awaited = self.log.effects.awaited.clone();
+        let Some(task) = self.task_mut(task) else {
+            return;
+        };
+        let status = match *end {
+            SliceEnd::Awaiting { future } => Status::Waiting(future),
+            SliceEnd::AwaitingMany { drain } => Status::WaitingForAny {
+                futures: awaited,
+                drain,
+            },
+            SliceEnd::Waiting { object } => Status::Blocked { object, version },
+            SliceEnd::Sleeping { ms } => Status::Sleeping { ms, since: now },
+            SliceEnd::Host => Status::Host(false),
+            SliceEnd::Resuming => match &task.operation {
+                Some(operation) => operation.status.clone(),
+                None => Status::Ready,
+            },
+            _ => return,
+        };
+        if matches!(end, SliceEnd::Sleeping { .. } | SliceEnd::Host) {
+            task.operation = Some(Operation {
+                register: task.operation_register,
+                status: status.clone(),
+                value: Value::Nil,
+            });
+        }
+        task.status = status;
+    }
+
+    /// What the slice did so far.
+    pub fn log(&self) -> &SliceLog {
+        &self.log
+    }
+
+    /// Runs a task for at most `fuel` instructions, from a slice start on.
+    ///
+    /// # Panics
+    /// If there is no such task or it has ended.
+    pub fn run_task(&mut self, task: TaskId, start: &SliceStart) -> SliceReport {
+        let mut instructions = 0;
+        let mut end = self.begin_slice(task, start, None);
+        while end.is_none() && instructions < start.fuel {
+            end = self.throw_spent(task);
+            if end.is_none() {
+                instructions += 1;
+                if let Step::Ended(how) = self.step(task) {
+                    end = Some(how);
+                }
+            }
+        }
+        let end = end.unwrap_or(SliceEnd::Preempted);
+        self.finish_slice(task, &end);
+        SliceReport {
+            instructions,
+            end,
+            log: std::mem::take(&mut self.log),
+        }
+    }
+}
+
+/// What a slice did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SliceReport {
+    /// Instructions that were executed.
+    pub instructions: u32,
+    /// Why it ended.
+    pub end: SliceEnd,
+    /// What it printed and did to others.
+    pub log: SliceLog,
+}
