@@ -22,6 +22,8 @@ pub(crate) struct Run {
     /// Whether a handler of the program could be run: it has an interrupt function, and the
     /// root's body has not ended.
     takes_interrupts: AtomicBool,
+    /// Whether the root's body has ended, so that the root may wait for the others.
+    has_root_ended: AtomicBool,
     /// Signals that were raised and not dispatched yet, oldest first.
     pending: Mutex<VecDeque<String>>,
     /// Spawned tasks whose futures are not settled.
@@ -39,6 +41,7 @@ impl Run {
             root,
             signal: Arc::default(),
             takes_interrupts: AtomicBool::new(takes_interrupts),
+            has_root_ended: AtomicBool::new(false),
             pending: Mutex::default(),
             unsettled: AtomicU32::new(0),
             live: AtomicU32::new(0),
@@ -81,6 +84,7 @@ impl Run {
     /// The root's body has ended: what is pending now never comes.
     pub(crate) fn root_ended(&self) {
         self.takes_interrupts.store(false, SeqCst);
+        self.has_root_ended.store(true, SeqCst);
         self.pending.lock().clear();
     }
 
@@ -143,7 +147,8 @@ impl Membership {
     pub(crate) fn leave(self) -> Option<Arc<Run>> {
         let run = Arc::clone(&self.run);
         drop(self);
-        run.is_over().then_some(run)
+        let is_awaited = run.has_root_ended.load(SeqCst);
+        (run.is_over() && is_awaited).then_some(run)
     }
 }
 
