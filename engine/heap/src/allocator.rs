@@ -200,7 +200,9 @@ impl Allocator {
         self.nursery = Bump::default();
     }
 
-    /// Space for a survivor, or for a compile-time object.
+    /// Space for a survivor, or for a compile-time object. How far the block is filled is
+    /// noted when it is full, or by [`Allocator::settle_tops`].
+    #[inline(always)]
     pub(crate) fn bump(
         &mut self,
         region: &Region,
@@ -209,27 +211,48 @@ impl Allocator {
     ) -> Option<Offset> {
         let target = &mut self.targets[generation as usize];
         if target.limit - target.cursor < words {
-            let block = self.take_block(region, BlockUse::Objects(generation))?;
-            self.by_generation[generation as usize].push(block);
-            let start = region.block_start(block);
-            let end = start + region.block_words();
-            if generation == Generation::Old {
-                region.cards.cover(start, end);
-            }
-            self.targets[generation as usize] = Bump {
-                cursor: start,
-                limit: end,
-            };
+            self.next_target(region, generation)?;
         }
         let target = &mut self.targets[generation as usize];
         let at = target.cursor;
         target.cursor += words;
-        let block = region.block_of(at);
-        region.set_block_top(block, at + words - region.block_start(block));
         if generation == Generation::Old {
             region.cards.note_object(at, words);
         }
         Some(at)
+    }
+
+    /// A fresh block to bump in.
+    #[cold]
+    fn next_target(&mut self, region: &Region, generation: Generation) -> Option<()> {
+        self.settle_top(region, generation);
+        let block = self.take_block(region, BlockUse::Objects(generation))?;
+        self.by_generation[generation as usize].push(block);
+        let start = region.block_start(block);
+        let end = start + region.block_words();
+        if generation == Generation::Old {
+            region.cards.cover(start, end);
+        }
+        self.targets[generation as usize] = Bump {
+            cursor: start,
+            limit: end,
+        };
+        Some(())
+    }
+
+    fn settle_top(&self, region: &Region, generation: Generation) {
+        let Bump { cursor, limit } = self.targets[generation as usize];
+        if limit > 0 {
+            let start = limit - region.block_words();
+            region.set_block_top(region.block_of(start), cursor - start);
+        }
+    }
+
+    /// Notes in the block table how far the blocks are filled that survivors go to.
+    pub(crate) fn settle_tops(&self, region: &Region) {
+        for generation in [Generation::Young1, Generation::Old, Generation::Immortal] {
+            self.settle_top(region, generation);
+        }
     }
 
     /// A run of blocks for one large object.

@@ -480,6 +480,7 @@ impl<'h> Evacuation<'h> {
     fn finish(mut self, report: &mut CollectionReport) {
         let debug = self.heap.debug();
         let number = self.number;
+        self.allocator.settle_tops(self.region);
         let until = (debug.quarantine > 0).then(|| number + u64::from(debug.quarantine));
         let mut zombies = 0;
         let mut scribbled_words = 0;

@@ -522,9 +522,9 @@ impl Heap {
         let at = if words > region.block_words() / 2 {
             allocator.large(region, Generation::Immortal, words, true)?
         } else {
-            allocator
-                .bump(region, Generation::Immortal, words)
-                .ok_or(NeedsMemory { words })?
+            let at = allocator.bump(region, Generation::Immortal, words);
+            allocator.settle_tops(region);
+            at.ok_or(NeedsMemory { words })?
         };
         let hash = u64::from(self.immortal_hashes().buffer().next_hash());
         region.set_raw(at + 1, hash);

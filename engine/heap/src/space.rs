@@ -128,6 +128,10 @@ impl Block {
         (self.0 >> 16) as u16
     }
 
+    fn with_top(self, top: u32) -> Self {
+        Self(self.0 & 0xFFFF_FFFF | u64::from(top) << 32)
+    }
+
     #[inline(always)]
     pub(crate) fn top(self) -> u32 {
         (self.0 >> 32) as u32
@@ -289,9 +293,21 @@ impl Region {
     }
 
     /// Copies `words` words from one place to another that does not overlap it.
+    ///
+    /// # Panics
+    /// If either does not lie inside the region.
+    #[inline(always)]
     pub(crate) fn copy(&self, from: Offset, to: Offset, words: u32) {
-        for index in 0..words {
-            self.set_raw(to + index, self.raw(from + index));
+        let fits = |at: Offset| u64::from(at) + u64::from(words) <= u64::from(self.words);
+        assert!(fits(from), "{words} words at {from:x} leave the region");
+        assert!(fits(to), "{words} words at {to:x} leave the region");
+        let base = self.reservation.base().cast::<AtomicU64>().as_ptr();
+        for index in 0..words as usize {
+            // SAFETY: invariant 1, and both ranges were just checked.
+            unsafe {
+                let word = (*base.add(from as usize + index)).load(Ordering::Relaxed);
+                (*base.add(to as usize + index)).store(word, Ordering::Relaxed);
+            }
         }
     }
 
@@ -339,7 +355,10 @@ impl Region {
 
     pub(crate) fn set_block(&self, block: u32, usage: BlockUse, epoch: u16, top: u32) {
         self.blocks[block as usize].store(Block::new(usage, epoch, top).0, Ordering::Relaxed);
-        self.used_end.fetch_max(block + 1, Ordering::Relaxed);
+        // Looked at first: the locked instruction is seldom needed.
+        if block >= self.used_end.load(Ordering::Relaxed) {
+            self.used_end.fetch_max(block + 1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn set_block_use(&self, block: u32, usage: BlockUse) {
@@ -361,7 +380,7 @@ impl Region {
 
     pub(crate) fn set_block_top(&self, block: u32, top: u32) {
         let now = self.block(block);
-        self.set_block(block, now.usage(), now.epoch(), top);
+        self.blocks[block as usize].store(now.with_top(top).0, Ordering::Relaxed);
     }
 
     /// A number that no reference into the block carries yet; never 0.

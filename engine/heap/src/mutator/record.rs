@@ -7,9 +7,54 @@ use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{HEADER_WORDS, Kind, Slots, raw};
-use crate::value::Value;
+use crate::value::{Slot, Value};
 
 impl<'p, C: Checks> Mutator<'p, C> {
+    /// An object whose parts are in root slots, if the allocation buffer has room for it:
+    /// what an interpreter does first, without a call.
+    #[inline(always)]
+    fn record_from(&self, kind: Kind, shape: u16, parts: &[Slot]) -> Option<Value<'p>> {
+        let words = HEADER_WORDS + parts.len() as u32;
+        if self.tlab.room() < words {
+            return None;
+        }
+        let at = self.tlab.bump(words);
+        self.write_header(at, kind, shape, words);
+        for (index, part) in parts.iter().enumerate() {
+            let value = self.load_root(part);
+            self.region()
+                .set_raw(at + HEADER_WORDS + index as u32, value.word().0);
+        }
+        Some(self.reference(at))
+    }
+
+    /// An instance of a class with the fields that are in root slots; `None` if there is no
+    /// room without asking the heap: [`Mutator::instance`] does.
+    #[inline(always)]
+    pub fn instance_from(&self, class: u16, fields: &[Slot]) -> Option<Value<'p>> {
+        self.record_from(Kind::Instance, class, fields)
+    }
+
+    /// An enum value, as [`Mutator::instance_from`] makes instances.
+    #[inline(always)]
+    pub fn enum_from(&self, variant: u16, payload: &[Slot]) -> Option<Value<'p>> {
+        self.record_from(Kind::Enum, variant, payload)
+    }
+
+    /// A cell, as [`Mutator::instance_from`] makes instances.
+    #[inline(always)]
+    pub fn cell_from(&self, slot: &Slot) -> Option<Value<'p>> {
+        self.record_from(Kind::Cell, 0, std::slice::from_ref(slot))
+    }
+
+    /// A closure over cells, as [`Mutator::instance_from`] makes instances. The slots must
+    /// hold cells.
+    #[inline(always)]
+    pub fn closure_from(&self, function: u16, captures: &[Slot]) -> Option<Value<'p>> {
+        self.record_from(Kind::Closure, function, captures)
+    }
+
+    #[inline]
     fn record(
         &self,
         kind: Kind,
@@ -22,6 +67,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Part `index` of an object made by [`Mutator::record`].
+    #[inline(always)]
     fn part(&self, value: Value<'p>, kind: Kind, index: u32) -> Option<Value<'p>> {
         let at = self.as_kind(value, kind)?;
         let size = self.region().header(at).size_words();
