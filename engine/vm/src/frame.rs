@@ -123,6 +123,7 @@ impl Control {
 
     /// Pushes a frame of `function` that the running frame calls: callee and `argc`
     /// arguments come from its registers from `callee` on, the result goes to `result`.
+    /// Returns the frame's base.
     #[inline(always)]
     pub(crate) fn call(
         &mut self,
@@ -131,7 +132,7 @@ impl Control {
         callee: Reg,
         argc: u8,
         result: Reg,
-    ) {
+    ) -> usize {
         let from = self.top().base as usize + 1 + usize::from(callee);
         let base = self.stack.push(registers, Some((from, argc)));
         self.frames.push(Frame {
@@ -142,12 +143,20 @@ impl Control {
             result,
             flags: 0,
         });
+        base as usize
     }
 
     /// Pushes a frame of a method that the running frame calls: receiver and `argc` arguments
     /// come from its registers from `base` on, the result goes to `base`. The callee is nil.
+    /// Returns the frame's base.
     #[inline(always)]
-    pub(crate) fn call_method(&mut self, function: u16, registers: u8, base: Reg, argc: u8) {
+    pub(crate) fn call_method(
+        &mut self,
+        function: u16,
+        registers: u8,
+        base: Reg,
+        argc: u8,
+    ) -> usize {
         let from = self.top().base as usize + 1 + usize::from(base);
         let count = 1 + usize::from(argc);
         let frame = self.stack.push(registers, None);
@@ -160,6 +169,7 @@ impl Control {
             result: base,
             flags: 0,
         });
+        frame as usize
     }
 
     /// Whether a frame with so many registers fits without growing anything.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! hot          instructions that cannot stop
+//! fusion       code as that loop reads it
 //! run          all others: fuel, safepoints, ends of a slice, throws
 //! arithmetic   operators on numbers and text
 //! objects      making, reading and writing objects
@@ -16,6 +17,7 @@
 
 mod arithmetic;
 mod calls;
+pub(crate) mod fusion;
 mod hot;
 mod iteration;
 mod objects;

@@ -14,6 +14,8 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
+use crate::interpreter::fusion::Entry;
+
 /// A program with its compile-time objects and its globals.
 ///
 /// Constants, functions without captures and variants without payload are immortal objects,
@@ -21,6 +23,8 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 /// by all machines (I-10).
 pub struct LoadedProgram {
     program: Arc<Program>,
+    /// Each function as the hot loop reads it.
+    entries: Box<[Entry]>,
     /// One for each constant.
     constants: Box<[Slot]>,
     /// One for each function; nil for those with captures.
@@ -156,6 +160,7 @@ impl LoadedProgram {
         let out_of_memory = slot(heap.immortal_error(permit, number, message)?);
         let names = Names::of(&program);
         let loaded = Arc::new(LoadedProgram {
+            entries: program.functions.iter().map(Entry::of).collect(),
             constants: constants.into(),
             functions: functions.into(),
             messages: messages.into(),
@@ -224,6 +229,12 @@ impl LoadedProgram {
     /// The value of a variant without payload.
     pub(crate) fn variant(&self, index: u16) -> &Slot {
         &self.variants[usize::from(index)]
+    }
+
+    /// A function as the hot loop reads it.
+    #[inline(always)]
+    pub(crate) fn entry(&self, function: u16) -> &Entry {
+        &self.entries[usize::from(function)]
     }
 
     #[inline(always)]

@@ -8,10 +8,11 @@
 //! What is left out is the point. Without calls and without results to unpack, the few
 //! variables of the loop stay in machine registers.
 
-use gcrucible_bytecode::{Op, Reg};
+use gcrucible_bytecode::Reg;
 use gcrucible_heap::{Checks, Value};
 
 use super::Context;
+use super::fusion::Fused;
 use crate::frame::{Control, Frame};
 
 /// Where a slice stands.
@@ -43,13 +44,12 @@ pub(super) fn run_hot<'p, C: Checks>(
 ) -> Position {
     let m = cx.m;
     let program = cx.program;
-    let functions = program.program().functions.as_slice();
     let Position {
         mut function,
         mut pc,
         mut left,
     } = position;
-    let mut code = functions[usize::from(function)].code.as_slice();
+    let mut code = &*program.entry(function).code;
     macro_rules! current {
         () => {{
             let frame = control.frames.last().expect("a running task has a frame");
@@ -114,7 +114,7 @@ pub(super) fn run_hot<'p, C: Checks>(
             let (dst, result): (Reg, bool) = ($dst, $result);
             set!(dst, Value::bool(result));
             if left > 1
-                && let Some(&Op::JumpIfNot { cond, target }) = code.get(pc + 1)
+                && let Some(&Fused::JumpIfNot { cond, target }) = code.get(pc + 1)
                 && cond == dst
             {
                 left -= 2;
@@ -124,42 +124,98 @@ pub(super) fn run_hot<'p, C: Checks>(
         }};
     }
 
+    // Loads an int and does arithmetic with it. If that is not for this loop, or not within
+    // the fuel, the load alone is executed.
+    macro_rules! with_int {
+        ($dst:expr, $lhs:expr, $tmp:expr, $value:expr, $operator:expr) => {{
+            let int: i32 = $value.get();
+            set!($tmp, Value::int32(int));
+            if left > 1
+                && let Some(a) = get!($lhs).as_small_int()
+                && let Some(value) = apply(a, i64::from(int), $operator)
+            {
+                set!($dst, value);
+                pc += 2;
+                left -= 2;
+                continue;
+            }
+        }};
+    }
+    // The same for comparisons.
+    macro_rules! compare_int {
+        ($dst:expr, $lhs:expr, $tmp:expr, $value:expr, $operator:expr) => {{
+            let int: i32 = $value.get();
+            set!($tmp, Value::int32(int));
+            if let Some(a) = get!($lhs).as_small_int() {
+                decide_both!($dst, apply(a, i64::from(int), $operator));
+            }
+        }};
+    }
+    // As `decide`, for the second instruction of two of which the first is executed.
+    macro_rules! decide_both {
+        ($dst:expr, $result:expr) => {{
+            if left > 1 {
+                let (dst, result): (Reg, bool) = ($dst, $result);
+                set!(dst, Value::bool(result));
+                if left > 2
+                    && let Some(&Fused::JumpIfNot { cond, target }) = code.get(pc + 2)
+                    && cond == dst
+                {
+                    left -= 3;
+                    pc = if result { pc + 3 } else { target as usize };
+                    continue;
+                }
+                pc += 2;
+                left -= 2;
+                continue;
+            }
+        }};
+    }
+
     // An arm that falls through has executed its instruction; one that breaks declines it.
     while left > 0 {
         match code[pc] {
-            Op::Move { dst, src } => set!(dst, get!(src)),
-            Op::LoadNil { dst } => set!(dst, Value::NIL),
-            Op::LoadBool { dst, value } => set!(dst, Value::bool(value)),
-            Op::LoadInt { dst, value } => set!(dst, Value::int32(value)),
-            Op::LoadConst { dst, constant } => set!(dst, m.load(program.constant(constant))),
-            Op::LoadFunction { dst, function } => set!(dst, m.load(program.function(function))),
-            Op::LoadGlobal { dst, global } => set!(dst, m.load(program.global(global))),
-            Op::LoadVariant { dst, variant } => set!(dst, m.load(program.variant(variant))),
-            Op::Is { dst, src, type_id } => decide!(dst, cx.is(get!(src), type_id)),
-            Op::GetPayload { dst, src, index } => {
+            Fused::Move { dst, src } => set!(dst, get!(src)),
+            Fused::LoadNil { dst } => set!(dst, Value::NIL),
+            Fused::LoadBool { dst, value } => set!(dst, Value::bool(value)),
+            Fused::LoadInt { dst, value } => set!(dst, Value::int32(value)),
+            Fused::LoadConst { dst, constant } => {
+                set!(dst, m.load(program.constant(constant)))
+            }
+            Fused::LoadFunction { dst, function } => {
+                set!(dst, m.load(program.function(function)))
+            }
+            Fused::LoadGlobal { dst, global } => {
+                set!(dst, m.load(program.global(global)))
+            }
+            Fused::LoadVariant { dst, variant } => {
+                set!(dst, m.load(program.variant(variant)))
+            }
+            Fused::Is { dst, src, type_id } => decide!(dst, cx.is(get!(src), type_id)),
+            Fused::GetPayload { dst, src, index } => {
                 match m.enum_payload(get!(src), u32::from(index)) {
                     Some(value) => set!(dst, value),
                     None => break,
                 }
             }
 
-            Op::Add { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_add, +),
-            Op::Sub { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_sub, -),
-            Op::Mul { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_mul, *),
-            Op::Div { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_div, /),
-            Op::Rem { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_rem, %),
-            Op::Not { dst, src } => decide!(dst, !get!(src).is_truthy()),
-            Op::Eq { dst, lhs, rhs } => equality!(dst, lhs, rhs, ==),
-            Op::Ne { dst, lhs, rhs } => equality!(dst, lhs, rhs, !=),
-            Op::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <),
-            Op::Le { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <=),
+            Fused::Add { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_add, +),
+            Fused::Sub { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_sub, -),
+            Fused::Mul { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_mul, *),
+            Fused::Div { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_div, /),
+            Fused::Rem { dst, lhs, rhs } => arithmetic!(dst, lhs, rhs, checked_rem, %),
+            Fused::Not { dst, src } => decide!(dst, !get!(src).is_truthy()),
+            Fused::Eq { dst, lhs, rhs } => equality!(dst, lhs, rhs, ==),
+            Fused::Ne { dst, lhs, rhs } => equality!(dst, lhs, rhs, !=),
+            Fused::Lt { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <),
+            Fused::Le { dst, lhs, rhs } => comparison!(dst, lhs, rhs, <=),
 
-            Op::Jump { target } => {
+            Fused::Jump { target } => {
                 pc = target as usize;
                 left -= 1;
                 continue;
             }
-            Op::JumpIf { cond, target } => {
+            Fused::JumpIf { cond, target } => {
                 pc = if get!(cond).is_truthy() {
                     target as usize
                 } else {
@@ -168,7 +224,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 left -= 1;
                 continue;
             }
-            Op::JumpIfNot { cond, target } => {
+            Fused::JumpIfNot { cond, target } => {
                 pc = if get!(cond).is_truthy() {
                     pc + 1
                 } else {
@@ -177,7 +233,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 left -= 1;
                 continue;
             }
-            Op::Loop { target } => {
+            Fused::Loop { target } => {
                 if m.is_poll_requested() {
                     break;
                 }
@@ -186,16 +242,16 @@ pub(super) fn run_hot<'p, C: Checks>(
                 continue;
             }
 
-            Op::LoadCell { dst, cell } => match m.cell_get(get!(cell)) {
+            Fused::LoadCell { dst, cell } => match m.cell_get(get!(cell)) {
                 Some(value) => set!(dst, value),
                 None => break,
             },
-            Op::StoreCell { cell, src } => {
+            Fused::StoreCell { cell, src } => {
                 if !m.cell_set(get!(cell), get!(src)) {
                     break;
                 }
             }
-            Op::LoadCapture { dst, index } => {
+            Fused::LoadCapture { dst, index } => {
                 let callee = m.load_root(registers.callee());
                 let cell = m.closure_capture(callee, u32::from(index));
                 match cell.and_then(|cell| m.cell_get(cell)) {
@@ -203,14 +259,14 @@ pub(super) fn run_hot<'p, C: Checks>(
                     None => break,
                 }
             }
-            Op::StoreCapture { index, src } => {
+            Fused::StoreCapture { index, src } => {
                 let callee = m.load_root(registers.callee());
                 match m.closure_capture(callee, u32::from(index)) {
                     Some(cell) if m.cell_set(cell, get!(src)) => {}
                     _ => break,
                 }
             }
-            Op::GetField { dst, object, name } => {
+            Fused::GetField { dst, object, name } => {
                 let object = get!(object);
                 let index = m.class(object).and_then(|class| program.field(class, name));
                 match index.and_then(|index| m.field(object, index)) {
@@ -218,14 +274,14 @@ pub(super) fn run_hot<'p, C: Checks>(
                     None => break,
                 }
             }
-            Op::SetField { object, name, src } => {
+            Fused::SetField { object, name, src } => {
                 let object = get!(object);
                 match m.class(object).and_then(|class| program.field(class, name)) {
                     Some(index) if m.set_field(object, index, get!(src)) => {}
                     _ => break,
                 }
             }
-            Op::GetIndex { dst, object, index } => {
+            Fused::GetIndex { dst, object, index } => {
                 let index = get!(index).as_small_int();
                 let index = index.and_then(|index| u32::try_from(index).ok());
                 match index.and_then(|index| m.array_get(get!(object), index)) {
@@ -233,14 +289,14 @@ pub(super) fn run_hot<'p, C: Checks>(
                     None => break,
                 }
             }
-            Op::SetIndex { object, index, src } => {
+            Fused::SetIndex { object, index, src } => {
                 let index = get!(index).as_small_int();
                 match index.and_then(|index| u32::try_from(index).ok()) {
                     Some(index) if m.array_set(get!(object), index, get!(src)) => {}
                     _ => break,
                 }
             }
-            Op::NextOrJump {
+            Fused::NextOrJump {
                 dst,
                 iterator,
                 target,
@@ -272,7 +328,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 left -= 1;
                 continue;
             }
-            Op::EndIfNil { dst, target } => {
+            Fused::EndIfNil { dst, target } => {
                 pc = if get!(dst).is_nil() {
                     target as usize
                 } else {
@@ -282,27 +338,27 @@ pub(super) fn run_hot<'p, C: Checks>(
                 continue;
             }
 
-            Op::Call { base, argc } => {
+            Fused::Call { base, argc } => {
                 if m.is_poll_requested() || control.frames.len() >= limits.frames {
                     break;
                 }
                 let Some(entered) = m.closure_function(get!(base)) else {
                     break;
                 };
-                let target = &functions[usize::from(entered)];
+                let target = program.entry(entered);
                 if target.arity != argc || !control.has_room(target.registers) {
                     break;
                 }
                 control.top().pc = pc as u32 + 1;
-                control.call(entered, target.registers, base, argc, base);
+                let frame = control.call(entered, target.registers, base, argc, base);
                 function = entered;
-                code = target.code.as_slice();
+                code = &target.code;
                 pc = 0;
-                registers = current!();
+                registers = control.stack.registers(frame, target.registers);
                 left -= 1;
                 continue;
             }
-            Op::CallMethod { base, name, argc } => {
+            Fused::CallMethod { base, name, argc } => {
                 if m.is_poll_requested() || control.frames.len() >= limits.frames {
                     break;
                 }
@@ -312,23 +368,23 @@ pub(super) fn run_hot<'p, C: Checks>(
                 else {
                     break;
                 };
-                let target = &functions[usize::from(entered)];
+                let target = program.entry(entered);
                 if usize::from(target.arity) != usize::from(argc) + 1
                     || !control.has_room(target.registers)
                 {
                     break;
                 }
                 control.top().pc = pc as u32 + 1;
-                control.call_method(entered, target.registers, base, argc);
+                let frame = control.call_method(entered, target.registers, base, argc);
                 function = entered;
-                code = target.code.as_slice();
+                code = &target.code;
                 pc = 0;
-                registers = current!();
+                registers = control.stack.registers(frame, target.registers);
                 m.store(registers.callee(), m.load(program.function(entered)));
                 left -= 1;
                 continue;
             }
-            Op::Return { src } => {
+            Fused::Return { src } => {
                 if control.frames.last().is_none_or(Frame::is_special) {
                     break;
                 }
@@ -336,19 +392,83 @@ pub(super) fn run_hot<'p, C: Checks>(
                 let result = control.leave().result;
                 let caller = *control.top();
                 function = caller.function;
-                code = functions[usize::from(function)].code.as_slice();
+                code = &program.entry(function).code;
                 pc = caller.pc as usize;
-                registers = current!();
+                registers = control
+                    .stack
+                    .registers(caller.base as usize, caller.registers);
                 set!(result, value);
                 left -= 1;
                 continue;
             }
-            _ => break,
+            Fused::AddInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => with_int!(dst, lhs, tmp, value, |a, b| Value::small_int(a + b)),
+            Fused::SubInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => with_int!(dst, lhs, tmp, value, |a, b| Value::small_int(a - b)),
+            Fused::RemInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => with_int!(dst, lhs, tmp, value, |a, b| Value::small_int(a % b)),
+            Fused::LtInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => compare_int!(dst, lhs, tmp, value, |a, b| a < b),
+            Fused::LeInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => compare_int!(dst, lhs, tmp, value, |a, b| a <= b),
+            Fused::GtInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => compare_int!(dst, lhs, tmp, value, |a, b| a > b),
+            Fused::GeInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => compare_int!(dst, lhs, tmp, value, |a, b| a >= b),
+            Fused::EqInt {
+                dst,
+                lhs,
+                tmp,
+                value,
+            } => compare_int!(dst, lhs, tmp, value, |a, b| a == b),
+            Fused::EqNil { dst, lhs, tmp } => {
+                set!(tmp, Value::NIL);
+                decide_both!(dst, get!(lhs).is_nil());
+            }
+            Fused::NeNil { dst, lhs, tmp } => {
+                set!(tmp, Value::NIL);
+                decide_both!(dst, !get!(lhs).is_nil());
+            }
+            Fused::Other => break,
         }
         pc += 1;
         left -= 1;
     }
     Position { function, pc, left }
+}
+
+/// The result of an operator; it is here for the types of its operands.
+#[inline(always)]
+fn apply<T>(a: i64, b: i64, operator: impl Fn(i64, i64) -> T) -> T {
+    operator(a, b)
 }
 
 /// Whether two values are equal, if that can be said without looking at objects.
