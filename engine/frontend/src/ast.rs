@@ -5,8 +5,14 @@
 //! vectors beside it.
 
 mod names;
+mod nodes;
 
 pub(crate) use names::{Names, Symbol};
+pub(crate) use nodes::{
+    Arm, ArmBody, BinaryOp, Catch, Class, ClassField, Decl, DeclKind, Enum, EnumVariant, Expr,
+    ExprKind, FieldInit, FieldPattern, Function, Import, ImportName, LibraryFunction, Match,
+    MatchArm, Method, Pattern, PatternKind, Step, Stmt, StmtKind, Try, TypeName,
+};
 
 use crate::source::Span;
 
@@ -19,13 +25,30 @@ pub(crate) struct Ast<'s> {
     /// The first is the body of the module.
     pub(crate) functions: Vec<Function>,
     pub(crate) classes: Vec<Class>,
+    pub(crate) enums: Vec<Enum>,
+    pub(crate) imports: Vec<Import>,
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) types: Vec<TypeName>,
     /// What lists of expressions, statements, … are ranges of.
     pub(crate) expr_ids: Vec<ExprId>,
     pub(crate) stmt_ids: Vec<StmtId>,
+    pub(crate) pattern_ids: Vec<PatternId>,
     pub(crate) field_inits: Vec<FieldInit>,
+    pub(crate) field_patterns: Vec<FieldPattern>,
     pub(crate) class_fields: Vec<ClassField>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) variants: Vec<EnumVariant>,
+    pub(crate) import_names: Vec<ImportName>,
     pub(crate) arms: Vec<Arm>,
     pub(crate) tries: Vec<Try>,
+    pub(crate) catches: Vec<Catch>,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) match_arms: Vec<MatchArm>,
+    pub(crate) steps: Vec<Step>,
+    /// Functions that other sources of the library can use, in a source of the library.
+    pub(crate) library_functions: Vec<LibraryFunction>,
+    /// Where expressions begin that have blocks of the same function in them, ascending.
+    pub(crate) block_starts: Vec<u32>,
 }
 
 macro_rules! ids {
@@ -53,6 +76,12 @@ ids! {
     FunctionNodeId,
     /// Index into [`Ast::classes`].
     ClassId,
+    /// Index into [`Ast::enums`].
+    EnumId,
+    /// Index into [`Ast::patterns`].
+    PatternId,
+    /// Index into [`Ast::types`].
+    TypeNameId,
 }
 
 /// A range of one of the vectors of an [`Ast`].
@@ -68,164 +97,14 @@ impl List {
     }
 }
 
-/// An expression.
-#[derive(Clone, Copy)]
-pub(crate) struct Expr {
-    pub(crate) kind: ExprKind,
-    pub(crate) span: Span,
-    /// Byte offset of the operator, name or bracket at which an error of this very
-    /// operation happens.
-    pub(crate) at: u32,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum ExprKind {
-    /// What could not be parsed; was reported.
-    Error,
-    Nil,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    String(Symbol),
-    /// The parts of an interpolated string, in `expr_ids`.
-    Concat(List),
-    /// In `expr_ids`.
-    Array(List),
-    /// Keys and values in turn, in `expr_ids`.
-    Map(List),
-    Range(ExprId, ExprId),
-    Name(Symbol),
-    Binary(BinaryOp, ExprId, ExprId),
-    And(ExprId, ExprId),
-    Or(ExprId, ExprId),
-    Neg(ExprId),
-    Not(ExprId),
-    /// The callee and its arguments, in `expr_ids`.
-    Call(ExprId, List),
-    /// Receiver, method, arguments, in `expr_ids`.
-    MethodCall(ExprId, Symbol, List),
-    Field(ExprId, Symbol),
-    Index(ExprId, ExprId),
-    /// Class and fields, in `field_inits`.
-    Instance(Symbol, List),
-    Closure(FunctionNodeId),
-    /// A `Call` or `MethodCall`.
-    Spawn(ExprId),
-    Await(ExprId),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BinaryOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Rem,
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-}
-
-/// `name: value` of an instance literal.
-#[derive(Clone, Copy)]
-pub(crate) struct FieldInit {
-    pub(crate) name: Symbol,
-    pub(crate) span: Span,
-    pub(crate) value: ExprId,
-}
-
-/// A statement.
-#[derive(Clone, Copy)]
-pub(crate) struct Stmt {
-    pub(crate) kind: StmtKind,
-    pub(crate) span: Span,
-}
-
-/// Lists are blocks, in `stmt_ids`.
-#[derive(Clone, Copy)]
-pub(crate) enum StmtKind {
-    Error,
-    Expr(ExprId),
-    Let(DeclId, Option<ExprId>),
-    Fn(DeclId, FunctionNodeId),
-    Class(ClassId),
-    /// Target, operator of a compound assignment, value.
-    Assign(ExprId, Option<BinaryOp>, ExprId),
-    Block(List),
-    /// Conditions with their blocks, in `arms`, and the block of `else`.
-    If(List, List),
-    While(ExprId, List),
-    For(DeclId, ExprId, List),
-    Break,
-    Continue,
-    Return(Option<ExprId>),
-    Throw(ExprId),
-    /// Index into `tries`.
-    Try(u32),
-}
-
-/// `cond { … }` of an `if`.
-#[derive(Clone, Copy)]
-pub(crate) struct Arm {
-    pub(crate) cond: ExprId,
-    pub(crate) body: List,
-}
-
-/// `try`, with a catch block, a finally block or both.
-#[derive(Clone, Copy)]
-pub(crate) struct Try {
-    pub(crate) body: List,
-    pub(crate) catch: Option<(Option<DeclId>, List)>,
-    pub(crate) finally: Option<List>,
-}
-
-/// A name that a source defines, other than a class.
-#[derive(Clone, Copy)]
-pub(crate) struct Decl {
-    pub(crate) name: Symbol,
-    pub(crate) kind: DeclKind,
-    pub(crate) span: Span,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DeclKind {
-    Let,
-    Const,
-    Function,
-    Parameter,
-    LoopVariable,
-    Caught,
-}
-
-/// A function, closure or module body.
-#[derive(Clone, Copy)]
-pub(crate) struct Function {
-    /// Its name, or what stands for one.
-    pub(crate) name: Symbol,
-    /// In `decls`.
-    pub(crate) parameters: List,
-    /// In `stmt_ids`.
-    pub(crate) body: List,
-    pub(crate) span: Span,
-}
-
-/// A class.
-#[derive(Clone, Copy)]
-pub(crate) struct Class {
-    pub(crate) name: Symbol,
-    pub(crate) span: Span,
-    /// In `class_fields`.
-    pub(crate) fields: List,
-}
-
-/// A field of a class.
-#[derive(Clone, Copy)]
-pub(crate) struct ClassField {
-    pub(crate) name: Symbol,
-    pub(crate) span: Span,
+/// Appends `items` to one of the vectors of an [`Ast`].
+pub(crate) fn list_of<T>(all: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> List {
+    let start = all.len() as u32;
+    all.extend(items);
+    List {
+        start,
+        len: all.len() as u32 - start,
+    }
 }
 
 impl<'s> Ast<'s> {
@@ -237,13 +116,28 @@ impl<'s> Ast<'s> {
             stmts: Vec::with_capacity(text_len / 16),
             decls: Vec::with_capacity(text_len / 32),
             functions: Vec::with_capacity(text_len / 64),
-            classes: Vec::new(),
             expr_ids: Vec::with_capacity(text_len / 16),
             stmt_ids: Vec::with_capacity(text_len / 16),
+            classes: Vec::new(),
+            enums: Vec::new(),
+            imports: Vec::new(),
+            patterns: Vec::new(),
+            types: Vec::new(),
+            pattern_ids: Vec::new(),
             field_inits: Vec::new(),
+            field_patterns: Vec::new(),
             class_fields: Vec::new(),
+            methods: Vec::new(),
+            variants: Vec::new(),
+            import_names: Vec::new(),
             arms: Vec::new(),
             tries: Vec::new(),
+            catches: Vec::new(),
+            matches: Vec::new(),
+            match_arms: Vec::new(),
+            steps: Vec::new(),
+            library_functions: Vec::new(),
+            block_starts: Vec::new(),
         }
     }
 
@@ -263,6 +157,10 @@ impl<'s> Ast<'s> {
         &self.functions[id.index()]
     }
 
+    pub(crate) fn pattern(&self, id: PatternId) -> &Pattern {
+        &self.patterns[id.index()]
+    }
+
     /// The parameters of a function.
     pub(crate) fn parameters(
         &self,
@@ -270,5 +168,14 @@ impl<'s> Ast<'s> {
     ) -> impl Iterator<Item = DeclId> + use<> {
         let List { start, len } = self.function(function).parameters;
         (start..start + len).map(DeclId)
+    }
+
+    /// Whether the text of `span` has blocks in its expressions: evaluating them may
+    /// assign variables of the same function.
+    pub(crate) fn has_blocks(&self, span: Span) -> bool {
+        let first = self.block_starts.partition_point(|&at| at < span.start);
+        self.block_starts
+            .get(first)
+            .is_some_and(|&at| at < span.end)
     }
 }

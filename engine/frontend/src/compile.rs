@@ -11,34 +11,42 @@ mod control;
 mod emitter;
 mod expr;
 mod literal;
+mod pattern;
+mod scope;
 mod stmt;
+mod try_stmt;
 
-use gcrucible_bytecode::{Class, Function, Global, Module, Program};
+pub(crate) use constants::{Constants, MAX_CONSTANTS};
+
+use gcrucible_bytecode::{Class, Enum, Function, Global, Variant};
 
 use crate::ast::{Ast, FunctionNodeId};
-use crate::compile::constants::Constants;
 use crate::compile::emitter::{Emitter, TooLarge};
 use crate::diagnostic::Sink;
-use crate::resolve::{Frame, MAX_REGISTERS, Resolved};
+use crate::link::Linker;
+use crate::resolve::{Frame, MAX_REGISTERS, Resolved, Unit};
 use crate::source::Places;
 
-/// The program of a tree that was resolved without errors. What is too large for the
-/// format is reported to `sink`, and the program is useless then.
+/// Adds the functions of a tree that was resolved without errors to the program that is
+/// being linked. What is too large for the format is reported to `sink`, and the program is
+/// useless then.
 pub(crate) fn generate(
     ast: &Ast<'_>,
     resolved: &Resolved,
-    path: &str,
+    unit: &Unit<'_>,
     text: &str,
+    linker: &mut Linker<'_>,
     sink: &mut Sink,
-) -> Program {
-    let mut constants = Constants::new(ast.names.len());
+) {
+    let module = this_module(unit, linker);
     let mut places = Places::new(text);
-    let mut functions = Vec::with_capacity(ast.functions.len());
+    linker.constants.begin(&ast.names);
+    linker.program.functions.reserve(ast.functions.len());
     for index in 0..ast.functions.len() {
         let id = FunctionNodeId(index as u32);
         let node = ast.function(id);
         let Frame { locals, captures } = &resolved.frames[index];
-        let mut emitter = Emitter::new(ast, resolved, &mut constants, &mut places, *locals);
+        let mut emitter = Emitter::new(ast, resolved, unit, linker, &mut places, *locals);
         emitter.function(id);
         let (code, spans, registers, too_large) = emitter.finish();
         match too_large {
@@ -53,9 +61,9 @@ pub(crate) fn generate(
             ),
             Some(TooLarge::Code) => sink.report(node.span, "function too large, too much code"),
         }
-        functions.push(Function {
+        linker.program.functions.push(Function {
             name: ast.names.text(node.name).to_owned(),
-            module: 0,
+            module,
             arity: node.parameters.len.min(MAX_REGISTERS) as u8,
             locals: *locals,
             registers,
@@ -64,49 +72,69 @@ pub(crate) fn generate(
             spans,
         });
     }
-    if constants.is_full() {
-        sink.report(
-            crate::source::Span::default(),
-            format!(
-                "too many literals and names, the limit is {}",
-                constants::MAX_CONSTANTS
-            ),
-        );
-    }
+}
+
+/// Adds the globals, classes and enums of a tree to the program that is being linked;
+/// modules that import them need them even if there is no program in the end.
+pub(crate) fn declare(
+    ast: &Ast<'_>,
+    resolved: &Resolved,
+    unit: &Unit<'_>,
+    linker: &mut Linker<'_>,
+) {
+    let module = this_module(unit, linker);
     let name_of = |&decl: &_| ast.names.text(ast.decl(decl).name).to_owned();
-    let globals: Vec<Global> = resolved
-        .globals
-        .iter()
-        .map(|decl| Global {
-            name: name_of(decl),
-            module: 0,
-        })
-        .collect();
-    let mut exports: Vec<(String, u16)> = globals
-        .iter()
-        .enumerate()
-        .map(|(number, global)| (global.name.clone(), number as u16))
-        .collect();
-    exports.sort_unstable();
-    let classes = ast.classes.iter().map(|class| Class {
-        name: ast.names.text(class.name).to_owned(),
-        fields: ast.class_fields[class.fields.range()]
-            .iter()
-            .map(|field| ast.names.text(field.name).to_owned())
-            .collect(),
-        methods: Vec::new(),
+    let globals = resolved.globals.iter().map(|decl| Global {
+        name: name_of(decl),
+        module,
     });
-    Program {
-        modules: vec![Module {
-            path: path.to_owned(),
-            init: 0,
-            exports,
-        }],
-        functions,
-        classes: classes.collect(),
-        globals,
-        constants: constants.finish(),
-        ..Program::default()
+    linker.program.globals.extend(globals);
+    classes(ast, unit, linker);
+    enums(ast, linker);
+}
+
+/// The number of the module that is being compiled. That of the library is there before
+/// its sources are.
+fn this_module(unit: &Unit<'_>, linker: &Linker<'_>) -> u16 {
+    (linker.program.modules.len() - usize::from(unit.is_library)) as u16
+}
+
+fn classes(ast: &Ast<'_>, unit: &Unit<'_>, linker: &mut Linker<'_>) {
+    let text = |symbol| ast.names.text(symbol).to_owned();
+    for class in &ast.classes {
+        let methods = ast.methods[class.methods.range()].iter();
+        let mut methods: Vec<_> = methods
+            .map(|method| {
+                let function = unit.bases.functions + method.function.index();
+                (text(method.name), function as u16)
+            })
+            .collect();
+        methods.sort_unstable();
+        let fields = ast.class_fields[class.fields.range()].iter();
+        linker.program.classes.push(Class {
+            name: text(class.name),
+            fields: fields.map(|field| text(field.name)).collect(),
+            methods,
+        });
+    }
+}
+
+fn enums(ast: &Ast<'_>, linker: &mut Linker<'_>) {
+    let text = |symbol| ast.names.text(symbol).to_owned();
+    for found in &ast.enums {
+        let of = linker.program.enums.len() as u16;
+        linker.program.enums.push(Enum {
+            name: text(found.name),
+            first: linker.program.variants.len() as u16,
+            count: found.variants.len as u16,
+        });
+        let variants = ast.variants[found.variants.range()].iter();
+        let variants = variants.map(|variant| Variant {
+            of,
+            name: text(variant.name),
+            arity: variant.arity.min(255) as u8,
+        });
+        linker.program.variants.extend(variants);
     }
 }
 

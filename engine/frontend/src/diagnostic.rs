@@ -277,7 +277,13 @@ impl Sink {
         self.add(span, message.into(), None, hint);
     }
 
-    fn add(&mut self, span: Span, message: String, expected: Option<String>, hint: Option<String>) {
+    pub(crate) fn add(
+        &mut self,
+        span: Span,
+        message: String,
+        expected: Option<String>,
+        hint: Option<String>,
+    ) {
         if self.found.len() < MAX_DIAGNOSTICS {
             self.found.push(Found {
                 message,

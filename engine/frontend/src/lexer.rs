@@ -37,6 +37,9 @@ pub(crate) enum TokenKind {
     #[regex(r"[0-9][0-9_]*\.[0-9][0-9_]*([eE][+-]?[0-9]+)?")]
     #[regex(r"[0-9][0-9_]*[eE][+-]?[0-9]+")]
     Float,
+    /// `50ms`, `2s`, `1m`
+    #[regex(r"[0-9][0-9_]*(ms|s|m)")]
+    Duration,
     /// A string without interpolation.
     #[token("\"")]
     String,
@@ -89,13 +92,16 @@ pub(crate) enum TokenKind {
     Spawn,
     #[token("await")]
     Await,
-    /// Words kept for later versions of the language.
     #[token("import")]
+    Import,
     #[token("export")]
+    Export,
     #[token("enum")]
+    Enum,
     #[token("match")]
+    Match,
     #[token("is")]
-    Reserved,
+    Is,
 
     #[token("(")]
     ParenOpen,
@@ -119,6 +125,14 @@ pub(crate) enum TokenKind {
     Dot,
     #[token("..")]
     DotDot,
+    /// Behind the last parameter of a library function.
+    #[token("...")]
+    Ellipsis,
+    /// Behind a parameter of a library function.
+    #[token("?")]
+    Question,
+    #[token("=>")]
+    Arrow,
     #[token("|")]
     Pipe,
     #[token("||")]
@@ -167,32 +181,47 @@ pub(crate) enum TokenKind {
 }
 
 impl TokenKind {
-    /// Whether someone who wrote this where a name belongs meant it as the name.
-    pub(crate) fn is_in_place_of_name(self) -> bool {
+    /// Whether this is a word that cannot be a name.
+    pub(crate) fn is_keyword(self) -> bool {
         use TokenKind::{
-            Await, Catch, Class, Const, False, Finally, Float, Fn, Int, Let, Nil, Reserved, Spawn,
-            String, Throw, True, Try,
+            Await, Break, Catch, Class, Const, Continue, Else, Enum, Export, False, Finally, Fn,
+            For, If, Import, In, Is, Let, Match, Nil, Return, Spawn, Throw, True, Try, While,
         };
         matches!(
             self,
-            Reserved
-                | Int
-                | Float
-                | String
-                | Nil
-                | True
+            Nil | True
                 | False
                 | Let
                 | Const
                 | Fn
                 | Class
+                | If
+                | Else
+                | While
+                | For
+                | In
+                | Break
+                | Continue
+                | Return
                 | Try
                 | Catch
                 | Finally
                 | Throw
                 | Spawn
                 | Await
+                | Import
+                | Export
+                | Enum
+                | Match
+                | Is
         )
+    }
+
+    /// Whether someone who wrote this where a name belongs meant it as the name.
+    pub(crate) fn is_in_place_of_name(self) -> bool {
+        use TokenKind::{Duration, Else, Float, For, If, In, Int, Return, String, While};
+        matches!(self, Int | Float | Duration | String)
+            || self.is_keyword() && !matches!(self, If | Else | While | For | In | Return)
     }
 }
 

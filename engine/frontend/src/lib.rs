@@ -2,71 +2,58 @@
 //!
 //! ```text
 //! Source ─ lexer ─► tokens ─ parser ─► tree ─ resolve ─► resolved tree ─ compile ─► Program
+//!    ▲                                   │                                  link ──┘   │
+//!    └───────────── modules: imports ────┘             library, in Crux ──────┘      verify
 //! ```
 //!
-//! [`compile`] runs them in this order. Nothing in here recurses deeper than
-//! the parser's nesting limit, so any text gives a program or diagnostics.
+//! [`compile`] takes one source, [`compile_modules`] a program of several. Nothing in
+//! here recurses deeper than the parser's nesting limit, so any text gives a program or
+//! diagnostics.
 
 mod ast;
 mod compile;
 mod diagnostic;
 mod lexer;
+mod library;
+mod link;
+mod modules;
 mod parser;
 mod resolve;
 mod source;
 
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS};
+pub use modules::{Loader, MAX_MODULES, ModuleErrors};
 pub use source::{MAX_SOURCE_BYTES, Source};
 
-use gcrucible_bytecode::{Program, verify};
-
-use crate::diagnostic::Sink;
-use crate::source::Span;
+use gcrucible_bytecode::Program;
 
 /// Compiles one source file, the entry module, to a verified program.
 ///
-/// Every top-level `fn` and `let` becomes a global that the module exports; functions
-/// are set first when the module is initialised, then the variables in order.
+/// Every top-level `fn`, `let` and `const` becomes a global that the module exports;
+/// functions are set first when the module is initialised, then the variables in order.
+/// What the program can reach of the library that is written in Crux is part of it, as a
+/// module `<library>` before all others.
 ///
 /// # Errors
 ///
-/// All errors of the source, up to [`MAX_DIAGNOSTICS`]. A source above
+/// All errors of the source, up to [`MAX_DIAGNOSTICS`]. An `import`, a source above
 /// [`MAX_SOURCE_BYTES`], nesting above a limit, or a function that needs too many
 /// registers are errors too.
 pub fn compile(source: &Source) -> Result<Program, Diagnostics> {
-    let text = source.text.as_str();
-    let mut sink = Sink::default();
-    match run(&source.path, text, &mut sink) {
-        Some(program) if sink.is_empty() => Ok(program),
-        _ => Err(sink.finish(text)),
-    }
+    modules::compile_one(source)
 }
 
-fn run(path: &str, text: &str, sink: &mut Sink) -> Option<Program> {
-    if text.len() > MAX_SOURCE_BYTES {
-        sink.report(
-            Span::default(),
-            format!("source file too large, the limit is {MAX_SOURCE_BYTES} bytes"),
-        );
-        return None;
-    }
-    let ast = parser::parse(text, sink)?;
-    let resolved = resolve::resolve(&ast, sink);
-    if !sink.is_empty() {
-        return None;
-    }
-    let program = compile::generate(&ast, &resolved, path, text, sink);
-    if !sink.is_empty() {
-        return None;
-    }
-    if let Err(errors) = verify(&program) {
-        // Never seen by a user unless the compiler is wrong; no executor may see it.
-        for error in errors {
-            sink.report(
-                Span::default(),
-                format!("the compiler made wrong code: {error}"),
-            );
-        }
-    }
-    Some(program)
+/// Compiles the module at the path `entry`, with all that it imports, to a verified
+/// program.
+///
+/// Modules are in the order of their initialisation: each before those that import it,
+/// the entry module last. Only exported names of an imported module can be imported, and
+/// read by the host; those of the entry module are all exported for the host.
+///
+/// # Errors
+///
+/// All errors of all modules, as those of [`compile`]; modules that import one another,
+/// that the loader does not have, or more than [`MAX_MODULES`] are errors of the import.
+pub fn compile_modules(entry: &str, loader: &dyn Loader) -> Result<Program, ModuleErrors> {
+    modules::compile_all(entry, loader)
 }

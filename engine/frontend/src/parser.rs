@@ -9,12 +9,15 @@
 //! (`a + b + c …`) raises without any recursion here.
 
 mod expr;
+mod item;
 mod literal;
+mod pattern;
 mod stmt;
+mod structured;
 
 use crate::ast::{
-    Ast, Decl, DeclId, DeclKind, Expr, ExprId, ExprKind, Function, FunctionNodeId, List, Stmt,
-    StmtId, StmtKind, Symbol,
+    Ast, Decl, DeclId, DeclKind, Expr, ExprId, ExprKind, Function, FunctionNodeId, List, PatternId,
+    Stmt, StmtId, StmtKind, Symbol, TypeName, TypeNameId, list_of,
 };
 use crate::diagnostic::Sink;
 use crate::lexer::{Token, TokenKind, lex};
@@ -27,12 +30,21 @@ const MAX_NESTING: u32 = 128;
 /// have as many operands.
 const MAX_HEIGHT: u32 = 600;
 
+/// What a text is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Program,
+    /// The library may define methods of built-in kinds and functions of namespaces.
+    Library,
+}
+
 /// The tree of `text`; errors go to `sink`. `None` if the text is nested too deeply for
 /// the passes that follow.
-pub(crate) fn parse<'s>(text: &'s str, sink: &mut Sink) -> Option<Ast<'s>> {
+pub(crate) fn parse<'s>(text: &'s str, dialect: Dialect, sink: &mut Sink) -> Option<Ast<'s>> {
     let tokens = lex(text, sink);
     let mut parser = Parser {
         text,
+        dialect,
         tokens,
         at: 0,
         ast: Ast::with_capacity(text.len()),
@@ -44,8 +56,10 @@ pub(crate) fn parse<'s>(text: &'s str, sink: &mut Sink) -> Option<Ast<'s>> {
         is_in_brackets: false,
         is_in_head: false,
         last_error_at: usize::MAX,
+        has_statements: false,
         pending_exprs: Vec::new(),
         pending_stmts: Vec::new(),
+        pending_patterns: Vec::new(),
     };
     parser.module();
     (!parser.is_too_deep).then_some(parser.ast)
@@ -53,6 +67,7 @@ pub(crate) fn parse<'s>(text: &'s str, sink: &mut Sink) -> Option<Ast<'s>> {
 
 struct Parser<'s, 'd> {
     text: &'s str,
+    dialect: Dialect,
     /// The last one is [`TokenKind::End`].
     tokens: Vec<Token>,
     /// The current token.
@@ -70,9 +85,12 @@ struct Parser<'s, 'd> {
     /// Whether a `{` after a name begins the body of an `if`, `while` or `for`.
     is_in_head: bool,
     last_error_at: usize,
+    /// Whether a statement other than an import was read.
+    has_statements: bool,
     /// Stacks of the lists that are being read.
     pending_exprs: Vec<ExprId>,
     pending_stmts: Vec<StmtId>,
+    pending_patterns: Vec<PatternId>,
 }
 
 impl<'s> Parser<'s, '_> {
@@ -185,8 +203,8 @@ impl<'s> Parser<'s, '_> {
         let token = self.token();
         let message = match token.kind {
             TokenKind::End => "unexpected end of the file".to_owned(),
-            TokenKind::Reserved => {
-                format!("`{}` is a reserved word", self.slice(token.span))
+            kind if kind.is_keyword() && expected.starts_with("the name of") => {
+                format!("`{}` is a keyword", self.slice(token.span))
             }
             _ => {
                 let text = self.slice(token.span);
@@ -263,7 +281,18 @@ impl<'s> Parser<'s, '_> {
 
     fn add_decl(&mut self, name: Symbol, kind: DeclKind, span: Span) -> DeclId {
         let id = DeclId(self.ast.decls.len() as u32);
-        self.ast.decls.push(Decl { name, kind, span });
+        self.ast.decls.push(Decl {
+            name,
+            kind,
+            span,
+            is_exported: false,
+        });
+        id
+    }
+
+    fn add_type(&mut self, name: TypeName) -> TypeNameId {
+        let id = TypeNameId(self.ast.types.len() as u32);
+        self.ast.types.push(name);
         id
     }
 
@@ -282,21 +311,31 @@ impl<'s> Parser<'s, '_> {
 
     /// Makes a list of the expressions pushed since `base`.
     fn finish_exprs(&mut self, base: usize) -> List {
-        let start = self.ast.expr_ids.len() as u32;
-        self.ast.expr_ids.extend(self.pending_exprs.drain(base..));
-        List {
-            start,
-            len: self.ast.expr_ids.len() as u32 - start,
-        }
+        list_of(&mut self.ast.expr_ids, self.pending_exprs.drain(base..))
     }
 
     fn finish_stmts(&mut self, base: usize) -> List {
-        let start = self.ast.stmt_ids.len() as u32;
-        self.ast.stmt_ids.extend(self.pending_stmts.drain(base..));
-        List {
-            start,
-            len: self.ast.stmt_ids.len() as u32 - start,
-        }
+        list_of(&mut self.ast.stmt_ids, self.pending_stmts.drain(base..))
+    }
+
+    fn finish_patterns(&mut self, base: usize) -> List {
+        list_of(
+            &mut self.ast.pattern_ids,
+            self.pending_patterns.drain(base..),
+        )
+    }
+
+    /// Whether the current token is this word, which is a keyword in some places only.
+    fn is_word(&self, word: &str) -> bool {
+        self.is(TokenKind::Name) && self.slice(self.token().span) == word
+    }
+
+    /// Reads something whose tree counts as one, however it is made: what is read, and
+    /// the height of the tallest tree in it.
+    fn measure<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> (T, u32) {
+        let tallest = std::mem::replace(&mut self.tallest, 0);
+        let result = read(self);
+        (result, std::mem::replace(&mut self.tallest, tallest))
     }
 
     /// A name; if there is none, that is reported and the name is

@@ -11,13 +11,23 @@
 
 mod expr;
 mod hint;
+mod module;
+mod namespace;
+mod pattern;
 mod stmt;
+mod types;
+
+pub(crate) use hint::{list, nearest};
+pub(crate) use types::Imported;
 
 use gcrucible_bytecode::verify::{MAX_MEMBERS, MAX_NESTING};
 use gcrucible_bytecode::{Builtin, Capture, Reg};
 
-use crate::ast::{Ast, ClassId, DeclId, DeclKind, FunctionNodeId, StmtKind, Symbol};
+use crate::ast::{Ast, DeclId, DeclKind, FunctionNodeId, Symbol};
 use crate::diagnostic::Sink;
+use crate::library::{self, Item};
+use crate::link::{Bases, Linker};
+use crate::resolve::types::Named;
 use crate::source::Span;
 
 /// The most registers of a function. Some are left free so that no sum of a register
@@ -27,10 +37,26 @@ pub(crate) const MAX_REGISTERS: u32 = 250;
 /// The most globals, functions and classes each.
 pub(crate) const MAX_ITEMS: usize = 1 << 16;
 
+/// A source as part of a program.
+#[derive(Clone, Copy)]
+pub(crate) struct Unit<'u> {
+    pub(crate) bases: Bases,
+    pub(crate) is_library: bool,
+    /// For each imported name of the tree what it is.
+    pub(crate) imports: &'u [Imported],
+}
+
 /// What the names of a tree mean.
 pub(crate) struct Resolved {
-    /// For each expression; set for names and instance literals.
+    /// For each expression; set for names, instance literals, and calls and fields that
+    /// are of a namespace or an enum.
     pub(crate) bindings: Vec<Binding>,
+    /// For each pattern; set for those of enums and classes.
+    pub(crate) patterns: Vec<Binding>,
+    /// For each name of a type the number of the type in the program.
+    pub(crate) types: Vec<u16>,
+    /// For each field of an instance literal its place in the class.
+    pub(crate) fields: Vec<u8>,
     /// For each declaration.
     pub(crate) variables: Vec<Variable>,
     /// For each function.
@@ -52,7 +78,20 @@ pub(crate) enum Binding {
     Builtin(Builtin),
     /// The function `cancel`.
     Cancel,
-    Class(ClassId),
+    /// A function of the library, by its index in the catalog.
+    Library(u16),
+    /// A class, and how many fields it has.
+    Class {
+        id: u16,
+        fields: u8,
+    },
+    /// A variant, and how many values its payload has.
+    Variant {
+        variant: u16,
+        arity: u8,
+    },
+    /// A name that stands for a class, enum or namespace and is no value.
+    Named(Named),
 }
 
 /// Where a variable lives.
@@ -82,7 +121,12 @@ pub(crate) struct Frame {
 
 /// Resolves all names of `ast`. The result is good for compilation only if nothing was
 /// reported to `sink`.
-pub(crate) fn resolve(ast: &Ast<'_>, sink: &mut Sink) -> Resolved {
+pub(crate) fn resolve(
+    ast: &Ast<'_>,
+    unit: &Unit<'_>,
+    linker: &mut Linker<'_>,
+    sink: &mut Sink,
+) -> Resolved {
     let unknown = Variable {
         register: 0,
         is_cell: false,
@@ -92,17 +136,24 @@ pub(crate) fn resolve(ast: &Ast<'_>, sink: &mut Sink) -> Resolved {
         scope: 0,
         hides: 0,
     };
+    let global_base = linker.program.globals.len();
     let mut resolver = Resolver {
         ast,
+        unit,
+        linker,
         sink,
         out: Resolved {
             bindings: vec![Binding::None; ast.exprs.len()],
+            patterns: vec![Binding::None; ast.patterns.len()],
+            types: vec![0; ast.types.len()],
+            fields: vec![0; ast.field_inits.len()],
             variables: vec![unknown; ast.decls.len()],
             frames: Vec::new(),
             globals: Vec::new(),
         },
+        global_base,
         visible: vec![0; ast.names.len()],
-        classes: vec![0; ast.names.len()],
+        named: vec![None; ast.names.len()],
         active: Vec::new(),
         scopes: Vec::new(),
         scope_count: 0,
@@ -117,14 +168,18 @@ pub(crate) fn resolve(ast: &Ast<'_>, sink: &mut Sink) -> Resolved {
     resolver.out
 }
 
-struct Resolver<'a, 's, 'd> {
+struct Resolver<'a, 's, 'd, 'l> {
     ast: &'a Ast<'s>,
+    unit: &'a Unit<'a>,
+    linker: &'d mut Linker<'l>,
     sink: &'d mut Sink,
     out: Resolved,
+    /// How many globals other modules have.
+    global_base: usize,
     /// For each symbol the innermost definition plus one, or 0.
     visible: Vec<u32>,
-    /// For each symbol the class plus one, or 0.
-    classes: Vec<u32>,
+    /// For each symbol the class or enum that this source defines or imports by it.
+    named: Vec<Option<Named>>,
     /// The definitions of all open scopes.
     active: Vec<DeclId>,
     scopes: Vec<Scope>,
@@ -151,78 +206,12 @@ struct Open {
     captured: Vec<DeclId>,
     captures: Vec<Capture>,
     loops: u32,
-    /// Handlers and completions that are open at this place when the code runs.
+    /// Handlers, completions and scopes that are open at this place when the code runs.
     nesting: usize,
     is_too_large: bool,
 }
 
-impl Resolver<'_, '_, '_> {
-    fn module(&mut self) {
-        let body = self.ast.functions[0].body;
-        if self.ast.functions.len() > MAX_ITEMS || self.ast.classes.len() > MAX_ITEMS {
-            self.sink.report(
-                Span::default(),
-                format!("too many functions or classes, the limit is {MAX_ITEMS} of each"),
-            );
-            return;
-        }
-        self.open_function(FunctionNodeId(0));
-        // Functions first: their globals are set before the module's code runs.
-        for hoisted in [true, false] {
-            for &stmt in &self.ast.stmt_ids[body.range()] {
-                match self.ast.stmt(stmt).kind {
-                    StmtKind::Fn(decl, _) if hoisted => self.define_global(decl, true),
-                    StmtKind::Let(decl, _) if !hoisted => self.define_global(decl, false),
-                    StmtKind::Class(class) if hoisted => self.define_class(class),
-                    _ => {}
-                }
-            }
-        }
-        self.stmts(body);
-        self.close_function();
-    }
-
-    fn define_global(&mut self, decl: DeclId, is_defined: bool) {
-        let Some(variable) = self.enter_name(decl) else {
-            return;
-        };
-        variable.is_defined = is_defined;
-        let number = self.out.globals.len();
-        if number >= MAX_ITEMS {
-            let span = self.ast.decl(decl).span;
-            self.sink
-                .report(span, format!("too many globals, the limit is {MAX_ITEMS}"));
-            return;
-        }
-        self.out.variables[decl.index()].global = Some(number as u16);
-        self.out.globals.push(decl);
-    }
-
-    fn define_class(&mut self, id: ClassId) {
-        let class = &self.ast.classes[id.index()];
-        if class.name == Symbol::EMPTY {
-            return;
-        }
-        if self.classes[class.name.index()] != 0 || self.visible[class.name.index()] != 0 {
-            self.duplicate(class.name, class.span);
-        } else {
-            self.classes[class.name.index()] = id.0 + 1;
-        }
-        let fields = &self.ast.class_fields[class.fields.range()];
-        if fields.len() > MAX_MEMBERS {
-            self.sink.report(
-                class.span,
-                format!("too many fields, the limit is {MAX_MEMBERS} for a class"),
-            );
-            return;
-        }
-        for (at, field) in fields.iter().enumerate() {
-            if fields[..at].iter().any(|other| other.name == field.name) {
-                self.duplicate(field.name, field.span);
-            }
-        }
-    }
-
+impl Resolver<'_, '_, '_, '_> {
     fn duplicate(&mut self, name: Symbol, span: Span) {
         if name != Symbol::EMPTY {
             let name = self.ast.names.text(name);
@@ -299,9 +288,9 @@ impl Resolver<'_, '_, '_> {
         let hides = self.visible[name.index()];
         let is_taken = match hides.checked_sub(1) {
             Some(other) => self.out.variables[other as usize].scope == scope,
-            None => self.scopes.len() == 1 && self.classes[name.index()] != 0,
+            None => self.scopes.len() == 1 && self.named[name.index()].is_some(),
         };
-        if is_taken && self.ast.names.text(name) != "_" {
+        if is_taken && name != Symbol::UNDERSCORE {
             self.duplicate(name, self.ast.decl(decl).span);
         }
         self.visible[name.index()] = decl.0 + 1;
@@ -338,15 +327,34 @@ impl Resolver<'_, '_, '_> {
         if let Some(decl) = self.visible[name.index()].checked_sub(1) {
             return Some(self.use_variable(DeclId(decl), span));
         }
-        if let Some(class) = self.classes[name.index()].checked_sub(1) {
-            return Some(Binding::Class(ClassId(class)));
+        if let Some(named) = self.named[name.index()] {
+            return Some(Binding::Named(named));
         }
         let text = self.ast.names.text(name);
-        match Builtin::from_name(text) {
-            Some(builtin) => Some(Binding::Builtin(builtin)),
-            None if text == "cancel" => Some(Binding::Cancel),
-            None => None,
+        if let Some(builtin) = library::builtin(text, self.unit.is_library) {
+            return Some(Binding::Builtin(builtin));
         }
+        if text == "cancel" {
+            return Some(Binding::Cancel);
+        }
+        if let Some(item) = self.library_item(text) {
+            return Some(match item {
+                Item::Function(index) => Binding::Library(index),
+                Item::Class(index) => Binding::Named(Named::LibraryClass(index)),
+                Item::Enum(index) => Binding::Named(Named::LibraryEnum(index)),
+            });
+        }
+        library::NAMESPACES
+            .iter()
+            .position(|&namespace| namespace == text)
+            .map(|index| Binding::Named(Named::Namespace(index as u8)))
+    }
+
+    /// What the library has by this name, for this source.
+    fn library_item(&self, text: &str) -> Option<Item> {
+        (self.unit.is_library || !library::is_private(text))
+            .then(|| self.linker.catalog.item(text))
+            .flatten()
     }
 
     fn use_variable(&mut self, decl: DeclId, span: Span) -> Binding {
@@ -411,13 +419,16 @@ impl Resolver<'_, '_, '_> {
         open.captured.len() as u8 - 1
     }
 
-    /// Walks something in which `more` handlers and completions are open.
+    /// Walks something in which `more` handlers, completions and scopes are open.
     fn nested(&mut self, more: usize, span: Span, walk: impl FnOnce(&mut Self)) {
         self.function().nesting += more;
         if self.function().nesting > MAX_NESTING {
             self.sink.report(
                 span,
-                format!("`try` nested too deeply, the limit is {MAX_NESTING} blocks"),
+                format!(
+                    "`try`, `squad`, `deadline` or `sync` nested too deeply, the limit is \
+                     {MAX_NESTING} blocks"
+                ),
             );
         } else {
             walk(self);

@@ -16,6 +16,12 @@ impl Symbol {
     /// The method that long array literals are made with.
     pub(crate) const PUSH: Self = Self(1);
 
+    /// The receiver of a method.
+    pub(crate) const SELF: Self = Self(2);
+
+    /// The wildcard.
+    pub(crate) const UNDERSCORE: Self = Self(3);
+
     pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
@@ -35,8 +41,16 @@ impl<'s> Names<'s> {
             entries: Vec::with_capacity(expected),
             table: vec![0; (2 * expected).next_power_of_two().max(64)],
         };
-        let known = [names.intern(""), names.intern("push")];
-        debug_assert_eq!(known, [Symbol::EMPTY, Symbol::PUSH]);
+        let known = ["", "push", "self", "_"].map(|text| names.intern(text));
+        debug_assert_eq!(
+            known,
+            [
+                Symbol::EMPTY,
+                Symbol::PUSH,
+                Symbol::SELF,
+                Symbol::UNDERSCORE
+            ]
+        );
         names
     }
 
@@ -61,6 +75,11 @@ impl<'s> Names<'s> {
             Ok(symbol) => symbol,
             Err((slot, hash)) => self.insert(Cow::Owned(text), slot, hash),
         }
+    }
+
+    /// The symbol of a text, if it is among them.
+    pub(crate) fn known(&self, text: &str) -> Option<Symbol> {
+        self.find(text).ok()
     }
 
     fn find(&self, text: &str) -> Result<Symbol, (usize, u32)> {
@@ -121,7 +140,9 @@ mod tests {
             assert_eq!(names.intern_owned(text.clone()), symbol);
             assert_eq!(names.text(symbol), text);
         }
-        assert_eq!(names.len(), 1002);
+        assert_eq!(names.len(), 1004);
+        assert_eq!(names.known("name7"), Some(symbols[7]));
+        assert_eq!(names.known("other"), None);
         assert_eq!(names.intern(""), Symbol::EMPTY);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What is open at run time, from the outside in, is kept while compiling. A jump out
 //! undoes it from the inside: it pops the handler of a `try`, runs its `finally` block
-//! like a subroutine, and drops the completion of a `finally` block that it leaves.
+//! like a subroutine, drops the completion of a `finally` block that it leaves, pops the
+//! scopes of `deadline` and `sync`, and joins a squad.
 
 use gcrucible_bytecode::{Op, Reg};
 
@@ -19,15 +20,27 @@ pub(super) enum Control {
     Finally { entries: Vec<Patch> },
     /// A `finally` block: its completion is open.
     Completion,
+    /// A `deadline` or `sync` block: its scope is open.
+    Scope,
+    /// A squad, whose children are in the register: its scope and its handler are open.
+    Squad(Reg),
 }
 
-impl Emitter<'_, '_, '_> {
+impl Emitter<'_, '_, '_, '_> {
     /// Undoes everything that is open inside of control number `keep`. A return value
     /// waits in `value` meanwhile.
     pub(super) fn leave(&mut self, keep: usize, value: Option<Reg>, at: u32) {
         for index in (keep..self.controls.len()).rev() {
             match self.controls[index] {
                 Control::Loop { .. } => {}
+                // A return pops the scopes of its frame itself.
+                Control::Scope if value.is_some() && !self.is_in_handler(index) => {}
+                Control::Scope => self.emit(Op::PopScope, at),
+                Control::Squad(squad) => {
+                    self.emit(Op::JoinSquad { squad }, at);
+                    self.emit(Op::PopHandler, at);
+                    self.emit(Op::PopScope, at);
+                }
                 Control::Catch => self.emit(Op::PopHandler, at),
                 Control::Finally { .. } => {
                     self.emit(Op::PopHandler, at);
@@ -46,6 +59,13 @@ impl Emitter<'_, '_, '_> {
                 Control::Completion => self.emit(Op::DropCompletion, at),
             }
         }
+    }
+
+    /// Whether a handler or completion is open outside of control number `index`.
+    fn is_in_handler(&self, index: usize) -> bool {
+        self.controls[..index]
+            .iter()
+            .any(|control| !matches!(control, Control::Loop { .. } | Control::Scope))
     }
 
     /// Whether a jump out of everything runs a `finally` block on its way.

@@ -3,10 +3,10 @@
 use gcrucible_bytecode::verify::MAX_CODE;
 use gcrucible_bytecode::{Op, Reg, SourceSpan};
 
-use super::constants::Constants;
 use super::control::Control;
-use crate::ast::{Ast, FunctionNodeId, StmtKind};
-use crate::resolve::{MAX_REGISTERS, Resolved};
+use crate::ast::{Ast, FunctionNodeId, StmtKind, Symbol};
+use crate::link::Linker;
+use crate::resolve::{MAX_REGISTERS, Resolved, Unit};
 use crate::source::{Places, Span};
 
 /// A jump whose target is not known yet: the index of its instruction.
@@ -27,10 +27,11 @@ pub(super) enum TooLarge {
 /// The parts of a finished function: code, spans, number of registers.
 pub(super) type Finished = (Vec<Op>, Vec<SourceSpan>, u8, Option<TooLarge>);
 
-pub(super) struct Emitter<'a, 's, 't> {
+pub(super) struct Emitter<'a, 's, 't, 'l> {
     pub(super) ast: &'a Ast<'s>,
     pub(super) resolved: &'a Resolved,
-    pub(super) constants: &'a mut Constants,
+    pub(super) linker: &'a mut Linker<'l>,
+    unit: &'a Unit<'a>,
     /// The blocks around the current statement that a jump out must leave in order.
     pub(super) controls: Vec<Control>,
     places: &'a mut Places<'t>,
@@ -46,18 +47,20 @@ pub(super) struct Emitter<'a, 's, 't> {
     too_large: Option<TooLarge>,
 }
 
-impl<'a, 's, 't> Emitter<'a, 's, 't> {
+impl<'a, 's, 't, 'l> Emitter<'a, 's, 't, 'l> {
     pub(super) fn new(
         ast: &'a Ast<'s>,
         resolved: &'a Resolved,
-        constants: &'a mut Constants,
+        unit: &'a Unit<'a>,
+        linker: &'a mut Linker<'l>,
         places: &'a mut Places<'t>,
         locals: u8,
     ) -> Self {
         Self {
             ast,
             resolved,
-            constants,
+            unit,
+            linker,
             controls: Vec::new(),
             places,
             code: Vec::with_capacity(64),
@@ -116,13 +119,23 @@ impl<'a, 's, 't> Emitter<'a, 's, 't> {
             self.emit(
                 Op::LoadFunction {
                     dst,
-                    function: function.0 as u16,
+                    function: self.function_number(function),
                 },
                 stmt.span.start,
             );
             self.emit(Op::StoreGlobal { global, src: dst }, stmt.span.start);
             self.release(mark);
         }
+    }
+
+    /// The number of a function of this source.
+    pub(super) fn function_number(&self, function: FunctionNodeId) -> u16 {
+        (self.unit.bases.functions + function.index()) as u16
+    }
+
+    /// The constant of a name or literal.
+    pub(super) fn text(&mut self, symbol: Symbol) -> u16 {
+        self.linker.text(&self.ast.names, symbol)
     }
 
     pub(super) fn finish(self) -> Finished {
@@ -177,6 +190,7 @@ impl<'a, 's, 't> Emitter<'a, 's, 't> {
             | Op::NextOrJump { target, .. }
             | Op::EndIfNil { target, .. }
             | Op::PushCatch { target, .. }
+            | Op::PushCatchIf { target, .. }
             | Op::PushFinally { target }
             | Op::EnterFinally { target }
             | Op::EnterFinallyWith { target, .. },

@@ -3,7 +3,8 @@
 //! [`Emitter::to`] puts a value into a given register, [`Emitter::any`] says in which
 //! register it is. No operand changes while another one is evaluated: assignments are
 //! statements, and what a closure may assign lives in a cell, which is read into a
-//! temporary register in its turn.
+//! temporary register in its turn. Where expressions have blocks in them (`match`,
+//! `squad`), whose statements may assign variables, the operands before are copied.
 
 use gcrucible_bytecode::{Op, Reg};
 
@@ -37,7 +38,7 @@ pub(super) fn binary(op: BinaryOp, dst: Reg, lhs: Reg, rhs: Reg) -> Op {
     }
 }
 
-impl Emitter<'_, '_, '_> {
+impl Emitter<'_, '_, '_, '_> {
     /// Evaluates an expression; the result is the register of its value: that of the
     /// variable it names, or a temporary one.
     pub(super) fn any(&mut self, id: ExprId) -> Reg {
@@ -64,7 +65,7 @@ impl Emitter<'_, '_, '_> {
     /// nothing before reads or needs the place.
     pub(super) fn writes_last(&self, id: ExprId) -> bool {
         match self.ast.expr(id).kind {
-            ExprKind::And(..) | ExprKind::Or(..) => false,
+            ExprKind::And(..) | ExprKind::Or(..) | ExprKind::Match(_) => false,
             ExprKind::Array(list) => list.range().len() <= CHUNK,
             ExprKind::Map(list) => list.range().len() <= 2 * CHUNK,
             _ => true,
@@ -81,22 +82,13 @@ impl Emitter<'_, '_, '_> {
             ExprKind::Error => {}
             ExprKind::Nil => self.emit(Op::LoadNil { dst }, at),
             ExprKind::Bool(value) => self.emit(Op::LoadBool { dst, value }, at),
-            ExprKind::Int(value) => {
-                let op = match i32::try_from(value) {
-                    Ok(value) => Op::LoadInt { dst, value },
-                    Err(_) => Op::LoadConst {
-                        dst,
-                        constant: self.constants.int(value),
-                    },
-                };
-                self.emit(op, at);
-            }
+            ExprKind::Int(value) => self.int(value, dst, at),
             ExprKind::Float(value) => {
-                let constant = self.constants.float(value);
+                let constant = self.linker.constants.float(value);
                 self.emit(Op::LoadConst { dst, constant }, at);
             }
             ExprKind::String(text) => {
-                let constant = self.constants.string(&self.ast.names, text);
+                let constant = self.text(text);
                 self.emit(Op::LoadConst { dst, constant }, at);
             }
             ExprKind::Concat(parts) => {
@@ -114,9 +106,14 @@ impl Emitter<'_, '_, '_> {
             }
             ExprKind::Name(_) => self.name(id, dst, at),
             ExprKind::Binary(op, lhs, rhs) => {
-                let lhs = self.operand(lhs, dst);
+                let lhs = self.operand_before(lhs, dst, rhs);
                 let rhs = self.any(rhs);
                 self.emit(binary(op, dst, lhs, rhs), at);
+            }
+            ExprKind::Is(operand, of) => {
+                let src = self.operand(operand, dst);
+                let type_id = self.resolved.types[of.index()];
+                self.emit(Op::Is { dst, src, type_id }, at);
             }
             ExprKind::And(lhs, rhs) => {
                 self.to(lhs, dst);
@@ -144,7 +141,7 @@ impl Emitter<'_, '_, '_> {
             }
             ExprKind::Neg(operand) => match self.ast.expr(operand).kind {
                 ExprKind::Float(value) => {
-                    let constant = self.constants.float(-value);
+                    let constant = self.linker.constants.float(-value);
                     self.emit(Op::LoadConst { dst, constant }, at);
                 }
                 _ => {
@@ -161,22 +158,30 @@ impl Emitter<'_, '_, '_> {
                 self.emit(Op::Await { dst, src }, at);
             }
             ExprKind::Field(object, name) => {
-                let name = self.constants.string(&self.ast.names, name);
+                if let Binding::Variant { variant, .. } = self.resolved.bindings[id.index()] {
+                    self.emit(Op::LoadVariant { dst, variant }, at);
+                    return;
+                }
+                let name = self.text(name);
                 let object = self.operand(object, dst);
                 self.emit(Op::GetField { dst, object, name }, at);
             }
             ExprKind::Index(object, index) => {
-                let object = self.operand(object, dst);
+                let object = self.operand_before(object, dst, index);
                 let index = self.any(index);
                 self.emit(Op::GetIndex { dst, object, index }, at);
             }
             ExprKind::Call(callee, arguments) => self.call(callee, arguments, dst, expr.span, at),
             ExprKind::MethodCall(receiver, name, arguments) => {
-                self.method_call(receiver, name, arguments, dst, &expr);
+                self.method_call(id, receiver, name, arguments, dst);
             }
             ExprKind::Instance(_, fields) => self.instance(id, fields, dst, expr.span),
             ExprKind::Closure(function) => self.closure(function, dst, at),
-            ExprKind::Spawn(call) => self.spawn(call, dst, expr.span, at),
+            ExprKind::Spawn(call, is_detached) => self.spawn(call, is_detached, dst, expr.span),
+            ExprKind::Match(index) => self.match_expr(index, dst, at),
+            ExprKind::Squad(body) => self.squad(body, dst, expr.span),
+            ExprKind::Step(index) => self.step(index, dst, expr.span),
+            ExprKind::Schedule(every, body) => self.schedule(every, body, dst, expr.span),
         }
         self.release(mark);
     }
@@ -192,6 +197,45 @@ impl Emitter<'_, '_, '_> {
             }
             None => self.any(id),
         }
+    }
+
+    pub(super) fn int(&mut self, value: i64, dst: Reg, at: u32) {
+        let op = match i32::try_from(value) {
+            Ok(value) => Op::LoadInt { dst, value },
+            Err(_) => Op::LoadConst {
+                dst,
+                constant: self.linker.constants.int(value),
+            },
+        };
+        self.emit(op, at);
+    }
+
+    /// As [`Self::operand`], where `rest` is evaluated between the operand and its use.
+    fn operand_before(&mut self, id: ExprId, dst: Reg, rest: ExprId) -> Reg {
+        if self.variable(id).is_some() && self.may_assign(rest) {
+            return self.copied(id);
+        }
+        self.operand(id, dst)
+    }
+
+    /// As [`Self::any`], where `rest` is evaluated between the expression and its use.
+    pub(super) fn before(&mut self, id: ExprId, rest: ExprId) -> Reg {
+        if self.variable(id).is_some() && self.may_assign(rest) {
+            return self.copied(id);
+        }
+        self.any(id)
+    }
+
+    /// Whether evaluating an expression may assign variables of this function.
+    pub(super) fn may_assign(&self, id: ExprId) -> bool {
+        self.ast.has_blocks(self.ast.expr(id).span)
+    }
+
+    /// Evaluates an expression into a temporary register.
+    pub(super) fn copied(&mut self, id: ExprId) -> Reg {
+        let dst = self.take(self.ast.expr(id).span);
+        self.to(id, dst);
+        dst
     }
 
     /// Emits jumps that are taken if the truth of the expression is `sense`; otherwise
@@ -237,7 +281,7 @@ impl Emitter<'_, '_, '_> {
     /// The closure of `function`, made here.
     pub(super) fn closure(&mut self, function: FunctionNodeId, dst: Reg, at: u32) {
         let captures = &self.resolved.frames[function.index()].captures;
-        let function = function.0 as u16;
+        let function = self.function_number(function);
         let op = if captures.is_empty() {
             Op::LoadFunction { dst, function }
         } else {
@@ -266,7 +310,13 @@ impl Emitter<'_, '_, '_> {
             Binding::Capture(index) => self.emit(Op::LoadCapture { dst, index }, at),
             Binding::Global(global) => self.emit(Op::LoadGlobal { dst, global }, at),
             // Not values; refused by the resolver.
-            Binding::None | Binding::Builtin(_) | Binding::Cancel | Binding::Class(_) => {}
+            Binding::None
+            | Binding::Builtin(_)
+            | Binding::Cancel
+            | Binding::Library(_)
+            | Binding::Class { .. }
+            | Binding::Variant { .. }
+            | Binding::Named(_) => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::source::Span;
 /// Elements of an array or map literal that are made by one instruction.
 pub(super) const CHUNK: usize = 32;
 
-impl Emitter<'_, '_, '_> {
+impl Emitter<'_, '_, '_, '_> {
     /// Evaluates the expressions of a list into registers that follow one another; the
     /// first of them, and their number.
     pub(super) fn sequence(&mut self, list: List, span: Span) -> (Reg, u8) {
@@ -24,25 +24,21 @@ impl Emitter<'_, '_, '_> {
     }
 
     pub(super) fn instance(&mut self, id: ExprId, inits: List, dst: Reg, span: Span) {
-        let Binding::Class(class) = self.resolved.bindings[id.index()] else {
+        let Binding::Class { id: class, fields } = self.resolved.bindings[id.index()] else {
             return;
         };
-        let fields = self.ast.classes[class.index()].fields;
         let first = self.mark().min(255) as u8;
-        for _ in fields.range() {
+        for _ in 0..fields {
             self.take(span);
         }
         // In the order of the source, into the order of the class.
-        for init in &self.ast.field_inits[inits.range()] {
-            let fields = &self.ast.class_fields[fields.range()];
-            if let Some(index) = fields.iter().position(|field| field.name == init.name) {
-                let register = (usize::from(first) + index).min(255) as u8;
-                let mark = self.mark();
-                self.to(init.value, register);
-                self.release(mark);
-            }
+        for at in inits.range() {
+            let index = usize::from(self.resolved.fields[at]);
+            let register = (usize::from(first) + index).min(255) as u8;
+            let mark = self.mark();
+            self.to(self.ast.field_inits[at].value, register);
+            self.release(mark);
         }
-        let class = class.0 as u16;
         self.emit(Op::NewInstance { dst, class, first }, span.start);
     }
 
@@ -57,7 +53,7 @@ impl Emitter<'_, '_, '_> {
         let (first, count) = self.sequence(head, span);
         self.emit(Op::NewArray { dst, first, count }, at);
         self.release(mark);
-        let push = self.constants.string(&self.ast.names, Symbol::PUSH);
+        let push = self.text(Symbol::PUSH);
         for index in rest.range() {
             let base = self.take(span);
             self.emit(
@@ -96,7 +92,7 @@ impl Emitter<'_, '_, '_> {
         );
         self.release(mark);
         for index in rest.range().step_by(2) {
-            let key = self.any(self.ast.expr_ids[index]);
+            let key = self.before(self.ast.expr_ids[index], self.ast.expr_ids[index + 1]);
             let src = self.any(self.ast.expr_ids[index + 1]);
             self.emit(
                 Op::SetIndex {
@@ -112,7 +108,7 @@ impl Emitter<'_, '_, '_> {
 }
 
 /// The first `count` items of a list, and the others.
-fn split(list: List, count: usize) -> (List, List) {
+pub(super) fn split(list: List, count: usize) -> (List, List) {
     let count = (count as u32).min(list.len);
     let head = List {
         start: list.start,

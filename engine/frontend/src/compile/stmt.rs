@@ -9,7 +9,7 @@ use crate::ast::{BinaryOp, DeclId, ExprId, ExprKind, FunctionNodeId, List, StmtI
 use crate::resolve::Binding;
 use crate::source::Span;
 
-impl Emitter<'_, '_, '_> {
+impl Emitter<'_, '_, '_, '_> {
     pub(super) fn stmts(&mut self, list: List) {
         for at in list.range() {
             self.stmt(self.ast.stmt_ids[at]);
@@ -21,7 +21,7 @@ impl Emitter<'_, '_, '_> {
         let at = stmt.span.start;
         let mark = self.mark();
         match stmt.kind {
-            StmtKind::Error | StmtKind::Class(_) => {}
+            StmtKind::Error | StmtKind::Class(_) | StmtKind::Enum(_) | StmtKind::Import => {}
             StmtKind::Expr(expr) => {
                 self.any(expr);
             }
@@ -63,6 +63,14 @@ impl Emitter<'_, '_, '_> {
                 self.emit(Op::Throw { src }, at);
             }
             StmtKind::Try(index) => self.try_stmt(index, stmt.span),
+            StmtKind::Deadline(time, body) => {
+                let src = self.any(time);
+                self.scope(Op::PushDeadline { src }, self.ast.expr(time).span, body, at);
+            }
+            StmtKind::Sync(mutex, body) => {
+                let src = self.any(mutex);
+                self.scope(Op::PushGuard { src }, self.ast.expr(mutex).span, body, at);
+            }
         }
         self.release(mark);
     }
@@ -72,8 +80,14 @@ impl Emitter<'_, '_, '_> {
         let span = self.ast.decl(decl).span;
         if variable.global.is_none() && !variable.is_cell {
             // Nothing can see the variable before its definition is done, so its
-            // register may hold parts of the value on the way.
+            // register may hold parts of the value on the way; unless the value has
+            // blocks, whose variables may live in that register.
             return match value {
+                Some(value) if self.may_assign(value) => {
+                    let src = self.copied(value);
+                    let dst = variable.register;
+                    self.emit(Op::Move { dst, src }, span.start);
+                }
                 Some(value) => self.to(value, variable.register),
                 None => self.emit(
                     Op::LoadNil {
@@ -137,8 +151,8 @@ impl Emitter<'_, '_, '_> {
         match expr.kind {
             ExprKind::Name(_) => self.assign_name(target, op, value, expr.span),
             ExprKind::Field(object, name) => {
-                let name = self.constants.string(&self.ast.names, name);
-                let object = self.any(object);
+                let name = self.text(name);
+                let object = self.before(object, value);
                 let src = match op {
                     None => self.any(value),
                     Some(op) => {
@@ -157,8 +171,13 @@ impl Emitter<'_, '_, '_> {
                 self.emit(Op::SetField { object, name, src }, at);
             }
             ExprKind::Index(object, index) => {
-                let object = self.any(object);
-                let index = self.any(index);
+                // Both are needed after the value, and the object after the index.
+                let object = if self.may_assign(index) || self.may_assign(value) {
+                    self.copied(object)
+                } else {
+                    self.any(object)
+                };
+                let index = self.before(index, value);
                 let src = match op {
                     None => self.any(value),
                     Some(op) => {
@@ -195,6 +214,11 @@ impl Emitter<'_, '_, '_> {
             if !variable.is_cell {
                 let register = variable.register;
                 return match op {
+                    Some(op) if self.may_assign(value) => {
+                        let old = self.copied(target);
+                        let src = self.combine(op, old, value, at);
+                        self.emit(Op::Move { dst: register, src }, at);
+                    }
                     Some(op) => {
                         self.combine(op, register, value, at);
                     }
@@ -330,84 +354,5 @@ impl Emitter<'_, '_, '_> {
         };
         self.leave(0, Some(src), at);
         self.emit(Op::Return { src }, at);
-    }
-
-    fn try_stmt(&mut self, index: u32, span: Span) {
-        let stmt = self.ast.tries[index as usize];
-        let Some(finally) = stmt.finally else {
-            return self.try_catch(stmt.body, stmt.catch, span);
-        };
-        let at = span.start;
-        let handler = self.emit_jump(Op::PushFinally { target: u32::MAX }, at);
-        self.controls.push(Control::Finally {
-            entries: vec![handler],
-        });
-        self.try_catch(stmt.body, stmt.catch, span);
-        let entries = match self.controls.pop() {
-            Some(Control::Finally { entries }) => entries,
-            _ => Vec::new(),
-        };
-        let mut end = None;
-        if self.is_reachable() {
-            self.emit(Op::PopHandler, at);
-            let entry = self.emit_jump(Op::EnterFinally { target: u32::MAX }, at);
-            end = Some(self.emit_jump(Op::Jump { target: u32::MAX }, at));
-            self.patch(entry);
-        }
-        self.patch_all(&entries);
-        self.controls.push(Control::Completion);
-        self.stmts(finally);
-        self.controls.pop();
-        if self.is_reachable() {
-            self.emit(Op::EndFinally, at);
-        }
-        if let Some(end) = end {
-            self.patch(end);
-        }
-    }
-
-    fn try_catch(&mut self, body: List, catch: Option<(Option<DeclId>, List)>, span: Span) {
-        let Some((variable, handler)) = catch else {
-            return self.stmts(body);
-        };
-        let at = span.start;
-        let mark = self.mark();
-        let variable = variable.map(|decl| self.resolved.variables[decl.index()]);
-        let dst = match variable {
-            Some(variable) if !variable.is_cell => variable.register,
-            _ => self.take(span),
-        };
-        self.release(mark);
-        let push = self.emit_jump(
-            Op::PushCatch {
-                dst,
-                target: u32::MAX,
-            },
-            at,
-        );
-        self.controls.push(Control::Catch);
-        self.stmts(body);
-        self.controls.pop();
-        let mut end = None;
-        if self.is_reachable() {
-            self.emit(Op::PopHandler, at);
-            end = Some(self.emit_jump(Op::Jump { target: u32::MAX }, at));
-        }
-        self.patch(push);
-        if let Some(variable) = variable
-            && variable.is_cell
-        {
-            self.emit(
-                Op::NewCell {
-                    dst: variable.register,
-                    src: dst,
-                },
-                at,
-            );
-        }
-        self.stmts(handler);
-        if let Some(end) = end {
-            self.patch(end);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Expressions, by precedence climbing.
 
 use super::Parser;
-use crate::ast::{BinaryOp, ExprId, ExprKind, FieldInit, List, Symbol};
+use crate::ast::{BinaryOp, ExprId, ExprKind, FieldInit, List, Symbol, list_of};
 use crate::lexer::TokenKind;
 use crate::source::Span;
 
@@ -11,6 +11,7 @@ enum Infix {
     Or,
     And,
     Range,
+    Is,
     Binary(BinaryOp),
 }
 
@@ -26,6 +27,7 @@ fn infix(kind: TokenKind) -> Option<(Infix, u8)> {
         TokenKind::LessEqual => (Binary(BinaryOp::Le), 4),
         TokenKind::Greater => (Binary(BinaryOp::Gt), 4),
         TokenKind::GreaterEqual => (Binary(BinaryOp::Ge), 4),
+        TokenKind::Is => (Infix::Is, 4),
         TokenKind::DotDot => (Range, 5),
         TokenKind::Plus => (Binary(BinaryOp::Add), 6),
         TokenKind::Minus => (Binary(BinaryOp::Sub), 6),
@@ -66,8 +68,16 @@ impl Parser<'_, '_> {
                 return lhs;
             }
             self.bump();
+            if op == Infix::Is {
+                let of = self.type_name();
+                let span = self.span(lhs).to(self.last_span());
+                let height = self.height(lhs);
+                lhs = self.add(ExprKind::Is(lhs, of), span, token.span.start, height);
+                continue;
+            }
             let rhs = self.binary(precedence + 1);
             let kind = match op {
+                Infix::Is => ExprKind::Error,
                 Infix::Or => ExprKind::Or(lhs, rhs),
                 Infix::And => ExprKind::And(lhs, rhs),
                 Infix::Range => ExprKind::Range(lhs, rhs),
@@ -109,6 +119,13 @@ impl Parser<'_, '_> {
 
     fn spawn(&mut self) -> ExprId {
         let token = self.bump();
+        // `detached(…)` is a call of a function of this name.
+        let next = self.tokens.get(self.at + 1);
+        let is_detached = self.is_word("detached")
+            && next.is_some_and(|next| next.kind == TokenKind::Name && !next.is_on_new_line);
+        if is_detached {
+            self.bump();
+        }
         let errors = self.sink.len();
         let primary = self.primary();
         let call = self.postfix(primary);
@@ -128,7 +145,12 @@ impl Parser<'_, '_> {
             return self.add_leaf(ExprKind::Error, span);
         }
         let height = self.height(call);
-        self.add(ExprKind::Spawn(call), span, token.span.start, height)
+        self.add(
+            ExprKind::Spawn(call, is_detached),
+            span,
+            token.span.start,
+            height,
+        )
     }
 
     /// Calls, fields, methods and indexes behind an operand.
@@ -139,7 +161,7 @@ impl Parser<'_, '_> {
             operand = match token.kind {
                 TokenKind::Dot => {
                     self.bump();
-                    let (name, name_span) = self.name("the name of a field or method");
+                    let (name, name_span) = self.member();
                     if self.is(TokenKind::ParenOpen) && !self.token().is_on_new_line {
                         let (args, args_height) = self.arguments();
                         let span = self.span(operand).to(self.last_span());
@@ -193,11 +215,12 @@ impl Parser<'_, '_> {
             TokenKind::Nil => ExprKind::Nil,
             TokenKind::True => ExprKind::Bool(true),
             TokenKind::False => ExprKind::Bool(false),
-            TokenKind::Int => return self.int(false, token.span),
+            TokenKind::Int | TokenKind::Duration => return self.int(false, token.span),
             TokenKind::Float => return self.float(),
             TokenKind::String => return self.string(),
             TokenKind::StringHead => return self.interpolated(),
-            TokenKind::Name => return self.name_or_instance(),
+            TokenKind::Name => return self.name_or_block(),
+            TokenKind::Match => return self.match_expr(),
             TokenKind::ParenOpen => {
                 self.bump();
                 return self.in_brackets(|parser| {
@@ -216,9 +239,7 @@ impl Parser<'_, '_> {
             TokenKind::BraceOpen => return self.map(),
             TokenKind::Pipe | TokenKind::PipePipe => {
                 // The height of a closure is that of the tallest tree in it.
-                let tallest = std::mem::replace(&mut self.tallest, 0);
-                let function = self.closure();
-                let height = std::mem::replace(&mut self.tallest, tallest);
+                let (function, height) = self.measure(Self::closure);
                 let span = token.span.to(self.last_span());
                 return self.add(ExprKind::Closure(function), span, span.start, height);
             }
@@ -229,6 +250,32 @@ impl Parser<'_, '_> {
         };
         self.bump();
         self.add_leaf(kind, token.span)
+    }
+
+    /// A name behind a dot, where keywords are names too.
+    fn member(&mut self) -> (Symbol, Span) {
+        let token = self.token();
+        if token.kind.is_keyword() && !token.is_on_new_line {
+            self.bump();
+            return (self.ast.names.intern(self.slice(token.span)), token.span);
+        }
+        self.name("the name of a field or method")
+    }
+
+    /// A name, or what a word begins that is a keyword in its place only.
+    fn name_or_block(&mut self) -> ExprId {
+        let next = self.tokens.get(self.at + 1).copied();
+        if let Some(next) = next.filter(|next| !next.is_on_new_line) {
+            match (self.slice(self.token().span), next.kind) {
+                ("squad", TokenKind::BraceOpen) if !self.is_in_head => return self.squad(),
+                ("step", TokenKind::String | TokenKind::StringHead) => return self.step(),
+                ("schedule", TokenKind::Name) if self.slice(next.span) == "every" => {
+                    return self.schedule();
+                }
+                _ => {}
+            }
+        }
+        self.name_or_instance()
     }
 
     fn name_or_instance(&mut self) -> ExprId {
@@ -260,12 +307,7 @@ impl Parser<'_, '_> {
             }
             parser.close(TokenKind::BraceClose, "`,` or `}`");
         });
-        let start = self.ast.field_inits.len() as u32;
-        self.ast.field_inits.extend(fields);
-        let list = List {
-            start,
-            len: self.ast.field_inits.len() as u32 - start,
-        };
+        let list = list_of(&mut self.ast.field_inits, fields);
         let whole = span.to(self.last_span());
         self.add(ExprKind::Instance(name, list), whole, span.start, height)
     }
@@ -276,8 +318,11 @@ impl Parser<'_, '_> {
         let mut height = 0;
         self.in_brackets(|parser| {
             while !parser.is(TokenKind::BraceClose) && !parser.is(TokenKind::End) {
-                let key = if parser.is(TokenKind::Name) && parser.next_kind() == TokenKind::Colon {
-                    let (name, span) = parser.name("a key");
+                let key = if (parser.is(TokenKind::Name) || parser.kind().is_keyword())
+                    && parser.next_kind() == TokenKind::Colon
+                {
+                    let span = parser.bump().span;
+                    let name = parser.ast.names.intern(parser.slice(span));
                     parser.add_leaf(ExprKind::String(name), span)
                 } else {
                     parser.expr()

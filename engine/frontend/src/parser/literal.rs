@@ -8,32 +8,53 @@ use crate::lexer::TokenKind;
 use crate::source::Span;
 
 impl<'s> Parser<'s, '_> {
-    /// An integer; a minus sign before it was taken if `is_negative`, and stands at
-    /// `start`.
+    /// An integer or duration; a minus sign before it was taken if `is_negative`, and
+    /// stands at `start`.
     pub(super) fn int(&mut self, is_negative: bool, start: Span) -> ExprId {
+        let span = start.to(self.token().span);
+        let kind = match self.int_value(is_negative, start) {
+            Some(value) => ExprKind::Int(value),
+            None => ExprKind::Error,
+        };
+        self.add_leaf(kind, span)
+    }
+
+    /// The value of an int or duration, which is the current token; `None` if it is out of
+    /// range, which is reported.
+    pub(super) fn int_value(&mut self, is_negative: bool, start: Span) -> Option<i64> {
         let token = self.bump();
-        let digits = without_underscores(self.slice(token.span));
-        let span = start.to(token.span);
+        let text = self.slice(token.span);
+        let (digits, unit) = match token.kind {
+            TokenKind::Duration => {
+                let unit = text.find(|c: char| c.is_ascii_lowercase());
+                let (digits, unit) = text.split_at(unit.unwrap_or(text.len()));
+                let ms = match unit {
+                    "ms" => 1,
+                    "s" => 1000,
+                    _ => 60_000,
+                };
+                (digits, ms)
+            }
+            _ => (text, 1),
+        };
+        let digits = without_underscores(digits);
         // The magnitude first: that of the smallest int is no int.
-        let value = digits.parse::<u64>().ok().and_then(|magnitude| {
+        let magnitude = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+        let value = magnitude.and_then(|magnitude| {
             if is_negative {
                 0i64.checked_sub_unsigned(magnitude)
             } else {
                 i64::try_from(magnitude).ok()
             }
         });
-        let kind = match value {
-            Some(value) => ExprKind::Int(value),
-            None => {
-                self.sink.report_expected(
-                    span,
-                    "integer literal out of range",
-                    "a value from -9223372036854775808 to 9223372036854775807",
-                );
-                ExprKind::Error
-            }
-        };
-        self.add_leaf(kind, span)
+        if value.is_none() {
+            self.sink.report_expected(
+                start.to(token.span),
+                "integer literal out of range",
+                "a value from -9223372036854775808 to 9223372036854775807",
+            );
+        }
+        value
     }
 
     pub(super) fn float(&mut self) -> ExprId {
@@ -104,6 +125,23 @@ impl<'s> Parser<'s, '_> {
             }
             self.bump();
         }
+    }
+
+    /// The text of a string without interpolation, where `what` is expected. `None` if
+    /// there is none, which is reported.
+    pub(super) fn plain_string(&mut self, what: &str) -> Option<(Symbol, Span)> {
+        let token = self.token();
+        if token.kind == TokenKind::StringHead {
+            let string = self.interpolated();
+            let span = self.span(string);
+            let message = "this string must not have interpolations";
+            self.sink.report_expected(span, message, what);
+            return None;
+        }
+        if !self.expect(TokenKind::String, what) {
+            return None;
+        }
+        Some((self.string_text(token.span, 1), token.span))
     }
 
     /// The text of a string token without its first byte and its last `end` bytes, with

@@ -1,9 +1,8 @@
-//! Statements, blocks, functions and classes.
+//! Statements and blocks.
 
 use super::Parser;
 use crate::ast::{
-    Arm, BinaryOp, Class, ClassField, ClassId, DeclKind, ExprKind, Function, FunctionNodeId, List,
-    StmtId, StmtKind, Symbol, Try,
+    Arm, BinaryOp, Catch, DeclKind, ExprId, ExprKind, List, StmtId, StmtKind, Try, list_of,
 };
 use crate::lexer::TokenKind;
 use crate::source::Span;
@@ -43,21 +42,31 @@ impl Parser<'_, '_> {
     }
 
     fn ends_with_block(&self, stmt: StmtId) -> bool {
-        matches!(
-            self.ast.stmt(stmt).kind,
+        match self.ast.stmt(stmt).kind {
             StmtKind::Fn(..)
-                | StmtKind::Class(_)
-                | StmtKind::Block(_)
-                | StmtKind::If(..)
-                | StmtKind::While(..)
-                | StmtKind::For(..)
-                | StmtKind::Try(_)
-        )
+            | StmtKind::Class(_)
+            | StmtKind::Enum(_)
+            | StmtKind::Block(_)
+            | StmtKind::If(..)
+            | StmtKind::While(..)
+            | StmtKind::For(..)
+            | StmtKind::Try(_)
+            | StmtKind::Deadline(..)
+            | StmtKind::Sync(..) => true,
+            StmtKind::Expr(expr) => matches!(
+                self.ast.expr(expr).kind,
+                ExprKind::Match(_)
+                    | ExprKind::Squad(_)
+                    | ExprKind::Step(_)
+                    | ExprKind::Schedule(..)
+            ),
+            _ => false,
+        }
     }
 
     /// After an error in the statement that began at `start`: skips the rest of it. At
     /// least one token is passed.
-    fn skip_to_stmt(&mut self, start: usize) {
+    pub(super) fn skip_to_stmt(&mut self, start: usize) {
         let mut open = 0u32;
         loop {
             let token = self.token();
@@ -91,7 +100,7 @@ impl Parser<'_, '_> {
     }
 
     /// `{ … }`
-    fn block(&mut self) -> List {
+    pub(super) fn block(&mut self) -> List {
         if !self.expect(TokenKind::BraceOpen, "`{`") || !self.enter() {
             return List::default();
         }
@@ -109,11 +118,15 @@ impl Parser<'_, '_> {
 
     fn stmt(&mut self) -> StmtId {
         let start = self.token().span;
+        let is_import = self.is(TokenKind::Import);
         let kind = match self.kind() {
             TokenKind::Let => self.let_stmt(DeclKind::Let),
             TokenKind::Const => self.let_stmt(DeclKind::Const),
             TokenKind::Fn => self.fn_stmt(),
             TokenKind::Class => self.class_stmt(),
+            TokenKind::Enum => self.enum_stmt(),
+            TokenKind::Import => self.import_stmt(),
+            TokenKind::Export => self.export_stmt(),
             TokenKind::If => self.if_stmt(),
             TokenKind::While => {
                 self.bump();
@@ -158,28 +171,90 @@ impl Parser<'_, '_> {
                 StmtKind::Error
             }
             TokenKind::In
+            | TokenKind::Is
+            | TokenKind::Arrow
             | TokenKind::BraceClose
             | TokenKind::ParenClose
-            | TokenKind::BracketClose
-            | TokenKind::Reserved => {
+            | TokenKind::BracketClose => {
                 self.unexpected("a statement");
                 StmtKind::Error
             }
+            TokenKind::Name if self.begins_scope("deadline") => {
+                self.bump();
+                let time = self.head();
+                StmtKind::Deadline(time, self.block())
+            }
+            TokenKind::Name if self.begins_scope("sync") => {
+                self.bump();
+                let mutex = self.head();
+                StmtKind::Sync(mutex, self.block())
+            }
             _ => self.expr_stmt(),
         };
+        self.has_statements |= !is_import;
         let span = start.to(self.last_span());
         self.add_stmt(kind, span)
     }
 
+    /// Whether the current token is `word` and begins a statement: an expression and a
+    /// block follow on its line. Otherwise it is the name of a variable or function.
+    fn begins_scope(&self, word: &str) -> bool {
+        // Where brackets or a minus follow, both may be meant; a head is short.
+        const MAX_HEAD: usize = 256;
+        if !self.is_word(word) {
+            return false;
+        }
+        let rest = &self.tokens[self.at + 1..];
+        let first = rest[0];
+        if first.is_on_new_line {
+            return false;
+        }
+        match first.kind {
+            TokenKind::Name
+            | TokenKind::Int
+            | TokenKind::Float
+            | TokenKind::Duration
+            | TokenKind::String
+            | TokenKind::StringHead
+            | TokenKind::Nil
+            | TokenKind::True
+            | TokenKind::False
+            | TokenKind::Await
+            | TokenKind::Spawn
+            | TokenKind::Match
+            | TokenKind::Bang => return true,
+            TokenKind::ParenOpen | TokenKind::BracketOpen | TokenKind::Minus => {}
+            _ => return false,
+        }
+        let mut open = 0u32;
+        for token in rest.iter().take(MAX_HEAD) {
+            match token.kind {
+                TokenKind::BraceOpen if open == 0 => return !token.is_on_new_line,
+                TokenKind::ParenOpen | TokenKind::BracketOpen | TokenKind::BraceOpen => open += 1,
+                TokenKind::ParenClose | TokenKind::BracketClose | TokenKind::BraceClose
+                    if open > 0 =>
+                {
+                    open -= 1;
+                }
+                TokenKind::Assign | TokenKind::Semicolon | TokenKind::End if open == 0 => {
+                    return false;
+                }
+                _ if open == 0 && token.is_on_new_line => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// An expression that the body of a statement follows.
-    fn head(&mut self) -> crate::ast::ExprId {
+    pub(super) fn head(&mut self) -> ExprId {
         let is_in_head = std::mem::replace(&mut self.is_in_head, true);
         let expr = self.expr();
         self.is_in_head = is_in_head;
         expr
     }
 
-    fn let_stmt(&mut self, kind: DeclKind) -> StmtKind {
+    pub(super) fn let_stmt(&mut self, kind: DeclKind) -> StmtKind {
         self.bump();
         let (name, span) = self.name("the name of a variable");
         let value = if self.eat(TokenKind::Assign) {
@@ -191,97 +266,6 @@ impl Parser<'_, '_> {
             None
         };
         StmtKind::Let(self.add_decl(name, kind, span), value)
-    }
-
-    fn fn_stmt(&mut self) -> StmtKind {
-        let start = self.bump().span;
-        let (name, span) = self.name("the name of a function");
-        let decl = self.add_decl(name, DeclKind::Function, span);
-        let id = self.reserve_function();
-        let parameters = if self.expect(TokenKind::ParenOpen, "`(`") {
-            self.parameters(TokenKind::ParenClose, "`,` or `)`")
-        } else {
-            List::default()
-        };
-        let body = self.block();
-        let span = start.to(self.last_span());
-        self.ast.functions[id.index()] = Function {
-            name,
-            parameters,
-            body,
-            span,
-        };
-        StmtKind::Fn(decl, id)
-    }
-
-    /// Parameters up to and with the closing token.
-    pub(super) fn parameters(&mut self, end: TokenKind, what: &str) -> List {
-        let start = self.ast.decls.len() as u32;
-        while !self.is(end) && !self.is(TokenKind::End) {
-            let (name, span) = self.name("the name of a parameter");
-            if name != Symbol::EMPTY {
-                self.add_decl(name, DeclKind::Parameter, span);
-            }
-            if !self.eat(TokenKind::Comma) {
-                break;
-            }
-        }
-        let len = self.ast.decls.len() as u32 - start;
-        self.close(end, what);
-        List { start, len }
-    }
-
-    /// `|a, b| expr` or `|a, b| { … }`; the current token is the first `|` or `||`.
-    pub(super) fn closure(&mut self) -> FunctionNodeId {
-        let start = self.bump();
-        let id = self.reserve_function();
-        let parameters = if start.kind == TokenKind::PipePipe {
-            List::default()
-        } else {
-            self.parameters(TokenKind::Pipe, "`,` or `|`")
-        };
-        let body = if self.is(TokenKind::BraceOpen) {
-            self.block()
-        } else {
-            let value = self.expr();
-            let span = self.ast.expr(value).span;
-            let stmt = self.add_stmt(StmtKind::Return(Some(value)), span);
-            let base = self.pending_stmts.len();
-            self.pending_stmts.push(stmt);
-            self.finish_stmts(base)
-        };
-        let name = self.ast.names.intern("<lambda>");
-        let span = start.span.to(self.last_span());
-        self.ast.functions[id.index()] = Function {
-            name,
-            parameters,
-            body,
-            span,
-        };
-        id
-    }
-
-    fn class_stmt(&mut self) -> StmtKind {
-        self.bump();
-        let (name, span) = self.name("the name of a class");
-        let start = self.ast.class_fields.len() as u32;
-        if self.expect(TokenKind::BraceOpen, "`{`") {
-            while !self.is(TokenKind::BraceClose) && !self.is(TokenKind::End) {
-                let (name, span) = self.name("the name of a field");
-                self.ast.class_fields.push(ClassField { name, span });
-                if !self.eat(TokenKind::Comma) {
-                    break;
-                }
-            }
-            self.close(TokenKind::BraceClose, "`,` or `}`");
-        }
-        let fields = List {
-            start,
-            len: self.ast.class_fields.len() as u32 - start,
-        };
-        let id = ClassId(self.ast.classes.len() as u32);
-        self.ast.classes.push(Class { name, span, fields });
-        StmtKind::Class(id)
     }
 
     fn if_stmt(&mut self) -> StmtKind {
@@ -304,15 +288,7 @@ impl Parser<'_, '_> {
                 break;
             }
         }
-        let start = self.ast.arms.len() as u32;
-        self.ast.arms.extend(arms);
-        StmtKind::If(
-            List {
-                start,
-                len: self.ast.arms.len() as u32 - start,
-            },
-            otherwise,
-        )
+        StmtKind::If(list_of(&mut self.ast.arms, arms), otherwise)
     }
 
     fn for_stmt(&mut self) -> StmtKind {
@@ -327,27 +303,54 @@ impl Parser<'_, '_> {
     fn try_stmt(&mut self) -> StmtKind {
         self.bump();
         let body = self.block();
-        let catch = self.eat(TokenKind::Catch).then(|| {
-            let variable = self.is(TokenKind::Name).then(|| {
-                let (name, span) = self.name("the name of a variable");
-                self.add_decl(name, DeclKind::Caught, span)
-            });
-            if variable.is_none() && !self.is(TokenKind::BraceOpen) {
-                self.unexpected("the name of a variable or `{`");
+        let mut catches: Vec<Catch> = Vec::new();
+        loop {
+            let span = self.token().span;
+            if !self.eat(TokenKind::Catch) {
+                break;
             }
-            (variable, self.block())
-        });
+            if catches.last().is_some_and(|last| last.of.is_none()) {
+                self.sink.report_hint(
+                    span,
+                    "a `catch` behind one that catches everything",
+                    Some("put the `catch` without a type last".to_owned()),
+                );
+            }
+            catches.push(self.catch(span));
+        }
         let finally = self.eat(TokenKind::Finally).then(|| self.block());
-        if catch.is_none() && finally.is_none() {
+        if catches.is_empty() && finally.is_none() {
             self.unexpected("`catch` or `finally`");
         }
+        let catches = list_of(&mut self.ast.catches, catches);
         let id = self.ast.tries.len() as u32;
         self.ast.tries.push(Try {
             body,
-            catch,
+            catches,
             finally,
         });
         StmtKind::Try(id)
+    }
+
+    /// `e is T { … }`, behind `catch`.
+    fn catch(&mut self, span: Span) -> Catch {
+        let variable = self.is(TokenKind::Name).then(|| {
+            let (name, span) = self.name("the name of a variable");
+            self.add_decl(name, DeclKind::Caught, span)
+        });
+        let of = match variable {
+            Some(_) => self.eat(TokenKind::Is).then(|| self.type_name()),
+            None => None,
+        };
+        if variable.is_none() && !self.is(TokenKind::BraceOpen) {
+            self.unexpected("the name of a variable or `{`");
+        }
+        Catch {
+            variable,
+            of,
+            body: self.block(),
+            span,
+        }
     }
 
     fn expr_stmt(&mut self) -> StmtKind {

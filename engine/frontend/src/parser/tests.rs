@@ -47,7 +47,7 @@ fn unexpected_tokens_say_what_was_expected() {
     assert_eq!(errors("}"), "1:1: unexpected `}`, expected a statement");
     assert_eq!(
         errors("let match = 1"),
-        "1:5: `match` is a reserved word, expected the name of a variable"
+        "1:5: `match` is a keyword, expected the name of a variable"
     );
     assert_eq!(
         errors("const a\n"),

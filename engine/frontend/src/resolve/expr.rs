@@ -1,10 +1,11 @@
 //! The walk over expressions.
 
+use super::types::Named;
 use super::{Binding, Resolver};
-use crate::ast::{ClassId, ExprId, ExprKind, List, Symbol};
+use crate::ast::{ExprId, ExprKind, List, Symbol};
 use crate::source::Span;
 
-impl Resolver<'_, '_, '_> {
+impl Resolver<'_, '_, '_, '_> {
     pub(super) fn expr(&mut self, id: ExprId) {
         let expr = *self.ast.expr(id);
         match expr.kind {
@@ -25,19 +26,40 @@ impl Resolver<'_, '_, '_> {
                 self.expr(a);
                 self.expr(b);
             }
-            ExprKind::Neg(operand)
-            | ExprKind::Not(operand)
-            | ExprKind::Await(operand)
-            | ExprKind::Field(operand, _) => self.expr(operand),
+            ExprKind::Neg(operand) | ExprKind::Not(operand) | ExprKind::Await(operand) => {
+                self.expr(operand)
+            }
+            ExprKind::Is(operand, of) => {
+                self.expr(operand);
+                self.type_name(of);
+            }
+            ExprKind::Field(operand, name) => match self.left_of_dot(operand) {
+                Some(named) => self.dotted_field(id, named, name),
+                None => self.expr(operand),
+            },
             ExprKind::Name(name) => self.value_name(id, name, expr.span),
             ExprKind::Call(callee, arguments) => self.call(callee, arguments, expr.span),
-            ExprKind::MethodCall(receiver, _, arguments) => {
-                self.expr(receiver);
+            ExprKind::MethodCall(receiver, name, arguments) => {
+                match self.left_of_dot(receiver) {
+                    Some(named) => self.dotted_call(id, named, name, arguments),
+                    None => self.expr(receiver),
+                }
                 self.exprs(arguments);
             }
             ExprKind::Instance(name, _) => self.instance(id, name, expr.span),
             ExprKind::Closure(function) => self.function_body(function),
-            ExprKind::Spawn(call) => self.spawn(call),
+            ExprKind::Spawn(call, _) => self.spawn(call),
+            ExprKind::Match(index) => self.match_expr(index),
+            ExprKind::Squad(body) => {
+                self.nested(2, expr.span, |resolver| resolver.block(body));
+            }
+            ExprKind::Step(index) => {
+                self.function_body(self.ast.steps[index as usize].body);
+            }
+            ExprKind::Schedule(every, body) => {
+                self.expr(every);
+                self.function_body(body);
+            }
         }
     }
 
@@ -52,41 +74,35 @@ impl Resolver<'_, '_, '_> {
         let text = self.ast.names.text(name);
         match self.look_up(name, span) {
             None => self.unknown_name(name, span),
-            Some(Binding::Builtin(_) | Binding::Cancel) => self.sink.report_expected(
-                span,
-                format!("the built-in function `{text}` is not a value"),
-                format!("a call, `{text}(…)`"),
-            ),
-            Some(Binding::Class(_)) => self.sink.report_expected(
-                span,
-                format!("the class `{text}` is not a value"),
-                format!("an instance, `{text} {{ … }}`"),
-            ),
+            Some(Binding::Builtin(_) | Binding::Cancel | Binding::Library(_)) => {
+                self.sink.report_expected(
+                    span,
+                    format!("the built-in function `{text}` is not a value"),
+                    format!("a call, `{text}(…)`"),
+                );
+            }
+            Some(Binding::Named(Named::Unknown)) => {}
+            Some(Binding::Named(named)) => {
+                let expected = match named.what() {
+                    "class" => format!("an instance, `{text} {{ … }}`"),
+                    "enum" => format!("one of its values, `{text}.…`"),
+                    _ => format!("a call of one of its functions, `{text}.…(…)`"),
+                };
+                self.sink.report_expected(
+                    span,
+                    format!("the {} `{text}` is not a value", named.what()),
+                    expected,
+                );
+            }
             Some(binding) => self.out.bindings[id.index()] = binding,
         }
     }
 
     fn call(&mut self, callee: ExprId, arguments: List, span: Span) {
         match self.callee_binding(callee) {
-            Some(binding @ (Binding::Builtin(_) | Binding::Cancel)) => {
+            Some(binding @ (Binding::Builtin(_) | Binding::Cancel | Binding::Library(_))) => {
                 self.out.bindings[callee.index()] = binding;
-                let (name, (min, max)) = match binding {
-                    Binding::Builtin(builtin) => (builtin.name(), builtin.arity()),
-                    _ => ("cancel", (1, 1)),
-                };
-                let count = arguments.len;
-                if count < u32::from(min) || count > u32::from(max) {
-                    let expected = match (min, max) {
-                        (1, 1) => "1 argument".to_owned(),
-                        (min, max) if min == max => format!("{min} arguments"),
-                        (min, max) => format!("{min} to {max} arguments"),
-                    };
-                    self.sink.report_expected(
-                        span,
-                        format!("`{name}` is called with {count} arguments"),
-                        expected,
-                    );
-                }
+                self.check_arguments(binding, arguments.len, span);
             }
             _ => self.expr(callee),
         }
@@ -94,18 +110,29 @@ impl Resolver<'_, '_, '_> {
     }
 
     fn spawn(&mut self, call: ExprId) {
-        if let ExprKind::Call(callee, _) = self.ast.expr(call).kind {
-            let binding = self.callee_binding(callee);
-            if matches!(binding, Some(Binding::Builtin(_) | Binding::Cancel)) {
-                self.sink.report_hint(
-                    self.ast.expr(callee).span,
-                    "a built-in function cannot be spawned",
-                    Some("spawn a closure that calls it, `spawn (|| …)()`".to_owned()),
-                );
-                return;
-            }
+        let expr = *self.ast.expr(call);
+        let binding = match expr.kind {
+            ExprKind::Call(callee, _) => self.callee_binding(callee),
+            _ => None,
+        };
+        let is_builtin = |binding| matches!(binding, Some(Binding::Builtin(_) | Binding::Cancel));
+        if !is_builtin(binding) {
+            self.expr(call);
         }
-        self.expr(call);
+        let found = self.out.bindings[call.index()];
+        if is_builtin(binding) || is_builtin(Some(found)) {
+            self.sink.report_hint(
+                expr.span,
+                "a built-in function cannot be spawned",
+                Some("spawn a closure that calls it, `spawn (|| …)()`".to_owned()),
+            );
+        } else if matches!(found, Binding::Variant { .. }) {
+            self.sink.report_expected(
+                expr.span,
+                "this is not a call",
+                "a call after `spawn`, as in `spawn f(x)`",
+            );
+        }
     }
 
     /// The built-in that a callee names, if it names one.
@@ -113,7 +140,7 @@ impl Resolver<'_, '_, '_> {
         let expr = *self.ast.expr(callee);
         match expr.kind {
             ExprKind::Name(name)
-                if self.visible[name.index()] == 0 && self.classes[name.index()] == 0 =>
+                if self.visible[name.index()] == 0 && self.named[name.index()].is_none() =>
             {
                 self.look_up(name, expr.span)
             }
@@ -131,66 +158,61 @@ impl Resolver<'_, '_, '_> {
         }
         let name_len = self.ast.names.text(name).len() as u32;
         let name_span = Span::new(span.start, span.start + name_len);
-        let Some(class) = self.classes[name.index()].checked_sub(1).map(ClassId) else {
-            return self.unknown_class(name, name_span);
+        let named = self.named_type(name);
+        let binding = named.and_then(|named| self.class(named));
+        let (Some(named), Some(binding)) = (named, binding) else {
+            if named != Some(Named::Unknown) {
+                self.unknown_class(name, name_span);
+            }
+            return;
         };
-        self.out.bindings[id.index()] = Binding::Class(class);
-        let class = &self.ast.classes[class.index()];
-        let fields = &self.ast.class_fields[class.fields.range()];
-        let class_name = self.ast.names.text(class.name);
-        // Sorted lists of names: a literal may be long, all pairs would be too many.
-        let mut known: Vec<usize> = fields.iter().map(|field| field.name.index()).collect();
+        self.out.bindings[id.index()] = binding;
+        // Sorted, with their places in the class: a literal may be long, all pairs would
+        // be too many.
+        let fields = self.class_fields(named);
+        let mut known: Vec<(usize, u8)> = fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| (field.map_or(usize::MAX, Symbol::index), at as u8))
+            .collect();
         known.sort_unstable();
-        let mut given = vec![false; known.len()];
-        for init in inits {
-            let text = self.ast.names.text(init.name);
-            match known.binary_search(&init.name.index()) {
-                Err(_) => self.sink.report_expected(
-                    init.span,
-                    format!("the class `{class_name}` has no field `{text}`"),
-                    format!("one of its fields: {}", self.field_names(fields)),
-                ),
-                Ok(at) if std::mem::replace(&mut given[at], true) => {
-                    self.sink
-                        .report(init.span, format!("the field `{text}` is given twice"));
+        let mut given = [false; 256];
+        for (at, init) in list.range().zip(inits) {
+            let index = init.name.index();
+            match known.binary_search_by_key(&index, |&(name, _)| name) {
+                Err(_) => {
+                    let class = self.ast.names.text(name);
+                    let what = format!("the class `{class}` has no field");
+                    self.unknown_member(&what, named, init.name, init.span);
                 }
-                Ok(_) => {}
+                Ok(found) => {
+                    let place = known[found].1;
+                    self.out.fields[at] = place;
+                    if std::mem::replace(&mut given[usize::from(place)], true) {
+                        let text = self.ast.names.text(init.name);
+                        self.sink
+                            .report(init.span, format!("the field `{text}` is given twice"));
+                    }
+                }
             }
         }
-        let missing: Vec<_> = fields
-            .iter()
-            .filter(|field| {
-                known
-                    .binary_search(&field.name.index())
-                    .is_ok_and(|at| !given[at])
-            })
-            .copied()
-            .collect();
-        if !missing.is_empty() {
+        let fields = &fields[..fields.len().min(256)];
+        if given[..fields.len()].contains(&false) {
+            let names = self.member_names(named);
+            // Of fields with one name, which is an error of the class, one is enough.
+            let is_given = |name| (0..fields.len()).any(|at| given[at] && fields[at] == name);
+            let missing = names.iter().zip(fields);
+            let missing = missing.filter(|&(_, &field)| field.is_none() || !is_given(field));
+            let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+            if missing.is_empty() {
+                return;
+            }
+            let class = self.ast.names.text(name);
             self.sink.report_expected(
                 name_span,
-                format!("an instance of `{class_name}` lacks fields"),
-                format!("values for {}", self.field_names(&missing)),
+                format!("an instance of `{class}` lacks fields"),
+                format!("values for {}", super::hint::list(&missing)),
             );
         }
-    }
-
-    fn field_names(&self, fields: &[crate::ast::ClassField]) -> String {
-        const SHOWN: usize = 8;
-        let mut text = String::new();
-        for (at, field) in fields.iter().enumerate().take(SHOWN) {
-            if at > 0 {
-                text.push_str(", ");
-            }
-            text.push('`');
-            text.push_str(self.ast.names.text(field.name));
-            text.push('`');
-        }
-        match fields.len() {
-            0 => text.push_str("it has none"),
-            n if n > SHOWN => text.push_str(", …"),
-            _ => {}
-        }
-        text
     }
 }

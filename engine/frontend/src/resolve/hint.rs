@@ -1,9 +1,11 @@
 //! Unknown names, and which known one may have been meant.
 
-use gcrucible_bytecode::Builtin;
+use gcrucible_bytecode::{Builtin, ErrorKind, ValueKind};
 
 use super::Resolver;
+use super::types::Named;
 use crate::ast::Symbol;
+use crate::library::{NAMESPACES, is_private};
 use crate::source::Span;
 
 /// Hints per source: each one compares many names.
@@ -15,21 +17,26 @@ const MAX_CANDIDATES: usize = 1000;
 /// Names longer than this are not compared.
 const MAX_LENGTH: usize = 40;
 
-impl Resolver<'_, '_, '_> {
+impl Resolver<'_, '_, '_, '_> {
     pub(super) fn unknown_name(&mut self, name: Symbol, span: Span) {
+        if name == Symbol::EMPTY {
+            return;
+        }
         let text = self.ast.names.text(name);
         let ast = self.ast;
-        let may_hint = self.take_hint();
-        let names = self
-            .active
-            .iter()
-            .rev()
-            .map(|decl| ast.names.text(ast.decl(*decl).name));
-        let builtins = Builtin::ALL.iter().map(|builtin| builtin.name());
-        let hint = if may_hint {
-            nearest(text, names.chain(builtins))
-        } else {
-            None
+        let hint = match elsewhere(text) {
+            Some(hint) => Some(hint.to_owned()),
+            None if self.take_hint() => {
+                let names = self.active.iter().rev();
+                let names = names.map(|decl| ast.names.text(ast.decl(*decl).name));
+                let builtins = Builtin::ALL.iter().map(|builtin| builtin.name());
+                let builtins = builtins.filter(|name| !is_private(name));
+                let library = self.linker.catalog.public_names();
+                let types = self.type_names();
+                let known = names.chain(builtins).chain(library).chain(types);
+                nearest(text, known.chain(NAMESPACES.iter().copied()))
+            }
+            None => None,
         };
         self.sink
             .report_hint(span, format!("unknown name `{text}`"), hint);
@@ -37,15 +44,59 @@ impl Resolver<'_, '_, '_> {
 
     pub(super) fn unknown_class(&mut self, name: Symbol, span: Span) {
         let text = self.ast.names.text(name);
-        let ast = self.ast;
-        let classes = ast.classes.iter().map(|class| ast.names.text(class.name));
         let hint = if self.take_hint() {
-            nearest(text, classes)
+            nearest(text, self.type_names())
         } else {
             None
         };
         self.sink
             .report_hint(span, format!("unknown class `{text}`"), hint);
+    }
+
+    pub(super) fn unknown_type(&mut self, name: Symbol, span: Span) {
+        let text = self.ast.names.text(name);
+        let hint = if self.take_hint() {
+            let errors = ErrorKind::ALL.iter().map(|kind| kind.name());
+            let kinds = ValueKind::ALL.iter().map(|kind| kind.name());
+            nearest(text, self.type_names().chain(errors).chain(kinds))
+        } else {
+            None
+        };
+        self.sink.add(
+            span,
+            format!("unknown type `{text}`"),
+            Some("a class, enum, error kind or kind of values".to_owned()),
+            hint,
+        );
+    }
+
+    /// A field, variant or function that a class, enum or namespace does not have.
+    pub(super) fn unknown_member(&mut self, what: &str, named: Named, name: Symbol, span: Span) {
+        let text = self.ast.names.text(name);
+        let names = self.member_names(named);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let hint = if self.take_hint() {
+            nearest(text, names.iter().copied())
+        } else {
+            None
+        };
+        let expected = match (named.what(), names.is_empty()) {
+            ("class", true) => "none, it has no fields".to_owned(),
+            ("class", false) => format!("one of its fields: {}", list(&names)),
+            (_, _) => format!("one of {}", list(&names)),
+        };
+        self.sink
+            .add(span, format!("{what} `{text}`"), Some(expected), hint);
+    }
+
+    /// The classes and enums that this source defines.
+    fn type_names(&self) -> impl Iterator<Item = &str> {
+        let ast = self.ast;
+        let classes = ast.classes.iter().map(|class| ast.names.text(class.name));
+        let enums = ast.enums.iter().map(|of| ast.names.text(of.name));
+        let imports = ast.import_names.iter();
+        let imports = imports.map(|import| ast.names.text(ast.decl(import.decl).name));
+        classes.chain(enums).chain(imports)
     }
 
     fn take_hint(&mut self) -> bool {
@@ -55,9 +106,39 @@ impl Resolver<'_, '_, '_> {
     }
 }
 
+/// Some of these names, for a message.
+pub(crate) fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// A hint for a word that other languages have.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "null" | "None" | "undefined" => "nothing is `nil`",
+        "True" => "did you mean `true`?",
+        "False" => "did you mean `false`?",
+        "self" | "this" => "the receiver is `self`, which only methods have",
+        "function" | "func" | "def" => "a function is defined by `fn`",
+        "var" | "val" | "mut" => "a variable is defined by `let`",
+        "elif" | "elseif" | "elsif" => "write `else if`",
+        "switch" | "case" => "write `match`",
+        "except" | "rescue" => "write `catch`",
+        "not" => "write `!`",
+        "async" => "a task is started by `spawn`",
+        _ => return None,
+    })
+}
+
 /// A hint at the candidate that differs from `name` in the fewest characters, if they
 /// are few.
-fn nearest<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn nearest<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Option<String> {
     if name.len() > MAX_LENGTH {
         return None;
     }

@@ -4,14 +4,14 @@ use super::{Binding, Resolver};
 use crate::ast::{DeclId, DeclKind, ExprId, ExprKind, FunctionNodeId, List, StmtId, StmtKind};
 use crate::source::Span;
 
-impl Resolver<'_, '_, '_> {
+impl Resolver<'_, '_, '_, '_> {
     pub(super) fn stmts(&mut self, list: List) {
         for at in list.range() {
             self.stmt(self.ast.stmt_ids[at]);
         }
     }
 
-    fn block(&mut self, list: List) {
+    pub(super) fn block(&mut self, list: List) {
         self.open_scope();
         self.stmts(list);
         self.close_scope();
@@ -20,7 +20,7 @@ impl Resolver<'_, '_, '_> {
     fn stmt(&mut self, id: StmtId) {
         let stmt = *self.ast.stmt(id);
         match stmt.kind {
-            StmtKind::Error => {}
+            StmtKind::Error | StmtKind::Import => {}
             StmtKind::Expr(expr) => self.expr(expr),
             StmtKind::Let(decl, value) => {
                 // The value is walked first: in it the name means what it meant before.
@@ -34,17 +34,35 @@ impl Resolver<'_, '_, '_> {
                 }
             }
             StmtKind::Fn(decl, function) => {
-                if !self.is_global(decl) {
+                let is_library = self.unit.is_library && self.scopes.len() == 1;
+                if !is_library && !self.is_global(decl) {
                     self.define(decl);
                 }
                 self.function_body(function);
             }
             StmtKind::Class(class) => {
+                let class = self.ast.classes[class.index()];
                 if self.scopes.len() > 1 {
-                    let span = self.ast.classes[class.index()].span;
-                    self.sink
-                        .report(span, "a class must be defined at the top level of a file");
+                    self.sink.report(
+                        class.span,
+                        "a class must be defined at the top level of a file",
+                    );
+                    return;
                 }
+                for method in &self.ast.methods[class.methods.range()] {
+                    self.function_body(method.function);
+                }
+            }
+            StmtKind::Enum(of) => {
+                if self.scopes.len() > 1 {
+                    let span = self.ast.enums[of.index()].span;
+                    self.sink
+                        .report(span, "an enum must be defined at the top level of a file");
+                }
+            }
+            StmtKind::Deadline(head, body) | StmtKind::Sync(head, body) => {
+                self.expr(head);
+                self.nested(1, stmt.span, |resolver| resolver.block(body));
             }
             StmtKind::Assign(target, op, value) => {
                 let _ = op;
@@ -105,15 +123,19 @@ impl Resolver<'_, '_, '_> {
     fn try_stmt(&mut self, index: u32, span: Span) {
         let stmt = self.ast.tries[index as usize];
         let around = usize::from(stmt.finally.is_some());
-        let inside = around + usize::from(stmt.catch.is_some());
+        let inside = around + stmt.catches.len as usize;
         self.nested(inside, span, |resolver| resolver.block(stmt.body));
-        if let Some((variable, body)) = stmt.catch {
+        for catch in &self.ast.catches[stmt.catches.range()] {
+            if let Some(of) = catch.of {
+                self.type_name(of);
+            }
+            // Until they are popped the handlers behind this one are open too.
             self.nested(around, span, |resolver| {
                 resolver.open_scope();
-                if let Some(variable) = variable {
+                if let Some(variable) = catch.variable {
                     resolver.define(variable);
                 }
-                resolver.block(body);
+                resolver.block(catch.body);
                 resolver.close_scope();
             });
         }
@@ -143,11 +165,20 @@ impl Resolver<'_, '_, '_> {
         let decl = self.visible[name.index()].checked_sub(1).map(DeclId);
         let refused = match (binding, decl) {
             (None, _) => return self.unknown_name(name, expr.span),
-            (Some(Binding::Builtin(_) | Binding::Cancel), _) => "a built-in function",
-            (Some(Binding::Class(_)), _) => "a class",
+            (Some(Binding::Builtin(_) | Binding::Cancel | Binding::Library(_)), _) => {
+                "a built-in function"
+            }
+            (Some(Binding::Named(named)), _) => match named.what() {
+                "class" => "a class",
+                "enum" => "an enum",
+                "namespace" => "a namespace",
+                _ => "imported",
+            },
             (Some(_), Some(decl)) => match self.kind(decl) {
                 DeclKind::Const => "a constant",
                 DeclKind::Function => "a function",
+                DeclKind::Receiver => "the receiver",
+                DeclKind::Import => "imported",
                 _ => "",
             },
             (Some(_), None) => "",

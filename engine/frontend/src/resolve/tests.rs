@@ -155,7 +155,7 @@ fn limits_are_errors() {
     assert!(errors(&format!("class C {{ {} }}", parameters.join(","))).contains("too many fields"));
     let tries = |n: usize| format!("{}{}", "try {".repeat(n), "} catch {}".repeat(n));
     assert_eq!(errors(&tries(64)), "");
-    assert!(errors(&tries(65)).contains("`try` nested too deeply"));
+    assert!(errors(&tries(65)).contains("nested too deeply"));
     // 256 variables of two functions, captured by a third one.
     let outer: String = (0..128).map(|n| format!("let a{n} = 0\n")).collect();
     let inner: String = (0..128).map(|n| format!("let b{n} = 0\n")).collect();
