@@ -1,6 +1,7 @@
 //! Small programs, one claim each.
 
 mod calls;
+mod dispatch;
 mod driver;
 mod exceptions;
 mod interrupts;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_bytecode::{
-    Boundary, Capture, Constant, ErrorKind, Function, Global, Module, Op, Program, SourceSpan, Step,
+    Boundary, Constant, ErrorKind, Function, Global, Module, Op, Program, SourceSpan, Step,
 };
 use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Slot};
 
@@ -158,26 +158,22 @@ impl Assembly {
         assembly
     }
 
-    /// Adds a function of eight registers; its number.
-    pub(super) fn function(&mut self, name: &str, arity: u8, code: Vec<Op>) -> u16 {
-        self.closure(name, arity, Vec::new(), code)
+    /// Gives `main` this code.
+    pub(super) fn set_main(&mut self, code: Vec<Op>) {
+        let main = &mut self.program.functions[1];
+        main.spans = vec![SourceSpan::default(); code.len()];
+        main.code = code;
     }
 
-    /// Adds a function with captures.
-    pub(super) fn closure(
-        &mut self,
-        name: &str,
-        arity: u8,
-        captures: Vec<Capture>,
-        code: Vec<Op>,
-    ) -> u16 {
+    /// Adds a function of eight registers; its number.
+    pub(super) fn function(&mut self, name: &str, arity: u8, code: Vec<Op>) -> u16 {
         self.program.functions.push(Function {
             name: name.to_owned(),
             module: 0,
             arity,
             locals: arity,
             registers: 8,
-            captures,
+            captures: Vec::new(),
             spans: vec![SourceSpan::default(); code.len()],
             code,
         });
