@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_heap::{Checked, Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_heap::{Checked, Handle, Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
@@ -289,6 +289,15 @@ impl CallHandle {
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
         host_value::of(&m, m.load_root(&self.call.value))
+    }
+
+    /// Keeps the value or error that the call ended with alive beyond the call, until the
+    /// handle is given to [`Heap::unprotect`].
+    pub async fn protect(&self) -> Handle {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        inner.heap.protect(m.load_root(&self.call.value))
     }
 
     /// Waits until the call and every task that it started, but for detached ones, have ended.
