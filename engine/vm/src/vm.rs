@@ -516,8 +516,11 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             _ => unreachable!("a throw has its error"),
         };
         self.state.is_safepoint_passed = false;
-        // What is thrown at an operation ends it.
-        self.state.control.operation = None;
+        // What is thrown at an operation ends it, and is thrown by its instruction.
+        if self.state.control.operation.take().is_some() {
+            let top = self.state.control.top();
+            top.pc = top.pc.saturating_sub(1);
+        }
         let mut thrown = Thrown { value, trace: None };
         let control = &mut self.state.control;
         match control.throw(&self.cx, &mut self.effects, &mut thrown) {
