@@ -380,13 +380,36 @@ impl Scanner<'_, '_> {
     fn unknown(&mut self) {
         let span = self.lexer.span();
         let slice = self.lexer.slice();
-        let message = match slice.chars().next() {
-            Some('&') => "unexpected `&`, did you mean `&&`?".to_owned(),
-            Some(c) => format!("unexpected character `{}`", c.escape_debug()),
-            None => "unexpected character".to_owned(),
-        };
-        self.sink
-            .report(Span::new(span.start as u32, span.end as u32), message);
+        let span = Span::new(span.start as u32, span.end as u32);
+        let rest = self.lexer.remainder();
+        let line = rest.find('\n').unwrap_or(rest.len());
+        match slice.chars().next() {
+            Some('&') => {
+                let hint = Some("did you mean `&&`?".to_owned());
+                self.sink.report_hint(span, "unexpected `&`", hint);
+            }
+            Some('#') => {
+                let hint = Some("a comment begins with `//`".to_owned());
+                self.sink
+                    .report_hint(span, "unexpected character `#`", hint);
+                self.lexer.bump(line);
+            }
+            Some('\'') => {
+                let hint = Some("a string stands between double quotes".to_owned());
+                self.sink
+                    .report_hint(span, "unexpected character `'`", hint);
+                // The text between two of them was meant as a string.
+                if let Some(end) = rest[..line].find('\'') {
+                    self.lexer.bump(end + 1);
+                    self.push(TokenKind::String);
+                }
+            }
+            Some(c) => {
+                let message = format!("unexpected character `{}`", c.escape_debug());
+                self.sink.report(span, message);
+            }
+            None => self.sink.report(span, "unexpected character"),
+        }
     }
 }
 
@@ -466,8 +489,12 @@ mod tests {
     #[test]
     fn unknown_characters_are_reported() {
         assert_eq!(
-            errors("a é # b"),
-            "1:3: unexpected character `é`\n1:5: unexpected character `#`"
+            errors("a é # b # c\n'x' & @"),
+            "1:3: unexpected character `é`\n\
+             1:5: unexpected character `#` (a comment begins with `//`)\n\
+             2:1: unexpected character `'` (a string stands between double quotes)\n\
+             2:5: unexpected `&` (did you mean `&&`?)\n\
+             2:7: unexpected character `@`"
         );
     }
 }

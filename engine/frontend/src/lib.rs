@@ -13,6 +13,7 @@
 mod ast;
 mod compile;
 mod diagnostic;
+mod hint;
 mod lexer;
 mod library;
 mod link;

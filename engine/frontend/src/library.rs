@@ -27,6 +27,7 @@ pub(crate) const NAMESPACES: &[&str] = &[
 
 const SOURCES: &[(&str, &str)] = &[
     ("array", include_str!("../library/array.crux")),
+    ("clients", include_str!("../library/clients.crux")),
     ("host", include_str!("../library/host.crux")),
     ("json", include_str!("../library/json.crux")),
     ("lifecycle", include_str!("../library/lifecycle.crux")),

@@ -9,9 +9,10 @@ use std::fmt;
 use gcrucible_bytecode::{Module, Program, verify};
 use rustc_hash::FxHashMap;
 
-use crate::ast::Ast;
+use crate::ast::{Ast, Symbol};
 use crate::compile::{self, MAX_CONSTANTS};
 use crate::diagnostic::{Diagnostics, Sink};
+use crate::hint::{list, nearest};
 use crate::library::library;
 use crate::link::{Bases, Linker};
 use crate::modules::graph::{Graph, Texts};
@@ -209,7 +210,7 @@ fn public_globals(
         .iter()
         .enumerate()
         .map(|(at, &decl)| (ast.decl(decl), (first + at) as u16))
-        .filter(|(decl, _)| is_entry || decl.is_exported)
+        .filter(|(decl, _)| (is_entry || decl.is_exported) && decl.name != Symbol::UNDERSCORE)
         .map(|(decl, number)| (ast.names.text(decl.name).to_owned(), number))
         .collect();
     exports.sort_unstable();
@@ -273,10 +274,10 @@ fn imports(graph: &mut Graph<'_>, index: usize, exports: &[Option<Exports>]) -> 
                         .map(|(name, _)| name.as_str())
                         .collect();
                     names.sort_unstable();
-                    let hint = resolve::nearest(text, names.iter().copied());
+                    let hint = nearest(text, names.iter().copied());
                     let expected = match names.is_empty() {
                         true => "nothing, it exports nothing".to_owned(),
-                        false => format!("one of {}", resolve::list(&names)),
+                        false => format!("one of {}", list(&names)),
                     };
                     module.sink.add(
                         name.span,

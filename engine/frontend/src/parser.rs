@@ -20,6 +20,7 @@ use crate::ast::{
     Stmt, StmtId, StmtKind, Symbol, TypeName, TypeNameId, list_of,
 };
 use crate::diagnostic::Sink;
+use crate::hint::MAX_HINTS;
 use crate::lexer::{Token, TokenKind, lex};
 use crate::source::Span;
 
@@ -56,6 +57,7 @@ pub(crate) fn parse<'s>(text: &'s str, dialect: Dialect, sink: &mut Sink) -> Opt
         is_in_brackets: false,
         is_in_head: false,
         last_error_at: usize::MAX,
+        hints_left: MAX_HINTS,
         has_statements: false,
         pending_exprs: Vec::new(),
         pending_stmts: Vec::new(),
@@ -85,6 +87,7 @@ struct Parser<'s, 'd> {
     /// Whether a `{` after a name begins the body of an `if`, `while` or `for`.
     is_in_head: bool,
     last_error_at: usize,
+    hints_left: u32,
     /// Whether a statement other than an import was read.
     has_statements: bool,
     /// Stacks of the lists that are being read.
@@ -215,7 +218,27 @@ impl<'s> Parser<'s, '_> {
                 format!("unexpected `{shown}`")
             }
         };
-        self.sink.report_expected(token.span, message, expected);
+        let hint = self.hint(token.kind, expected).map(str::to_owned);
+        self.sink
+            .add(token.span, message, Some(expected.to_owned()), hint);
+    }
+
+    /// A hint for a token that does not belong where it is.
+    fn hint(&self, kind: TokenKind, expected: &str) -> Option<&'static str> {
+        let last = self.at.checked_sub(1).map(|last| self.tokens[last].kind);
+        match (last, kind) {
+            (_, TokenKind::Assign) if expected == "`{`" => Some("`==` compares"),
+            (Some(TokenKind::Equal | TokenKind::NotEqual), TokenKind::Assign) => {
+                Some("`==` and `!=` compare")
+            }
+            (Some(TokenKind::Plus), TokenKind::Plus) => Some("write `+= 1`"),
+            (Some(TokenKind::Minus), TokenKind::Minus) => Some("write `-= 1`"),
+            (_, TokenKind::Question) => Some("write `if`, or `match`"),
+            (_, TokenKind::Arrow) if expected.ends_with("`;`") => {
+                Some("a closure is written `|x| …`")
+            }
+            _ => None,
+        }
     }
 
     /// Goes one level deeper. At the limit it reports that, drops the rest of the text

@@ -17,7 +17,6 @@ mod pattern;
 mod stmt;
 mod types;
 
-pub(crate) use hint::{list, nearest};
 pub(crate) use types::Imported;
 
 use gcrucible_bytecode::verify::{MAX_MEMBERS, MAX_NESTING};
@@ -25,6 +24,7 @@ use gcrucible_bytecode::{Builtin, Capture, Reg};
 
 use crate::ast::{Ast, DeclId, DeclKind, FunctionNodeId, Symbol};
 use crate::diagnostic::Sink;
+use crate::hint::MAX_HINTS;
 use crate::library::{self, Item};
 use crate::link::{Bases, Linker};
 use crate::resolve::types::Named;
@@ -158,7 +158,7 @@ pub(crate) fn resolve(
         scopes: Vec::new(),
         scope_count: 0,
         functions: Vec::new(),
-        hints_left: hint::MAX_HINTS,
+        hints_left: MAX_HINTS,
     };
     resolver
         .out

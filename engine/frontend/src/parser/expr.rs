@@ -2,7 +2,7 @@
 
 use super::Parser;
 use crate::ast::{BinaryOp, ExprId, ExprKind, FieldInit, List, Symbol, list_of};
-use crate::lexer::TokenKind;
+use crate::lexer::{Token, TokenKind};
 use crate::source::Span;
 
 /// What stands between two operands.
@@ -281,8 +281,26 @@ impl Parser<'_, '_> {
     fn name_or_instance(&mut self) -> ExprId {
         let (name, span) = self.name("a name");
         let brace = self.token();
-        if brace.kind != TokenKind::BraceOpen || brace.is_on_new_line || self.is_in_head {
+        if brace.kind != TokenKind::BraceOpen || brace.is_on_new_line {
             return self.add_leaf(ExprKind::Name(name), span);
+        }
+        if self.is_in_head {
+            let inside = |at| {
+                self.tokens
+                    .get(self.at + at)
+                    .map(|token: &Token| token.kind)
+            };
+            let is_instance =
+                inside(1) == Some(TokenKind::Name) && inside(2) == Some(TokenKind::Colon);
+            if !is_instance {
+                return self.add_leaf(ExprKind::Name(name), span);
+            }
+            let text = self.slice(span);
+            self.sink.report_hint(
+                span,
+                format!("the brace behind `{text}` would begin the block"),
+                Some(format!("put the instance in brackets, `({text} {{ … }})`")),
+            );
         }
         self.bump();
         let mut fields = Vec::new();

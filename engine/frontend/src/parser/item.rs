@@ -150,32 +150,11 @@ impl Parser<'_, '_> {
         let mut fields = Vec::new();
         let mut methods = Vec::new();
         if self.expect(TokenKind::BraceOpen, "`{`") {
-            while !matches!(
-                self.kind(),
-                TokenKind::BraceClose | TokenKind::Fn | TokenKind::End
-            ) {
-                let (name, span) = self.name("the name of a field");
-                fields.push(ClassField { name, span });
-                if !self.eat(TokenKind::Comma) {
-                    break;
-                }
-            }
-            // Methods nest like blocks; what they are in must not count for them.
-            let is_in_brackets = std::mem::replace(&mut self.is_in_brackets, false);
-            let is_in_head = std::mem::replace(&mut self.is_in_head, false);
-            if self.enter() {
-                while self.is(TokenKind::Fn) {
-                    methods.push(self.method(name));
-                    while self.eat(TokenKind::Semicolon) {}
-                }
-                self.leave();
-            }
-            self.is_in_brackets = is_in_brackets;
-            self.is_in_head = is_in_head;
-            let what = match (methods.is_empty(), self.kind()) {
-                (true, _) => "`,`, `fn` or `}`",
-                (false, TokenKind::Name) => "`fn` or `}`; fields come before methods",
-                (false, _) => "`fn` or `}`",
+            self.in_brackets(|parser| parser.members(name, &mut fields, &mut methods));
+            let what = if methods.is_empty() {
+                "`,`, `fn` or `}`"
+            } else {
+                "`fn` or `}`"
             };
             self.close(TokenKind::BraceClose, what);
         }
@@ -190,6 +169,31 @@ impl Parser<'_, '_> {
             is_exported: false,
         });
         StmtKind::Class(id)
+    }
+
+    /// Fields, then methods, up to what is neither.
+    fn members(&mut self, class: Symbol, fields: &mut Vec<ClassField>, methods: &mut Vec<Method>) {
+        if !self.enter() {
+            return;
+        }
+        loop {
+            while self.is(TokenKind::Fn) {
+                methods.push(self.method(class));
+                while self.eat(TokenKind::Semicolon) {}
+            }
+            if matches!(self.kind(), TokenKind::BraceClose | TokenKind::End) {
+                break;
+            }
+            if let (false, TokenKind::Name) = (methods.is_empty(), self.kind()) {
+                self.unexpected("`fn` or `}`; fields come before methods");
+            }
+            let (name, span) = self.name("the name of a field");
+            fields.push(ClassField { name, span });
+            if !self.eat(TokenKind::Comma) && !self.is(TokenKind::Fn) {
+                break;
+            }
+        }
+        self.leave();
     }
 
     fn method(&mut self, class: Symbol) -> Method {
@@ -303,7 +307,9 @@ impl Parser<'_, '_> {
             }
         }
         let what = "the path of a module, as in `\"./util.crux\"`";
-        if let Some((path, span)) = self.plain_string(what) {
+        if let Some((path, span)) = self.plain_string(what)
+            && self.depth == 0
+        {
             let names = list_of(&mut self.ast.import_names, names);
             self.ast.imports.push(Import { path, span, names });
         }

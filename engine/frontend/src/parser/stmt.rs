@@ -4,6 +4,7 @@ use super::Parser;
 use crate::ast::{
     Arm, BinaryOp, Catch, DeclKind, ExprId, ExprKind, List, StmtId, StmtKind, Try, list_of,
 };
+use crate::hint::beginning;
 use crate::lexer::TokenKind;
 use crate::source::Span;
 
@@ -22,7 +23,7 @@ impl Parser<'_, '_> {
             self.pending_stmts.push(stmt);
             let needs_end = !self.ends_with_block(stmt);
             if self.sink.len() == errors && needs_end && !self.is_at_stmt_end() {
-                self.unexpected("a line end or `;`");
+                self.no_stmt_end(stmt);
             }
             // An error at a token that was reported before is not counted again.
             if self.sink.len() != errors || self.at == before {
@@ -30,6 +31,33 @@ impl Parser<'_, '_> {
             }
         }
         self.finish_stmts(base)
+    }
+
+    /// Reports what stands behind a statement. Behind a name alone that is near to another
+    /// word, that word was meant.
+    fn no_stmt_end(&mut self, stmt: StmtId) {
+        const EXPECTED: &str = "a line end or `;`";
+        let text = match self.ast.stmt(stmt).kind {
+            StmtKind::Expr(expr) => match self.ast.expr(expr).kind {
+                ExprKind::Name(name) if self.hints_left > 0 => self.ast.names.text(name),
+                _ => "",
+            },
+            _ => "",
+        };
+        if text.is_empty() {
+            return self.unexpected(EXPECTED);
+        }
+        let hint = beginning(text);
+        self.hints_left -= 1;
+        let Some(hint) = hint else {
+            return self.unexpected(EXPECTED);
+        };
+        let message = format!("unexpected `{text}`");
+        let span = self.ast.stmt(stmt).span;
+        self.sink
+            .add(span, message, Some("a statement".to_owned()), Some(hint));
+        self.last_error_at = self.at;
+        self.ast.stmts[stmt.index()].kind = StmtKind::Error;
     }
 
     fn is_at_stmt_end(&self) -> bool {

@@ -73,7 +73,12 @@ impl Parser<'_, '_> {
     fn arm(&mut self) -> MatchArm {
         let pattern = self.pattern();
         let guard = self.eat(TokenKind::If).then(|| self.expr());
-        self.expect(TokenKind::Arrow, "`=>`");
+        if self.is(TokenKind::Minus) && self.next_kind() == TokenKind::Greater {
+            self.unexpected("`=>`");
+            self.at += 2;
+        } else {
+            self.expect(TokenKind::Arrow, "`=>`");
+        }
         let body = if self.is(TokenKind::BraceOpen) {
             ArmBody::Block(self.block())
         } else {

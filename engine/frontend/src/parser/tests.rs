@@ -138,7 +138,12 @@ fn braces_are_blocks_maps_or_instances_by_their_place() {
         errors("class P { a }\nfn f(p) { if (p == P { a: 1 }) { return {} } }"),
         ""
     );
-    assert!(errors("class P { a }\nif P { a: 1 } {}").contains("class `P` is not a value"));
+    assert_eq!(
+        errors("class P { a }\nif P { a: 1 } {}"),
+        "2:4: the brace behind `P` would begin the block (put the instance in brackets, \
+         `(P { … })`)"
+    );
+    assert!(errors("class P {}\nif P {} {}").contains("class `P` is not a value"));
     assert_eq!(
         errors("let x = [1]\nfor y in x { print(y) }\n{ let z = 1 }"),
         ""

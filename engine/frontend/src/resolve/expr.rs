@@ -3,6 +3,7 @@
 use super::types::Named;
 use super::{Binding, Resolver};
 use crate::ast::{ExprId, ExprKind, List, Symbol};
+use crate::hint;
 use crate::source::Span;
 
 impl Resolver<'_, '_, '_, '_> {
@@ -211,7 +212,7 @@ impl Resolver<'_, '_, '_, '_> {
             self.sink.report_expected(
                 name_span,
                 format!("an instance of `{class}` lacks fields"),
-                format!("values for {}", super::hint::list(&missing)),
+                format!("values for {}", hint::list(&missing)),
             );
         }
     }
