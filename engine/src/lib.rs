@@ -68,7 +68,7 @@ mod wait_lists;
 pub use call::{Call, CallError, CallHandle, Outcome};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use event::{EngineEvent, Observer, on_print};
-pub use gcrucible_frontend::{Diagnostics, Source, compile};
+pub use gcrucible_frontend::{Diagnostics, Loader, ModuleErrors, Source, compile, compile_modules};
 pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;

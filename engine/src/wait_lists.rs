@@ -7,13 +7,16 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::futures::Signal;
 
+/// A task and what it waits with.
+type Waiter = (u32, Arc<Signal>);
+
 /// Lists of waiting tasks by the id of what they wait for.
 ///
 /// A change wakes everybody on the list: each looks again, and who comes too late waits
 /// again. A task registers first and compares versions then, so that no change is missed.
 #[derive(Debug, Default)]
 pub(crate) struct WaitLists {
-    lists: Mutex<BTreeMap<u64, Vec<(u32, Arc<Signal>)>>>,
+    lists: Mutex<BTreeMap<u64, Vec<Waiter>>>,
 }
 
 impl WaitLists {
@@ -42,7 +45,7 @@ impl WaitLists {
     }
 
     /// Takes everybody who waits for one of the objects, in order.
-    pub(crate) fn take(&self, objects: &[u64]) -> Vec<(u32, Arc<Signal>)> {
+    pub(crate) fn take(&self, objects: &[u64]) -> Vec<Waiter> {
         let mut lists = self.lists.lock();
         let lists = objects.iter().filter_map(|object| lists.remove(object));
         lists.flatten().collect()

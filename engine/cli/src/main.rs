@@ -1,3 +1,53 @@
 //! The command line of Crux.
+//!
+//! ```text
+//! options      what the command line may say
+//! program      files to a program
+//! run          a program from its top level to the end of `main`
+//! output       what it prints, and the trace of its steps
+//! signals      Ctrl-C
+//! repl/        lines that people type, one after the other
+//! ```
 
-fn main() {}
+mod options;
+mod output;
+mod program;
+mod repl;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::options::{Command, Options};
+
+/// How the process ends. The command line's own refusals are 2, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The program returned, the check found nothing.
+    Ok = 0,
+    /// An error that nobody caught, or a program that does not compile.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Ctrl-C ended the program.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+fn main() -> ExitCode {
+    let exit = match Options::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Check { file } => program::check(&file),
+        Command::Disasm { file } => program::disassemble(&file),
+        Command::Repl(options) => repl::repl(&options),
+    };
+    exit.into()
+}

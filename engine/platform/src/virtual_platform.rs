@@ -60,6 +60,15 @@ impl VirtualPlatform {
         }
     }
 
+    /// Random numbers of another sequence.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        VirtualPlatform {
+            random: AtomicU64::new(seed),
+            ..self
+        }
+    }
+
     /// Takes up to `steps_max` steps; each lets one task run until it lets others go first.
     /// Returns whether nothing is left to do: no task is ready and no timer is set. Tasks may
     /// wait still, for what never comes.
@@ -93,6 +102,12 @@ impl VirtualPlatform {
             }
         }
         true
+    }
+
+    /// When the next timer is due, if one is set.
+    pub fn next_timer(&self) -> Option<Duration> {
+        let timers = self.timers.lock();
+        timers.waiting.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Goes on to the next timer and fires it. Returns whether there was one.

@@ -1,0 +1,138 @@
+//! What the command line may say.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use gcrucible_engine::{EngineOptions, HeapDebug};
+
+use crate::Exit;
+
+/// The environment's way to say `--gc`.
+const GC_VARIABLE: &str = "GCRUCIBLE_GC";
+
+/// Runs, checks, lists and tries Crux programs.
+///
+/// Exit codes: 0 ok, 1 an uncaught error or a program that does not compile, 2 a command
+/// line that makes no sense, 130 ended by Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "crux", version)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a program: its top level, then `main()` if there is one
+    Run(RunOptions),
+    /// Compile a program and say what is wrong with it
+    Check {
+        /// The entry module
+        file: PathBuf,
+    },
+    /// Print a program's bytecode
+    Disasm {
+        /// The entry module
+        file: PathBuf,
+    },
+    /// Read lines and run them; `:help` says more
+    Repl(HeapOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The entry module
+    pub(crate) file: PathBuf,
+    /// What `sys.args()` gives; after `--` they may begin with a dash
+    pub(crate) args: Vec<String>,
+    /// Print each step of the engine to standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) heap: HeapOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HeapOptions {
+    /// Debug modes of the heap, as in `collect=safepoint,zombie,verify=full`; the variable
+    /// GCRUCIBLE_GC says the same
+    #[arg(long, value_name = "MODES")]
+    gc: Option<String>,
+    /// Most bytes of the heap, with `k`, `m` or `g` for units of 1024
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    heap_limit: Option<u64>,
+}
+
+impl HeapOptions {
+    /// What the engine is to be made with.
+    ///
+    /// # Errors
+    /// When the modes make no sense; that has been said then.
+    pub(crate) fn engine(&self) -> Result<EngineOptions, Exit> {
+        let (text, origin) = match &self.gc {
+            Some(text) => (text.clone(), "--gc"),
+            None => (std::env::var(GC_VARIABLE).unwrap_or_default(), GC_VARIABLE),
+        };
+        let debug: HeapDebug = text.parse().map_err(|error| {
+            eprintln!("error: {origin}: {error}");
+            Exit::Usage
+        })?;
+        let mut options = EngineOptions {
+            debug,
+            ..EngineOptions::default()
+        };
+        if let Some(limit) = self.heap_limit {
+            options.heap.limit_bytes = limit;
+        }
+        Ok(options)
+    }
+}
+
+/// Reads `64m`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.to_ascii_lowercase().strip_suffix(['k', 'm', 'g']) {
+        None => (text.to_owned(), 1),
+        Some(digits) => {
+            let shift = match text.as_bytes()[digits.len()].to_ascii_lowercase() {
+                b'k' => 10,
+                b'm' => 20,
+                _ => 30,
+            };
+            (digits.to_owned(), 1_u64 << shift)
+        }
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "expected a number of bytes, such as 1048576, 512k or 64m".to_owned())?;
+    let bytes = number.checked_mul(unit).ok_or("too many bytes")?;
+    if bytes < LIMIT_LEAST {
+        return Err(format!("a heap needs at least {LIMIT_LEAST} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// The least heap: a nursery and room to copy it to.
+const LIMIT_LEAST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("2097152"), Ok(2 << 20));
+        assert_eq!(bytes("1024k"), Ok(1 << 20));
+        assert_eq!(bytes("64M"), Ok(64 << 20));
+        assert_eq!(bytes("1g"), Ok(1 << 30));
+        assert!(bytes("m").is_err());
+        assert!(bytes("12x").is_err());
+        assert!(bytes("10k").is_err());
+        assert!(bytes("99999999999g").is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Options::command().debug_assert();
+    }
+}

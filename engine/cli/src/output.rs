@@ -1,0 +1,128 @@
+//! What a program prints, and the trace of its steps.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform};
+use gcrucible_vm::SliceEnd;
+
+/// Writes what the program prints to standard output, and its steps to standard error if
+/// they are wanted.
+pub(crate) struct Output {
+    /// There if steps are wanted; tells the time.
+    trace: Option<Arc<dyn Platform>>,
+}
+
+impl Output {
+    pub(crate) fn new(trace: Option<Arc<dyn Platform>>) -> Arc<Self> {
+        Arc::new(Output { trace })
+    }
+}
+
+impl Observer for Output {
+    fn event(&self, event: &EngineEvent<'_>) {
+        if let EngineEvent::Slice { outcome, .. } = event
+            && !outcome.printed.is_empty()
+        {
+            let mut text = outcome.printed.join("\n");
+            text.push('\n');
+            if std::io::stdout().write_all(text.as_bytes()).is_err() {
+                // Nobody reads on: there is nothing left to do.
+                std::process::exit(crate::Exit::Failed as i32);
+            }
+        }
+        if let Some(platform) = &self.trace
+            && let Some(step) = describe(event)
+        {
+            eprintln!("[{} ms] {step}", platform.now().as_millis());
+        }
+    }
+}
+
+/// Says what nobody caught, and where it was thrown.
+pub(crate) async fn report(handle: &CallHandle) {
+    eprintln!("error: uncaught {}", handle.text().await);
+    let trace = handle.call().trace();
+    for (at, frame) in trace.iter().enumerate() {
+        if at < FRAMES_FIRST || at + FRAMES_LAST >= trace.len() {
+            eprintln!("  at {frame}");
+        } else if at == FRAMES_FIRST {
+            eprintln!("  … {} more", trace.len() - FRAMES_FIRST - FRAMES_LAST);
+        }
+    }
+}
+
+/// Of a long trace, the frames that are shown: innermost and outermost.
+const FRAMES_FIRST: usize = 10;
+const FRAMES_LAST: usize = 5;
+
+/// A step in words; `None` for one that nobody wants to see.
+fn describe(event: &EngineEvent<'_>) -> Option<String> {
+    Some(match event {
+        EngineEvent::CallStarted { call } => format!("task {}: a call starts", call.task()),
+        EngineEvent::CallEnded { call, outcome } => {
+            format!("task {}: the call ended: {outcome:?}", call.task())
+        }
+        EngineEvent::Slice {
+            task,
+            input,
+            outcome,
+            ..
+        } => {
+            let mut text = format!("task {task}: ");
+            if let Some(signal) = input.interrupt.as_ref().filter(|_| outcome.interrupted) {
+                text.push_str(&format!("handles {signal}; "));
+            }
+            if let Some(error) = input.deliver.filter(|_| outcome.delivered) {
+                text.push_str(&format!("gets {}; ", error.name()));
+            }
+            text.push_str(&format!("{} instructions", outcome.instructions));
+            match outcome.end {
+                SliceEnd::Fuel | SliceEnd::Yielded => {}
+                SliceEnd::Safepoint | SliceEnd::Resume | SliceEnd::Cancel => {}
+                SliceEnd::NeedsMemory { words } => {
+                    text.push_str(&format!(", needs {words} words of memory"));
+                }
+                SliceEnd::Spawn { .. } => text.push_str(", spawns"),
+                SliceEnd::Await { future } => text.push_str(&format!(", awaits future {future}")),
+                SliceEnd::AwaitMany { .. } => {
+                    text.push_str(&format!(", awaits futures {:?}", outcome.awaited));
+                }
+                SliceEnd::Wait { object, .. } => {
+                    text.push_str(&format!(", waits for object {object}"));
+                }
+                SliceEnd::Sleep { ms } => text.push_str(&format!(", sleeps {ms} ms")),
+                SliceEnd::Host => {
+                    let name = outcome.host.as_ref().map_or("?", |host| &host.name);
+                    text.push_str(&format!(", begins {name}"));
+                }
+                SliceEnd::Collect => text.push_str(", asks for a collection"),
+                SliceEnd::Returned => text.push_str(", returns"),
+                SliceEnd::Threw => text.push_str(", throws"),
+            }
+            text
+        }
+        EngineEvent::Registered {
+            task,
+            future,
+            runner,
+            ..
+        } => format!("task {task}: future {future} runs as task {runner}"),
+        EngineEvent::AwaitResolved { task, .. }
+        | EngineEvent::AwaitManyResolved { task }
+        | EngineEvent::WaitResolved { task, .. } => format!("task {task}: need not wait"),
+        EngineEvent::InterruptRaised { task, signal } => format!("task {task}: {signal} is due"),
+        EngineEvent::HostEnded { task, result } => match result {
+            Ok(_) => format!("task {task}: the operation ended"),
+            Err(message) => format!("task {task}: the operation failed: {message}"),
+        },
+        EngineEvent::CancelRequested { task } => format!("task {task}: cancellation requested"),
+        EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),
+        EngineEvent::SettleRefused { future } => format!("future {future}: refused"),
+        EngineEvent::Woken { task } => format!("task {task}: woken"),
+        EngineEvent::Collected { report } => format!(
+            "collection: {:?}, {} objects moved, {} promoted",
+            report.kind, report.moved, report.promoted
+        ),
+    })
+}

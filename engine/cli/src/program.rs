@@ -1,0 +1,75 @@
+//! Files to a program.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use gcrucible_bytecode::Program;
+use gcrucible_frontend::{Loader, Source, compile_modules};
+
+use crate::Exit;
+
+/// Reads and compiles a program. What is wrong with it has been said when it fails.
+pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
+    let path = file.display().to_string();
+    let text = read(&path).map_err(|message| {
+        eprintln!("error: cannot read {path}: {message}");
+        Exit::Failed
+    })?;
+    let files = Files {
+        entry: Source::new(path, text),
+    };
+    compile_modules(&files.entry.path, &files).map_err(|errors| {
+        let color = std::io::stderr().is_terminal();
+        eprint!("{}", errors.render(color));
+        let count: usize = errors.iter().map(|(_, errors)| errors.len()).sum();
+        let s = if count == 1 { "" } else { "s" };
+        eprintln!("{}: {count} error{s}", files.entry.path);
+        Exit::Failed
+    })
+}
+
+/// `crux check`.
+pub(crate) fn check(file: &Path) -> Exit {
+    match load(file) {
+        Ok(_) => Exit::Ok,
+        Err(exit) => exit,
+    }
+}
+
+/// `crux disasm`.
+pub(crate) fn disassemble(file: &Path) -> Exit {
+    match load(file) {
+        Ok(program) => {
+            let listing = gcrucible_bytecode::disassemble(&program);
+            // Whoever reads only the beginning closes the pipe.
+            let _ = std::io::stdout().write_all(listing.as_bytes());
+            Exit::Ok
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The entry module, and files for all others.
+pub(crate) struct Files {
+    pub(crate) entry: Source,
+}
+
+impl Loader for Files {
+    fn load(&self, path: &str) -> Result<String, String> {
+        if path == self.entry.path {
+            return Ok(self.entry.text.clone());
+        }
+        read(path)
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        _ => error.to_string(),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("it is not UTF-8 text (byte {at})")
+    })
+}

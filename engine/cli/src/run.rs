@@ -1,0 +1,106 @@
+//! `crux run`.
+
+use std::sync::Arc;
+
+use gcrucible_engine::{CallHandle, Engine, Outcome, Platform, TokioPlatform};
+
+use crate::Exit;
+use crate::options::RunOptions;
+use crate::output::{self, Output};
+use crate::program;
+use crate::signals::Signals;
+
+/// The id of the call of `main`.
+const MAIN: u32 = 0;
+
+/// Runs a program: its top level, then `main()` if there is one. A program with `main` ends
+/// when that and what it started have ended; one without when what its top level started
+/// has.
+pub(crate) fn run(options: &RunOptions) -> Exit {
+    let mut engine_options = match options.heap.engine() {
+        Ok(engine_options) => engine_options,
+        Err(exit) => return exit,
+    };
+    engine_options.args = options.args.clone();
+    let program = match program::load(&options.file) {
+        Ok(program) => program,
+        Err(exit) => return exit,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let platform = match TokioPlatform::new(threads) {
+        Ok(platform) => Arc::new(platform),
+        Err(error) => return refuse(&format!("no threads: {error}")),
+    };
+    let has_main = program.entry_export("main").is_some();
+    let clock: Arc<dyn Platform> = Arc::clone(&platform) as _;
+    let output = Output::new(options.trace.then(|| Arc::clone(&clock)));
+    let engine = match Engine::new(Arc::new(program), &engine_options, clock, Some(output)) {
+        Ok(engine) => engine,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    platform.block_on(async {
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return refuse(&format!("signals cannot be handled: {error}")),
+        };
+        let init = engine.start_init();
+        let init = init.expect("a new engine runs nothing");
+        let exit = finish(&engine, &init, &mut signals, !has_main).await;
+        if exit != Exit::Ok || !has_main {
+            return exit;
+        }
+        let main = engine.start_call(MAIN, "main", &[]);
+        let main = main.expect("the program exports `main`, and its id is free");
+        finish(&engine, &main, &mut signals, false).await
+    })
+}
+
+fn refuse(message: &str) -> Exit {
+    eprintln!("error: {message}");
+    Exit::Failed
+}
+
+/// Waits for the end of a call, or of its whole run, and says how it ended if that was not
+/// well. The first signal is the program's; the second ends it.
+async fn finish(
+    engine: &Engine,
+    call: &CallHandle,
+    signals: &mut Signals,
+    whole_run: bool,
+) -> Exit {
+    let join = async {
+        match whole_run {
+            true => call.join_run().await,
+            false => call.join().await,
+        }
+    };
+    let mut join = std::pin::pin!(join);
+    let mut is_signalled = false;
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut join => break outcome,
+            signal = signals.next() => {
+                let id = call.call().id();
+                let is_taken = !is_signalled && match engine.interrupt(id, signal) {
+                    Ok(true) => true,
+                    // No handler can see it: the program is asked to end.
+                    Ok(false) => engine.cancel_run(id).is_ok(),
+                    Err(_) => false,
+                };
+                if !is_taken {
+                    std::process::exit(Exit::Interrupted as i32);
+                }
+                is_signalled = true;
+                eprintln!("{signal}: the program has been told; once more ends it");
+            }
+        }
+    };
+    match outcome {
+        Outcome::Returned => Exit::Ok,
+        Outcome::Threw => {
+            output::report(call).await;
+            Exit::Failed
+        }
+        Outcome::Cancelled => Exit::Interrupted,
+    }
+}
