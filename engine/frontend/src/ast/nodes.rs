@@ -313,6 +313,8 @@ pub(crate) struct Import {
     pub(crate) span: Span,
     /// In `import_names`.
     pub(crate) names: List,
+    /// Whether it stands where imports may not, which was reported.
+    pub(crate) is_misplaced: bool,
 }
 
 /// `name as other` of an import.

@@ -71,11 +71,13 @@ impl<'t> Parsed<'t> {
         }
     }
 
-    /// The path and the place of an import, if there are so many.
-    fn import(&self, at: usize) -> Option<(&str, Span)> {
+    /// The path and the place of an import, if there are so many; no path if it is
+    /// misplaced.
+    fn import(&self, at: usize) -> Option<(Option<&str>, Span)> {
         let ast = self.ast.as_ref()?;
         let import = ast.imports.get(at)?;
-        Some((ast.names.text(import.path), import.span))
+        let path = (!import.is_misplaced).then(|| ast.names.text(import.path));
+        Some((path, import.span))
     }
 }
 
@@ -84,12 +86,14 @@ impl<'t> Graph<'t> {
     pub(super) fn single(source: &'t Source) -> Self {
         let mut module = Parsed::new(source);
         let mut at = 0;
-        while let Some((_, span)) = module.import(at) {
-            module.sink.report_expected(
-                span,
-                "modules cannot be imported here, there is no module loader",
-                "a program of one file",
-            );
+        while let Some((path, span)) = module.import(at) {
+            if path.is_some() {
+                module.sink.report_expected(
+                    span,
+                    "modules cannot be imported here, there is no module loader",
+                    "a program of one file",
+                );
+            }
             module.targets.push(None);
             at += 1;
         }
@@ -170,8 +174,8 @@ impl Walk<'_, '_> {
                 open.pop();
                 continue;
             };
-            let path = path.to_owned();
-            let target = self.follow(index, &path, span, &open);
+            let path = path.map(str::to_owned);
+            let target = path.and_then(|path| self.follow(index, &path, span, &open));
             self.modules[index].targets.push(target);
             if let Some(target) = target
                 && self.states[target] == State::Open

@@ -2,6 +2,7 @@
 
 use super::Parser;
 use crate::ast::{BinaryOp, ExprId, ExprKind, FieldInit, List, Symbol, list_of};
+use crate::hint::elsewhere;
 use crate::lexer::{Token, TokenKind};
 use crate::source::Span;
 
@@ -266,11 +267,20 @@ impl Parser<'_, '_> {
     fn name_or_block(&mut self) -> ExprId {
         let next = self.tokens.get(self.at + 1).copied();
         if let Some(next) = next.filter(|next| !next.is_on_new_line) {
+            use TokenKind::{BraceOpen, Duration, Float, Int, Name, String as Text, StringHead};
+            // With what no name can be followed by, these are meant, and checked there.
             match (self.slice(self.token().span), next.kind) {
-                ("squad", TokenKind::BraceOpen) if !self.is_in_head => return self.squad(),
-                ("step", TokenKind::String | TokenKind::StringHead) => return self.step(),
-                ("schedule", TokenKind::Name) if self.slice(next.span) == "every" => {
-                    return self.schedule();
+                ("squad", BraceOpen) if !self.is_in_head => return self.squad(),
+                ("squad", Name | Int | Float | Duration | Text) => return self.squad(),
+                ("step", Name | Int | Float | Duration | Text | StringHead) => return self.step(),
+                ("schedule", Name | Int | Float | Duration | Text) => return self.schedule(),
+                (word @ ("deadline" | "sync"), Name | Int | Float | Duration | Text) => {
+                    let span = self.token().span;
+                    let hint = elsewhere(word).map(str::to_owned);
+                    self.sink
+                        .report_hint(span, format!("unexpected `{word}`"), hint);
+                    self.bump();
+                    return self.error_expr();
                 }
                 _ => {}
             }

@@ -307,11 +307,14 @@ impl Parser<'_, '_> {
             }
         }
         let what = "the path of a module, as in `\"./util.crux\"`";
-        if let Some((path, span)) = self.plain_string(what)
-            && self.depth == 0
-        {
+        if let Some((path, span)) = self.plain_string(what) {
             let names = list_of(&mut self.ast.import_names, names);
-            self.ast.imports.push(Import { path, span, names });
+            self.ast.imports.push(Import {
+                path,
+                span,
+                names,
+                is_misplaced: self.depth > 0 || self.has_statements,
+            });
         }
         StmtKind::Import
     }

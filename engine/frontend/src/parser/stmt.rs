@@ -209,12 +209,12 @@ impl Parser<'_, '_> {
             }
             TokenKind::Name if self.begins_scope("deadline") => {
                 self.bump();
-                let time = self.head();
+                let time = self.scope_head("the time, as in `deadline 50ms { … }`");
                 StmtKind::Deadline(time, self.block())
             }
             TokenKind::Name if self.begins_scope("sync") => {
                 self.bump();
-                let mutex = self.head();
+                let mutex = self.scope_head("the mutex, as in `sync lock { … }`");
                 StmtKind::Sync(mutex, self.block())
             }
             _ => self.expr_stmt(),
@@ -250,7 +250,8 @@ impl Parser<'_, '_> {
             | TokenKind::Await
             | TokenKind::Spawn
             | TokenKind::Match
-            | TokenKind::Bang => return true,
+            | TokenKind::Bang
+            | TokenKind::BraceOpen => return true,
             TokenKind::ParenOpen | TokenKind::BracketOpen | TokenKind::Minus => {}
             _ => return false,
         }
@@ -272,6 +273,15 @@ impl Parser<'_, '_> {
             }
         }
         false
+    }
+
+    /// The head of a scope, where it may have been forgotten.
+    fn scope_head(&mut self, expected: &str) -> ExprId {
+        if self.is(TokenKind::BraceOpen) {
+            self.unexpected(expected);
+            return self.error_expr();
+        }
+        self.head()
     }
 
     /// An expression that the body of a statement follows.

@@ -104,6 +104,9 @@ impl Parser<'_, '_> {
     pub(super) fn step(&mut self) -> ExprId {
         let start = self.bump().span;
         let name = self.plain_string("the name of the step, a plain string");
+        if name.is_none() && !matches!(self.kind(), TokenKind::BraceOpen | TokenKind::ParenOpen) {
+            self.bump();
+        }
         let mut step = Step {
             name: name.map_or(Symbol::EMPTY, |(name, _)| name),
             instructions: None,
@@ -188,7 +191,11 @@ impl Parser<'_, '_> {
     /// `schedule every D { … }` or `schedule every D |tick, skipped| { … }`
     pub(super) fn schedule(&mut self) -> ExprId {
         let start = self.bump().span;
-        self.bump();
+        if self.is_word("every") {
+            self.bump();
+        } else {
+            self.unexpected("`every` and the interval, as in `schedule every 50ms { … }`");
+        }
         let ((every, body), height) = self.measure(|parser| {
             let every = parser.head();
             let body = parser.body_with("<schedule>", start, |parser| {

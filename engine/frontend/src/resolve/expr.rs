@@ -182,9 +182,7 @@ impl Resolver<'_, '_, '_, '_> {
             let index = init.name.index();
             match known.binary_search_by_key(&index, |&(name, _)| name) {
                 Err(_) => {
-                    let class = self.ast.names.text(name);
-                    let what = format!("the class `{class}` has no field");
-                    self.unknown_member(&what, named, init.name, init.span);
+                    self.unknown_member(named, init.name, init.span);
                 }
                 Ok(found) => {
                     let place = known[found].1;

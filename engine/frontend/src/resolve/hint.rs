@@ -63,7 +63,17 @@ impl Resolver<'_, '_, '_, '_> {
     }
 
     /// A field, variant or function that a class, enum or namespace does not have.
-    pub(super) fn unknown_member(&mut self, what: &str, named: Named, name: Symbol, span: Span) {
+    pub(super) fn unknown_member(&mut self, named: Named, name: Symbol, span: Span) {
+        let what = match named.what() {
+            "class" => "field",
+            "enum" => "variant",
+            _ => "function",
+        };
+        let title = self.title(named);
+        let what = match named {
+            Named::Namespace(_) => format!("`{title}` has no {what}"),
+            _ => format!("the {} `{title}` has no {what}", named.what()),
+        };
         let text = self.ast.names.text(name);
         let names = self.member_names(named);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

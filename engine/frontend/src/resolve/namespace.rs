@@ -39,8 +39,7 @@ impl Resolver<'_, '_, '_, '_> {
                     None => match self.linker.catalog.item(&text) {
                         Some(Item::Function(index)) => Binding::Library(index),
                         _ => {
-                            let what = format!("`{namespace}` has no function");
-                            return self.unknown_member(&what, named, name, name_span);
+                            return self.unknown_member(named, name, name_span);
                         }
                     },
                 };

@@ -136,7 +136,7 @@ impl Resolver<'_, '_, '_, '_> {
             if let (Some(named), Some(known), true) = (named, &known, class.is_some())
                 && !known.contains(&Some(field.name))
             {
-                self.unknown_member("the class has no field", named, field.name, field.span);
+                self.unknown_member(named, field.name, field.span);
             }
         }
         if let Some(class) = class {

@@ -154,6 +154,22 @@ impl Resolver<'_, '_, '_, '_> {
         }
     }
 
+    /// The name of a class, enum or namespace.
+    pub(super) fn title(&self, named: Named) -> &str {
+        let program = &self.linker.program;
+        let catalog = self.linker.catalog;
+        match named {
+            Named::Class(id) => self.ast.names.text(self.ast.classes[id.index()].name),
+            Named::Enum(id) => self.ast.names.text(self.ast.enums[id.index()].name),
+            Named::ImportedClass(id) => &program.classes[usize::from(id)].name,
+            Named::ImportedEnum(id) => &program.enums[usize::from(id)].name,
+            Named::LibraryClass(index) => &catalog.classes[usize::from(index)].name,
+            Named::LibraryEnum(index) => &catalog.enums[usize::from(index)].name,
+            Named::Namespace(index) => NAMESPACES[usize::from(index)],
+            Named::Unknown => "",
+        }
+    }
+
     /// The number of an enum.
     fn enumeration(&mut self, named: Named) -> Option<u16> {
         match named {
@@ -204,7 +220,7 @@ impl Resolver<'_, '_, '_, '_> {
             }
         };
         if found.is_none() && variant != Symbol::EMPTY {
-            self.unknown_member("the enum has no variant", named, variant, span);
+            self.unknown_member(named, variant, span);
         }
         found.map(|(variant, arity)| Binding::Variant { variant, arity })
     }
