@@ -346,9 +346,12 @@ impl Parser<'_, '_> {
         let mut height = 0;
         self.in_brackets(|parser| {
             while !parser.is(TokenKind::BraceClose) && !parser.is(TokenKind::End) {
-                let key = if (parser.is(TokenKind::Name) || parser.kind().is_keyword())
-                    && parser.next_kind() == TokenKind::Colon
-                {
+                // `nil`, `true` and `false` are keys of their own.
+                let is_word = match parser.kind() {
+                    TokenKind::Nil | TokenKind::True | TokenKind::False => false,
+                    kind => kind == TokenKind::Name || kind.is_keyword(),
+                };
+                let key = if is_word && parser.next_kind() == TokenKind::Colon {
                     let span = parser.bump().span;
                     let name = parser.ast.names.intern(parser.slice(span));
                     parser.add_leaf(ExprKind::String(name), span)
