@@ -74,13 +74,30 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ru
 pub fn compile(programs: &Programs) -> Result<Program, String> {
     let text = match &programs.entry {
         ModuleSource::Text(text) => text.clone(),
-        ModuleSource::Tree(module) => module.render(),
+        ModuleSource::Tree(module) if module.modules.is_empty() => module.render(),
+        ModuleSource::Tree(module) => {
+            let files = Files(module.render_files());
+            return gcrucible_frontend::compile_modules("main.crux", &files)
+                .map_err(|errors| errors.render(false));
+        }
     };
     let source = Source {
         path: "main.crux".to_owned(),
         text,
     };
     gcrucible_frontend::compile(&source).map_err(|errors| errors.render(&source, false))
+}
+
+/// The modules of a generated program.
+struct Files(Vec<(String, String)>);
+
+impl gcrucible_frontend::Loader for Files {
+    fn load(&self, path: &str) -> Result<String, String> {
+        let found = self.0.iter().find(|(name, _)| name == path);
+        found
+            .map(|(_, text)| text.clone())
+            .ok_or_else(|| "there is no such module".to_owned())
+    }
 }
 
 /// A program that the front end refuses is no finding of the engine; the campaign counts

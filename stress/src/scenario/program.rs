@@ -19,13 +19,20 @@ mod walk;
 pub use name::{Name, Stem};
 pub use reductions::{Place, Reductions};
 
-use gcrucible_bytecode::{Builtin, Method};
+use gcrucible_bytecode::{Boundary, Builtin, ErrorKind, Method, ValueKind};
 use serde::{Deserialize, Serialize};
 
-/// A generated module. It renders in this order: classes, functions, globals, top level.
+/// A generated module. It renders in this order: imports, enums, classes, functions, globals,
+/// top level.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Module {
+    /// The modules that are initialised before it. Each may use what those before it declare.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<Module>,
+    /// Its enums.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enums: Vec<Enum>,
     /// Its classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<Class>,
@@ -40,14 +47,27 @@ pub struct Module {
     pub top_level: Vec<Stmt>,
 }
 
-/// A class: a list of fields.
+/// An enum: variants, and how many values each holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enum {
+    /// Its name.
+    pub name: Name,
+    /// Its variants.
+    pub variants: Vec<(Name, u8)>,
+}
+
+/// A class: fields and methods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
     /// Its name.
     pub name: Name,
     /// Its fields.
     pub fields: Vec<Name>,
+    /// Its methods; the receiver is no parameter of theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Function>,
 }
 
 /// A function of the module.
@@ -117,10 +137,18 @@ pub enum Stmt {
     Return(Expr),
     /// `throw value`
     Throw(Expr),
-    /// `try { … } catch name { … } finally { … }`, with at least one of the latter two.
+    /// `deadline ms { … }`
+    Deadline(Expr, Vec<Stmt>),
+    /// `sync mutex { … }`
+    Sync(Expr, Vec<Stmt>),
+    /// `try { … } catch name is TYPE { … } catch name { … } finally { … }`, with at least one
+    /// of the latter three.
     Try {
         /// What is tried.
         body: Vec<Stmt>,
+        /// Typed handlers: the name that gets the error, its type, the handler.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        typed: Vec<(Name, TypeName, Vec<Stmt>)>,
         /// The name that gets the error, and the handler.
         catch: Option<(Name, Vec<Stmt>)>,
         /// What runs in any case.
@@ -175,10 +203,96 @@ pub enum Expr {
     Method(Box<Expr>, Method, Vec<Expr>),
     /// `builtin(arguments)`
     Builtin(Builtin, Vec<Expr>),
+    /// `object.name(arguments)`: a method of the library or of a class.
+    Named(Box<Expr>, String, Vec<Expr>),
+    /// `name(arguments)`: a function of the library, `math.abs`, `on_finish`.
+    Library(String, Vec<Expr>),
     /// `spawn callee(arguments)`
     Spawn(Box<Expr>, Vec<Expr>),
+    /// `spawn detached callee(arguments)`
+    SpawnDetached(Box<Expr>, Vec<Expr>),
     /// `await future`
     Await(Box<Expr>),
+    /// `Enum.Variant`, with its payload if there is one.
+    Variant(Name, Name, Vec<Expr>),
+    /// `value is TYPE`
+    Is(Box<Expr>, TypeName),
+    /// `match subject { … }`
+    Match(Box<Expr>, Vec<Arm>),
+    /// `squad { … }`
+    Squad(Vec<Stmt>),
+    /// `step "name" (budget) { … }`
+    Step(Budget, Vec<Stmt>),
+    /// `schedule every ms |tick, skipped| { … }`
+    Schedule(u32, Vec<Name>, Vec<Stmt>),
+}
+
+/// An arm of a `match`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// What it takes.
+    pub pattern: Pattern,
+    /// A condition besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Expr>,
+    /// `=> value` when this is one expression, `=> { … }` else.
+    pub body: Vec<Stmt>,
+}
+
+/// What an arm takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Pattern {
+    /// A literal.
+    Literal(Expr),
+    /// `from..to`
+    Range(i64, i64),
+    /// `_`
+    Any,
+    /// A name, which is bound.
+    Bind(Name),
+    /// `Enum.Variant(patterns)`
+    Variant(Name, Name, Vec<Pattern>),
+    /// `Class { field: pattern }`
+    Class(Name, Vec<(Name, Pattern)>),
+    /// `name is TYPE` or `is TYPE`
+    Is(Option<Name>, TypeName),
+    /// `[p, q]`
+    Array(Vec<Pattern>),
+    /// `p | q`, without names.
+    Or(Vec<Pattern>),
+}
+
+/// What a value can be asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypeName {
+    /// An instance of a class.
+    Class(Name),
+    /// A value of an enum.
+    Enum(Name),
+    /// A value of a variant.
+    Variant(Name, Name),
+    /// An error of a kind.
+    Error(ErrorKind),
+    /// A value of a built-in kind.
+    Kind(ValueKind),
+}
+
+/// What a step may spend, and what happens when it is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Instructions at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<u32>,
+    /// Calls at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
+    /// Milliseconds at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u32>,
+    /// What happens then.
+    pub boundary: Boundary,
 }
 
 /// An operator with two operands.
@@ -230,26 +344,50 @@ impl BinaryOp {
 }
 
 impl Module {
-    /// The module as Crux source text, indented by two spaces.
+    /// The module and those it imports as Crux source text, indented by two spaces. With
+    /// several modules each begins with its path in a comment.
     pub fn render(&self) -> String {
-        render::render(self)
+        let mut files = self.render_files();
+        if files.len() == 1
+            && let Some((_, text)) = files.pop()
+        {
+            return text;
+        }
+        let parts = files.iter().map(|(path, text)| format!("// {path}\n{text}"));
+        parts.collect()
+    }
+
+    /// Path and source text of each module, the entry module last.
+    pub fn render_files(&self) -> Vec<(String, String)> {
+        render::render_files(self)
+    }
+
+    /// It and all those that it imports, which come first.
+    pub fn parts(&self) -> impl Iterator<Item = &Module> {
+        self.modules.iter().chain(std::iter::once(self))
     }
 
     /// Number of statements: those of all bodies, one for each global. Functions and
     /// classes themselves do not count.
     pub fn statement_count(&self) -> usize {
-        self.globals.len()
-            + walk::count(&self.top_level)
-            + self
-                .globals
-                .iter()
-                .map(|global| walk::count_inside(&global.value))
-                .sum::<usize>()
-            + self
-                .functions
-                .iter()
-                .map(|function| walk::count(&function.body))
-                .sum::<usize>()
+        let of_functions = |functions: &[Function]| -> usize {
+            let bodies = functions.iter().map(|function| walk::count(&function.body));
+            bodies.sum()
+        };
+        let of = |module: &Module| {
+            let classes = module.classes.iter();
+            let globals = module.globals.iter();
+            module.globals.len()
+                + walk::count(&module.top_level)
+                + globals
+                    .map(|global| walk::count_inside(&global.value))
+                    .sum::<usize>()
+                + of_functions(&module.functions)
+                + classes
+                    .map(|class| of_functions(&class.methods))
+                    .sum::<usize>()
+        };
+        self.parts().map(of).sum()
     }
 
     /// Smaller modules, those that lose most first. Each of them compiles if this one
@@ -305,6 +443,16 @@ impl Expr {
     /// `object.method(arguments)`
     pub fn method(object: Expr, method: Method, arguments: Vec<Expr>) -> Self {
         Expr::Method(Box::new(object), method, arguments)
+    }
+
+    /// `object.name(arguments)`
+    pub fn named(object: Expr, name: &str, arguments: Vec<Expr>) -> Self {
+        Expr::Named(Box::new(object), name.to_owned(), arguments)
+    }
+
+    /// `name(arguments)`, a function of the library.
+    pub fn library(name: &str, arguments: Vec<Expr>) -> Self {
+        Expr::Library(name.to_owned(), arguments)
     }
 
     /// `object[index]`

@@ -81,6 +81,7 @@ impl<C: Choices> Maker<'_, C> {
             self.module.classes.push(Class {
                 name,
                 fields: names,
+                methods: Vec::new(),
             });
             self.world.classes.push(ClassInfo { name, fields });
         }

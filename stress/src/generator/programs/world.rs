@@ -68,7 +68,7 @@ pub(in crate::generator) struct World {
     pub(in crate::generator) topics: [u32; crate::generator::topics::Topic::COUNT],
     /// Uses of `deep_copy` left; they are costly.
     pub(in crate::generator) copies_left: u8,
-    names: [u16; 16],
+    names: [u16; 32],
 }
 
 impl World {
@@ -86,7 +86,7 @@ impl World {
             workers: Vec::new(),
             topics,
             copies_left: 2,
-            names: [0; 16],
+            names: [0; 32],
         }
     }
 

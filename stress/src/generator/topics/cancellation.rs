@@ -59,6 +59,7 @@ fn await_cancelled<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, futu
     let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally: None,
     });
@@ -128,6 +129,7 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally: None,
     });
@@ -146,6 +148,7 @@ fn clean_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: None,
         finally: Some(finally),
     });

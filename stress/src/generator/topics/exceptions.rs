@@ -107,6 +107,7 @@ fn throw_and_catch<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         .then(|| body.small_block());
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally,
     });
@@ -117,11 +118,13 @@ fn through_two<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let (value, _) = thrown(body);
     let inner = Stmt::Try {
         body: vec![Stmt::Throw(value)],
+        typed: Vec::new(),
         catch: None,
         finally: Some(body.small_block()),
     };
     let outer = Stmt::Try {
         body: vec![inner],
+        typed: Vec::new(),
         catch: None,
         finally: Some(body.small_block()),
     };
@@ -129,6 +132,7 @@ fn through_two<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let handler = body.block(|body, out| handle(body, out, caught, false));
     out.push(Stmt::Try {
         body: vec![outer],
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally: None,
     });
@@ -156,6 +160,7 @@ fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt
         };
         out.push(Stmt::Try {
             body: block,
+            typed: Vec::new(),
             catch,
             finally: Some(finally),
         });
@@ -215,6 +220,7 @@ fn runtime_error<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         .then(|| body.small_block());
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally,
     });
@@ -239,6 +245,7 @@ fn leave_loop_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<
         let finally = body.block(|body, out| body.statements(1, out));
         out.push(Stmt::Try {
             body: tried,
+            typed: Vec::new(),
             catch: None,
             finally: Some(finally),
         });
@@ -264,6 +271,7 @@ fn guarded<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let finally = Some(body.small_block());
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally,
     });
@@ -296,6 +304,7 @@ fn overflow<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, function: N
     let handler = body.block(|body, out| handle(body, out, caught, true));
     out.push(Stmt::Try {
         body: tried,
+        typed: Vec::new(),
         catch: Some((caught, handler)),
         finally: None,
     });

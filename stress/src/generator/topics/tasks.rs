@@ -142,6 +142,7 @@ pub(super) fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
         out.push(Stmt::Try {
             body: tried,
+            typed: Vec::new(),
             catch: Some((caught, handler)),
             finally: None,
         });
@@ -229,6 +230,7 @@ fn fan_out<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
             out.push(Stmt::Try {
                 body: tried,
+                typed: Vec::new(),
                 catch: Some((caught, handler)),
                 finally: None,
             });
@@ -299,6 +301,7 @@ fn await_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
         out.push(Stmt::Try {
             body: tried,
+            typed: Vec::new(),
             catch: Some((caught, handler)),
             finally: None,
         });

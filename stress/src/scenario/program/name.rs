@@ -43,6 +43,18 @@ stems! {
     Counter = "n",
     /// A caught error.
     Caught = "e",
+    /// The receiver of a method.
+    Receiver = "self",
+    /// A method; the one named `next` makes its class iterable.
+    Method = "do",
+    /// The method `next`.
+    Next = "next",
+    /// A local variable that holds a channel, mutex, stream or weak reference.
+    Shared = "s",
+    /// An enum.
+    Enum = "E",
+    /// A variant of an enum.
+    Variant = "V",
     /// A class.
     Class = "C",
     /// A field.
@@ -111,7 +123,7 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no name of a generated program; expected a stem (entry, f, worker, g, x, p, t, n, e, C, m) and a number without leading zeros, such as `x3`",
+            "`{}` is no name of a generated program; expected a stem (entry, f, worker, g, x, p, t, n, e, self, do, next, s, E, V, C, m) and a number without leading zeros, such as `x3`",
             self.0
         )
     }

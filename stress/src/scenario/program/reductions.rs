@@ -5,7 +5,7 @@
 //! nodes (functions, blocks, statements, expressions) and each node's edits.
 
 use super::walk::{each_block, each_expr};
-use super::{Expr, Function, Module, Stmt};
+use super::{Expr, Function, Module, Name, Stmt, TypeName};
 
 /// Smaller modules; made by [`Module::reductions`].
 #[derive(Clone, Debug)]
@@ -91,6 +91,8 @@ enum Edit {
 type Stage = fn(&mut Module, node: usize, edit: usize) -> Edit;
 
 const STAGES: &[Stage] = &[
+    drop_modules,
+    merge_modules,
     drop_functions,
     drop_declarations,
     drop_parts_of_blocks,
@@ -102,29 +104,93 @@ const STAGES: &[Stage] = &[
     replace_expressions,
 ];
 
-fn drop_functions(module: &mut Module, node: usize, edit: usize) -> Edit {
-    if node >= module.functions.len() {
+fn drop_modules(module: &mut Module, node: usize, edit: usize) -> Edit {
+    if node >= module.modules.len() {
         return Edit::NoMoreNodes;
     }
     if edit > 0 {
         return Edit::NoMoreHere;
     }
-    module.functions.remove(node);
+    module.modules.remove(node);
     Edit::Done
+}
+
+/// Puts what the last imported module declares into the module that imports it.
+fn merge_modules(module: &mut Module, node: usize, edit: usize) -> Edit {
+    if node > 0 {
+        return Edit::NoMoreNodes;
+    }
+    let (0, Some(mut last)) = (edit, module.modules.pop()) else {
+        return Edit::NoMoreHere;
+    };
+    last.enums.append(&mut module.enums);
+    last.classes.append(&mut module.classes);
+    last.functions.append(&mut module.functions);
+    last.globals.append(&mut module.globals);
+    last.top_level.append(&mut module.top_level);
+    last.modules = std::mem::take(&mut module.modules);
+    *module = last;
+    Edit::Done
+}
+
+fn drop_functions(module: &mut Module, node: usize, edit: usize) -> Edit {
+    if edit > 0 {
+        return Edit::NoMoreHere;
+    }
+    drop_nth(module, node, &mut |module, at| {
+        if *at < module.functions.len() {
+            module.functions.remove(*at);
+            return true;
+        }
+        *at -= module.functions.len();
+        for class in &mut module.classes {
+            if *at < class.methods.len() {
+                class.methods.remove(*at);
+                return true;
+            }
+            *at -= class.methods.len();
+        }
+        false
+    })
 }
 
 fn drop_declarations(module: &mut Module, node: usize, edit: usize) -> Edit {
     if edit > 0 {
         return Edit::NoMoreHere;
     }
-    if node < module.globals.len() {
-        module.globals.remove(node);
-    } else if node - module.globals.len() < module.classes.len() {
-        module.classes.remove(node - module.globals.len());
+    drop_nth(module, node, &mut |module, at| {
+        if *at < module.globals.len() {
+            module.globals.remove(*at);
+            return true;
+        }
+        *at -= module.globals.len();
+        if *at < module.classes.len() {
+            module.classes.remove(*at);
+            return true;
+        }
+        *at -= module.classes.len();
+        if *at < module.enums.len() {
+            module.enums.remove(*at);
+            return true;
+        }
+        *at -= module.enums.len();
+        false
+    })
+}
+
+/// Drops declaration number `node` of all modules, the entry module first. `drop` says whether
+/// the module had it; else it takes the number of its own off.
+fn drop_nth(
+    module: &mut Module,
+    node: usize,
+    drop: &mut impl FnMut(&mut Module, &mut usize) -> bool,
+) -> Edit {
+    let mut at = node;
+    if drop(module, &mut at) || module.modules.iter_mut().any(|module| drop(module, &mut at)) {
+        Edit::Done
     } else {
-        return Edit::NoMoreNodes;
+        Edit::NoMoreNodes
     }
-    Edit::Done
 }
 
 /// Halves and quarters of long blocks, as delta debugging does.
@@ -182,11 +248,15 @@ fn unwrap_statements(module: &mut Module, node: usize, edit: usize) -> Edit {
     })
 }
 
-/// Visits the bodies of the closures in an expression, not those within other closures.
+/// Visits the blocks in an expression (of closures, steps, arms), not those within others.
 fn closures(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>)) {
-    match expr {
-        Expr::Lambda(_, body) => visit(body),
-        _ => expr.each_part_mut(&mut |part| closures(part, visit)),
+    let mut has_any = false;
+    expr.each_body_mut(&mut |body| {
+        has_any = true;
+        visit(body);
+    });
+    if !has_any {
+        expr.each_part_mut(&mut |part| closures(part, visit));
     }
 }
 
@@ -213,19 +283,14 @@ fn simpler_statements(stmt: &Stmt) -> Vec<Stmt> {
         }
         Stmt::Try {
             body,
-            catch: catch @ Some(_),
-            finally: finally @ Some(_),
+            typed,
+            catch,
+            finally,
         } => {
-            simpler.push(Stmt::Try {
-                body: body.clone(),
-                catch: None,
-                finally: finally.clone(),
-            });
-            simpler.push(Stmt::Try {
-                body: body.clone(),
-                catch: catch.clone(),
-                finally: None,
-            });
+            let handlers = typed.len() + usize::from(catch.is_some());
+            if handlers + usize::from(finally.is_some()) > 1 {
+                simpler.extend(fewer_handlers(body, typed, catch, finally));
+            }
         }
         Stmt::Repeat {
             counter,
@@ -269,9 +334,52 @@ fn simpler_statements(stmt: &Stmt) -> Vec<Stmt> {
     simpler
 }
 
+type Typed = (Name, TypeName, Vec<Stmt>);
+
+/// A `try` statement with one handler less each.
+fn fewer_handlers(
+    body: &[Stmt],
+    typed: &[Typed],
+    catch: &Option<(Name, Vec<Stmt>)>,
+    finally: &Option<Vec<Stmt>>,
+) -> Vec<Stmt> {
+    let whole = || Stmt::Try {
+        body: body.to_vec(),
+        typed: typed.to_vec(),
+        catch: catch.clone(),
+        finally: finally.clone(),
+    };
+    let mut fewer = Vec::new();
+    for at in 0..typed.len() {
+        let mut one = whole();
+        if let Stmt::Try { typed, .. } = &mut one {
+            typed.remove(at);
+        }
+        fewer.push(one);
+    }
+    if catch.is_some() {
+        let mut one = whole();
+        if let Stmt::Try { catch, .. } = &mut one {
+            *catch = None;
+        }
+        fewer.push(one);
+    }
+    if finally.is_some() {
+        let mut one = whole();
+        if let Stmt::Try { finally, .. } = &mut one {
+            *finally = None;
+        }
+        fewer.push(one);
+    }
+    fewer
+}
+
 /// Drops a parameter and the argument at each call by name.
 fn drop_parameters(module: &mut Module, node: usize, edit: usize) -> Edit {
-    let Some(Function { name, params, .. }) = module.functions.get_mut(node) else {
+    let dependencies = module.modules.iter_mut();
+    let functions = dependencies.flat_map(|module| &mut module.functions);
+    let mut functions = functions.chain(&mut module.functions);
+    let Some(Function { name, params, .. }) = functions.nth(node) else {
         return Edit::NoMoreNodes;
     };
     if edit >= params.len() {
@@ -292,7 +400,10 @@ fn drop_parameters(module: &mut Module, node: usize, edit: usize) -> Edit {
 }
 
 fn drop_fields(module: &mut Module, node: usize, edit: usize) -> Edit {
-    let Some(class) = module.classes.get_mut(node) else {
+    let dependencies = module.modules.iter_mut();
+    let classes = dependencies.flat_map(|module| &mut module.classes);
+    let mut classes = classes.chain(&mut module.classes);
+    let Some(class) = classes.nth(node) else {
         return Edit::NoMoreNodes;
     };
     if edit >= class.fields.len() || class.fields.len() == 1 {
@@ -371,6 +482,10 @@ fn drop_elements(expr: &Expr, simpler: &mut Vec<Expr>) {
         }
         Expr::Map(entries) => {
             simpler.extend((0..entries.len()).map(|at| Expr::Map(without(entries, at))));
+        }
+        Expr::Match(subject, arms) if arms.len() > 1 => {
+            let fewer = (0..arms.len()).map(|at| Expr::Match(subject.clone(), without(arms, at)));
+            simpler.extend(fewer);
         }
         Expr::Builtin(builtin, arguments) => {
             let shorter =

@@ -1,14 +1,40 @@
 //! From the abstract form to source text.
 
-use super::{Class, Expr, Function, Module, Name, Stmt};
+use std::collections::BTreeSet;
 
-/// The module as source text.
-pub(super) fn render(module: &Module) -> String {
+use gcrucible_bytecode::Boundary;
+
+use super::{
+    Arm, Budget, Class, Enum, Expr, Function, Module, Name, Pattern, Stem, Stmt, TypeName,
+};
+
+/// Path and source text of each module, the entry module last.
+pub(super) fn render_files(module: &Module) -> Vec<(String, String)> {
+    let mut files = Vec::with_capacity(module.modules.len() + 1);
+    for (at, dependency) in module.modules.iter().enumerate() {
+        let text = render(dependency, &module.modules[..at], false);
+        files.push((path(at), text));
+    }
+    files.push(("main.crux".to_owned(), render(module, &module.modules, true)));
+    files
+}
+
+fn path(at: usize) -> String {
+    format!("m{}.crux", at + 1)
+}
+
+/// A module as source text. The entry module imports all others.
+fn render(module: &Module, before: &[Module], is_entry: bool) -> String {
     let mut text = Text {
         out: String::with_capacity(4096),
         depth: 0,
         interpolations: 0,
+        used: (!before.is_empty()).then(BTreeSet::new),
+        export: if is_entry { "" } else { "export " },
     };
+    for of in &module.enums {
+        text.enumeration(of);
+    }
     for class in &module.classes {
         text.class(class);
     }
@@ -16,6 +42,7 @@ pub(super) fn render(module: &Module) -> String {
         text.function(function);
     }
     for global in &module.globals {
+        text.put(text.export);
         text.put("let ");
         text.name(global.name);
         text.put(" = ");
@@ -24,7 +51,34 @@ pub(super) fn render(module: &Module) -> String {
     }
     text.lines(&module.top_level);
     text.put("\n");
-    text.out
+    let Some(used) = text.used else {
+        return text.out;
+    };
+    let mut out = String::with_capacity(text.out.len() + 128);
+    for (at, dependency) in before.iter().enumerate() {
+        let names = declared(dependency).filter(|name| used.contains(name));
+        let names: Vec<String> = names.map(|name| name.to_string()).collect();
+        if !names.is_empty() {
+            out.push_str(&format!(
+                "import {{ {} }} from \"./{}\"\n",
+                names.join(", "),
+                path(at)
+            ));
+        } else if is_entry {
+            out.push_str(&format!("import \"./{}\"\n", path(at)));
+        }
+    }
+    out.push_str(&text.out);
+    out
+}
+
+/// What a module declares.
+fn declared(module: &Module) -> impl Iterator<Item = Name> {
+    let enums = module.enums.iter().map(|of| of.name);
+    let classes = module.classes.iter().map(|class| class.name);
+    let functions = module.functions.iter().map(|function| function.name);
+    let globals = module.globals.iter().map(|global| global.name);
+    enums.chain(classes).chain(functions).chain(globals)
 }
 
 /// Where an expression stands.
@@ -42,6 +96,10 @@ struct Text {
     depth: usize,
     /// Interpolations around its end: in them there are no line ends.
     interpolations: usize,
+    /// Names written, if anybody asks for them.
+    used: Option<BTreeSet<Name>>,
+    /// What stands before a declaration.
+    export: &'static str,
 }
 
 impl Text {
@@ -50,6 +108,14 @@ impl Text {
     }
 
     fn name(&mut self, name: Name) {
+        if let Some(used) = &mut self.used
+            && matches!(
+                name.stem,
+                Stem::Enum | Stem::Class | Stem::Function | Stem::Worker | Stem::Global
+            )
+        {
+            used.insert(name);
+        }
         name.write(&mut self.out);
     }
 
@@ -72,22 +138,56 @@ impl Text {
         }
     }
 
+    fn enumeration(&mut self, of: &Enum) {
+        self.put(self.export);
+        self.put("enum ");
+        self.name(of.name);
+        self.put(" {");
+        for (at, &(variant, arity)) in of.variants.iter().enumerate() {
+            self.put(if at > 0 { ", " } else { " " });
+            self.name(variant);
+            if arity > 0 {
+                let parts: Vec<String> = (1..=arity).map(|part| format!("p{part}")).collect();
+                self.put("(");
+                self.put(&parts.join(", "));
+                self.put(")");
+            }
+        }
+        self.put(" }\n");
+    }
+
     fn class(&mut self, class: &Class) {
+        self.put(self.export);
         self.put("class ");
         self.name(class.name);
         self.put(" { ");
         self.names(&class.fields);
-        self.put(" }\n");
+        if class.methods.is_empty() {
+            self.put(" }\n");
+            return;
+        }
+        self.depth += 1;
+        for method in &class.methods {
+            self.line();
+            self.function_without_end(method);
+        }
+        self.close();
+        self.put("\n");
     }
 
     fn function(&mut self, function: &Function) {
+        self.put(self.export);
+        self.function_without_end(function);
+        self.put("\n");
+    }
+
+    fn function_without_end(&mut self, function: &Function) {
         self.put("fn ");
         self.name(function.name);
         self.put("(");
         self.names(&function.params);
         self.put(") ");
         self.block(&function.body);
-        self.put("\n");
     }
 
     fn names(&mut self, names: &[Name]) {
@@ -144,7 +244,9 @@ impl Text {
                 self.keyword("= ", value);
             }
             // A brace would begin a block.
-            Stmt::Expr(value @ Expr::Map(_)) => self.expr(value, Place::Operand),
+            Stmt::Expr(value @ (Expr::Map(_) | Expr::Lambda(..))) => {
+                self.expr(value, Place::Operand);
+            }
             Stmt::Expr(value) => self.expr(value, Place::Open),
             Stmt::If(condition, then, otherwise) => {
                 self.put("if ");
@@ -173,13 +275,32 @@ impl Text {
             Stmt::Continue => self.put("continue"),
             Stmt::Return(value) => self.keyword("return ", value),
             Stmt::Throw(value) => self.keyword("throw ", value),
+            Stmt::Deadline(ms, body) => {
+                self.put("deadline ");
+                self.head(ms);
+                self.block(body);
+            }
+            Stmt::Sync(mutex, body) => {
+                self.put("sync ");
+                self.head(mutex);
+                self.block(body);
+            }
             Stmt::Try {
                 body,
+                typed,
                 catch,
                 finally,
             } => {
                 self.put("try ");
                 self.block(body);
+                for (name, of, handler) in typed {
+                    self.put(" catch ");
+                    self.name(*name);
+                    self.put(" is ");
+                    self.type_name(of);
+                    self.put(" ");
+                    self.block(handler);
+                }
                 if let Some((name, handler)) = catch {
                     self.put(" catch ");
                     self.name(*name);
@@ -389,6 +510,163 @@ impl Text {
                 self.put("await ");
                 self.expr(future, Place::Operand);
             }
+            Expr::Named(object, name, arguments) => {
+                self.expr(object, Place::Operand);
+                self.put(".");
+                self.put(name);
+                self.list("(", arguments, ")");
+            }
+            Expr::Library(name, arguments) => {
+                self.put(name);
+                self.list("(", arguments, ")");
+            }
+            Expr::SpawnDetached(callee, arguments) => {
+                self.put("spawn detached ");
+                self.expr(callee, Place::Operand);
+                self.list("(", arguments, ")");
+            }
+            Expr::Variant(of, variant, payload) => {
+                self.name(*of);
+                self.put(".");
+                self.name(*variant);
+                if !payload.is_empty() {
+                    self.list("(", payload, ")");
+                }
+            }
+            Expr::Is(value, of) => {
+                self.expr(value, Place::Operand);
+                self.put(" is ");
+                self.type_name(of);
+            }
+            Expr::Match(subject, arms) => {
+                self.put("match ");
+                self.head(subject);
+                self.open();
+                for arm in arms {
+                    self.arm(arm);
+                }
+                self.close();
+            }
+            Expr::Squad(body) => {
+                self.put("squad ");
+                self.block(body);
+            }
+            Expr::Step(budget, body) => {
+                self.budget(budget);
+                self.block(body);
+            }
+            Expr::Schedule(every, params, body) => {
+                self.put(&format!("schedule every {every}ms "));
+                if !params.is_empty() {
+                    self.put("|");
+                    self.names(params);
+                    self.put("| ");
+                }
+                self.block(body);
+            }
+        }
+    }
+
+    fn arm(&mut self, arm: &Arm) {
+        self.line();
+        self.pattern(&arm.pattern);
+        if let Some(guard) = &arm.guard {
+            self.put(" if ");
+            self.expr(guard, Place::Operand);
+        }
+        self.put(" => ");
+        match arm.body.as_slice() {
+            [Stmt::Expr(value)] => self.expr(value, Place::Operand),
+            body => self.block(body),
+        }
+        self.put(",");
+    }
+
+    fn pattern(&mut self, pattern: &Pattern) {
+        match pattern {
+            Pattern::Literal(value) => self.bare(value),
+            Pattern::Range(from, to) => {
+                self.int(*from);
+                self.put("..");
+                self.int(*to);
+            }
+            Pattern::Any => self.put("_"),
+            Pattern::Bind(name) => self.name(*name),
+            Pattern::Variant(of, variant, parts) => {
+                self.name(*of);
+                self.put(".");
+                self.name(*variant);
+                if !parts.is_empty() {
+                    self.patterns("(", parts, ", ", ")");
+                }
+            }
+            Pattern::Class(class, fields) => {
+                self.name(*class);
+                self.put(" {");
+                for (at, (field, pattern)) in fields.iter().enumerate() {
+                    self.put(if at > 0 { ", " } else { " " });
+                    self.name(*field);
+                    self.put(": ");
+                    self.pattern(pattern);
+                }
+                self.put(" }");
+            }
+            Pattern::Is(name, of) => {
+                if let Some(name) = name {
+                    self.name(*name);
+                    self.put(" ");
+                }
+                self.put("is ");
+                self.type_name(of);
+            }
+            Pattern::Array(parts) => self.patterns("[", parts, ", ", "]"),
+            Pattern::Or(parts) => self.patterns("", parts, " | ", ""),
+        }
+    }
+
+    fn patterns(&mut self, open: &str, parts: &[Pattern], between: &str, close: &str) {
+        self.put(open);
+        for (at, part) in parts.iter().enumerate() {
+            if at > 0 {
+                self.put(between);
+            }
+            self.pattern(part);
+        }
+        self.put(close);
+    }
+
+    fn type_name(&mut self, of: &TypeName) {
+        match of {
+            TypeName::Class(name) | TypeName::Enum(name) => self.name(*name),
+            TypeName::Variant(of, variant) => {
+                self.name(*of);
+                self.put(".");
+                self.name(*variant);
+            }
+            TypeName::Error(kind) => self.put(kind.name()),
+            TypeName::Kind(kind) => self.put(kind.name()),
+        }
+    }
+
+    fn budget(&mut self, budget: &Budget) {
+        let mut parts = Vec::new();
+        if let Some(count) = budget.instructions {
+            parts.push(format!("instructions: {count}"));
+        }
+        if let Some(count) = budget.calls {
+            parts.push(format!("calls: {count}"));
+        }
+        if let Some(ms) = budget.time_ms {
+            parts.push(format!("time: {ms}ms"));
+        }
+        match budget.boundary {
+            Boundary::Continue => parts.push("boundary: continue".to_owned()),
+            Boundary::Escalate => parts.push("boundary: escalate".to_owned()),
+            Boundary::Fail => {}
+        }
+        self.put("step \"part\" ");
+        if !parts.is_empty() {
+            self.put(&format!("({}) ", parts.join(", ")));
         }
     }
 
@@ -440,6 +718,9 @@ fn binds(expr: &Expr) -> bool {
         | Expr::Call(..)
         | Expr::CallField(..)
         | Expr::Method(..)
+        | Expr::Named(..)
+        | Expr::Library(..)
+        | Expr::Variant(..)
         | Expr::Builtin(..) => false,
         Expr::Int(int) => *int < 0,
         Expr::Float(float) => float.is_sign_negative(),
@@ -451,6 +732,12 @@ fn binds(expr: &Expr) -> bool {
         | Expr::Not(_)
         | Expr::Binary(..)
         | Expr::Spawn(..)
+        | Expr::SpawnDetached(..)
+        | Expr::Is(..)
+        | Expr::Match(..)
+        | Expr::Squad(_)
+        | Expr::Step(..)
+        | Expr::Schedule(..)
         | Expr::Await(_) => true,
     }
 }

@@ -1,43 +1,31 @@
 //! Makes a module compile again after something was removed from it.
 
-use super::{Class, Expr, Module, Name, Stmt};
+use super::{Class, Enum, Expr, Function, Module, Name, Pattern, Stem, Stmt, TypeName};
 
 /// See [`Module::repair`].
 pub(super) fn repair(module: &mut Module) {
-    let Module {
-        classes,
-        functions,
-        globals,
-        top_level,
-    } = module;
-    classes.retain(|class| !class.fields.is_empty());
     let mut scope = Scope {
-        classes,
+        enums: Vec::new(),
+        classes: Vec::new(),
         names: Vec::new(),
         loops: 0,
         in_function: true,
     };
-    scope.names.extend(
-        functions
-            .iter()
-            .map(|function| (function.name, Kind::Fixed)),
-    );
-    scope
-        .names
-        .extend(globals.iter().map(|global| (global.name, Kind::Variable)));
-    for function in functions.iter_mut() {
-        let outer = scope.names.len();
-        scope
-            .names
-            .extend(function.params.iter().map(|&param| (param, Kind::Variable)));
-        scope.block(&mut function.body);
-        scope.names.truncate(outer);
-    }
-    scope.in_function = false;
-    for global in globals.iter_mut() {
-        scope.expr(&mut global.value);
-    }
-    scope.block(top_level);
+    module.modules.retain(|module| *module != Module::default());
+    let modules = std::mem::take(&mut module.modules);
+    module.modules = modules
+        .into_iter()
+        .map(|mut dependency| {
+            scope.module(&mut dependency);
+            // What is imported is constant.
+            scope
+                .names
+                .iter_mut()
+                .for_each(|(_, kind)| *kind = Kind::Fixed);
+            dependency
+        })
+        .collect();
+    scope.module(module);
 }
 
 /// What a name may be used for.
@@ -50,14 +38,127 @@ enum Kind {
 }
 
 /// What is declared where the walk stands.
-struct Scope<'a> {
-    classes: &'a [Class],
+struct Scope {
+    enums: Vec<Enum>,
+    /// Without their methods.
+    classes: Vec<Class>,
     names: Vec<(Name, Kind)>,
     loops: u32,
     in_function: bool,
 }
 
-impl Scope<'_> {
+impl Scope {
+    /// Repairs a module. What it declares stays declared.
+    fn module(&mut self, module: &mut Module) {
+        let Module {
+            enums,
+            classes,
+            functions,
+            globals,
+            top_level,
+            ..
+        } = module;
+        enums.retain(|of| !of.variants.is_empty());
+        classes.retain(|class| !class.fields.is_empty());
+        self.enums.extend(enums.iter().cloned());
+        self.classes.extend(classes.iter().map(|class| Class {
+            methods: Vec::new(),
+            ..class.clone()
+        }));
+        let fixed = functions.iter().map(|function| (function.name, Kind::Fixed));
+        self.names.extend(fixed);
+        let variables = globals.iter().map(|global| (global.name, Kind::Variable));
+        self.names.extend(variables);
+        self.in_function = true;
+        for method in classes.iter_mut().flat_map(|class| &mut class.methods) {
+            self.names
+                .push((Name::new(Stem::Receiver, 0), Kind::Fixed));
+            self.function(method);
+            self.names.pop();
+        }
+        for function in functions.iter_mut() {
+            self.function(function);
+        }
+        self.in_function = false;
+        for global in globals.iter_mut() {
+            self.expr(&mut global.value);
+        }
+        let outer = self.names.len();
+        self.block(top_level);
+        self.names.truncate(outer);
+    }
+
+    fn function(&mut self, function: &mut Function) {
+        let outer = self.names.len();
+        self.names
+            .extend(function.params.iter().map(|&param| (param, Kind::Variable)));
+        self.block(&mut function.body);
+        self.names.truncate(outer);
+    }
+
+    /// The body of a function of its own, which sees the names around it.
+    fn inner_function(&mut self, params: &[Name], body: &mut Vec<Stmt>) {
+        let outer = self.names.len();
+        let loops = std::mem::take(&mut self.loops);
+        let in_function = std::mem::replace(&mut self.in_function, true);
+        self.names
+            .extend(params.iter().map(|&param| (param, Kind::Variable)));
+        self.block(body);
+        self.in_function = in_function;
+        self.loops = loops;
+        self.names.truncate(outer);
+    }
+
+    fn arity(&self, of: Name, variant: Name) -> Option<u8> {
+        let of = self.enums.iter().find(|known| known.name == of)?;
+        let variant = of.variants.iter().find(|(name, _)| *name == variant);
+        variant.map(|&(_, arity)| arity)
+    }
+
+    fn type_name(&self, of: &mut TypeName) {
+        let is_known = match *of {
+            TypeName::Class(name) => self.classes.iter().any(|class| class.name == name),
+            TypeName::Enum(name) => self.enums.iter().any(|of| of.name == name),
+            TypeName::Variant(of, variant) => self.arity(of, variant).is_some(),
+            TypeName::Error(_) | TypeName::Kind(_) => true,
+        };
+        if !is_known {
+            *of = TypeName::Kind(gcrucible_bytecode::ValueKind::Int);
+        }
+    }
+
+    /// Repairs a pattern and declares what it binds.
+    fn pattern(&mut self, pattern: &mut Pattern) {
+        match pattern {
+            Pattern::Literal(_) | Pattern::Range(..) | Pattern::Any => {}
+            Pattern::Bind(name) => self.names.push((*name, Kind::Variable)),
+            Pattern::Variant(of, variant, parts) => match self.arity(*of, *variant) {
+                None => *pattern = Pattern::Any,
+                Some(arity) => {
+                    parts.resize(usize::from(arity), Pattern::Any);
+                    parts.iter_mut().for_each(|part| self.pattern(part));
+                }
+            },
+            Pattern::Class(class, fields) => {
+                let class = self.classes.iter().find(|known| known.name == *class);
+                match class.map(|class| class.fields.clone()) {
+                    None => *pattern = Pattern::Any,
+                    Some(known) => {
+                        fields.retain(|(field, _)| known.contains(field));
+                        fields.iter_mut().for_each(|(_, part)| self.pattern(part));
+                    }
+                }
+            }
+            Pattern::Is(name, of) => {
+                self.type_name(of);
+                self.names.extend(name.map(|name| (name, Kind::Variable)));
+            }
+            Pattern::Array(parts) | Pattern::Or(parts) => {
+                parts.iter_mut().for_each(|part| self.pattern(part));
+            }
+        }
+    }
+
     fn kind(&self, name: Name) -> Option<Kind> {
         self.names
             .iter()
@@ -144,12 +245,24 @@ impl Scope<'_> {
                 self.expr(value);
                 true
             }
+            Stmt::Deadline(value, body) | Stmt::Sync(value, body) => {
+                self.expr(value);
+                self.block(body);
+                true
+            }
             Stmt::Try {
                 body,
+                typed,
                 catch,
                 finally,
             } => {
                 self.block(body);
+                for (name, of, handler) in typed.iter_mut() {
+                    self.type_name(of);
+                    self.names.push((*name, Kind::Variable));
+                    self.block(handler);
+                    self.names.pop();
+                }
                 if let Some((name, handler)) = catch {
                     self.names.push((*name, Kind::Variable));
                     self.block(handler);
@@ -158,7 +271,7 @@ impl Scope<'_> {
                 if let Some(finally) = finally {
                     self.block(finally);
                 }
-                if catch.is_none() && finally.is_none() {
+                if typed.is_empty() && catch.is_none() && finally.is_none() {
                     *finally = Some(Vec::new());
                 }
                 true
@@ -181,31 +294,52 @@ impl Scope<'_> {
     fn expr(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Name(name) if self.kind(*name).is_none() => *expr = Expr::Nil,
-            Expr::Lambda(params, body) => {
-                let outer = self.names.len();
-                let loops = std::mem::take(&mut self.loops);
-                let in_function = std::mem::replace(&mut self.in_function, true);
-                self.names
-                    .extend(params.iter().map(|&param| (param, Kind::Variable)));
-                self.block(body);
-                self.in_function = in_function;
-                self.loops = loops;
-                self.names.truncate(outer);
+            Expr::Lambda(params, body) | Expr::Schedule(_, params, body) => {
+                self.inner_function(params, body);
+            }
+            Expr::Step(_, body) => self.inner_function(&[], body),
+            Expr::Squad(body) => self.block(body),
+            Expr::Is(value, of) => {
+                self.expr(value);
+                self.type_name(of);
+            }
+            Expr::Variant(of, variant, payload) => match self.arity(*of, *variant) {
+                None => *expr = Expr::Nil,
+                Some(arity) => {
+                    payload.resize(usize::from(arity), Expr::Nil);
+                    payload.iter_mut().for_each(|part| self.expr(part));
+                }
+            },
+            Expr::Match(subject, arms) => {
+                self.expr(subject);
+                for arm in arms {
+                    let outer = self.names.len();
+                    self.pattern(&mut arm.pattern);
+                    if let Some(guard) = &mut arm.guard {
+                        self.expr(guard);
+                    }
+                    match arm.body.as_mut_slice() {
+                        // The value of the arm; it need not have an effect.
+                        [Stmt::Expr(value)] => self.expr(value),
+                        _ => self.block(&mut arm.body),
+                    }
+                    self.names.truncate(outer);
+                }
             }
             Expr::Instance(class, fields) => {
-                let Some(class) = self.classes.iter().find(|known| known.name == *class) else {
+                let class = self.classes.iter().find(|known| known.name == *class);
+                let Some(known) = class.map(|class| class.fields.clone()) else {
                     *expr = Expr::Nil;
                     return;
                 };
-                let complete = class.fields.len() == fields.len()
-                    && class
-                        .fields
+                let complete = known.len() == fields.len()
+                    && known
                         .iter()
                         .zip(fields.iter())
                         .all(|(a, (b, _))| a == b);
                 if !complete {
                     let mut given = std::mem::take(fields);
-                    fields.extend(class.fields.iter().map(|&field| {
+                    fields.extend(known.iter().map(|&field| {
                         match given.iter().position(|(name, _)| *name == field) {
                             Some(at) => given.swap_remove(at),
                             None => (field, Expr::Nil),
@@ -226,6 +360,12 @@ impl Scope<'_> {
             }
             _ => expr.each_part_mut(&mut |part| self.expr(part)),
         }
+        if let Expr::SpawnDetached(callee, _) = expr
+            && !matches!(**callee, Expr::Name(_) | Expr::Field(..))
+        {
+            // `detached` is a name, too.
+            *expr = Expr::Nil;
+        }
     }
 }
 
@@ -239,5 +379,7 @@ fn has_no_effect(expr: &Expr) -> bool {
             | Expr::Text(_)
             | Expr::Name(_)
             | Expr::Lambda(..)
+            | Expr::Variant(..)
+            | Expr::Is(..)
     )
 }

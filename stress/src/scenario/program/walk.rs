@@ -14,16 +14,14 @@ pub(super) fn count(block: &[Stmt]) -> usize {
 
 /// Statements of the closures inside an expression.
 pub(super) fn count_inside(expr: &Expr) -> usize {
-    let mut total = match expr {
-        Expr::Lambda(_, body) => count(body),
-        _ => 0,
-    };
+    let mut total = 0;
+    expr.each_body(&mut |body| total += count(body));
     expr.each_part(&mut |part| total += count_inside(part));
     total
 }
 
 macro_rules! walks {
-    ($blocks:ident, $exprs:ident, $parts:ident, $iter:ident, $($mutable:tt)?) => {
+    ($blocks:ident, $exprs:ident, $parts:ident, $bodies:ident, $iter:ident, $($mutable:tt)?) => {
         impl Stmt {
             /// Visits the blocks directly inside, in order.
             pub(in crate::scenario) fn $blocks(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Vec<Stmt>)) {
@@ -32,9 +30,13 @@ macro_rules! walks {
                         visit(then);
                         visit(otherwise);
                     }
-                    Stmt::Repeat { body, .. } | Stmt::For { body, .. } => visit(body),
-                    Stmt::Try { body, catch, finally } => {
+                    Stmt::Repeat { body, .. } | Stmt::For { body, .. }
+                    | Stmt::Deadline(_, body) | Stmt::Sync(_, body) => visit(body),
+                    Stmt::Try { body, typed, catch, finally } => {
                         visit(body);
+                        for (_, _, handler) in typed {
+                            visit(handler);
+                        }
                         if let Some((_, handler)) = catch {
                             visit(handler);
                         }
@@ -58,7 +60,9 @@ macro_rules! walks {
                     Stmt::Let(_, value) | Stmt::Const(_, value) | Stmt::Expr(value)
                     | Stmt::If(value, ..) | Stmt::Repeat { condition: value, .. }
                     | Stmt::For { over: value, .. } | Stmt::Return(value) | Stmt::Throw(value)
-                    | Stmt::Cancel(value) => visit(value),
+                    | Stmt::Cancel(value) | Stmt::Deadline(value, _) | Stmt::Sync(value, _) => {
+                        visit(value);
+                    }
                     Stmt::Break | Stmt::Continue | Stmt::Try { .. } => {}
                 }
             }
@@ -66,12 +70,14 @@ macro_rules! walks {
 
         impl Expr {
             /// Visits the expressions directly inside, in order of evaluation. The body of
-            /// a closure is none of them.
+            /// a closure is none of them, nor are other blocks.
             pub(in crate::scenario) fn $parts(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Expr)) {
                 match self {
                     Expr::Nil | Expr::Bool(_) | Expr::Int(_) | Expr::Float(_) | Expr::Text(_)
-                    | Expr::Name(_) | Expr::Lambda(..) => {}
-                    Expr::Interpolation(parts) | Expr::Array(parts) | Expr::Builtin(_, parts) => {
+                    | Expr::Name(_) | Expr::Lambda(..) | Expr::Squad(_) | Expr::Step(..)
+                    | Expr::Schedule(..) => {}
+                    Expr::Interpolation(parts) | Expr::Array(parts) | Expr::Builtin(_, parts)
+                    | Expr::Library(_, parts) | Expr::Variant(_, _, parts) => {
                         parts.$iter().for_each(visit);
                     }
                     Expr::Map(entries) => {
@@ -89,20 +95,50 @@ macro_rules! walks {
                         fields.$iter().for_each(|(_, value)| visit(value));
                     }
                     Expr::Neg(operand) | Expr::Not(operand) | Expr::Field(operand, _)
-                    | Expr::Await(operand) => visit(operand),
+                    | Expr::Await(operand) | Expr::Is(operand, _) => visit(operand),
                     Expr::Call(callee, arguments) | Expr::CallField(callee, _, arguments)
-                    | Expr::Method(callee, _, arguments) | Expr::Spawn(callee, arguments) => {
+                    | Expr::Method(callee, _, arguments) | Expr::Named(callee, _, arguments)
+                    | Expr::Spawn(callee, arguments) | Expr::SpawnDetached(callee, arguments) => {
                         visit(callee);
                         arguments.$iter().for_each(visit);
                     }
+                    Expr::Match(subject, arms) => {
+                        visit(subject);
+                        for arm in arms {
+                            if let Some(guard) = & $($mutable)? arm.guard {
+                                visit(guard);
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// Visits the blocks directly inside, in order.
+            pub(in crate::scenario) fn $bodies(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Vec<Stmt>)) {
+                match self {
+                    Expr::Lambda(_, body) | Expr::Squad(body) | Expr::Step(_, body)
+                    | Expr::Schedule(_, _, body) => visit(body),
+                    Expr::Match(_, arms) => {
+                        for arm in arms {
+                            visit(& $($mutable)? arm.body);
+                        }
+                    }
+                    _ => {}
                 }
             }
         }
     };
 }
 
-walks!(each_block, each_expr, each_part, iter,);
-walks!(each_block_mut, each_expr_mut, each_part_mut, iter_mut, mut);
+walks!(each_block, each_expr, each_part, each_body, iter,);
+walks!(
+    each_block_mut,
+    each_expr_mut,
+    each_part_mut,
+    each_body_mut,
+    iter_mut,
+    mut
+);
 
 /// Visits all blocks, outer ones first, until a visit says that it was the last.
 pub(super) fn each_block(
@@ -110,14 +146,18 @@ pub(super) fn each_block(
     visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool,
 ) -> bool {
     let Module {
+        modules,
+        classes,
         functions,
         globals,
         top_level,
         ..
     } = module;
-    functions
-        .iter_mut()
-        .any(|function| block_walk(&mut function.body, visit))
+    let methods = classes.iter_mut().flat_map(|class| &mut class.methods);
+    modules.iter_mut().any(|module| each_block(module, visit))
+        || methods
+            .chain(functions)
+            .any(|function| block_walk(&mut function.body, visit))
         || globals
             .iter_mut()
             .any(|global| blocks_in_expr(&mut global.value, visit))
@@ -138,9 +178,7 @@ fn block_walk(block: &mut Vec<Stmt>, visit: &mut impl FnMut(&mut Vec<Stmt>) -> b
 
 fn blocks_in_expr(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>) -> bool) -> bool {
     let mut over = false;
-    if let Expr::Lambda(_, body) = expr {
-        over = block_walk(body, visit);
-    }
+    expr.each_body_mut(&mut |body| over = over || block_walk(body, visit));
     expr.each_part_mut(&mut |part| over = over || blocks_in_expr(part, visit));
     over
 }
@@ -148,14 +186,18 @@ fn blocks_in_expr(expr: &mut Expr, visit: &mut impl FnMut(&mut Vec<Stmt>) -> boo
 /// Visits all expressions, outer ones first, until a visit says that it was the last.
 pub(super) fn each_expr(module: &mut Module, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool {
     let Module {
+        modules,
+        classes,
         functions,
         globals,
         top_level,
         ..
     } = module;
-    functions
-        .iter_mut()
-        .any(|function| exprs_in_block(&mut function.body, visit))
+    let methods = classes.iter_mut().flat_map(|class| &mut class.methods);
+    modules.iter_mut().any(|module| each_expr(module, visit))
+        || methods
+            .chain(functions)
+            .any(|function| exprs_in_block(&mut function.body, visit))
         || globals
             .iter_mut()
             .any(|global| expr_walk(&mut global.value, visit))
@@ -176,9 +218,7 @@ fn expr_walk(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr) -> bool) -> bool
         return true;
     }
     let mut over = false;
-    if let Expr::Lambda(_, body) = expr {
-        over = exprs_in_block(body, visit);
-    }
+    expr.each_body_mut(&mut |body| over = over || exprs_in_block(body, visit));
     expr.each_part_mut(&mut |part| over = over || expr_walk(part, visit));
     over
 }
