@@ -1,6 +1,8 @@
 //! An engine on real threads: a program, a heap under stress, and an eye on both.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod clockwork;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,6 +41,12 @@ impl World {
             heap: small_heap(),
             debug: modes.parse().expect("heap modes"),
             max_frames: 200,
+            args: vec![
+                std::env::temp_dir()
+                    .join(format!("crux-{}.txt", std::process::id()))
+                    .display()
+                    .to_string(),
+            ],
             ..EngineOptions::default()
         };
         let engine = Engine::new(

@@ -1,0 +1,223 @@
+//! Operations of the host: results, failures, and what ends them.
+#![cfg(feature = "tokio")]
+
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use gcrucible_engine::{HostValue, Outcome, VirtualPlatform};
+use gcrucible_platform::HostRequest;
+use gcrucible_platform::host::unknown_operation;
+
+use self::world::World;
+use self::world::clockwork::Clockwork;
+
+const HOST: &str = r#"
+fn try_host(a, b) {
+  try { return host(a, b) } catch e { return "${e.kind}: ${e.message}" }
+}
+fn echo(value) { return host("echo", value) }
+fn wait(ms) {
+  try { deadline ms { host("never", ms) } } catch e { return e.kind }
+}
+fn main() { host("never", 0) }
+fn child() { return host("never", 0) }
+fn cancelled() {
+  let f = spawn child()
+  sleep(5)
+  cancel(f)
+  try { return await f } catch e { return e.kind }
+}
+fn interrupted() {
+  on_interrupt("A", || print(host("echo", "in the handler")))
+  return host("late", 50)
+}
+"#;
+
+/// A host whose operations count how many of them are under way.
+fn host(under_way: &Arc<AtomicUsize>) -> VirtualPlatform {
+    struct UnderWay(Arc<AtomicUsize>);
+    impl Drop for UnderWay {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+
+    let count = Arc::clone(under_way);
+    VirtualPlatform::with_host(20, move |request: HostRequest| {
+        count.fetch_add(1, SeqCst);
+        let guard = UnderWay(Arc::clone(&count));
+        let mut args = request.args.clone();
+        match (request.name.as_str(), args.pop()) {
+            ("echo", Some(value)) => Box::pin(async move {
+                let _guard = guard;
+                Ok(value)
+            }),
+            ("late", Some(value)) => {
+                let mut polls = 0;
+                Box::pin(async move {
+                    let _guard = guard;
+                    // It ends some polls later, as an operation of another thread would.
+                    std::future::poll_fn(|cx| {
+                        polls += 1;
+                        cx.waker().wake_by_ref();
+                        match polls {
+                            5 => std::task::Poll::Ready(()),
+                            _ => std::task::Poll::Pending,
+                        }
+                    })
+                    .await;
+                    Ok(value)
+                })
+            }
+            ("never", _) => Box::pin(async move {
+                let _guard = guard;
+                std::future::pending().await
+            }),
+            ("fail", _) => Box::pin(async move {
+                let _guard = guard;
+                Err("it is broken".to_owned())
+            }),
+            _ => unknown_operation(&request),
+        }
+    })
+}
+
+/// A world, and how many of its operations are under way.
+fn clockwork() -> (Clockwork, Arc<AtomicUsize>) {
+    let under_way = Arc::new(AtomicUsize::new(0));
+    (Clockwork::new(host(&under_way), HOST), under_way)
+}
+
+/// The display text of what a call with plain data returns.
+fn returned(world: &Clockwork, function: &str, args: &[HostValue]) -> String {
+    let platform = Arc::clone(&world.platform);
+    let mut call = std::pin::pin!(world.engine.call(9, function, args));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(call) = call.as_mut().poll(&mut cx) else {
+        panic!("nobody holds a permit");
+    };
+    let call = call.expect("a call");
+    assert!(platform.run(100_000));
+    assert_eq!(call.call().outcome(), Some(Outcome::Returned));
+    world.text(&call)
+}
+
+fn text(text: &str) -> HostValue {
+    HostValue::String(text.to_owned())
+}
+
+#[test]
+fn plain_data_goes_there_and_back() {
+    let (world, under_way) = clockwork();
+    let data = HostValue::Map(vec![
+        (
+            "list".to_owned(),
+            HostValue::Array(vec![HostValue::Int(1 << 60), HostValue::Nil]),
+        ),
+        ("half".to_owned(), HostValue::Float(0.5)),
+        ("yes".to_owned(), HostValue::Bool(true)),
+        ("long".to_owned(), text(&"x".repeat(5_000))),
+    ]);
+    let call = {
+        let args = [data.clone()];
+        let mut call = std::pin::pin!(world.engine.call(1, "echo", &args));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match call.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(call) => call.expect("a call"),
+            std::task::Poll::Pending => panic!("nobody holds a permit"),
+        }
+    };
+    world.run();
+    assert_eq!(world.data(&call), Some(data));
+    assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn a_failure_is_an_error_with_the_hosts_message() {
+    let (world, _) = clockwork();
+    let failed = returned(&world, "try_host", &[text("fail"), HostValue::Nil]);
+    assert_eq!(failed, "HostError: it is broken");
+    world.finish();
+}
+
+#[test]
+fn a_deadline_ends_an_operation() {
+    let (world, under_way) = clockwork();
+    assert_eq!(
+        returned(&world, "wait", &[HostValue::Int(30)]),
+        "DeadlineExceeded"
+    );
+    assert_eq!(world.now(), 30);
+    assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn cancellation_ends_an_operation() {
+    let (world, under_way) = clockwork();
+    assert_eq!(returned(&world, "cancelled", &[]), "Cancelled");
+    assert_eq!(under_way.load(SeqCst), 0);
+    let main = world.main();
+    world.settle();
+    assert_eq!(under_way.load(SeqCst), 1);
+    assert_eq!(world.engine.cancel_call(0), Ok(()));
+    world.run();
+    assert_eq!(main.call().outcome(), Some(Outcome::Cancelled));
+    assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn an_operation_goes_on_while_a_handler_begins_one_of_its_own() {
+    let (world, under_way) = clockwork();
+    let call = world
+        .engine
+        .start_call(3, "interrupted", &[])
+        .expect("a call");
+    // Into the operation, which ends after some more steps.
+    while under_way.load(SeqCst) == 0 {
+        assert!(world.platform.step());
+    }
+    assert_eq!(world.engine.interrupt(3, "A"), Ok(true));
+    world.run();
+    assert_eq!(world.printed(), ["in the handler"]);
+    assert_eq!(world.data(&call), Some(HostValue::Int(50)));
+    world.finish();
+}
+
+#[test]
+fn files_and_the_environment_on_real_threads() {
+    let world = World::new(
+        2,
+        50,
+        "collect=seeded:1:20,scribble,verify=quick",
+        r#"
+        fn kind(f) { try { return f() } catch e { return "${e.kind}: ${e.message}" } }
+        fn files() {
+          let path = sys.args()[0]
+          fs.write(path, "one\ntwo ü")
+          let text = fs.read(path)
+          let many = squad { for i in 0..8 { spawn fs.read(path) } }
+          return [
+            text,
+            many.all(|one| one == text),
+            kind(|| fs.read(path + ".absent")).ends_with("no such file or directory"),
+            kind(|| host("fs.read", 1)),
+            kind(|| host("unheard of")),
+            sys.env("CARGO_PKG_NAME"),
+            sys.env("NO SUCH=NAME"),
+          ]
+        }
+        "#,
+    );
+    assert_eq!(
+        world.returned(1, "files", &[]),
+        "[\"one\\ntwo ü\", true, true, \
+         \"HostError: `fs.read` takes other arguments, all of them texts\", \
+         \"HostError: this host has no operation `unheard of`\", \"gcrucible-engine\", nil]"
+    );
+    world.finish();
+}
