@@ -21,12 +21,21 @@
 //!    entered; a throw that reaches the handler, and a return from the frame, pop those
 //!    above, innermost first. Popping a guard releases it, popping a deadline disarms it,
 //!    popping a squad or step forgets it.
+//!    A scope with a time ([`Op::PushDeadline`], [`Op::CallStep`], an interrupt handler)
+//!    throws when that is over: once at the start of a slice, of several the outermost's
+//!    first, then at each waiting instruction and host operation while it lasts. Nothing is
+//!    thrown at the start of a slice whose next instruction is [`Op::DrainSquad`].
 //! 7. *Waiting* instructions ([`Op::Await`], [`Op::JoinSquad`], [`Op::DrainSquad`],
 //!    [`Op::PushGuard`], the built-ins that send and receive) that cannot go on yet cost
 //!    their unit of fuel, end the slice and run again after a wake-up. Each time they run,
 //!    before anything else, they throw `Cancelled` if the task's cancellation was
 //!    requested, and `DeadlineExceeded` if a deadline of the task has passed
-//!    ([`Op::DrainSquad`] throws neither).
+//!    ([`Op::DrainSquad`] throws neither). A built-in's number of arguments is looked at
+//!    first.
+//! 8. An interrupt handler runs in a frame on top of what it interrupts, in the root task of
+//!    a run. It sees nothing below: no handler, no squad, no deadline; `Cancelled` is not
+//!    delivered while it runs. What is thrown out of it ends it alone and is printed as
+//!    `interrupt handler failed: TEXT`; its result is dropped.
 
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +203,9 @@ pub enum Op {
     Return { src: Reg },
 
     /// Throw `src`. Every throw, the machine's own too, has a *trace*: function and
-    /// instruction of each frame, innermost first, taken before anything is unwound. It
+    /// instruction of each frame, innermost first, taken before anything is unwound. Of a
+    /// frame that called it is the call; of the top frame the instruction that throws, the
+    /// sleep or host operation that it stands at, or else the next one. It
     /// stays the same through handlers that do not match and through `finally`, and is gone
     /// with a `catch`. A value that nobody catches is reported with it.
     Throw { src: Reg },
@@ -245,13 +256,14 @@ pub enum Op {
     /// and of what it inherited. When it has passed, `DeadlineExceeded` is thrown once for
     /// the scope, at the start of a slice, then at each waiting instruction and host
     /// operation while the scope lasts; tasks that were spawned in the scope are cancelled
-    /// when it is thrown first. A task inherits the effective deadline of its spawner.
+    /// when it is thrown first. A task inherits the effective deadline of its spawner, but
+    /// not the times of its steps and interrupt handlers.
     PushDeadline { src: Reg },
     /// `dst =` a new empty array, the children of a squad scope, which is pushed. Each
     /// [`Op::Spawn`] of this task while it is the innermost squad appends its future.
     /// Allocates.
     PushSquad { dst: Reg },
-    /// Pop the innermost scope.
+    /// Pop the innermost scope, which is one of this frame.
     PopScope,
     /// Wait until every future in the array `squad` has settled; then each element becomes
     /// the value of its future. As soon as one is settled as error, cancelled or internal
@@ -267,5 +279,11 @@ pub enum Op {
     /// `Continue` returns nil from it, `Escalate` throws an error of kind
     /// `StepEscalated` whose message is `step NAME in FUNCTION` (the function that has
     /// this instruction) and whose payload is the first error, `Fail` throws it on.
+    ///
+    /// A step throws once, whichever budget is spent. Instructions are counted from the
+    /// first of the step's frame, for all steps around it too: after the last that is
+    /// allowed the throw comes before the next one, at no cost (but not before an
+    /// [`Op::DrainSquad`]), of several steps the outermost's. A call that no budget allows
+    /// throws instead, at its own cost; the call of a step counts for those around it.
     CallStep { base: Reg, step: u16 },
 }
