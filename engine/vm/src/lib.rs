@@ -3,6 +3,7 @@
 //! ```text
 //! program        a program loaded into a heap: constants, functions, globals
 //! vm, slice      one task's machine; what goes into a slice and what comes out
+//! execution      a slice from its begin to its end
 //! stack, frame   registers, and the frames that own them
 //! exception      handlers, completions, unwinding, traces
 //! scope          guards, deadlines, squads, steps, interrupt handlers
@@ -20,6 +21,7 @@
 mod builtins;
 pub mod display;
 mod exception;
+mod execution;
 mod frame;
 pub mod host_value;
 mod interpreter;

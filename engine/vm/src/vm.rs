@@ -3,17 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use gcrucible_bytecode::{ErrorKind, Op};
-use gcrucible_heap::{Checks, Heap, NeedsMemory, SharedPermit, Slot, Tlab, Value};
+use gcrucible_bytecode::Op;
+use gcrucible_heap::{Checks, Heap, SharedPermit, Slot, Tlab};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
-use crate::exception::{Thrown, Unwound};
-use crate::frame::{Control, Frame};
-use crate::interpreter::{Context, Effects, Stop, Takes, run};
+use crate::execution::Slice;
+use crate::frame::Control;
+use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
-use crate::scope::{Interrupt, ScopeKind};
-use crate::slice::{SliceEnd, SliceInput, SliceOutcome};
+use crate::slice::{SliceInput, SliceOutcome};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
 ///
@@ -26,7 +25,7 @@ pub struct Vm {
     /// What belongs to the run of which this is the root.
     pub(crate) locals: Slot,
     pub(crate) state: Mutex<State>,
-    options: VmOptions,
+    pub(crate) options: VmOptions,
 }
 
 /// How a machine is made.
@@ -60,13 +59,13 @@ pub(crate) struct State {
     pub(crate) control: Control,
     pub(crate) start: Start,
     /// What becomes of what the engine leaves in the exchange slot.
-    takes: Takes,
+    pub(crate) takes: Takes,
     /// Whether the next instruction's safepoint has been taken.
-    is_safepoint_passed: bool,
+    pub(crate) is_safepoint_passed: bool,
     /// Whether the bottom frame is that of the program's finish function.
-    is_finishing: bool,
+    pub(crate) is_finishing: bool,
     /// The state of the task's random numbers.
-    random: u64,
+    pub(crate) random: u64,
 }
 
 /// What is still to be started.
@@ -257,7 +256,8 @@ impl Vm {
         effects.changed
     }
 
-    fn is_draining(&self, control: &Control) -> bool {
+    /// Whether the next instruction drains a squad.
+    pub(crate) fn is_draining(&self, control: &Control) -> bool {
         let Some(frame) = control.frames.last() else {
             return false;
         };
@@ -339,293 +339,6 @@ impl Vm {
             finishing: effects.finishing,
         }
     }
-}
-
-/// A slice in execution.
-struct Slice<'p, 's, C: Checks> {
-    vm: &'p Vm,
-    cx: Context<'p, C>,
-    effects: Effects,
-    state: &'s mut State,
-    left: u32,
-    delivered: bool,
-    interrupted: bool,
-}
-
-impl<'p, C: Checks> Slice<'p, '_, C> {
-    fn run(&mut self, input: &SliceInput) -> SliceEnd {
-        if let Err(end) = self.begin(input) {
-            return end;
-        }
-        loop {
-            if self.state.control.frames.is_empty() {
-                match self.enter() {
-                    Ok(()) => {}
-                    Err(end) => return end,
-                }
-            }
-            let is_passed = std::mem::take(&mut self.state.is_safepoint_passed);
-            let ended = run(
-                &self.cx,
-                &mut self.state.control,
-                &mut self.effects,
-                self.left,
-                is_passed,
-            );
-            let is_first = ended.left == self.left;
-            self.left = ended.left;
-            self.state.takes = ended.takes;
-            self.state.is_safepoint_passed = match ended.end {
-                SliceEnd::Safepoint => true,
-                // The instruction runs again, and its safepoint is behind it.
-                SliceEnd::NeedsMemory { .. } => is_passed && is_first,
-                _ => false,
-            };
-            match ended.end {
-                SliceEnd::Returned if self.goes_on() => {}
-                end @ (SliceEnd::Returned | SliceEnd::Threw) => {
-                    self.end(end);
-                    return end;
-                }
-                end => return end,
-            }
-        }
-    }
-
-    /// What comes before the first instruction, in the order that [`SliceInput`] says.
-    fn begin(&mut self, input: &SliceInput) -> Result<(), SliceEnd> {
-        self.take_exchange(input);
-        if let Some(signal) = &input.interrupt {
-            self.interrupt(signal)?;
-        }
-        let control = &self.state.control;
-        let is_draining = self.vm.is_draining(control);
-        let is_refused = is_draining || !control.scopes.interrupts.is_empty();
-        match input.deliver {
-            Some(ErrorKind::Cancelled) if is_refused => {}
-            Some(kind) => self.deliver(kind, input.deliver_message.as_deref())?,
-            None => {}
-        }
-        if !self.vm.is_draining(&self.state.control) {
-            let checked = self
-                .state
-                .control
-                .scopes
-                .check_due(&self.cx, &mut self.effects);
-            if let Err(stop) = checked {
-                self.throw_at(stop)?;
-            }
-        }
-        match self.state.control.operation {
-            Some(_) => Err(SliceEnd::Resume),
-            None => Ok(()),
-        }
-    }
-
-    /// Stores what the engine left in the exchange slot where it belongs.
-    fn take_exchange(&mut self, input: &SliceInput) {
-        let control = &mut self.state.control;
-        match std::mem::replace(&mut self.state.takes, Takes::Nothing) {
-            Takes::Future { register, detached } => {
-                let future = self.cx.m.load_root(&self.vm.exchange);
-                control.registers::<C>().set(&self.cx.m, register, future);
-                self.vm.exchange.clear();
-                if !detached {
-                    control.scopes.note_spawned(&self.cx, future);
-                }
-            }
-            Takes::Nothing => match control.operation.take_if(|_| input.operation_over) {
-                Some(operation) => {
-                    if let Some(register) = operation.result {
-                        let registers = control.registers::<C>();
-                        registers.slot(register).take_from(&self.vm.exchange);
-                    }
-                    self.vm.exchange.clear();
-                }
-                None => self.vm.exchange.clear(),
-            },
-        }
-    }
-
-    /// Pushes a frame of the program's interrupt function, if the signal can be dispatched.
-    fn interrupt(&mut self, signal: &str) -> Result<(), SliceEnd> {
-        let program = self.vm.program.program();
-        let control = &mut self.state.control;
-        let is_running = control
-            .scopes
-            .interrupts
-            .iter()
-            .any(|at| at.signal == signal);
-        let Some(function) = program.interrupt else {
-            return Ok(());
-        };
-        if !self.vm.options.is_root || control.frames.is_empty() || is_running {
-            return Ok(());
-        }
-        let text = self.cx.m.string(signal).map_err(needs_memory)?;
-        control.scopes.interrupts.push(Interrupt {
-            signal: signal.to_owned(),
-            frames: control.frames.len(),
-            handlers: control.handlers.len(),
-            completions: control.completions.len(),
-            scopes: control.scopes.scopes.len(),
-            operation: control.operation.take(),
-        });
-        let registers = program.functions[usize::from(function)].registers;
-        control.call_bare(function, registers, 0);
-        control.top().flags = Frame::INTERRUPT;
-        // B-89: nothing stops a handler that overruns.
-        let at_ms = if seeded_bugs::is_on(Bug::B89) {
-            seeded_bugs::note_triggered(Bug::B89);
-            None
-        } else {
-            Some(self.cx.now_ms.saturating_add(HANDLER_TIMEOUT_MS))
-        };
-        control.push_scope(at_ms, ScopeKind::Interrupt);
-        let registers = control.registers::<C>();
-        registers
-            .callee()
-            .copy_from(self.vm.program.function(function));
-        registers.set(&self.cx.m, 0, text);
-        self.state.is_safepoint_passed = false;
-        self.interrupted = true;
-        Ok(())
-    }
-
-    /// Throws an error for the engine.
-    fn deliver(&mut self, kind: ErrorKind, message: Option<&str>) -> Result<(), SliceEnd> {
-        let error = match message {
-            None => self.cx.error(kind, Value::NIL),
-            Some(message) => self
-                .cx
-                .m
-                .string(message)
-                .and_then(|message| self.cx.m.error(kind as u8, message, Value::NIL)),
-        };
-        let error = error.map_err(needs_memory)?;
-        self.delivered = true;
-        self.throw_at(Stop::Throw(error))
-    }
-
-    /// Throws where the machine stands, at no cost. The end of the slice if nobody catches
-    /// it, or if the machine then stands at an operation.
-    fn throw_at(&mut self, stop: Stop<'p>) -> Result<(), SliceEnd> {
-        let value = match stop {
-            Stop::Throw(value) => value,
-            Stop::NeedsMemory(needs) => return Err(needs_memory(needs)),
-            _ => unreachable!("a throw has its error"),
-        };
-        self.state.is_safepoint_passed = false;
-        // What is thrown at an operation ends it, and is thrown by its instruction.
-        if self.state.control.operation.take().is_some() {
-            let top = self.state.control.top();
-            top.pc = top.pc.saturating_sub(1);
-        }
-        let mut thrown = Thrown { value, trace: None };
-        let control = &mut self.state.control;
-        match control.throw(&self.cx, &mut self.effects, &mut thrown) {
-            Ok(Unwound::GoOn | Unwound::HandlerEnded) => Ok(()),
-            Ok(Unwound::Uncaught) => {
-                self.end(SliceEnd::Threw);
-                Err(SliceEnd::Threw)
-            }
-            Err(needs) => Err(needs_memory(needs)),
-        }
-    }
-
-    /// A frame without a caller has returned: whether there is more to run.
-    fn goes_on(&mut self) -> bool {
-        if let Start::Init { next } = self.state.start {
-            // The module's top level has ended.
-            self.vm.program.freeze_modules(next);
-            if next < self.vm.program.program().modules.len() {
-                self.vm.exchange.clear();
-                return true;
-            }
-        }
-        let program = self.vm.program.program();
-        let Some(finish) = program.finish else {
-            return false;
-        };
-        if self.state.is_finishing || self.vm.locals.is_nil() {
-            return false;
-        }
-        self.state.is_finishing = true;
-        self.effects.finishing = true;
-        self.state.control.enter(program, finish);
-        let registers = self.state.control.registers::<C>();
-        registers
-            .callee()
-            .copy_from(self.vm.program.function(finish));
-        // B-86: the run returns what the hooks were given, not what they made of it.
-        if seeded_bugs::is_on(Bug::B86) {
-            registers.slot(0).copy_from(&self.vm.exchange);
-            self.state.control.unfinished.take_from(&self.vm.exchange);
-        } else {
-            registers.slot(0).take_from(&self.vm.exchange);
-        }
-        true
-    }
-
-    /// Nothing is left to run.
-    fn end(&mut self, end: SliceEnd) {
-        self.state.start = Start::None;
-        if self.state.is_finishing && seeded_bugs::is_on(Bug::B86) && end == SliceEnd::Returned {
-            seeded_bugs::note_triggered(Bug::B86);
-            self.vm.exchange.take_from(&self.state.control.unfinished);
-        }
-        self.state.is_finishing = false;
-        // B-87: what belonged to a run that failed stays.
-        if end == SliceEnd::Threw && seeded_bugs::is_on(Bug::B87) && !self.vm.locals.is_nil() {
-            seeded_bugs::note_triggered(Bug::B87);
-            self.vm.program.left_locals().take_from(&self.vm.locals);
-        }
-        self.vm.locals.clear();
-    }
-
-    /// Pushes the frame of what is to be started.
-    fn enter(&mut self) -> Result<(), SliceEnd> {
-        let program = self.vm.program.program();
-        let m = &self.cx.m;
-        match &mut self.state.start {
-            Start::None => unreachable!("a slice needs something to run"),
-            Start::Init { next } => {
-                let init = program.modules[*next].init;
-                *next += 1;
-                self.state.control.enter(program, init);
-                let registers = self.state.control.registers::<C>();
-                registers.callee().copy_from(self.vm.program.function(init));
-                Ok(())
-            }
-            Start::Call { callee, args } => {
-                match self.cx.callable(m.load_root(callee), args.len()) {
-                    Ok(entered) => {
-                        self.state.control.enter(program, entered.function);
-                        let registers = self.state.control.registers::<C>();
-                        m.store(registers.callee(), entered.closure);
-                        let shift = usize::from(entered.receiver.is_some());
-                        let parameters = registers.range(0, shift + args.len());
-                        if let Some(receiver) = entered.receiver {
-                            m.store(&parameters[0], receiver);
-                        }
-                        for (parameter, arg) in parameters[shift..].iter().zip(args) {
-                            parameter.take_from(arg);
-                        }
-                        self.state.start = Start::None;
-                        Ok(())
-                    }
-                    Err(kind) => {
-                        let error = self.cx.error(kind, Value::NIL).map_err(needs_memory)?;
-                        self.throw_at(Stop::Throw(error))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn needs_memory(needs: NeedsMemory) -> SliceEnd {
-    SliceEnd::NeedsMemory { words: needs.words }
 }
 
 impl fmt::Debug for Vm {
