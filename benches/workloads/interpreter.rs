@@ -85,16 +85,11 @@ impl Interpreter {
     fn run(&self, start: impl FnOnce(&Vm)) -> u64 {
         let vm = Vm::new(&self.heap, Arc::clone(&self.program), 1);
         start(&vm);
-        let input = SliceInput {
-            fuel: 100_000,
-            deliver: None,
-            cancel_requested: false,
-        };
         let mut instructions = 0;
         loop {
             let outcome = {
                 let permit = self.heap.try_shared().expect("nobody collects");
-                vm.run_slice::<Unchecked>(&permit, input)
+                vm.run_slice::<Unchecked>(&permit, SliceInput::with_fuel(100_000))
             };
             instructions += u64::from(outcome.instructions);
             match outcome.end {
