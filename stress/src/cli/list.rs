@@ -53,6 +53,14 @@ const ORACLES: &[(&str, &str)] = &[
         "a future leaves pending once, and every waiter sees the same",
     ),
     (
+        "weak_clears_with_target",
+        "a collection clears the weak references to what it frees, and no others",
+    ),
+    (
+        "survivors_grow_old",
+        "what survived two collections is old, unless promotion was turned off",
+    ),
+    (
         "nothing_leaks",
         "at rest, futures, handles, calls and waiters are back at their baseline",
     ),

@@ -52,3 +52,61 @@ impl<C: Checks> Run<'_, C> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Unchecked};
+
+    use super::*;
+    use crate::executor::run::RunOptions;
+    use crate::scenario::{HeapOp, HeapOps};
+
+    /// Runs `check` after a weak reference to what register 0 held was made, in register 1.
+    fn with_weak(is_kept: bool, check: impl FnOnce(&mut Run<'_, Unchecked>)) {
+        let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default())
+            .expect("address space for a tiny heap");
+        let clear = (!is_kept).then_some(HeapOp::Clear(0));
+        let ops = [HeapOp::Instance(0, 1), HeapOp::Weak(1, 0)];
+        let program = HeapOps {
+            holders: 1,
+            registers: 2,
+            ops: ops.into_iter().chain(clear).collect(),
+        };
+        let options = RunOptions::default();
+        let mut run = Run::<Unchecked>::new(&heap, &program, &options);
+        for op in &program.ops {
+            run.step(op).expect("a sound engine");
+        }
+        check(&mut run);
+    }
+
+    #[test]
+    fn clearing_early_or_late_fails() {
+        with_weak(true, |run| {
+            assert!(run.settle_weak(CollectionKind::Major, &[]).is_ok());
+            let early = run.settle_weak(CollectionKind::Minor, &[1]).unwrap_err();
+            assert_eq!(early.check, "early");
+        });
+        with_weak(false, |run| {
+            assert!(run.settle_weak(CollectionKind::Minor, &[]).is_ok());
+            let late = run.settle_weak(CollectionKind::Major, &[]).unwrap_err();
+            assert_eq!(late.check, "late");
+            assert!(run.settle_weak(CollectionKind::Major, &[1]).is_ok());
+            assert!(run.settle_weak(CollectionKind::Major, &[]).is_ok());
+        });
+    }
+
+    #[test]
+    fn survivors_that_stay_young_fail() {
+        with_weak(true, |run| {
+            run.compare_all().expect("a new object is young");
+            run.model.collections = 2;
+            let failure = run.compare_all().unwrap_err();
+            assert_eq!(failure.check, "I-26");
+            for _ in 0..2 {
+                run.collect(CollectionKind::Minor).expect("a sound engine");
+            }
+            run.compare_all().expect("two collections make it old");
+        });
+    }
+}
