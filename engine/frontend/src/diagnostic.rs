@@ -286,10 +286,10 @@ impl Sink {
     ) {
         if self.found.len() < MAX_DIAGNOSTICS {
             self.found.push(Found {
-                message,
+                message: shortened(message),
                 span,
-                expected,
-                hint,
+                expected: expected.map(shortened),
+                hint: hint.map(shortened),
             });
         } else {
             self.omitted += 1;
@@ -326,6 +326,17 @@ impl Sink {
             omitted: self.omitted,
         }
     }
+}
+
+/// A text without what is too long in it, as a name may be.
+fn shortened(mut text: String) -> String {
+    const MAX_BYTES: usize = 400;
+    if text.len() > MAX_BYTES {
+        let end = (0..=MAX_BYTES).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -382,7 +382,6 @@ impl Scanner<'_, '_> {
         let slice = self.lexer.slice();
         let span = Span::new(span.start as u32, span.end as u32);
         let rest = self.lexer.remainder();
-        let line = rest.find('\n').unwrap_or(rest.len());
         match slice.chars().next() {
             Some('&') => {
                 let hint = Some("did you mean `&&`?".to_owned());
@@ -392,14 +391,16 @@ impl Scanner<'_, '_> {
                 let hint = Some("a comment begins with `//`".to_owned());
                 self.sink
                     .report_hint(span, "unexpected character `#`", hint);
-                self.lexer.bump(line);
+                self.lexer.bump(rest.find('\n').unwrap_or(rest.len()));
             }
             Some('\'') => {
                 let hint = Some("a string stands between double quotes".to_owned());
                 self.sink
                     .report_hint(span, "unexpected character `'`", hint);
-                // The text between two of them was meant as a string.
-                if let Some(end) = rest[..line].find('\'') {
+                // The text up to the next one on the line was meant as a string.
+                if let Some(end) = rest.find(['\'', '\n'])
+                    && rest[end..].starts_with('\'')
+                {
                     self.lexer.bump(end + 1);
                     self.push(TokenKind::String);
                 }
