@@ -68,7 +68,7 @@ impl Loader for Files {
     }
 }
 
-/// Compiles a program and runs it: its top level, then `main`.
+/// Compiles a program and runs it: its top level, then `main`, then `again`.
 pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
     let modules = case.modules.iter();
     let files = Files(modules.map(|m| (m.path.clone(), m.text.clone())).collect());
@@ -77,6 +77,7 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         Err(errors) => return refused(&errors, case),
     };
     let has_main = program.entry_export("main").is_some();
+    let has_again = program.entry_export("again").is_some();
     let (fuel, modes) = match mode {
         Mode::Free => (10_000, ""),
         Mode::Stepped => (1, ""),
@@ -113,8 +114,17 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         has_ended &= platform.run(STEPS_MAX);
         end = end_of(&engine, &main, case);
     }
+    let mut violations = Vec::new();
+    if has_again {
+        let again = engine.start_call(2, "again", &[]).expect("a second call");
+        has_ended &= platform.run(STEPS_MAX);
+        let end = end_of(&engine, &again, case);
+        if !matches!(end, End::Returned(_)) {
+            violations.push(format!("`again`: {end}"));
+        }
+    }
     let seen = std::mem::take(&mut *watch.seen.lock());
-    let mut violations = seen.violations;
+    violations.extend(seen.violations);
     if !has_ended {
         violations.push("it runs without an end".to_owned());
     }

@@ -19,7 +19,8 @@
 //! // error: text            the front end refuses this line, or the one above
 //! ```
 //!
-//! The top level of the entry module runs first, then its function `main` if it has one. A
+//! The top level of the entry module runs first, then its function `main` if it has one, then,
+//! as a call of its own that must return, `again` if it has that. A
 //! program of several modules is a folder with a `main.crux`; its other modules are read in
 //! the order of their paths, which must be that of their initialisation where they print.
 
