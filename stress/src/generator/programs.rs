@@ -19,6 +19,7 @@ pub(super) mod world;
 use super::choices::Choices;
 use super::heap_modes::draw_heap;
 use super::swarm::Swarm;
+use super::topics::host_operations::answers;
 use super::topics::host_script::host_script;
 use super::{Mix, origin};
 use crate::scenario::model::FORMAT;
@@ -120,6 +121,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
     let (from, to) = size.calls();
     let calls = c.within(from, to);
     let host = host_script(c, swarm, &made.entries, Some(made.read_back), calls);
+    let answers = answers(c, swarm);
     let entry = ModuleSource::Tree(made.module);
     Scenario {
         format: FORMAT,
@@ -131,7 +133,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
         body: Body::Programs(Programs {
             entry,
             host,
-            answers: Vec::new(),
+            answers,
         }),
     }
 }
@@ -161,7 +163,7 @@ mod tests {
     use crate::scenario::Lane;
     use crate::scenario::program::Module;
     use gcrucible_bytecode::Program;
-    use gcrucible_frontend::{Source, compile};
+    use crate::executor::programs::compile;
 
     const LIMITS: DriveLimits = DriveLimits {
         model: Limits { max_frames: 100 },
@@ -178,30 +180,29 @@ mod tests {
         crate::generator::generate(seed, &Mix::default())
     }
 
-    fn programs(scenario: &Scenario) -> (&Module, &[crate::scenario::HostEvent]) {
+    fn programs(scenario: &Scenario) -> (&Module, World<'_>) {
         match &scenario.body {
             Body::Programs(Programs {
                 entry: ModuleSource::Tree(module),
                 host,
-                ..
-            }) => (module, host),
+                answers,
+            }) => (module, World { host, answers }),
             other => panic!("no generated program: {other:?}"),
         }
     }
 
     fn compiled(module: &Module) -> Program {
-        let text = module.render();
-        compile(&Source {
-            path: "main.crux".into(),
-            text: text.clone(),
-        })
-        .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+        let programs = Programs {
+            entry: ModuleSource::Tree(module.clone()),
+            host: Vec::new(),
+            answers: Vec::new(),
+        };
+        compile(&programs).unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()))
     }
 
     fn driven(scenario: &Scenario, seed: u64) -> (Program, Drive) {
-        let (module, host) = programs(scenario);
+        let (module, world) = programs(scenario);
         let program = compiled(module);
-        let world = World { host, answers: &[] };
         let drive = drive(&program, world, &mut SeededChoices::new(seed), LIMITS);
         (program, drive)
     }

@@ -72,6 +72,44 @@ features! {
     Strings,
     /// `print` in the middle of everything.
     Print,
+    /// Methods of classes.
+    Methods,
+    /// Enums.
+    Enums,
+    /// `match`.
+    Match,
+    /// Typed handlers.
+    TypedCatch,
+    /// Iterators as values, nested loops.
+    Iteration,
+    /// Streams.
+    Streams,
+    /// Channels.
+    Channels,
+    /// `squad`.
+    Squads,
+    /// `schedule`.
+    Schedules,
+    /// `deadline`.
+    Deadlines,
+    /// `step`.
+    Steps,
+    /// `sync`.
+    Guards,
+    /// Several modules.
+    Modules,
+    /// Functions and methods of the library.
+    Library,
+    /// Lifecycle hooks.
+    Hooks,
+    /// Interrupts.
+    Interrupts,
+    /// Weak references.
+    Weak,
+    /// `spawn detached`.
+    Detached,
+    /// Host operations.
+    HostOperations,
     /// Tasks that module initialisation starts.
     TasksAtInit,
     /// Stores to globals after initialisation.

@@ -4,14 +4,31 @@
 
 mod arrays;
 mod cancellation;
+mod channels;
 mod closures;
+mod deadlines;
+mod detached;
+mod enums;
 mod exceptions;
+mod guards;
+mod handlers;
+pub(super) mod host_operations;
 pub(super) mod host_script;
 mod instances;
+mod interrupts;
+mod iteration;
+mod library;
+mod lifecycle;
 mod maps;
+mod methods;
 mod numbers;
+mod schedules;
+mod squads;
+mod steps;
+mod streams;
 mod strings;
 mod tasks;
+mod weak;
 
 use super::choices::Choices;
 use super::programs::body::Body;
@@ -31,11 +48,28 @@ pub(super) enum Topic {
     Tasks,
     Cancellation,
     Strings,
+    Methods,
+    Enums,
+    Handlers,
+    Iteration,
+    Streams,
+    Channels,
+    Squads,
+    Schedules,
+    Deadlines,
+    Steps,
+    Guards,
+    Library,
+    Lifecycle,
+    Interrupts,
+    Weak,
+    Detached,
+    HostOperations,
 }
 
 impl Topic {
     /// How many there are.
-    pub(super) const COUNT: usize = 9;
+    pub(super) const COUNT: usize = 26;
 
     const ALL: [(Topic, u32, Option<Feature>); Topic::COUNT] = [
         // First what is simplest: choices that ran out take it.
@@ -48,6 +82,47 @@ impl Topic {
         (Topic::Tasks, 7, None),
         (Topic::Cancellation, 4, None),
         (Topic::Strings, 2, Some(Feature::Strings)),
+        (Topic::Methods, 3, Some(Feature::Methods)),
+        (Topic::Enums, 3, Some(Feature::Enums)),
+        (Topic::Handlers, 4, Some(Feature::TypedCatch)),
+        (Topic::Iteration, 3, Some(Feature::Iteration)),
+        (Topic::Streams, 2, Some(Feature::Streams)),
+        (Topic::Channels, 3, Some(Feature::Channels)),
+        (Topic::Squads, 4, Some(Feature::Squads)),
+        (Topic::Schedules, 1, Some(Feature::Schedules)),
+        (Topic::Deadlines, 4, Some(Feature::Deadlines)),
+        (Topic::Steps, 4, Some(Feature::Steps)),
+        (Topic::Guards, 3, Some(Feature::Guards)),
+        (Topic::Library, 3, Some(Feature::Library)),
+        (Topic::Lifecycle, 3, Some(Feature::Hooks)),
+        (Topic::Interrupts, 3, Some(Feature::Interrupts)),
+        (Topic::Weak, 2, Some(Feature::Weak)),
+        (Topic::Detached, 1, Some(Feature::Detached)),
+        (Topic::HostOperations, 1, Some(Feature::HostOperations)),
+    ];
+}
+
+impl Topic {
+    /// Those that wait, or start what does: for bodies that may.
+    const WAITING: [Topic; 9] = [
+        Topic::Tasks,
+        Topic::Cancellation,
+        Topic::Channels,
+        Topic::Squads,
+        Topic::Schedules,
+        Topic::Deadlines,
+        Topic::Lifecycle,
+        Topic::Detached,
+        Topic::HostOperations,
+    ];
+
+    /// Those that are made of nested blocks.
+    const NESTED: [Topic; 5] = [
+        Topic::Exceptions,
+        Topic::Handlers,
+        Topic::Squads,
+        Topic::Deadlines,
+        Topic::Steps,
     ];
 }
 
@@ -80,11 +155,14 @@ pub(super) fn wait_for_future<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let mut weights = body.world.topics;
     if !body.may_wait() {
-        weights[Topic::Tasks as usize] = 0;
-        weights[Topic::Cancellation as usize] = 0;
+        for waiting in Topic::WAITING {
+            weights[waiting as usize] = 0;
+        }
     }
     if body.nesting >= 3 {
-        weights[Topic::Exceptions as usize] = 0;
+        for nested in Topic::NESTED {
+            weights[nested as usize] = 0;
+        }
     }
     let before = body.fuel;
     match Topic::ALL[body.c.weighted(&weights)].0 {
@@ -97,6 +175,23 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         Topic::Cancellation => cancellation::statement(body, out),
         Topic::Strings => strings::statement(body, out),
         Topic::Numbers => numbers::statement(body, out),
+        Topic::Methods => methods::statement(body, out),
+        Topic::Enums => enums::statement(body, out),
+        Topic::Handlers => handlers::statement(body, out),
+        Topic::Iteration => iteration::statement(body, out),
+        Topic::Streams => streams::statement(body, out),
+        Topic::Channels => channels::statement(body, out),
+        Topic::Squads => squads::statement(body, out),
+        Topic::Schedules => schedules::statement(body, out),
+        Topic::Deadlines => deadlines::statement(body, out),
+        Topic::Steps => steps::statement(body, out),
+        Topic::Guards => guards::statement(body, out),
+        Topic::Library => library::statement(body, out),
+        Topic::Lifecycle => lifecycle::statement(body, out),
+        Topic::Interrupts => interrupts::statement(body, out),
+        Topic::Weak => weak::statement(body, out),
+        Topic::Detached => detached::statement(body, out),
+        Topic::HostOperations => host_operations::statement(body, out),
     }
     if body.fuel == before {
         body.spend(1);

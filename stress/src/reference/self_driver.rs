@@ -290,28 +290,31 @@ impl Driver<'_> {
     }
 
     fn cancel(&mut self, task: TaskId) {
-        if self
-            .model
-            .task(task)
-            .is_none_or(|task| task.status == Status::Ended)
-        {
-            return;
-        }
-        self.events.push(Event::CancelRequested { task });
-        self.model.request_cancel(task);
-        if self.model.task(task).is_some_and(|task| task.end.is_some()) {
+        if self.request_cancel(task) {
             self.body_ended(task);
-        } else {
-            self.wake_if_possible(task);
         }
     }
 
-    fn cancel_future(&mut self, future: u64) {
-        let pending = self.model.future(future);
-        let pending = pending.filter(|future| future.state == FutureState::Pending);
-        if let Some(runner) = pending.map(|future| future.runner) {
-            self.cancel(runner);
+    /// Requests cancellation; whether the task has ended by that.
+    fn request_cancel(&mut self, task: TaskId) -> bool {
+        let Some(found) = self.model.task(task) else {
+            return false;
+        };
+        let had_ended = found.status == Status::Ended;
+        if had_ended && found.future.is_none() {
+            return false;
         }
+        // Asked again before the future has settled, it is told again.
+        self.events.push(Event::CancelRequested { task });
+        if had_ended {
+            return false;
+        }
+        self.model.request_cancel(task);
+        let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
+        if !has_ended {
+            self.wake_if_possible(task);
+        }
+        has_ended
     }
 
     fn slice(&mut self, task: TaskId, fuel: u32) {
@@ -332,17 +335,28 @@ impl Driver<'_> {
             caught: log.caught,
             effects: Some(Box::new(log.effects.clone())),
         });
-        if let SliceEnd::Cancelling { future } = report.end {
-            self.cancel_future(future);
-        }
-        for future in log.effects.cancel {
-            self.cancel_future(future);
+        let single = match report.end {
+            SliceEnd::Cancelling { future } => Some(future),
+            _ => None,
+        };
+        let mut ended = Vec::new();
+        for future in single.into_iter().chain(log.effects.cancel) {
+            let pending = self.model.future(future);
+            let pending = pending.filter(|future| future.state == FutureState::Pending);
+            if let Some(runner) = pending.map(|future| future.runner)
+                && self.request_cancel(runner)
+            {
+                ended.push(runner);
+            }
         }
         let root = self.model.task(task).and_then(|task| task.root);
         for signal in log.effects.interrupts {
             if let Some(root) = root {
                 self.raise(root, &signal);
             }
+        }
+        for task in ended {
+            self.body_ended(task);
         }
         if !log.effects.changed.is_empty() {
             self.wake_all();

@@ -35,6 +35,9 @@ impl<C: Choices> Body<'_, C> {
             Kind::Object(class) => self.object(class, depth),
             Kind::Closure => self.closure(depth),
             Kind::Future => self.variable(Kind::Future).unwrap_or(Expr::Nil),
+            Kind::Channel | Kind::Mutex | Kind::Stream => {
+                self.variable(kind).unwrap_or(Expr::Nil)
+            }
             Kind::Any => self.any(depth),
         }
     }
@@ -218,7 +221,12 @@ impl<C: Choices> Body<'_, C> {
             Kind::Closure => self
                 .variable(Kind::Closure)
                 .unwrap_or_else(|| self.identity()),
-            Kind::Object(_) | Kind::Future | Kind::Any => Expr::Nil,
+            Kind::Object(_)
+            | Kind::Future
+            | Kind::Channel
+            | Kind::Mutex
+            | Kind::Stream
+            | Kind::Any => Expr::Nil,
         }
     }
 
@@ -279,6 +287,7 @@ impl<C: Choices> Body<'_, C> {
             4 * u32::from(self.has(Feature::Strings)),
             2 * u32::from(self.has(Feature::BigInts)),
             1,
+            3 * u32::from(self.has(Feature::Enums) && !self.world.enums.is_empty()),
         ];
         match self.c.weighted(&weights) {
             0 => self.new_list(depth),
@@ -290,6 +299,7 @@ impl<C: Choices> Body<'_, C> {
             3 => self.new_closure(depth),
             4 => self.text(depth.max(1)),
             5 => self.literal_int(),
+            7 => self.enum_value(depth),
             _ => Expr::Range(Box::new(Expr::Int(0)), Box::new(self.int(0))),
         }
     }

@@ -11,7 +11,7 @@ use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
 use crate::generator::topics::{self};
-use crate::scenario::program::{BinaryOp, Class, Expr, Function, Global, Module, Name, Stem, Stmt};
+use crate::scenario::program::{BinaryOp, Class, Enum, Expr, Function, Global, Module, Name, Stem, Stmt};
 
 /// A module and what the host can call.
 pub(super) struct Made {
@@ -29,11 +29,14 @@ pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size) -> Made {
         module: Module::default(),
         size,
     };
+    maker.enums();
     maker.classes();
     maker.helpers(maker.size.helpers());
+    maker.end_module();
     maker.globals();
     maker.helpers(maker.size.helpers());
     maker.recursive();
+    maker.end_module();
     maker.workers();
     let entries = maker.entries();
     let read_back = maker.read_back();
@@ -77,13 +80,118 @@ impl<C: Choices> Maker<'_, C> {
                 let kind = self.one_of(&[Kind::Any, Kind::List, closure, Kind::Int]);
                 fields.push((self.world.fresh(Stem::Field), kind));
             }
+            let counter = (self.has(Feature::Methods) && self.c.chance(1, 2)).then(|| {
+                let counter = self.world.fresh(Stem::Field);
+                fields.push((counter, Kind::Int));
+                counter
+            });
             let names = fields.iter().map(|&(field, _)| field).collect();
             self.module.classes.push(Class {
                 name,
                 fields: names,
                 methods: Vec::new(),
             });
-            self.world.classes.push(ClassInfo { name, fields });
+            self.world.classes.push(ClassInfo {
+                name,
+                fields,
+                methods: Vec::new(),
+                counter,
+            });
+            if self.has(Feature::Methods) {
+                self.class_methods();
+            }
+        }
+    }
+
+    fn enums(&mut self) {
+        if !self.has(Feature::Enums) {
+            return;
+        }
+        for _ in 0..self.c.within(1, 2) {
+            let name = self.world.fresh(Stem::Enum);
+            let variants: Vec<(Name, u8)> = (0..self.c.within(1, 3))
+                .map(|_| (self.world.fresh(Stem::Variant), self.c.below(3) as u8))
+                .collect();
+            self.module.enums.push(Enum {
+                name,
+                variants: variants.clone(),
+            });
+            self.world.enums.push((name, variants));
+        }
+    }
+
+    /// Methods of the class made last: some with a parameter, and `next` if it counts.
+    fn class_methods(&mut self) {
+        let Some(info) = self.world.classes.last().cloned() else {
+            return;
+        };
+        let mut methods = Vec::new();
+        let receiver = || Expr::Name(Name::new(Stem::Receiver, 0));
+        if let Some(counter) = info.counter {
+            let left = || Expr::field(receiver(), counter);
+            let ended = Expr::binary(BinaryOp::Le, left(), Expr::Int(0));
+            let less = Expr::binary(BinaryOp::Sub, left(), Expr::Int(1));
+            let field = info.fields[0].0;
+            let value = Expr::Array(vec![left(), Expr::field(receiver(), field)]);
+            methods.push(Function {
+                name: Name::new(Stem::Next, 0),
+                params: vec![],
+                body: vec![
+                    Stmt::If(ended, vec![Stmt::Return(Expr::Nil)], vec![]),
+                    Stmt::Assign(left(), less),
+                    Stmt::Return(value),
+                ],
+            });
+        }
+        let mut names = Vec::new();
+        for _ in 0..self.c.below(3) {
+            let name = self.world.fresh(Stem::Method);
+            let (field, kind) = info.fields[0];
+            let count = self.c.below(2);
+            self.function(Stem::Function, Role::Helper, vec![Kind::Any], (6, 0), |body, out| {
+                let param = Expr::Name(body.locals[0].name);
+                body.statements(count, out);
+                if kind == Kind::Any && body.c.chance(1, 2) {
+                    let value = Expr::Array(vec![param.clone(), body.fresh(1)]);
+                    out.push(Stmt::Assign(Expr::field(receiver(), field), value));
+                }
+                Expr::Array(vec![param, Expr::field(receiver(), field), body.fresh(1)])
+            });
+            if let Some(function) = self.module.functions.pop() {
+                methods.push(Function { name, ..function });
+                names.push(name);
+            }
+        }
+        if let Some(class) = self.module.classes.last_mut() {
+            class.methods = methods;
+        }
+        if let Some(info) = self.world.classes.last_mut() {
+            info.methods = names;
+        }
+    }
+
+    /// Ends the module being made: what follows is in another one that imports it. Its top
+    /// level allocates and collects while its globals are being made.
+    fn end_module(&mut self) {
+        if !self.has(Feature::Modules) || self.c.chance(1, 3) {
+            return;
+        }
+        let count = self.c.below(3);
+        let mut body = Body::new(self.c, &mut self.world, Role::Init, 10, 0);
+        let mut top_level = Vec::new();
+        body.statements(count, &mut top_level);
+        if body.has(Feature::Collect) && body.c.chance(1, 2) {
+            let collect = Expr::Builtin(gcrucible_bytecode::Builtin::Collect, vec![]);
+            top_level.insert(0, Stmt::Expr(collect));
+        }
+        let mut ended = std::mem::take(&mut self.module);
+        self.module.modules = std::mem::take(&mut ended.modules);
+        ended.top_level = top_level;
+        if ended != Module::default() {
+            self.module.modules.push(ended);
+        }
+        for global in &mut self.world.globals {
+            global.is_imported = true;
         }
     }
 
@@ -167,6 +275,15 @@ impl<C: Choices> Maker<'_, C> {
             let maker = self.closure_maker();
             self.global(Kind::Closure, |_| Expr::call(maker, vec![]));
         }
+        if self.has(Feature::Channels) {
+            let capacity = Expr::Int(i64::from(self.c.within(1, 3)));
+            let channel = Expr::Builtin(gcrucible_bytecode::Builtin::Channel, vec![capacity]);
+            self.global(Kind::Channel, |_| channel);
+        }
+        if self.has(Feature::Guards) {
+            let mutex = Expr::Builtin(gcrucible_bytecode::Builtin::Mutex, vec![]);
+            self.global(Kind::Mutex, |_| mutex);
+        }
         if self.has(Feature::SharedFutures) {
             let name = self.world.fresh(Stem::Global);
             self.module.globals.push(Global {
@@ -201,6 +318,7 @@ impl<C: Choices> Maker<'_, C> {
             kind,
             elements: 0,
             shrinks: false,
+            is_imported: false,
         });
         &mut self.world.globals[at]
     }
@@ -333,8 +451,8 @@ impl<C: Choices> Maker<'_, C> {
         let name = Name::new(Stem::Entry, 0);
         let globals = self
             .module
-            .globals
-            .iter()
+            .parts()
+            .flat_map(|module| &module.globals)
             .map(|global| Expr::Name(global.name))
             .collect();
         let body = vec![Stmt::Return(Expr::Array(globals))];

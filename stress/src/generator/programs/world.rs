@@ -18,6 +18,9 @@ pub(in crate::generator) enum Kind {
     Closure,
     /// A future of anything.
     Future,
+    Channel,
+    Mutex,
+    Stream,
     Any,
 }
 
@@ -26,6 +29,11 @@ pub(in crate::generator) enum Kind {
 pub(in crate::generator) struct ClassInfo {
     pub(in crate::generator) name: Name,
     pub(in crate::generator) fields: Vec<(Name, Kind)>,
+    /// Methods with one parameter.
+    pub(in crate::generator) methods: Vec<Name>,
+    /// The field that counts how many elements an instance still has, if a loop can go over
+    /// it.
+    pub(in crate::generator) counter: Option<Name>,
 }
 
 /// A global and what it holds.
@@ -37,6 +45,8 @@ pub(in crate::generator) struct GlobalInfo {
     pub(in crate::generator) elements: u8,
     /// Whether its elements may be removed.
     pub(in crate::generator) shrinks: bool,
+    /// Whether another module declares it: it cannot be assigned then.
+    pub(in crate::generator) is_imported: bool,
 }
 
 /// A function that can be called or spawned.
@@ -57,6 +67,8 @@ pub(in crate::generator) struct Signature {
 pub(in crate::generator) struct World {
     pub(in crate::generator) swarm: Swarm,
     pub(in crate::generator) classes: Vec<ClassInfo>,
+    /// Enums, their variants, and how many values each of these holds.
+    pub(in crate::generator) enums: Vec<(Name, Vec<(Name, u8)>)>,
     pub(in crate::generator) globals: Vec<GlobalInfo>,
     /// A global array of futures, which only grows.
     pub(in crate::generator) shared_futures: Option<Name>,
@@ -79,6 +91,7 @@ impl World {
         World {
             swarm,
             classes: Vec::new(),
+            enums: Vec::new(),
             globals: Vec::new(),
             shared_futures: None,
             helpers: Vec::new(),

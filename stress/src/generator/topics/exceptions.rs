@@ -184,14 +184,19 @@ fn runtime_error<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     // Tasks that initialisation starts may run before stores are refused.
     let may_store = body.role != Role::Init && !body.has(Feature::TasksAtInit);
     let late_store = may_store && body.sometimes(Feature::LateGlobalStores, 4);
-    let globals = body.world.globals.len();
+    let own: Vec<_> = body
+        .world
+        .globals
+        .iter()
+        .filter(|global| !global.is_imported)
+        .map(|global| global.name)
+        .collect();
     let tried = body.block(|body, out| {
         if body.c.chance(1, 2) {
             body.statements(1, out);
         }
-        if late_store && globals > 0 {
-            let at = body.below(globals);
-            let global = body.world.globals[at].name;
+        if late_store && !own.is_empty() {
+            let global = own[body.below(own.len())];
             let value = body.fresh(1);
             out.push(Stmt::Assign(Expr::Name(global), value));
             return;

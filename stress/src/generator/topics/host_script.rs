@@ -3,6 +3,7 @@
 use gcrucible_heap::CollectionKind;
 
 use crate::generator::choices::Choices;
+use super::interrupts::SIGNALS;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::scenario::HostEvent;
 use crate::scenario::program::Name;
@@ -103,8 +104,9 @@ impl<C: Choices> Script<'_, C> {
                 3 * has(Feature::HostCollect),
                 2 * has(Feature::HostTime),
                 3 * has(Feature::HostJoin),
+                3 * has(Feature::Interrupts),
             ];
-            if weights == [0; 7] {
+            if weights == [0; 8] {
                 return;
             }
             let choice = self.c.weighted(&weights);
@@ -118,7 +120,11 @@ impl<C: Choices> Script<'_, C> {
                 5 => HostEvent::AdvanceTime {
                     ms: self.c.within(1, 5),
                 },
-                _ => HostEvent::JoinCall { call },
+                6 => HostEvent::JoinCall { call },
+                _ => HostEvent::Interrupt {
+                    call,
+                    signal: SIGNALS[self.c.below(2) as usize].to_owned(),
+                },
             };
             self.events.push(event);
         }

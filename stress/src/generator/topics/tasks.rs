@@ -155,6 +155,23 @@ pub(super) fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     }
 }
 
+/// Evaluates something that may throw, and uses what comes of it.
+pub(super) fn try_and_use<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, value: Expr) {
+    let caught = body.world.fresh(Stem::Caught);
+    let tried = body.block(|body, out| {
+        let name = body.let_in(out, Stem::Local, Kind::Any, value);
+        use_result(body, out, Expr::Name(name));
+    });
+    let handler = body.block(|body, out| use_result(body, out, Expr::Name(caught)));
+    out.push(Stmt::Try {
+        body: tried,
+        typed: Vec::new(),
+        catch: Some((caught, handler)),
+        finally: None,
+    });
+    body.spend(1);
+}
+
 /// Prints a value or puts it where it lives long.
 pub(super) fn use_result<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, value: Expr) {
     out.push(match (body.c.below(3), body.global(Kind::List)) {

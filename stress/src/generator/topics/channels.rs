@@ -1,0 +1,128 @@
+//! Channels: producers and consumers, closing, waits for room, values that only a channel
+//! holds.
+
+use gcrucible_bytecode::{Builtin, Method};
+
+use super::{deadlines, methods, tasks};
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::generator::programs::world::Kind;
+use crate::generator::swarm::Feature;
+use crate::scenario::program::{Expr, Name, Stem, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let spawns = u32::from(tasks::can_spawn(body) && body.affords(20));
+    let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);
+    match body.c.weighted(&[6 * spawns, 4, 2 * deadline, 2]) {
+        0 => produce(body, out),
+        1 => try_shared(body, out),
+        2 => bounded_wait(body, out),
+        _ => own(body, out),
+    }
+}
+
+fn new_channel<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let capacity = Expr::Int(i64::from(body.c.within(1, 3)));
+    Expr::Builtin(Builtin::Channel, vec![capacity])
+}
+
+fn close(channel: Name) -> Stmt {
+    Stmt::Expr(Expr::method(Expr::Name(channel), Method::Close, vec![]))
+}
+
+/// A task that sends, and closes however it ends; this one receives.
+fn produce<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let channel = new_channel(body);
+    let channel = body.let_in(out, Stem::Shared, Kind::Channel, channel);
+    let count = i64::from(body.c.within(1, 4));
+    for _ in 0..body.c.within(1, 2).min(body.tasks as u32) {
+        let producer = body.lambda(&[], |body, out| {
+            let role = std::mem::replace(&mut body.role, Role::Helper);
+            let each = body.world.fresh(Stem::Local);
+            let value = Expr::Array(vec![Expr::Name(each), body.fresh(1)]);
+            let mut sends = vec![Stmt::Expr(Expr::method(
+                Expr::Name(channel),
+                Method::Send,
+                vec![value],
+            ))];
+            if body.c.chance(1, 4) {
+                tasks::pause(body, &mut sends);
+            }
+            let tried = Stmt::For {
+                name: each,
+                over: Expr::Range(Box::new(Expr::Int(0)), Box::new(Expr::Int(count))),
+                limit: None,
+                body: sends,
+            };
+            out.push(Stmt::Try {
+                body: vec![tried],
+                typed: Vec::new(),
+                catch: None,
+                finally: Some(vec![close(channel)]),
+            });
+            body.role = role;
+        });
+        let spawn = Expr::Spawn(Box::new(producer), vec![]);
+        body.let_in(out, Stem::Future, Kind::Future, spawn);
+        body.tasks -= 1;
+        body.spend(8);
+    }
+    let received = body.block(|body, out| match body.c.below(3) {
+        0 => {
+            let value = Expr::method(Expr::Name(channel), Method::Receive, vec![]);
+            tasks::try_and_use(body, out, value);
+        }
+        // Left early: the producers find the channel closed.
+        1 => methods::loop_over(body, out, Expr::Name(channel), 1),
+        _ => methods::loop_over(body, out, Expr::Name(channel), 12),
+    });
+    out.push(Stmt::Try {
+        body: received,
+        typed: Vec::new(),
+        catch: None,
+        finally: Some(vec![close(channel)]),
+    });
+    body.spend(2);
+}
+
+/// A channel that everybody finds, without waiting.
+fn try_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(channel) = body.variable(Kind::Channel) else {
+        return own(body, out);
+    };
+    let value = match body.c.chance(1, 2) {
+        true => Expr::method(channel, Method::TrySend, vec![body.fresh(2)]),
+        false => Expr::method(channel, Method::TryReceive, vec![]),
+    };
+    tasks::try_and_use(body, out, value);
+}
+
+/// A wait on a channel that everybody finds, which time ends.
+fn bounded_wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(channel) = body.variable(Kind::Channel) else {
+        return own(body, out);
+    };
+    deadlines::within(body, out, |body, out| {
+        let value = match body.c.chance(1, 2) {
+            true => Expr::method(channel, Method::Send, vec![body.fresh(1)]),
+            false => Expr::method(channel, Method::Receive, vec![]),
+        };
+        tasks::use_result(body, out, value);
+    });
+}
+
+/// A channel of one's own, which holds what nothing else does.
+fn own<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let channel = new_channel(body);
+    let channel = body.let_in(out, Stem::Shared, Kind::Channel, channel);
+    let value = body.fresh(2);
+    let send = Expr::method(Expr::Name(channel), Method::Send, vec![value]);
+    out.push(Stmt::Expr(send));
+    body.statements(1, out);
+    if body.c.chance(1, 3) {
+        out.push(close(channel));
+    }
+    let take = Expr::method(Expr::Name(channel), Method::TryReceive, vec![]);
+    body.let_in(out, Stem::Local, Kind::Any, take);
+    body.spend(2);
+}

@@ -1,0 +1,148 @@
+//! Sync guards: mutexes that several tasks want, left in every way.
+
+use gcrucible_bytecode::Builtin;
+
+use super::{deadlines, tasks};
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::generator::programs::world::Kind;
+use crate::generator::swarm::Feature;
+use crate::scenario::program::{Expr, Stem, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);
+    let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
+    match body.c.weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1]) {
+        0 => held(body, out),
+        1 => thrown_through(body, out),
+        2 => returned(body, out),
+        3 => {
+            let mutex = some_mutex(body, out);
+            deadlines::within(body, out, |body, out| {
+                let block = inside(body);
+                out.push(Stmt::Sync(mutex, block));
+            });
+        }
+        4 => in_loop(body, out),
+        _ => twice(body, out),
+    }
+}
+
+fn some_mutex<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) -> Expr {
+    match body.variable(Kind::Mutex) {
+        Some(mutex) => mutex,
+        None => {
+            let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
+            Expr::Name(body.let_in(out, Stem::Shared, Kind::Mutex, mutex))
+        }
+    }
+}
+
+/// What runs under a guard: it waits for nobody who could want the mutex.
+fn inside<C: Choices>(body: &mut Body<'_, C>) -> Vec<Stmt> {
+    let waits = body.may_wait();
+    let role = std::mem::replace(&mut body.role, Role::Helper);
+    let block = body.block(|body, out| {
+        body.statements(1, out);
+        if waits && body.c.chance(1, 2) {
+            let wait = match body.c.chance(1, 2) {
+                true => Expr::Builtin(Builtin::YieldNow, vec![]),
+                false => {
+                    let ms = i64::from(body.c.below(3));
+                    Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms)])
+                }
+            };
+            out.push(Stmt::Expr(wait));
+        }
+        if body.c.chance(1, 2) {
+            body.statements(1, out);
+        }
+        body.spend(1);
+    });
+    body.role = role;
+    block
+}
+
+fn held<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = some_mutex(body, out);
+    let block = inside(body);
+    out.push(Stmt::Sync(mutex, block));
+    body.spend(2);
+}
+
+/// A throw leaves the guard, in this frame or in one above; then the mutex is wanted again.
+fn thrown_through<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = some_mutex(body, out);
+    let value = body.fresh(1);
+    let mut block = inside(body);
+    block.push(Stmt::Throw(value));
+    let throws = vec![Stmt::Sync(mutex.clone(), block)];
+    let tried = match body.c.chance(1, 2) {
+        true => {
+            let closure = body.lambda(&[], |_, out| out.extend(throws));
+            vec![Stmt::Expr(Expr::Call(Box::new(closure), vec![]))]
+        }
+        false => throws,
+    };
+    let caught = body.world.fresh(Stem::Caught);
+    let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
+    out.push(Stmt::Try {
+        body: tried,
+        typed: Vec::new(),
+        catch: Some((caught, handler)),
+        finally: None,
+    });
+    if body.c.chance(1, 2) {
+        let block = inside(body);
+        out.push(Stmt::Sync(mutex, block));
+    }
+    body.spend(3);
+}
+
+fn returned<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = some_mutex(body, out);
+    let mut block = inside(body);
+    let value = body.fresh(1);
+    block.push(Stmt::Return(value));
+    let closure = body.lambda(&[], |_, out| out.push(Stmt::Sync(mutex, block)));
+    let call = Expr::Call(Box::new(closure), vec![]);
+    body.let_in(out, Stem::Local, Kind::Any, call);
+    body.spend(2);
+}
+
+fn in_loop<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = some_mutex(body, out);
+    let leave = match body.c.chance(1, 2) {
+        true => Stmt::Break,
+        false => Stmt::Continue,
+    };
+    let name = body.world.fresh(Stem::Local);
+    let inner = body.loop_body(3, |body, out| {
+        let mut block = inside(body);
+        let condition = body.coin();
+        block.insert(0, Stmt::If(condition, vec![leave], vec![]));
+        out.push(Stmt::Sync(mutex, block));
+    });
+    let rounds = Expr::Int(i64::from(body.c.within(1, 3)));
+    out.push(Stmt::For {
+        name,
+        over: Expr::Range(Box::new(Expr::Int(0)), Box::new(rounds)),
+        limit: None,
+        body: inner,
+    });
+}
+
+/// Taken by who has it already.
+fn twice<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = some_mutex(body, out);
+    let block = inside(body);
+    let caught = body.world.fresh(Stem::Caught);
+    let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
+    out.push(Stmt::Try {
+        body: vec![Stmt::Sync(mutex.clone(), vec![Stmt::Sync(mutex, block)])],
+        typed: Vec::new(),
+        catch: Some((caught, handler)),
+        finally: None,
+    });
+    body.spend(2);
+}

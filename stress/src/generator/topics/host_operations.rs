@@ -1,0 +1,47 @@
+//! Host operations: data that goes out and comes in, failures, time that passes meanwhile.
+
+use gcrucible_bytecode::Builtin;
+
+use super::{deadlines, tasks};
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::Body;
+use crate::generator::swarm::{Feature, Swarm};
+use crate::scenario::program::{Expr, Stmt};
+use crate::scenario::{Data, HostAnswer};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let call = match body.c.below(3) {
+        0 => Expr::library("fs.read", vec![body.word()]),
+        1 => Expr::library("http.get", vec![body.word()]),
+        _ => {
+            let data = Expr::Array(vec![body.literal_int(), body.word(), Expr::Nil]);
+            Expr::Builtin(Builtin::Host, vec![Expr::text("operation"), data])
+        }
+    };
+    match body.has(Feature::Deadlines) && body.c.chance(1, 3) {
+        true => deadlines::within(body, out, |body, out| tasks::use_result(body, out, call)),
+        false => tasks::try_and_use(body, out, call),
+    }
+    body.spend(2);
+}
+
+/// What the host answers.
+pub(in crate::generator) fn answers<C: Choices>(c: &mut C, swarm: Swarm) -> Vec<HostAnswer> {
+    if !swarm.has(Feature::HostOperations) {
+        return Vec::new();
+    }
+    let count = c.below(6);
+    let answer = |c: &mut C| HostAnswer {
+        after_ms: c.below(4),
+        result: match c.below(4) {
+            0 => Err("refused".to_owned()),
+            1 => Ok(Data::Text("text".to_owned())),
+            2 => Ok(Data::List(vec![Data::Int(1), Data::Nil, Data::Bool(true)])),
+            _ => Ok(Data::Map(vec![
+                ("status".to_owned(), Data::Int(200)),
+                ("body".to_owned(), Data::Text("ok".to_owned())),
+            ])),
+        },
+    };
+    (0..count).map(|_| answer(c)).collect()
+}

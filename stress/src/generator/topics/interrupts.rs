@@ -1,0 +1,55 @@
+//! Interrupts: handlers that run in the middle of whatever the root waits for, fail, overrun,
+//! and signals that programs raise themselves.
+
+use gcrucible_bytecode::Builtin;
+
+use super::tasks;
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::scenario::program::{Expr, Stmt};
+
+/// The signals that host and programs raise.
+pub(in crate::generator) const SIGNALS: [&str; 2] = ["INT", "TERM"];
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let signal = Expr::text(SIGNALS[body.below(2)]);
+    let registers = 4 * u32::from(body.role == Role::Entry);
+    match body.c.weighted(&[registers, 3]) {
+        0 if registers > 0 => {
+            let handler = handler(body);
+            let mut arguments = vec![signal, handler];
+            if body.c.chance(1, 2) {
+                arguments.push(Expr::Bool(true));
+            }
+            out.push(Stmt::Expr(Expr::library("on_interrupt", arguments)));
+        }
+        _ => out.push(Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal]))),
+    }
+    body.spend(3);
+}
+
+fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    body.lambda(&[], |body, out| {
+        let role = std::mem::replace(&mut body.role, Role::Helper);
+        body.statements(1, out);
+        match body.c.weighted(&[4, 2, 2, 1]) {
+            0 => {}
+            1 => {
+                let ms = Expr::Int(i64::from(body.c.below(4)));
+                out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
+                let value = body.fresh(1);
+                tasks::use_result(body, out, value);
+            }
+            2 => {
+                let value = body.fresh(1);
+                out.push(Stmt::Throw(value));
+            }
+            // Longer than a handler may run.
+            _ => {
+                let ms = Expr::Int(1500);
+                out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
+            }
+        }
+        body.role = role;
+    })
+}

@@ -1,0 +1,54 @@
+//! The end of a run: hooks that see and change its value, fail, block, and are registered
+//! where they must not be.
+
+use super::tasks;
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::generator::programs::world::Kind;
+use crate::scenario::program::{Expr, Name, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let (name, params) = [
+        ("on_finish", 1),
+        ("pre_finish", 2),
+        ("on_unsettled", 2),
+        ("post_finish", 2),
+    ][body.c.weighted(&[4, 4, 2, 2])];
+    let hook = hook(body, params);
+    let call = Expr::library(name, vec![hook]);
+    match body.role {
+        Role::Entry => out.push(Stmt::Expr(call)),
+        // Only the root of a run may do this.
+        _ => tasks::try_and_use(body, out, call),
+    }
+    body.spend(3);
+}
+
+fn hook<C: Choices>(body: &mut Body<'_, C>, params: usize) -> Expr {
+    body.lambda(&vec![Kind::Any; params], |body, out| {
+        let role = std::mem::replace(&mut body.role, Role::Helper);
+        let names: Vec<Name> = body.locals[body.locals.len() - params..]
+            .iter()
+            .map(|local| local.name)
+            .collect();
+        if body.c.chance(1, 3) {
+            body.statements(1, out);
+        }
+        let mut parts: Vec<Expr> = names.into_iter().map(Expr::Name).collect();
+        parts.push(body.fresh(1));
+        let changed = Expr::Array(parts);
+        let end = match body.c.weighted(&[5, 2, 2, 1, 1]) {
+            0 => Stmt::Return(Expr::library("Hook.Modify", vec![changed])),
+            1 => Stmt::Return(Expr::Nil),
+            2 if params == 1 => Stmt::Return(changed),
+            3 => Stmt::Return(Expr::library("Hook.Block", vec![body.word()])),
+            4 => Stmt::Throw(changed),
+            _ => {
+                tasks::use_result(body, out, changed);
+                Stmt::Return(Expr::Nil)
+            }
+        };
+        out.push(end);
+        body.role = role;
+    })
+}

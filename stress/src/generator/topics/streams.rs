@@ -1,0 +1,86 @@
+//! Streams: elements made on demand, used once, chained, ended early.
+
+use super::{methods, tasks};
+use crate::generator::choices::Choices;
+use crate::generator::programs::body::{Body, Role};
+use crate::generator::programs::world::Kind;
+use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if !body.affords(16) || body.nesting >= 4 {
+        return tasks::pause(body, out);
+    }
+    let source = source(body, out);
+    let stream = Expr::library("stream", vec![source]);
+    let mut name = body.let_in(out, Stem::Shared, Kind::Stream, stream);
+    for _ in 0..body.c.below(3) {
+        let chained = chained(body, name);
+        name = body.let_in(out, Stem::Shared, Kind::Stream, chained);
+    }
+    body.spend(4);
+    match body.c.below(4) {
+        0 => {
+            let all = Expr::named(Expr::Name(name), "collect", vec![]);
+            tasks::try_and_use(body, out, all);
+        }
+        1 => {
+            let next = Expr::named(Expr::Name(name), "next", vec![]);
+            tasks::try_and_use(body, out, next);
+        }
+        _ => methods::loop_over(body, out, Expr::Name(name), 4),
+    }
+    if body.c.chance(1, 3) {
+        // It was taken, more often than not.
+        let again = Expr::named(Expr::Name(name), "collect", vec![]);
+        tasks::try_and_use(body, out, again);
+    }
+}
+
+/// What a stream draws from: a function that ends by itself, or a collection.
+fn source<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) -> Expr {
+    match body.c.below(4) {
+        0 => body.new_list(1),
+        1 => Expr::Range(
+            Box::new(Expr::Int(0)),
+            Box::new(Expr::Int(i64::from(body.c.below(4)))),
+        ),
+        _ => {
+            let count = body.let_in(out, Stem::Local, Kind::Int, Expr::Int(0));
+            let last = i64::from(body.c.within(1, 4));
+            body.lambda(&[], |body, out| {
+                let role = std::mem::replace(&mut body.role, Role::Helper);
+                out.push(Stmt::Update(
+                    Expr::Name(count),
+                    BinaryOp::Add,
+                    Expr::Int(1),
+                ));
+                let ended = Expr::binary(BinaryOp::Gt, Expr::Name(count), Expr::Int(last));
+                out.push(Stmt::If(ended, vec![Stmt::Return(Expr::Nil)], vec![]));
+                if body.c.chance(1, 3) {
+                    body.statements(1, out);
+                }
+                let value = Expr::Array(vec![Expr::Name(count), body.fresh(1)]);
+                out.push(Stmt::Return(value));
+                body.role = role;
+            })
+        }
+    }
+}
+
+fn chained<C: Choices>(body: &mut Body<'_, C>, stream: Name) -> Expr {
+    let stream = Expr::Name(stream);
+    match body.c.below(3) {
+        0 => Expr::named(stream, "take", vec![Expr::Int(i64::from(body.c.below(4)))]),
+        1 => {
+            let keep = body.lambda(&[Kind::Any], |body, out| {
+                let value = body.coin();
+                out.push(Stmt::Return(value));
+            });
+            Expr::named(stream, "filter", vec![keep])
+        }
+        _ => {
+            let change = body.new_closure(1);
+            Expr::named(stream, "map", vec![change])
+        }
+    }
+}
