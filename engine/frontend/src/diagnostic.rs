@@ -255,6 +255,11 @@ impl Sink {
         self.found.len() + self.omitted
     }
 
+    /// Whether the next error is kept and not only counted.
+    pub(crate) fn keeps_more(&self) -> bool {
+        self.found.len() < MAX_DIAGNOSTICS
+    }
+
     pub(crate) fn report(&mut self, span: Span, message: impl Into<String>) {
         self.add(span, message.into(), None, None);
     }
@@ -284,7 +289,7 @@ impl Sink {
         expected: Option<String>,
         hint: Option<String>,
     ) {
-        if self.found.len() < MAX_DIAGNOSTICS {
+        if self.keeps_more() {
             self.found.push(Found {
                 message: shortened(message),
                 span,

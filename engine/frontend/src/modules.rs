@@ -266,6 +266,7 @@ fn imports(graph: &mut Graph<'_>, index: usize, exports: &[Option<Exports>]) -> 
                     format!("`{text}` of \"{path}\" is not exported"),
                     Some("put `export` before its definition".to_owned()),
                 ),
+                None if !module.sink.keeps_more() => module.sink.report(name.span, ""),
                 None => {
                     let mut names: Vec<&str> = exports
                         .by_name
@@ -291,3 +292,6 @@ fn imports(graph: &mut Graph<'_>, index: usize, exports: &[Option<Exports>]) -> 
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,9 @@ pub(crate) struct Unit<'u> {
     pub(crate) imports: &'u [Imported],
 }
 
+/// The most variants of an enum: they are searched one by one.
+pub(crate) const MAX_VARIANTS: usize = 1000;
+
 /// What the names of a tree mean.
 pub(crate) struct Resolved {
     /// For each expression; set for names, instance literals, and calls and fields that

@@ -443,3 +443,223 @@ fn too_many_constants_are_refused() {
 fn loops_without_end_need_no_return() {
     check("fn f() { while true { } }", "Loop @0");
 }
+
+#[test]
+fn patterns_are_tests_that_jump_to_the_next_arm() {
+    check(
+        "enum E { A, B(x, y) }\nfn f(a) { return match a { 1 | nil => a, E.B(n, [2]) if n => n, E.A => 0 } }",
+        "LoadInt r3, 1
+         Eq r3, r0, r3
+         JumpIfNot r3, @4
+         Jump @7
+         LoadNil r3
+         Eq r3, r0, r3
+         JumpIfNot r3, @9
+         Move r2, r0
+         Jump @35
+         Is r3, r0, t0 ; E.B
+         JumpIfNot r3, @28
+         GetPayload r1, r0, 0
+         GetPayload r3, r0, 1
+         Is r4, r3, t2 ; array
+         JumpIfNot r4, @28
+         Move r4, r3
+         CallBuiltin r4, len, 1
+         LoadInt r5, 1
+         Eq r4, r4, r5
+         JumpIfNot r4, @28
+         LoadInt r4, 0
+         GetIndex r6, r3, r4
+         LoadInt r7, 2
+         Eq r7, r6, r7
+         JumpIfNot r7, @28
+         JumpIfNot r1, @28
+         Move r2, r1
+         Jump @35
+         Is r3, r0, t1 ; E.A
+         JumpIfNot r3, @32
+         LoadInt r2, 0
+         Jump @35
+         Move r3, r0
+         CallBuiltin r3, __no_match, 1
+         Throw r3
+         Return r2",
+    );
+}
+
+#[test]
+fn an_arm_for_everything_ends_the_match() {
+    check(
+        "fn f(a) { return match a { P { x, y: 1..3 } => x, _ => { a() } nil => 1 } }\nclass P { x, y }",
+        "Is r3, r0, t0 ; P
+         JumpIfNot r3, @14
+         GetField r1, r0, k0 ; \"x\"
+         GetField r3, r0, k1 ; \"y\"
+         Is r4, r3, t1 ; int
+         JumpIfNot r4, @14
+         LoadInt r4, 1
+         Le r4, r4, r3
+         JumpIfNot r4, @14
+         LoadInt r4, 3
+         Lt r4, r3, r4
+         JumpIfNot r4, @14
+         Move r2, r1
+         Jump @17
+         Move r3, r0
+         Call r3, 0
+         LoadNil r2
+         Return r2",
+    );
+}
+
+#[test]
+fn operands_are_copied_where_a_block_may_assign_them() {
+    check(
+        "fn f(a) { return a + match a { _ => { a = 2 } } }",
+        "Move r2, r0
+         LoadInt r0, 2
+         LoadNil r3
+         Add r1, r2, r3
+         Return r1",
+    );
+    check(
+        "fn f(a) { a += match a { n => { a = n } } }",
+        "Move r2, r0
+         Move r1, r0
+         Move r0, r1
+         LoadNil r3
+         Add r2, r2, r3
+         Move r0, r2
+         LoadNil r2
+         Return r2",
+    );
+    // The variable of the arm and the one that is defined share a register.
+    check(
+        "fn f(a) { let x = match a { n => a() && n }\nreturn x }",
+        "Move r1, r0
+         Move r2, r0
+         Call r2, 0
+         JumpIfNot r2, @5
+         Move r2, r1
+         Move r1, r2
+         Return r1",
+    );
+}
+
+#[test]
+fn handlers_with_types_are_tried_from_the_first_to_the_last() {
+    check(
+        "enum E { A }\nfn f(a) { try { a() } catch e is E { a = e } catch e is int { a = 1 } catch { } }",
+        "PushCatch r2, @16
+         PushCatchIf r1, t1, @13 ; int
+         PushCatchIf r1, t0, @9 ; E
+         Move r2, r0
+         Call r2, 0
+         PopHandler
+         PopHandler
+         PopHandler
+         Jump @16
+         PopHandler
+         PopHandler
+         Move r0, r1
+         Jump @16
+         PopHandler
+         LoadInt r0, 1
+         Jump @16
+         LoadNil r2
+         Return r2",
+    );
+}
+
+#[test]
+fn scopes_are_popped_by_jumps_and_left_to_returns() {
+    check(
+        "fn f(a) { while a { deadline 5ms { sync a { if a { break }\nreturn 1 } } } }",
+        "JumpIfNot r0, @10
+         LoadInt r1, 5
+         PushDeadline r1
+         PushGuard r0
+         JumpIfNot r0, @8
+         PopScope
+         PopScope
+         Jump @10
+         LoadInt r2, 1
+         Return r2
+         LoadNil r1
+         Return r1",
+    );
+    // A handler further out remembers how many scopes there were.
+    check(
+        "fn f(a) { try { sync a { return a } } finally { } }",
+        "PushFinally @7
+         PushGuard r0
+         Move r1, r0
+         PopScope
+         PopHandler
+         EnterFinallyWith r1, @7
+         Return r1
+         EndFinally",
+    );
+}
+
+#[test]
+fn a_squad_is_joined_however_it_is_left() {
+    check(
+        "fn f(a) { let x = squad { spawn a()\nif a { return x }\nspawn detached a() } }\nlet x = 1",
+        "PushSquad r2
+         PushFinally @16
+         Move r3, r0
+         Spawn r3, 0
+         JumpIfNot r0, @10
+         LoadGlobal r3, g1 ; x
+         JoinSquad r2
+         PopHandler
+         PopScope
+         Return r3
+         Move r3, r0
+         SpawnDetached r3, 0
+         JoinSquad r2
+         PopHandler
+         PopScope
+         Jump @18
+         DrainSquad r2
+         EndFinally
+         Move r1, r2
+         LoadNil r2
+         Return r2",
+    );
+}
+
+#[test]
+fn steps_and_schedules_have_functions_of_their_own() {
+    check(
+        "fn f(a) { step \"s\" (calls: 3, time: 1s, boundary: continue) { return a }\nschedule every 5ms |t, _| { } }",
+        "NewCell r0, r0
+         NewClosure r1, f2 ; <step>
+         CallStep r1, 0 ; \"s\"
+         LoadFunction r1, f4 ; __schedule
+         LoadInt r2, 5
+         LoadFunction r3, f3 ; <schedule>
+         Spawn r1, 2
+         LoadNil r1
+         Return r1",
+    );
+    let program = program("step \"a\" { }\nstep \"b\" (instructions: 7, time: 2) { }");
+    assert_eq!(
+        program.steps[0].boundary,
+        gcrucible_bytecode::Boundary::Fail
+    );
+    assert_eq!(program.steps[1].instructions, Some(7));
+    assert_eq!(program.steps[1].time_ms, Some(2));
+    assert_eq!(program.steps[1].calls, None);
+}
+
+#[test]
+fn methods_have_their_receiver_first() {
+    let program = program("class P { b, a  fn z(x) { return self.b + x }  fn m() { } }");
+    let class = &program.classes[0];
+    assert_eq!(class.fields, ["b", "a"]);
+    assert_eq!(class.methods, [("m".to_owned(), 2), ("z".to_owned(), 1)]);
+    let method = &program.functions[1];
+    assert_eq!((method.name.as_str(), method.arity), ("P.z", 2));
+}

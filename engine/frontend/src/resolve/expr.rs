@@ -197,6 +197,9 @@ impl Resolver<'_, '_, '_, '_> {
         }
         let fields = &fields[..fields.len().min(256)];
         if given[..fields.len()].contains(&false) {
+            if !self.sink.keeps_more() {
+                return self.sink.report(name_span, "");
+            }
             let names = self.member_names(named);
             // Of fields with one name, which is an error of the class, one is enough.
             let is_given = |name| (0..fields.len()).any(|at| given[at] && fields[at] == name);

@@ -75,6 +75,9 @@ impl Resolver<'_, '_, '_, '_> {
             _ => format!("the {} `{title}` has no {what}", named.what()),
         };
         let text = self.ast.names.text(name);
+        if !self.sink.keeps_more() {
+            return self.sink.report(span, "");
+        }
         let names = self.member_names(named);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let hint = if self.take_hint() {

@@ -3,7 +3,7 @@
 use gcrucible_bytecode::verify::MAX_MEMBERS;
 
 use super::types::{Imported, Named};
-use super::{MAX_ITEMS, Resolver};
+use super::{MAX_ITEMS, MAX_VARIANTS, Resolver};
 use crate::ast::{ClassId, DeclId, EnumId, FunctionNodeId, StmtKind, Symbol};
 use crate::source::Span;
 
@@ -111,6 +111,12 @@ impl Resolver<'_, '_, '_, '_> {
         let found = &self.ast.enums[id.index()];
         self.define_named(found.name, found.span, Named::Enum(id));
         let variants = &self.ast.variants[found.variants.range()];
+        if variants.len() > MAX_VARIANTS {
+            self.sink.report(
+                found.span,
+                format!("too many variants, the limit is {MAX_VARIANTS} for an enum"),
+            );
+        }
         let names = variants.iter().map(|variant| (variant.name, variant.span));
         self.all_differ(names.collect());
         for variant in variants {

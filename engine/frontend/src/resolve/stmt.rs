@@ -157,7 +157,15 @@ impl Resolver<'_, '_, '_, '_> {
     fn assign_target(&mut self, target: ExprId) {
         let expr = *self.ast.expr(target);
         let ExprKind::Name(name) = expr.kind else {
-            return self.expr(target);
+            self.expr(target);
+            if matches!(self.out.bindings[target.index()], Binding::Variant { .. }) {
+                self.sink.report_expected(
+                    expr.span,
+                    "this cannot be assigned",
+                    "a variable, a field or an element on the left",
+                );
+            }
+            return;
         };
         let text = self.ast.names.text(name);
         // Assigning is a use too: a global may not have been defined yet.

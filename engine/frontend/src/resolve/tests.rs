@@ -163,3 +163,91 @@ fn limits_are_errors() {
     let text = format!("fn f() {{ {outer} fn g() {{ {inner} fn h() {{ {uses} }} }} }}");
     assert!(errors(&text).contains("more than 255 variables of the functions around it"));
 }
+
+#[test]
+fn members_are_checked_where_classes_and_enums_are_known() {
+    let defined = "class P { x  fn m() {} }\nenum E { A, B(n) }\nlet v = 1\n";
+    let errors = |text: &str| errors(&format!("{defined}{text}"));
+    for (text, expected) in [
+        (
+            "E.C",
+            "the enum `E` has no variant `C`, expected one of `A`, `B`",
+        ),
+        (
+            "E.A()",
+            "`A` is given no values, expected `A` without brackets",
+        ),
+        ("E.B", "`B` is given no values, expected 1 value"),
+        (
+            "E",
+            "the enum `E` is not a value, expected one of its values, `E.…`",
+        ),
+        (
+            "P.m()",
+            "`m` is asked of a class, expected an instance before the `.`",
+        ),
+        ("math", "the namespace `math` is not a value"),
+        (
+            "math.flor(1)",
+            "`math` has no function `flor`, expected one of",
+        ),
+        ("math.flor(1)", "did you mean `floor`?"),
+        (
+            "math.abs()",
+            "`math.abs` is called with 0 arguments, expected 1 argument",
+        ),
+        (
+            "v is strng",
+            "unknown type `strng`, expected a class, enum, error kind",
+        ),
+        ("v is strng", "did you mean `string`?"),
+        ("v is P.x", "this class has no variants"),
+        ("v is E.D", "the enum `E` has no variant `D`"),
+        (
+            "match v { P => 1 }",
+            "`P` is the name of a class, as a pattern it would take any value",
+        ),
+        (
+            "match v { a | 1 => 1 }",
+            "a name in one of several patterns",
+        ),
+        ("match v { 3..3 => 1 }", "this range is empty"),
+        ("match v { [a, a] => 1 }", "`a` is defined twice"),
+        ("match v { P { y } => 1 }", "the class `P` has no field `y`"),
+        ("match v { Q { y: 1 } => 1 }", "unknown class `Q`"),
+        (
+            "match v { E.B => 1 }",
+            "`B` is given no values, expected 1 value",
+        ),
+        ("spawn E.B(1)", "this is not a call"),
+        (
+            "spawn math.floor(1)",
+            "a built-in function cannot be spawned",
+        ),
+        ("E.A = 1", "this cannot be assigned"),
+        ("E.A += 1", "this cannot be assigned"),
+    ] {
+        let found = errors(text);
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    assert_eq!(
+        errors(
+            "spawn http.get(\"x\")\nlet h = v is Hook || v is Response && v is nil\nspawn detached v()"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn bodies_of_their_own_are_not_left_by_jumps() {
+    for body in ["step \"s\" { break }", "schedule every 5ms { break }"] {
+        let found = errors(&format!("while true {{ {body} }}"));
+        assert!(found.contains("`break` outside of a loop"), "{found}");
+    }
+    assert_eq!(
+        errors("while true { squad { deadline 5 { sync nil { match 1 { _ => { break } } } } } }"),
+        ""
+    );
+    assert!(errors("squad { return 1 }").contains("`return` outside of a function"));
+    assert_eq!(errors("step \"s\" { return 1 }"), "");
+}

@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::{ErrorKind, Type, ValueKind};
 
-use super::{Binding, Resolver};
+use super::{Binding, MAX_VARIANTS, Resolver};
 use crate::ast::{ClassId, EnumId, Symbol, TypeNameId};
 use crate::library::{Item, NAMESPACES};
 use crate::source::Span;
@@ -123,14 +123,16 @@ impl Resolver<'_, '_, '_, '_> {
             Named::Enum(id) => {
                 let variants = self.ast.enums[id.index()].variants;
                 let variants = &self.ast.variants[variants.range()];
-                variants.iter().map(|variant| text(variant.name)).collect()
+                let variants = variants.iter().take(MAX_VARIANTS);
+                variants.map(|variant| text(variant.name)).collect()
             }
             Named::ImportedClass(id) => self.linker.program.classes[usize::from(id)].fields.clone(),
             Named::ImportedEnum(id) => {
                 let found = &self.linker.program.enums[usize::from(id)];
                 let first = usize::from(found.first);
                 let variants = &self.linker.program.variants[first..];
-                let variants = variants.iter().take(usize::from(found.count));
+                let count = usize::from(found.count).min(MAX_VARIANTS);
+                let variants = variants.iter().take(count);
                 variants.map(|variant| variant.name.clone()).collect()
             }
             Named::LibraryClass(index) => self.linker.catalog.classes[usize::from(index)]
@@ -187,7 +189,8 @@ impl Resolver<'_, '_, '_, '_> {
             Named::Enum(id) => {
                 let list = self.ast.enums[id.index()].variants;
                 let variants = &self.ast.variants[list.range()];
-                let at = variants.iter().position(|found| found.name == variant);
+                let mut known = variants.iter().take(MAX_VARIANTS);
+                let at = known.position(|found| found.name == variant);
                 at.map(|at| {
                     let index = self.unit.bases.variants + list.start as usize + at;
                     (index as u16, variants[at].arity.min(255) as u8)
@@ -196,7 +199,8 @@ impl Resolver<'_, '_, '_, '_> {
             Named::ImportedEnum(id) => {
                 let of = &self.linker.program.enums[usize::from(id)];
                 let variants = &self.linker.program.variants;
-                let mut range = usize::from(of.first)..usize::from(of.first + of.count);
+                let first = usize::from(of.first);
+                let mut range = first..first + usize::from(of.count).min(MAX_VARIANTS);
                 range
                     .find(|&at| variants[at].name == name)
                     .map(|at| (at as u16, variants[at].arity))
