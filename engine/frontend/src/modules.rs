@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::ast::{Ast, Symbol};
 use crate::compile::{self, MAX_CONSTANTS};
 use crate::diagnostic::{Diagnostics, Sink};
-use crate::hint::{list, nearest};
+use crate::hint::{MAX_HINTS, list, nearest};
 use crate::library::library;
 use crate::link::{Bases, Linker};
 use crate::modules::graph::{Graph, Texts};
@@ -108,6 +108,8 @@ pub(crate) fn compile_one(source: &Source) -> Result<Program, Diagnostics> {
 /// What a module defines at its top level.
 struct Exports {
     by_name: FxHashMap<String, Export>,
+    /// The names that others may import, sorted.
+    public: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -236,9 +238,14 @@ fn top_level(ast: &Ast<'_>, resolved: &Resolved, bases: Bases, first_global: usi
     let by_name = globals.chain(classes).chain(enums);
     let by_name =
         by_name.map(|(name, what, is_exported)| (text(name), Export { what, is_exported }));
-    Exports {
-        by_name: by_name.collect(),
-    }
+    let by_name: FxHashMap<String, Export> = by_name.collect();
+    // Some of them, for messages.
+    const SHOWN: usize = 1000;
+    let public = by_name.iter().filter(|(_, export)| export.is_exported);
+    let mut public: Vec<String> = public.map(|(name, _)| name.clone()).collect();
+    public.sort_unstable();
+    public.truncate(SHOWN);
+    Exports { by_name, public }
 }
 
 /// What each imported name of a module is; what is wrong is reported.
@@ -248,6 +255,7 @@ fn imports(graph: &mut Graph<'_>, index: usize, exports: &[Option<Exports>]) -> 
         return Vec::new();
     };
     let mut found = vec![Imported::Unknown; ast.import_names.len()];
+    let mut hints_left = MAX_HINTS;
     for (import, target) in ast.imports.iter().zip(&module.targets) {
         let Some(exports) = target.and_then(|target| exports[target].as_ref()) else {
             continue;
@@ -268,14 +276,13 @@ fn imports(graph: &mut Graph<'_>, index: usize, exports: &[Option<Exports>]) -> 
                 ),
                 None if !module.sink.keeps_more() => module.sink.report(name.span, ""),
                 None => {
-                    let mut names: Vec<&str> = exports
-                        .by_name
-                        .iter()
-                        .filter(|(_, export)| export.is_exported)
-                        .map(|(name, _)| name.as_str())
-                        .collect();
-                    names.sort_unstable();
-                    let hint = nearest(text, names.iter().copied());
+                    let names: Vec<&str> = exports.public.iter().map(String::as_str).collect();
+                    let hint = if hints_left > 0 {
+                        nearest(text, names.iter().copied())
+                    } else {
+                        None
+                    };
+                    hints_left = hints_left.saturating_sub(1);
                     let expected = match names.is_empty() {
                         true => "nothing, it exports nothing".to_owned(),
                         false => format!("one of {}", list(&names)),
