@@ -75,6 +75,10 @@ impl fmt::Display for EngineError {
 
 impl std::error::Error for EngineError {}
 
+/// Collections for one allocation after which there is no hope: others take the room each
+/// time, or it lies in pieces that are too small.
+const ATTEMPTS_MAX: u32 = 100;
+
 /// What all tasks share.
 pub(crate) struct Inner {
     pub(crate) heap: Arc<Heap>,
@@ -267,6 +271,7 @@ impl Engine {
     /// [`CallError::CallNotFound`] if there is none with that id.
     pub fn cancel_run(&self, id: u32) -> Result<(), CallError> {
         let call = self.inner.calls.find(id)?;
+        call.run().cancel();
         self.cancel_task(call.task(), call.token());
         for task in self.inner.tasks.of_run(call.run()) {
             self.cancel_task(task.number(), task.token());
@@ -426,7 +431,7 @@ impl Inner {
             self.collect(CollectionKind::Major).await
         };
         let has_room = *attempts == 1 || self.heap.has_room_within_limit(words);
-        is_sound && has_room
+        is_sound && has_room && *attempts < ATTEMPTS_MAX
     }
 
     /// Stops the world and collects. `false`: the verifier found the heap broken, and a

@@ -135,27 +135,39 @@ impl Task {
 /// The live tasks by number.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
-    tasks: Mutex<BTreeMap<u32, Weak<Task>>>,
+    tasks: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    tasks: BTreeMap<u32, Weak<Task>>,
+    /// At so many, those that have ended are forgotten.
+    prune_at: usize,
 }
 
 impl Tasks {
     pub(crate) fn add(&self, task: &Arc<Task>) {
-        let mut tasks = self.tasks.lock();
-        tasks.retain(|_, task| task.strong_count() > 0);
-        tasks.insert(task.number, Arc::downgrade(task));
+        let mut known = self.tasks.lock();
+        if known.tasks.len() >= known.prune_at {
+            known.tasks.retain(|_, task| task.strong_count() > 0);
+            // A look at all of them only after as many new ones.
+            known.prune_at = known.tasks.len() * 2 + 16;
+        }
+        known.tasks.insert(task.number, Arc::downgrade(task));
     }
 
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {
-        self.tasks.lock().get(&number)?.upgrade()
+        self.tasks.lock().tasks.get(&number)?.upgrade()
     }
 
     /// The tasks that a run started, in order.
     pub(crate) fn of_run(&self, run: &Arc<Run>) -> Vec<Arc<Task>> {
-        let tasks = self.tasks.lock();
+        let known = self.tasks.lock();
         let is_member = |task: &Arc<Task>| {
             task.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)) && task.number != run.root()
         };
-        tasks
+        known
+            .tasks
             .values()
             .filter_map(Weak::upgrade)
             .filter(is_member)

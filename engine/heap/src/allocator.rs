@@ -118,6 +118,9 @@ impl Allocator {
         let is_over = self.nursery_used_words > 0
             && self.nursery_used_words + words > self.nursery_budget_words;
         if is_over || self.is_at_limit(blocks) {
+            // As much as is asked for here, or whoever asks whether there is room for so many
+            // words would hear yes, and this operation no, for ever.
+            let words = blocks * u64::from(region.block_words());
             return Err(NeedsMemory {
                 words: words.try_into().unwrap_or(u32::MAX),
             });

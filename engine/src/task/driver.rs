@@ -112,7 +112,11 @@ impl<'e> Driver<'e> {
                     // The room is for this task: nobody else goes first.
                     is_turn_over = false;
                 }
-                SliceEnd::Spawn { detached } => self.register::<C>(detached).await,
+                SliceEnd::Spawn { detached } => {
+                    if let Some(error) = self.register::<C>(detached).await {
+                        self.pending = Some(error.into());
+                    }
+                }
                 SliceEnd::Await { future } => {
                     if let Some(error) = self.wait_for(future).await {
                         self.pending = Some(error.into());
@@ -261,7 +265,8 @@ impl<'e> Driver<'e> {
     }
 
     /// Registers the future that the machine spawned, and starts its task.
-    async fn register<C: Checks>(&self, detached: bool) {
+    /// Returns the error to throw instead when there is no room for a future.
+    async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
         let runner = inner.new_task();
@@ -276,15 +281,14 @@ impl<'e> Driver<'e> {
             };
             match registered {
                 Ok(id) => break id,
-                Err(_) if attempts == 0 => {
-                    inner.collect(inner.heap.kind_to_collect()).await;
-                }
-                Err(_) => {
-                    assert!(attempts < 1000, "no memory for a future");
-                    inner.collect(CollectionKind::Major).await;
+                Err(needs) => {
+                    if !inner.make_room(needs.words, &mut attempts).await {
+                        // The machine gets nil for a future, and the error before it can look.
+                        exchange.clear();
+                        return Some(ErrorKind::OutOfMemory);
+                    }
                 }
             }
-            attempts += 1;
         };
         let run = self.task.run.as_ref().filter(|_| !detached);
         let membership = run.map(|run| run.join());
@@ -303,6 +307,12 @@ impl<'e> Driver<'e> {
         });
         let vm = inner.new_vm(runner, seed, false);
         let task = Task::new(runner, vm, token, run.cloned(), deadline);
+        // Whoever cancelled the run could not know of this one.
+        let is_cancelled = run.is_some_and(|run| run.is_cancelled());
         self.engine.spawn(task, Runs::Future(id, membership));
+        if is_cancelled && let Some((runner, token)) = inner.registry.runner(id) {
+            self.engine.cancel_task(runner, &token);
+        }
+        None
     }
 }
