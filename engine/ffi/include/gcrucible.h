@@ -15,59 +15,59 @@ typedef enum {
   /*
    As asked.
    */
-  OK = 0,
+  GCR_STATUS_OK = 0,
   /*
    A pointer is null, a string no UTF-8, a mode unknown.
    */
-  BAD_ARGUMENT = 1,
+  GCR_STATUS_BAD_ARGUMENT = 1,
   /*
    The source does not compile; the message holds all diagnostics.
    */
-  BAD_SOURCE = 2,
+  GCR_STATUS_BAD_SOURCE = 2,
   /*
    The engine could not be made.
    */
-  ENGINE_FAILED = 3,
+  GCR_STATUS_ENGINE_FAILED = 3,
   /*
    The program exports no such function.
    */
-  UNKNOWN_EXPORT = 4,
+  GCR_STATUS_UNKNOWN_EXPORT = 4,
   /*
    A call with that id has not ended yet; it goes on undisturbed.
    */
-  DUPLICATE_CALL_ID = 5,
+  GCR_STATUS_DUPLICATE_CALL_ID = 5,
   /*
    No call with that id is in progress.
    */
-  CALL_NOT_FOUND = 6,
+  GCR_STATUS_CALL_NOT_FOUND = 6,
   /*
    The heap has no room for the arguments.
    */
-  OUT_OF_MEMORY = 7,
+  GCR_STATUS_OUT_OF_MEMORY = 7,
   /*
    The time was over before the call had ended; it goes on.
    */
-  TIMED_OUT = 8,
+  GCR_STATUS_TIMED_OUT = 8,
   /*
    The call has not ended yet.
    */
-  RUNNING = 9,
+  GCR_STATUS_RUNNING = 9,
   /*
    The call ended with an error that nobody caught.
    */
-  THREW = 10,
+  GCR_STATUS_THREW = 10,
   /*
    The call was cancelled.
    */
-  CANCELLED = 11,
+  GCR_STATUS_CANCELLED = 11,
   /*
    The value is no plain data, or nested too deep.
    */
-  NOT_DATA = 12,
+  GCR_STATUS_NOT_DATA = 12,
   /*
    The engine panicked.
    */
-  INTERNAL = 13,
+  GCR_STATUS_INTERNAL = 13,
 } GcrStatus;
 
 /*
@@ -77,31 +77,31 @@ typedef enum {
   /*
    `nil`, and what a null pointer is.
    */
-  NIL = 0,
+  GCR_KIND_NIL = 0,
   /*
    A bool.
    */
-  BOOL = 1,
+  GCR_KIND_BOOL = 1,
   /*
    A 64-bit int.
    */
-  INT = 2,
+  GCR_KIND_INT = 2,
   /*
    A 64-bit float.
    */
-  FLOAT = 3,
+  GCR_KIND_FLOAT = 3,
   /*
    A string.
    */
-  STRING = 4,
+  GCR_KIND_STRING = 4,
   /*
    An array.
    */
-  ARRAY = 5,
+  GCR_KIND_ARRAY = 5,
   /*
    A map with string keys.
    */
-  MAP = 6,
+  GCR_KIND_MAP = 6,
 } GcrKind;
 
 /*

@@ -20,7 +20,7 @@ static const char *SOURCE =
     "fn fail() { throw error(\"no good\") }\n"
     "fn wait() { sleep(3600000); return 1 }\n"
     "fn stubborn() { try { sleep(3600000) } catch e { return \"caught\" } }\n"
-    "fn spawns() { let f = spawn wait() return await f }\n"
+    "fn spawns() { let f = spawn wait(); return await f }\n"
     "fn node() { return Node { value: 1, next: nil } }\n";
 
 int main(void) {
