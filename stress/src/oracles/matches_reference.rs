@@ -441,7 +441,7 @@ impl<'e> Judge<'_, 'e> {
             // The root of a run waits for the others.
             Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
             Status::Ready | Status::Ended => {}
-            _ if self.model.could_run(task) => {
+            _ if self.model.could_run(task) || self.model.was_told(task) => {
                 self.model.wake(task);
                 return Ok(());
             }

@@ -288,6 +288,21 @@ impl<'p> Model<'p> {
         Ok(Frame::new(self.program, function, &args))
     }
 
+    /// There was no memory for the future of what a task has spawned: nil stands in its place.
+    pub fn drop_spawn(&mut self, spawner: TaskId) {
+        let mut task = self.take_task(spawner);
+        if let Some(spawning) = task.spawning.take() {
+            super::machine::set(&mut task, spawning.register, Value::Nil);
+            if !spawning.detached
+                && let Some((Value::Object(children), _)) = self.squad(&mut task)
+                && let Object::Array(children) = self.store.get_mut(children)
+            {
+                children.push(Value::Nil);
+            }
+        }
+        self.put_task(spawner, task);
+    }
+
     /// Requests the cancellation of a task. Without effect if it has ended.
     pub fn request_cancel(&mut self, task: TaskId) {
         let Some(task) = self.task_mut(task) else {

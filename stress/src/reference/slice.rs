@@ -105,6 +105,13 @@ impl Model<'_> {
         open.count() as u32
     }
 
+    /// Whether a task that waits was told something that it cannot take just now: a
+    /// cancellation or a signal while a handler runs or a squad drains. It looks again.
+    pub fn was_told(&self, task: TaskId) -> bool {
+        self.task(task)
+            .is_some_and(|task| !task.signals.is_empty() || (task.token && !task.delivered))
+    }
+
     /// Whether a task could run: it is ready, or what it waits for has happened, or there is
     /// other news.
     pub fn could_run(&self, task: TaskId) -> bool {
@@ -168,7 +175,8 @@ impl Model<'_> {
         thrown_max: Option<u32>,
     ) -> Option<SliceEnd> {
         task.status = Status::Ready;
-        task.started = true;
+        // Nothing that was thrown before the first frame was entered stands anywhere.
+        let nowhere = (!std::mem::replace(&mut task.started, true)).then(Vec::new);
         if start.operation_over
             && let Some(operation) = task.operation.take()
         {
@@ -191,7 +199,7 @@ impl Model<'_> {
                 (Some(message), kind) => self.store.error_saying(kind, message, Value::Nil),
                 (None, kind) => self.store.error(kind, Value::Nil),
             };
-            if let Some(end) = self.throw(task, error, None)
+            if let Some(end) = self.throw(task, error, nowhere.clone())
                 && end != SliceEnd::Resuming
             {
                 return Some(end);
@@ -202,7 +210,7 @@ impl Model<'_> {
             && let Some(kind) = self.take_due(task)
         {
             let error = self.store.error(kind, Value::Nil);
-            if let Some(end) = self.throw(task, error, None) {
+            if let Some(end) = self.throw(task, error, nowhere) {
                 return Some(end);
             }
         }

@@ -30,7 +30,11 @@ impl Model<'_> {
         mut value: Value,
         mut trace: Option<Trace>,
     ) -> Option<SliceEnd> {
-        task.operation = None;
+        // What is thrown at an operation is thrown by its instruction.
+        if task.operation.take().is_some() {
+            let top = frame(task);
+            top.at = top.at.saturating_sub(1);
+        }
         loop {
             self.log.thrown += 1;
             self.log.note(EventKind::Throw, None);

@@ -3,7 +3,6 @@
 use gcrucible_bytecode::ErrorKind;
 
 use super::{Due, Judge, Slice, Verdict};
-use crate::executor::graph::FutureState;
 use crate::executor::trace::{Effects, Event, SliceEnd, SliceStart, TaskId};
 use crate::reference::{BodyEnd, Status, Step};
 
@@ -12,6 +11,9 @@ impl<'e> Judge<'_, 'e> {
         if let Some(open) = &self.slice {
             let message = format!("its slice began inside one of task {}", open.task);
             return self.fail("slice_began", task, message);
+        }
+        if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
+            self.model.drop_spawn(task);
         }
         let Some(found) = self.model.task(task) else {
             return self.fail("slice_began", task, "runs but was never created".into());
@@ -221,10 +223,8 @@ impl<'e> Judge<'_, 'e> {
             _ => None,
         };
         for future in single.into_iter().chain(effects.cancel.iter().copied()) {
-            let pending = self.model.future(future);
-            let pending = pending.filter(|future| future.state == FutureState::Pending);
-            if let Some(task) = pending.map(|future| future.runner) {
-                // Between the end of its body and its settlement either is possible.
+            if let Some(task) = self.model.future(future).map(|future| future.runner) {
+                // From the end of its body until it has left the registry either is possible.
                 let is_optional = self.model.task(task).is_none_or(|t| t.end.is_some());
                 self.due.push_back(Due::CancelRequested {
                     by,
