@@ -86,7 +86,8 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
             Some(Kind::Error) => self.error(value),
             Some(Kind::Future | Kind::Unscheduled) => self.text("<future>"),
             Some(Kind::Iterator) => self.text("<iterator>"),
-            // Channels, mutexes, streams and weak references; programs never hold others.
+            Some(Kind::Weak) => self.text("<weak>"),
+            // Channels, mutexes and streams; programs never hold others.
             Some(other) => self.formatted(format_args!("<{}>", other.name())),
             None => self.text("nil"),
         }
