@@ -5,12 +5,13 @@ use gcrucible_stress::scenario::{Schedule, Site, StrategyName};
 use gcrucible_stress::scheduler::{EventCounts, Point, ReadyActor, Strategy, strategy};
 
 /// The strategies, with their names.
-pub const STRATEGIES: [(&str, StrategyName); 5] = [
+pub const STRATEGIES: [(&str, StrategyName); 6] = [
     ("random", StrategyName::Random),
     ("pct2", StrategyName::Pct2),
     ("pct3", StrategyName::Pct3),
     ("urw", StrategyName::Urw),
     ("round-robin", StrategyName::RoundRobin),
+    ("kth-point", StrategyName::KthPoint),
 ];
 
 /// Actors that are ready at each decision: the host and tasks.
