@@ -53,7 +53,7 @@ fn kth_point(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     }
     // Every second group goes instruction by instruction.
     let group = seed.index / KTH_POINT_GROUP;
-    let base = if group % 2 == 0 {
+    let base = if group.is_multiple_of(2) {
         0
     } else {
         1 + (stream(first) >> 34)

@@ -242,7 +242,7 @@ pub fn with_collections(body: &HeapOps, k: u64) -> HeapOps {
     let (first, second) = places(k, (body.ops.len() as u64 + 1) * 2);
     let mut body = body.clone();
     for place in [second, first].into_iter().flatten() {
-        let kind = if place % 2 == 0 {
+        let kind = if place.is_multiple_of(2) {
             CollectionKind::Minor
         } else {
             CollectionKind::Major
