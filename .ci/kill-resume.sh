@@ -32,7 +32,10 @@ processes() {
 }
 
 run=("$crucible" run --bug "$bug" --seed 7 --scenarios "$scenarios" --jobs 2 --no-shrink)
+began=$(date +%s%3N)
 "${run[@]}" --out "$dir/whole" >"$dir/whole.log" 2>&1 || [ $? -eq 1 ]
+# The kills come at random moments of three quarters of the time that the whole run takes.
+most_ms=$((($(date +%s%3N) - began) * 3 / 2 / kills))
 
 start() {
     if [ -e "$dir/interrupted/plan.json" ]; then
@@ -46,7 +49,8 @@ start() {
 
 start
 for ((n = 0; n < kills; n++)); do
-    sleep "0.$((RANDOM % 25 + 5))"
+    pause_ms=$((RANDOM % most_ms + 1))
+    sleep "$((pause_ms / 1000)).$(printf '%03d' $((pause_ms % 1000)))"
     if ! kill -0 "$campaign" 2>/dev/null; then
         echo "the campaign ended after $n of $kills kills; give it more scenarios" >&2
         exit 1

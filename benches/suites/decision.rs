@@ -11,6 +11,8 @@ fn decision(criterion: &mut Criterion) {
         let mut decisions = Decisions::new(strategy);
         group.bench_function(name, |bench| bench.iter(|| decisions.take(COUNT)));
     }
+    let mut decisions = Decisions::exhaustive();
+    group.bench_function("exhaustive", |bench| bench.iter(|| decisions.take(COUNT)));
     group.finish();
 }
 

@@ -2,15 +2,19 @@
 
 use gcrucible_stress::executor::ReplayMode;
 use gcrucible_stress::scenario::{Schedule, Site, StrategyName};
-use gcrucible_stress::scheduler::{EventCounts, Point, ReadyActor, Strategy, strategy};
+use gcrucible_stress::scheduler::{
+    EventCounts, Exhaustive, InjectionPoints, Point, ReadyActor, Resource, Strategy, Touched,
+    strategy,
+};
 
 /// The strategies, with their names.
-pub const STRATEGIES: [(&str, StrategyName); 5] = [
+pub const STRATEGIES: [(&str, StrategyName); 6] = [
     ("random", StrategyName::Random),
     ("pct2", StrategyName::Pct2),
     ("pct3", StrategyName::Pct3),
     ("urw", StrategyName::Urw),
     ("round-robin", StrategyName::RoundRobin),
+    ("kth-point", StrategyName::KthPoint),
 ];
 
 /// Actors that are ready at each decision: the host and tasks.
@@ -19,9 +23,14 @@ const ACTORS: u32 = 6;
 /// Events that each actor has, as far as a dry run told.
 const EVENTS: u32 = 1 << 20;
 
+/// Decisions of one run of a search.
+const LONG: u32 = 1 << 10;
+
 /// A strategy in the middle of a long run.
 pub struct Decisions {
     strategy: Box<dyn Strategy>,
+    /// What a step touches, for a strategy that watches.
+    touched: Touched,
     ready: Vec<ReadyActor>,
     ordinal: u32,
 }
@@ -33,10 +42,28 @@ impl Decisions {
         for actor in 0..ACTORS {
             counts.note(actor, EVENTS);
         }
+        counts.set_points(InjectionPoints::of_run(&[0; 1000], &[], 0));
         let schedule = Schedule::Drawn {
             strategy: name,
             seed: 1,
         };
+        let strategy = strategy(&schedule, ReplayMode::Strict, Some(&counts));
+        Self::of(strategy)
+    }
+
+    /// Runs of a search through all schedules: one run without an end, all of whose steps
+    /// depend on one another, within a new search each time it has become long.
+    pub fn exhaustive() -> Self {
+        Self::of(Self::search())
+    }
+
+    fn search() -> Box<dyn Strategy> {
+        let mut search = Exhaustive::new(Some(0), true);
+        search.begin();
+        Box::new(search)
+    }
+
+    fn of(strategy: Box<dyn Strategy>) -> Self {
         let ready = |actor| ReadyActor {
             site: Site {
                 actor,
@@ -46,7 +73,12 @@ impl Decisions {
             },
         };
         Decisions {
-            strategy: strategy(&schedule, ReplayMode::Strict, Some(&counts)),
+            strategy,
+            touched: Touched {
+                reads: vec![Resource::Elements],
+                writes: vec![Resource::Field(1)],
+                ..Touched::default()
+            },
             ready: (0..ACTORS).map(ready).collect(),
             ordinal: 0,
         }
@@ -69,6 +101,12 @@ impl Decisions {
             self.ready[choice.index].site.at += 1;
             self.strategy.ran(1);
             self.ordinal += 1;
+            if self.strategy.is_watching() {
+                self.strategy.touched(self.touched.clone());
+                if self.ordinal.is_multiple_of(LONG) {
+                    self.strategy = Self::search();
+                }
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ pub struct Simulated {
 
 impl Default for Simulated {
     fn default() -> Self {
-        let platform = SimulatedPlatform::new();
+        let platform = SimulatedPlatform::new(&[]);
         let engine = engine(Arc::clone(&platform) as _, false);
         let made = Simulated { engine, platform };
         let init = made.engine.start_init().expect("nothing runs yet");

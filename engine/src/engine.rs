@@ -279,6 +279,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Requests cancellation of an unfinished future. Returns whether there is one with that
+    /// id; a future that has ended stays as it is (I-11).
+    pub fn cancel_future(&self, id: u64) -> bool {
+        let Some((runner, token)) = self.inner.registry.runner(id) else {
+            return false;
+        };
+        self.cancel_task(runner, &token);
+        true
+    }
+
     /// Requests cancellation of a task; harmless when it was requested before.
     pub(crate) fn cancel_task(&self, task: u32, token: &Token) {
         self.inner.observe(&EngineEvent::CancelRequested { task });

@@ -3,6 +3,7 @@
 
 mod bugs;
 pub mod exit;
+mod explore;
 mod import_fuzz;
 mod keep;
 mod list;

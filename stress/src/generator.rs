@@ -10,7 +10,8 @@ mod topics;
 use gcrucible_heap::HeapDebug;
 
 use self::choices::SeededChoices;
-use crate::scenario::{Lane, Origin, Scenario, ScenarioSeed, StrategyName};
+use crate::scenario::{Body, Lane, Origin, Scenario, ScenarioSeed, Schedule, StrategyName};
+use crate::scheduler::{KthPoint, with_collections};
 
 /// What the command line fixes in every generated scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +27,45 @@ pub struct Mix {
 /// # Panics
 /// If the lane is not built; see [`Lane::BUILT`].
 pub fn generate(seed: ScenarioSeed, mix: &Mix) -> Scenario {
+    if mix.strategy == Some(StrategyName::KthPoint) {
+        return kth_point(seed, mix);
+    }
+    plain(seed, mix)
+}
+
+/// Indexes that share one program under the k-th point, each with another point of it.
+const KTH_POINT_GROUP: u64 = 64;
+
+/// The scenario of a seed under the k-th point: that of the first index of its group, with
+/// the group's base schedule and a point of its own. Of a program with more points a group
+/// takes a sample that is spread over all of it.
+fn kth_point(seed: ScenarioSeed, mix: &Mix) -> Scenario {
+    let k = seed.index % KTH_POINT_GROUP;
+    let first = ScenarioSeed {
+        index: seed.index - k,
+        ..seed
+    };
+    let mut scenario = plain(first, mix);
+    scenario.origin.seed = Some(seed.to_string());
+    if let Body::HeapOps(body) = &mut scenario.body {
+        // The operations are their own schedule.
+        *body = with_collections(body, k);
+    }
+    // Every second group goes instruction by instruction.
+    let group = seed.index / KTH_POINT_GROUP;
+    let base = if group.is_multiple_of(2) {
+        0
+    } else {
+        1 + (stream(first) >> 34)
+    };
+    scenario.schedule = Schedule::Drawn {
+        strategy: StrategyName::KthPoint,
+        seed: KthPoint::seed(base, k),
+    };
+    scenario
+}
+
+fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     let mut choices = SeededChoices::new(stream(seed));
     match seed.lane {
         Lane::HeapOps => heap_ops::generate(&mut choices, Some(seed), mix),
@@ -70,5 +110,38 @@ pub(crate) fn origin(seed: Option<ScenarioSeed>) -> Origin {
         seed: seed.map(|seed| seed.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Origin::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_the_kth_point_shares_one_program() {
+        let mix = Mix {
+            strategy: Some(StrategyName::KthPoint),
+            heap: None,
+        };
+        let at = |lane, index| {
+            let seed = ScenarioSeed {
+                lane,
+                seed: 5,
+                index,
+            };
+            generate(seed, &mix)
+        };
+        for group in [0, 1, 7] {
+            let first = group * KTH_POINT_GROUP;
+            let (one, other) = (at(Lane::Programs, first), at(Lane::Programs, first + 9));
+            assert_eq!(one.body, other.body);
+            assert_eq!(one.debug, other.debug);
+            assert_ne!(one.schedule, other.schedule);
+            assert_eq!(other, at(Lane::Programs, first + 9));
+            assert_ne!(one.body, at(Lane::Programs, first + KTH_POINT_GROUP).body);
+            let (one, other) = (at(Lane::HeapOps, first), at(Lane::HeapOps, first + 9));
+            assert_ne!(one.body, other.body, "their collections come elsewhere");
+            assert_eq!(one.heap, other.heap);
+        }
     }
 }

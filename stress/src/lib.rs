@@ -7,6 +7,7 @@
 pub mod campaign;
 pub mod cli;
 pub mod executor;
+pub mod exploration;
 pub mod generator;
 pub mod lane;
 pub mod oracles;

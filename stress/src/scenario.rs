@@ -10,6 +10,6 @@ pub mod text_format;
 pub use heap_ops::{HeapOp, HeapOps};
 pub use host_script::{Data, HostAnswer, HostEvent};
 pub use model::{
-    Body, Decision, Fault, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed, Schedule,
-    Site, StrategyName,
+    Body, Decision, Fault, Injected, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed,
+    Schedule, Site, StrategyName,
 };

@@ -9,7 +9,11 @@
 
 mod counts;
 mod decision;
+mod exhaustive;
+mod footprint;
+mod happens_before;
 pub mod kernels;
+mod kth_point;
 mod pct;
 mod random;
 mod replay;
@@ -19,6 +23,9 @@ mod urw;
 
 pub use counts::EventCounts;
 pub use decision::{Choice, Divergence, Point, ReadyActor, Strategy};
+pub use exhaustive::{Exhaustive, Found, Next};
+pub use footprint::{Resource, Step, Touched, Watch};
+pub use kth_point::{InjectionPoint, InjectionPoints, KthPoint, PointEvent, with_collections};
 pub use pct::{Pct, pct_bound};
 pub use random::Random;
 pub use replay::Replay;
@@ -30,7 +37,8 @@ use crate::executor::ReplayMode;
 use crate::scenario::{Schedule, StrategyName};
 
 /// The strategy of a schedule. `counts` come from a dry run of the same scenario: URW is a
-/// random walk without them, PCT guesses the length of the run.
+/// random walk without them, PCT guesses the length of the run, the k-th point is its base
+/// schedule. [`Exhaustive`] is no strategy of a schedule: it takes the decisions of many.
 pub fn strategy(
     schedule: &Schedule,
     replay: ReplayMode,
@@ -47,21 +55,27 @@ pub fn strategy(
                 None => Box::new(Random::instead_of_urw(seed)),
             },
             StrategyName::RoundRobin => Box::new(RoundRobin::default()),
+            StrategyName::KthPoint => {
+                Box::new(KthPoint::new(seed, counts.and_then(EventCounts::points)))
+            }
         },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use gcrucible_heap::CollectionKind;
+
     use super::*;
     use crate::scenario::{Decision, Site};
 
-    const NAMES: [StrategyName; 5] = [
+    const NAMES: [StrategyName; 6] = [
         StrategyName::Random,
         StrategyName::Pct2,
         StrategyName::Pct3,
         StrategyName::Urw,
         StrategyName::RoundRobin,
+        StrategyName::KthPoint,
     ];
 
     /// A host with four events, three tasks of 60 instructions, the third of which the host
@@ -84,6 +98,8 @@ mod tests {
             for (actor, steps) in [(0, 4), (1, 60), (2, 60), (3, 60), (Site::TIMERS, 2)] {
                 counts.note(actor, steps);
             }
+            let everywhere = InjectionPoints::of_run(&[0; 186], &[], 0);
+            counts.set_points(everywhere);
             counts
         }
 
@@ -123,6 +139,7 @@ mod tests {
                     site,
                     fuel: choice.fuel,
                     collect: choice.collect,
+                    inject: choice.inject,
                 });
                 let slot = if site.actor == Site::TIMERS {
                     4
@@ -166,7 +183,13 @@ mod tests {
                 let runs: Vec<_> = (0..20).map(|seed| drawn(name, seed, counts)).collect();
                 assert_eq!(runs[3], drawn(name, 3, counts), "{name:?}");
                 let differ = runs.iter().any(|run| *run != runs[0]);
-                assert_eq!(differ, name != StrategyName::RoundRobin, "{name:?}");
+                // Without points the k-th point of any k is its base schedule.
+                let is_one = match name {
+                    StrategyName::RoundRobin => true,
+                    StrategyName::KthPoint => counts.is_none(),
+                    _ => false,
+                };
+                assert_eq!(differ, !is_one, "{name:?}");
             }
         }
     }
@@ -224,6 +247,7 @@ mod tests {
             site,
             fuel: 1,
             collect: None,
+            inject: None,
         });
         let (taken, end) = replayed(&longer, ReplayMode::Strict, World::new());
         assert_eq!(taken, decisions);
@@ -260,6 +284,32 @@ mod tests {
             .filter(|d| d.site.actor != 2)
             .collect();
         assert_eq!(taken, kept);
+    }
+
+    /// A failure that needs a minor collection right before task 2 runs its 18th instruction.
+    fn is_at_the_place(decision: &Decision) -> bool {
+        let site = decision.site;
+        (site.actor, site.at, decision.collect) == (2, 17, Some(CollectionKind::Minor))
+    }
+
+    #[test]
+    fn the_kth_point_meets_every_place_in_as_many_runs_as_there_are() {
+        let dry = drawn(StrategyName::KthPoint, 0, None);
+        assert!(dry.iter().all(|decision| decision.collect.is_none()));
+        let mut counts = EventCounts::default();
+        counts.set_points(InjectionPoints::of_run(&vec![0; dry.len()], &[], 0));
+        let points = counts.points().expect("they were set").len() as u64;
+        assert_eq!(points, dry.len() as u64 * 3, "minor, major, no memory");
+        let hits: Vec<u64> = (0..points)
+            .filter(|&k| {
+                let taken = drawn(StrategyName::KthPoint, KthPoint::seed(0, k), Some(&counts));
+                let injected =
+                    |decision: &&Decision| decision.collect.is_some() || decision.inject.is_some();
+                assert_eq!(taken.iter().filter(injected).count(), 1, "{k}");
+                taken.iter().any(is_at_the_place)
+            })
+            .collect();
+        assert_eq!(hits.len(), 1, "{hits:?}");
     }
 
     #[test]

@@ -92,6 +92,16 @@ fn bad_values_are_refused_with_what_was_expected() {
     );
     crucible.refuses(&["run", "--lane", "reload"], &["not built yet"]);
     crucible.refuses(&["run", "--strategy", "best"], &["expected one of random"]);
+    crucible.refuses(
+        &["run", "--strategy", "exhaustive"],
+        &["expected --program"],
+    );
+    crucible.refuses(&["run", "--preemptions", "1"], &["--strategy exhaustive"]);
+    crucible.refuses(
+        &["run", "--preemptions", "few"],
+        &["expected a number of preemptions"],
+    );
+    crucible.refuses(&["run", "one.scenario"], &["--strategy exhaustive"]);
     crucible.refuses(&["run", "--heap", "zombi"], &["zombi", "expected"]);
     crucible.refuses(&["run", "--shard", "4/4"], &["0 <= k < n"]);
     crucible.refuses(&["run", "--jobs", "0"], &["from 1 to 1024"]);
@@ -310,4 +320,45 @@ fn the_summary_has_all_fields_from_the_first_day() {
             .unwrap()
             .contains("<testsuite")
     );
+}
+
+#[test]
+fn all_schedules_of_one_program() {
+    let crucible = Crucible::new("exhaustive");
+    let program = |check: &str| {
+        format!(
+            "class Counter {{ n }}\nconst c = Counter {{ n: 0 }}\nfn task() {{ c.n = c.n + 1 }}\n\
+             fn main() {{ let f = spawn task(); c.n = c.n + 1; await f; assert({check}) }}"
+        )
+    };
+    crucible.file("holds.crux", &program("c.n > 0"));
+    crucible.file("loses.crux", &program("c.n == 2"));
+    let run = |arguments: &[&str]| {
+        let all = [&["run", "--strategy", "exhaustive", "--json"], arguments].concat();
+        let output = crucible.run(&all);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), json)
+    };
+    let (code, json) = run(&["--program", "holds.crux"]);
+    assert_eq!((code, &json["is_complete"]), (Some(0), &Value::Bool(true)));
+    let rounds = json["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 3, "none, one, two");
+    assert!(rounds[2]["covered"].as_u64() > rounds[2]["schedules"].as_u64());
+
+    let (code, json) = run(&["--program", "loses.crux", "--out", "found"]);
+    assert_eq!(code, Some(1));
+    let finding = &json["findings"][0];
+    assert_eq!(finding["check"], "AssertionFailed");
+    let file = finding["scenario"].as_str().unwrap();
+    assert_eq!(crucible.run(&["replay", file]).status.code(), Some(1));
+    let (code, again) = run(&[file, "--preemptions", "1", "--out", "again"]);
+    assert_eq!(
+        (code, &again["findings"][0]["site"]),
+        (Some(1), &finding["site"])
+    );
+
+    let (code, json) = run(&["--program", "loses.crux", "--preemptions", "0"]);
+    assert_eq!((code, &json["is_complete"]), (Some(0), &Value::Bool(true)));
+    let (code, json) = run(&["--program", "holds.crux", "--scenarios", "2"]);
+    assert_eq!((code, &json["is_complete"]), (Some(3), &Value::Bool(false)));
 }

@@ -15,7 +15,7 @@ use gcrucible_stress::shrinker::size::Size;
 use gcrucible_stress::shrinker::{ShrinkBudget, Shrunk, shrink};
 
 /// Strategies times heap modes.
-const VARIANTS: u64 = 5 * CURATED_MODES.len() as u64;
+const VARIANTS: u64 = 6 * CURATED_MODES.len() as u64;
 
 fn example(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -38,10 +38,16 @@ pub unsafe extern "C" fn gcr_call(
 ) -> GcrStatus {
     let body = || {
         // SAFETY: what the caller owes.
-        let (engine, function) =
-            unsafe { (object(engine, "the engine")?, text(function, "the function")?) };
+        let (engine, function) = unsafe {
+            (
+                object(engine, "the engine")?,
+                text(function, "the function")?,
+            )
+        };
         if out.is_null() || (args.is_null() && count > 0) {
-            return Err(bad_argument("the arguments or the place for the call are null"));
+            return Err(bad_argument(
+                "the arguments or the place for the call are null",
+            ));
         }
         let mut values = Vec::new();
         for index in 0..count {
@@ -88,7 +94,9 @@ pub unsafe extern "C" fn gcr_call_wait(
                 }
                 Ok(ms) => {
                     let limit = Duration::from_millis(ms);
-                    tokio::time::timeout(limit, call.handle.join()).await.is_ok()
+                    tokio::time::timeout(limit, call.handle.join())
+                        .await
+                        .is_ok()
                 }
             }
         });

@@ -94,5 +94,8 @@ fn a_host_in_python() {
         .arg(here("python/tests"))
         .env("PYTHONPATH", here("python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("GCRUCIBLE_LIBRARY", library_folder().join("libgcrucible.so")));
+        .env(
+            "GCRUCIBLE_LIBRARY",
+            library_folder().join("libgcrucible.so"),
+        ));
 }

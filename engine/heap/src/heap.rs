@@ -9,6 +9,7 @@ use crate::allocator::{Allocator, NeedsMemory};
 use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
+use crate::denial::Denial;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
 use crate::permit::{ExclusivePermit, Gate};
@@ -50,6 +51,7 @@ pub struct Heap {
     /// What makes slices end at safepoints, as one word that they read.
     poll: AtomicBool,
     immortal_hashes: Tlab,
+    denial: Denial,
     pub(crate) scratch: Mutex<collector::Scratch>,
 }
 
@@ -126,6 +128,7 @@ impl Heap {
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),
             immortal_hashes: Tlab::new(1 << 30),
+            denial: Denial::default(),
             scratch: Mutex::default(),
         }))
     }
@@ -284,6 +287,9 @@ impl Heap {
         );
         let is_unlimited = self.debug.collect == CollectMode::Never;
         let mut allocator = self.allocator.lock();
+        if !is_unlimited && !allocator.has_grant() && self.denial.refuses() {
+            return Err(NeedsMemory { words });
+        }
         if let CollectMode::EveryAllocations(every) = self.debug.collect {
             // An operation that was granted all it needs is not held up in its middle: it
             // would start again and be held up again.
@@ -306,9 +312,18 @@ impl Heap {
 
     /// Whether so many more words fit within the heap's limit.
     pub fn has_room_within_limit(&self, words: u32) -> bool {
-        self.allocator
-            .lock()
-            .has_room_within_limit(&self.region, words)
+        !self.denial.has_the_last_word()
+            && self
+                .allocator
+                .lock()
+                .has_room_within_limit(&self.region, words)
+    }
+
+    /// Makes an allocation fail: the next buffer that a mutator asks for is refused, again
+    /// after a collection, and then the heap says that it is at its limit, once. It has no
+    /// effect under `collect=never`, nor on an operation that was granted all it needs.
+    pub fn fail_next_allocation(&self) {
+        self.denial.begin();
     }
 
     /// Stores that marked a card so far.

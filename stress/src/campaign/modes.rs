@@ -64,6 +64,7 @@ modes! {
     StrategyPct3 = "strategy pct3", "decisions", |c: &Counters| c.decisions;
     StrategyUrw = "strategy urw", "decisions", |c: &Counters| c.decisions;
     StrategyRoundRobin = "strategy round-robin", "decisions", |c: &Counters| c.decisions;
+    StrategyKthPoint = "strategy kth-point", "injections", |c: &Counters| c.injections;
 }
 
 impl Mode {
@@ -85,6 +86,7 @@ impl ModeSet {
                 StrategyName::Pct3 => Mode::StrategyPct3,
                 StrategyName::Urw => Mode::StrategyUrw,
                 StrategyName::RoundRobin => Mode::StrategyRoundRobin,
+                StrategyName::KthPoint => Mode::StrategyKthPoint,
             });
         }
         set

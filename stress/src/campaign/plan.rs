@@ -11,6 +11,7 @@ use crate::executor::Advantages;
 use crate::generator::Mix;
 use crate::lane::LaneRunner;
 use crate::scenario::{Lane, Scenario, ScenarioSeed, Schedule, StrategyName};
+use crate::scheduler::KthPoint;
 
 /// A campaign's plan, kept as `plan.json` in its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,8 +178,24 @@ impl Source {
             .mix
             .strategy
             .unwrap_or(strategies[turn % strategies.len()].0);
-        // Splitmix's increment spreads the seeds of neighbours.
-        let seed = self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let seed = match strategy {
+            // Points are taken in turn: this is the so-manieth run under these modes.
+            StrategyName::KthPoint => {
+                let in_turn = if self.mix.strategy.is_some() {
+                    strategies.len()
+                } else {
+                    1
+                };
+                let modes = if self.mix.heap.is_some() {
+                    1
+                } else {
+                    CURATED_MODES.len()
+                };
+                KthPoint::seed(0, nth_of_kind(index, strategies.len(), in_turn, modes))
+            }
+            // Splitmix's increment spreads the seeds of neighbours.
+            _ => self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        };
         scenario.schedule = Schedule::Drawn { strategy, seed };
         scenario.debug = match &self.mix.heap {
             Some(heap) => heap.clone(),
@@ -190,9 +207,59 @@ impl Source {
     }
 }
 
+/// How many indexes before this one have its strategy and its modes: of each row of
+/// `strategies` neighbours `in_turn` have its strategy, and rows have `modes` modes in turn.
+fn nth_of_kind(index: u64, strategies: usize, in_turn: usize, modes: usize) -> u64 {
+    let (strategies, in_turn) = (strategies as u64, in_turn as u64);
+    let place = if in_turn > 1 { index % strategies } else { 0 };
+    index / (strategies * modes as u64) * in_turn + place
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_persons_program_meets_each_point_in_turn() {
+        let taken = |plan: &Plan| -> Vec<Scenario> {
+            let source = Source::of(plan).expect("a plan with a program");
+            let variant = |index| source.scenario(&crate::lane::BuiltLanes, Lane::Programs, index);
+            (0..600).map(variant).collect()
+        };
+        let program = Scenario::of_program("fn main() {}".to_owned()).to_text();
+        let kth = Some(StrategyName::KthPoint);
+        for (strategy, heap) in [
+            (kth, Some("natural")),
+            (kth, None),
+            (None, Some("natural")),
+            (None, None),
+        ] {
+            let plan = Plan {
+                program: Some(program.clone()),
+                strategy,
+                heap: heap.map(str::to_owned),
+                ..crate::campaign::session::default_plan(3, Limit::Scenarios(1))
+            };
+            let mut next = std::collections::BTreeMap::new();
+            for scenario in taken(&plan) {
+                if let Schedule::Drawn {
+                    strategy: StrategyName::KthPoint,
+                    seed,
+                } = scenario.schedule
+                {
+                    let k = next.entry(scenario.debug.to_string()).or_insert(0);
+                    assert_eq!(seed, *k, "{strategy:?} {heap:?} {}", scenario.debug);
+                    *k += 1;
+                }
+            }
+            let modes = if heap.is_some() {
+                1
+            } else {
+                CURATED_MODES.len()
+            };
+            assert_eq!(next.len(), modes);
+        }
+    }
 
     #[test]
     fn the_curated_modes_are_heap_modes() {

@@ -165,6 +165,11 @@ fn strategies(out: &mut String) {
     for (_, name) in values::STRATEGIES {
         let _ = writeln!(out, "  {name}");
     }
+    let _ = writeln!(
+        out,
+        "  {}  (all schedules of one program or scenario)",
+        values::EXHAUSTIVE
+    );
 }
 
 fn heap_modes(out: &mut String) {

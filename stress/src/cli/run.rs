@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use gcrucible_heap::HeapDebug;
-use gcrucible_platform::seeded_bugs::Bug;
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::exit::{Exit, Refusal};
-use super::values::{self, Shard};
-use super::{bugs, complain, say, target};
+use super::values::{self, Preemptions, RunStrategy, Shard};
+use super::{bugs, complain, explore, say, target};
 use crate::campaign::clock;
 use crate::campaign::findings::read_known;
 use crate::campaign::journal::write_whole;
@@ -18,6 +18,7 @@ use crate::campaign::plan::{Limit, Plan};
 use crate::campaign::session::{Outcome, Session, SessionOptions, default_plan};
 use crate::campaign::worker::die_with_parent;
 use crate::executor::Advantages;
+use crate::exploration::Bound;
 use crate::lane::BuiltLanes;
 use crate::report::{junit, summary};
 use crate::scenario::{Body, Lane, ModuleSource, Scenario, StrategyName};
@@ -29,6 +30,8 @@ Examples:
   cargo crucible run --scenarios 20000 --seed 7      the same scenarios every time
   cargo crucible run --time 10m --lane heap-ops --heap zombie,collect=safepoint
   cargo crucible run --program mine.crux --time 30s  does my program hold?
+  cargo crucible run --program mine.crux --strategy exhaustive --preemptions 1
+  cargo crucible run --strategy exhaustive one.scenario     under all schedules of it
   cargo crucible run --resume target/crucible/20260131-120000
 
 Lanes: heap-ops, programs. A scenario's seed is lane:seed:index.")]
@@ -46,9 +49,18 @@ pub(super) struct RunArgs {
     /// Only this lane; may be given several times.
     #[arg(long, value_parser = values::lane)]
     lane: Vec<Lane>,
-    /// Only this strategy: random, pct2, pct3, urw, round-robin.
-    #[arg(long, value_parser = values::strategy)]
-    strategy: Option<StrategyName>,
+    /// A scenario file, with --strategy exhaustive.
+    #[arg(value_name = "FILE", conflicts_with_all = ["program", "lane", "resume"])]
+    file: Option<PathBuf>,
+    /// Only this strategy: random, pct2, pct3, urw, round-robin, kth-point. Or exhaustive: all
+    /// schedules of one program or scenario; 3 is the exit code if time or --scenarios did not
+    /// do for all.
+    #[arg(long, value_parser = values::run_strategy)]
+    strategy: Option<RunStrategy>,
+    /// With --strategy exhaustive: switches away from a task that could have gone on, at most,
+    /// in one schedule; `any` for no bound.
+    #[arg(long, value_name = "N", value_parser = values::preemptions)]
+    preemptions: Option<Preemptions>,
     /// Only these heap modes, such as zombie,scribble,collect=alloc:3,verify=full.
     #[arg(long, value_name = "MODES", value_parser = values::heap)]
     heap: Option<HeapDebug>,
@@ -132,6 +144,19 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
     if let Some(parent) = args.parent {
         die_with_parent(parent)?;
     }
+    if args.strategy == Some(RunStrategy::Exhaustive) {
+        return exhaustive(args);
+    }
+    let misplaced = match (&args.file, args.preemptions) {
+        (Some(_), _) => Some("a scenario FILE"),
+        (None, Some(_)) => Some("--preemptions"),
+        (None, None) => None,
+    };
+    if let Some(what) = misplaced {
+        return Err(Refusal::usage(format!(
+            "{what} goes with --strategy exhaustive; `crucible replay FILE` runs a scenario once"
+        )));
+    }
     let session = prepare(args)?;
     // Signals from here on; before, Ctrl-C simply ends the process.
     let stop = catch_signals()?;
@@ -156,6 +181,59 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
     let outcome = session.run(&options, &BuiltLanes, &stop)?;
     report(args, &plan, &dir, &outcome)?;
     Ok(outcome.exit())
+}
+
+/// All schedules of one scenario, in this process.
+fn exhaustive(args: &RunArgs) -> Result<Exit, Refusal> {
+    let misplaced = [
+        ("--lane", !args.lane.is_empty()),
+        ("--shard", args.shard.is_some()),
+        ("--resume", args.resume.is_some()),
+        ("--junit", args.junit.is_some()),
+        ("--known", args.known.is_some()),
+        ("--jobs", args.jobs.is_some()),
+    ];
+    if let Some((flag, _)) = misplaced.iter().find(|(_, is_given)| *is_given) {
+        return Err(Refusal::usage(format!(
+            "{flag} does not go with --strategy exhaustive, which runs one scenario in one process"
+        )));
+    }
+    let mut scenario = match (&args.program, &args.file) {
+        (Some(path), _) => program(path, args.host.as_deref())?,
+        (None, Some(path)) => Scenario::read(path)?,
+        (None, None) => {
+            return Err(Refusal::usage(
+                "--strategy exhaustive needs one scenario; expected --program FILE.crux or a \
+                 scenario FILE",
+            ));
+        }
+    };
+    if let Some(heap) = &args.heap {
+        scenario.debug = heap.clone();
+    }
+    bugs::continue_with(args.bug)?;
+    seeded_bugs::activate(args.bug);
+    let preemptions = args.preemptions.map(|Preemptions(bound)| bound);
+    let order = explore::Order {
+        scenario,
+        bound: Bound {
+            preemptions: preemptions.unwrap_or(Some(Bound::PREEMPTIONS)),
+            runs_max: args.scenarios.unwrap_or(u64::MAX),
+            advantages: args.without.unwrap_or(Advantages::ALL),
+            ..Bound::default()
+        },
+        time_ms: match args.scenarios {
+            Some(_) => u64::MAX,
+            None => args.cpu_time.or(args.time).unwrap_or(60_000),
+        },
+        dir: args.out.clone().unwrap_or_else(default_folder),
+        json: args.json,
+        first_finding: args.first_finding,
+        bug: args.bug.map(|bug| bug.id().to_owned()),
+    };
+    let stop = catch_signals()?;
+    explore::announce(&order);
+    explore::explore(&order, &stop)
 }
 
 fn announce(plan: &Plan, dir: &Path, jobs: usize) {
@@ -232,7 +310,7 @@ fn check_same(args: &RunArgs, session: Session) -> Result<Session, Refusal> {
         ),
         (
             "--strategy",
-            args.strategy.is_some() && args.strategy != plan.strategy,
+            args.strategy.is_some() && drawn(args) != plan.strategy,
         ),
         ("--heap", heap.is_some() && heap != plan.heap),
         (
@@ -255,6 +333,14 @@ fn check_same(args: &RunArgs, session: Session) -> Result<Session, Refusal> {
     }
 }
 
+/// The strategy that a campaign is held to.
+fn drawn(args: &RunArgs) -> Option<StrategyName> {
+    match args.strategy {
+        Some(RunStrategy::Drawn(strategy)) => Some(strategy),
+        Some(RunStrategy::Exhaustive) | None => None,
+    }
+}
+
 fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
     let limit = match (args.scenarios, args.cpu_time, args.time) {
         (Some(count), ..) => Limit::Scenarios(count),
@@ -266,7 +352,7 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
         plan.lanes = sorted(&args.lane);
     }
     plan.shard = args.shard.unwrap_or(Shard::WHOLE);
-    plan.strategy = args.strategy;
+    plan.strategy = drawn(args);
     plan.heap = args.heap.as_ref().map(ToString::to_string);
     plan.bug = args.bug.map(|bug| bug.id().to_owned());
     plan.first_finding = args.first_finding;

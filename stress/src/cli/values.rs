@@ -77,12 +77,13 @@ fn lane_names() -> String {
 }
 
 /// The strategies with their names.
-pub const STRATEGIES: [(StrategyName, &str); 5] = [
+pub const STRATEGIES: [(StrategyName, &str); 6] = [
     (StrategyName::Random, "random"),
     (StrategyName::Pct2, "pct2"),
     (StrategyName::Pct3, "pct3"),
     (StrategyName::Urw, "urw"),
     (StrategyName::RoundRobin, "round-robin"),
+    (StrategyName::KthPoint, "kth-point"),
 ];
 
 /// Reads the name of a strategy.
@@ -98,6 +99,48 @@ pub fn strategy(text: &str) -> Result<StrategyName, String> {
         )
     })
 }
+
+/// What `run --strategy` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStrategy {
+    /// A campaign under this strategy.
+    Drawn(StrategyName),
+    /// All schedules of one scenario.
+    Exhaustive,
+}
+
+/// The name of [`RunStrategy::Exhaustive`].
+pub const EXHAUSTIVE: &str = "exhaustive";
+
+/// Reads the name of a strategy, or of all schedules.
+///
+/// # Errors
+/// Any other name.
+pub fn run_strategy(text: &str) -> Result<RunStrategy, String> {
+    if text == EXHAUSTIVE {
+        return Ok(RunStrategy::Exhaustive);
+    }
+    let drawn = strategy(text).map(RunStrategy::Drawn);
+    drawn.map_err(|expected| format!("{expected}, {EXHAUSTIVE}"))
+}
+
+/// Reads a bound of preemptions: a number, or `any`.
+///
+/// # Errors
+/// Anything else.
+pub fn preemptions(text: &str) -> Result<Preemptions, String> {
+    match text {
+        "any" => Ok(Preemptions(None)),
+        text => text
+            .parse()
+            .map(|count| Preemptions(Some(count)))
+            .map_err(|_| "expected a number of preemptions such as 2, or `any`".to_owned()),
+    }
+}
+
+/// A bound of preemptions, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preemptions(pub Option<u32>);
 
 /// Reads the name of one seeded bug of this harness's catalogue.
 ///

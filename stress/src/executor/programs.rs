@@ -23,9 +23,12 @@ use super::{region_pool, trace_digest};
 use crate::oracles::failure::Failure;
 use crate::oracles::{self, matches_reference};
 use crate::scenario::{
-    Body, Decision, ModuleSource, Programs, Scenario, Schedule, Site, StrategyName,
+    Body, Decision, HostEvent, Injected, ModuleSource, Programs, Scenario, Schedule, Site,
+    StrategyName,
 };
-use crate::scheduler::{self, EventCounts, Point, ReadyActor};
+use crate::scheduler::{
+    self, EventCounts, InjectionPoints, Point, ReadyActor, Step, Strategy, Touched, Watch,
+};
 
 /// Frames of a task: few, so that a generated recursion meets the limit.
 pub const MAX_FRAMES: usize = 200;
@@ -49,12 +52,28 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ru
             seed: 0,
         };
     }
-    let counts = needs_counts(&schedule).then(|| dry_run(scenario, programs, &program, options));
+    let counts =
+        dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &program, &dry, options));
+    let mut strategy = scheduler::strategy(&schedule, options.replay, counts.as_ref());
+    run_under(scenario, programs, &program, &mut *strategy, options)
+}
+
+/// Runs a scenario whose entry module is compiled already, under a strategy that need not be
+/// that of its schedule.
+///
+/// # Panics
+/// When the engine does; a stale access is caught and becomes a failure.
+pub fn run_under(
+    scenario: &Scenario,
+    programs: &Programs,
+    program: &Arc<Program>,
+    strategy: &mut dyn Strategy,
+    options: &RunOptions,
+) -> RunReport {
     let debug = effective_debug(&scenario.debug, options);
-    let mut run = Run::new(scenario, &program, debug, options);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        run.all(programs, &schedule, counts.as_ref())
-    }));
+    let mut run = Run::new(scenario, program, debug, options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.all(programs, strategy)));
+    run.report.counters.injections = u64::from(strategy.injected());
     match outcome {
         Ok(result) => run.report.failure = result.err(),
         // What the verifier saw before a panic says more than the panic.
@@ -64,7 +83,7 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ru
             (None, Err(other)) => resume_unwind(other),
         },
     }
-    run.finish(&program)
+    run.finish(program)
 }
 
 /// Compiles the entry module.
@@ -128,36 +147,64 @@ fn effective_debug(debug: &HeapDebug, options: &RunOptions) -> HeapDebug {
     debug
 }
 
-/// Uniform random walk weighs actors by the events they still have, which only a dry run
-/// can tell.
-fn needs_counts(schedule: &Schedule) -> bool {
-    matches!(
-        schedule,
+/// The schedule of the dry run that a schedule needs. Uniform random walk weighs actors by
+/// the events they still have, which a run without races can tell; the k-th point is one of
+/// its base schedule.
+fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
+    match schedule {
         Schedule::Drawn {
             strategy: StrategyName::Urw,
             ..
-        }
-    )
+        } => Some(Schedule::Drawn {
+            strategy: StrategyName::RoundRobin,
+            seed: 0,
+        }),
+        Schedule::Drawn {
+            strategy: StrategyName::KthPoint,
+            ..
+        } => Some(schedule.clone()),
+        _ => None,
+    }
 }
 
-/// Runs the scenario once without races, to count each actor's events.
+/// Runs the scenario once, to count each actor's events or the points of its base schedule.
 fn dry_run(
     scenario: &Scenario,
     programs: &Programs,
     program: &Arc<Program>,
+    schedule: &Schedule,
     options: &RunOptions,
 ) -> EventCounts {
-    let mut run = Run::new(scenario, program, HeapDebug::default(), options);
-    run.counts = Some(EventCounts::default());
-    let schedule = Schedule::Drawn {
-        strategy: StrategyName::RoundRobin,
-        seed: 0,
+    let mut strategy = scheduler::strategy(schedule, options.replay, None);
+    let needs_points = strategy.note().is_some();
+    // A point is a decision of the very run that is repeated, so under the same modes.
+    let debug = match needs_points {
+        true => effective_debug(&scenario.debug, options),
+        false => HeapDebug::default(),
     };
+    let mut run = Run::new(scenario, program, debug, options);
+    run.counts = Some(EventCounts::default());
+    run.marks = needs_points.then(Vec::new);
     // A dry run that breaks counts what it saw; the real run will say what is wrong.
-    let _ = catch_unwind(AssertUnwindSafe(|| run.explore(programs, &schedule, None)));
-    let counts = run.counts.take().unwrap_or_default();
+    let _ = catch_unwind(AssertUnwindSafe(|| run.explore(programs, &mut *strategy)));
+    let mut counts = run.counts.take().unwrap_or_default();
+    if let Some(marks) = run.marks.take() {
+        let events = run.observer.take_events();
+        let points = InjectionPoints::of_run(&marks, &events, Engine::INIT_CALL);
+        counts.set_points(points);
+    }
     run.tear_down();
     counts
+}
+
+/// What was there before a step.
+#[derive(Clone, Copy)]
+struct Seen<'p> {
+    site: Site,
+    host: Option<&'p HostEvent>,
+    events: usize,
+    refills: u64,
+    timers: usize,
 }
 
 struct Run<'s> {
@@ -170,6 +217,10 @@ struct Run<'s> {
     events: Vec<Event>,
     report: RunReport,
     counts: Option<EventCounts>,
+    /// For the points of a dry run: trace events before each decision.
+    marks: Option<Vec<usize>>,
+    /// The schedule brought about something that is not in the host script.
+    has_injected: bool,
     is_generated: bool,
     max_frames: usize,
     /// Where tasks stood when they were chosen, by number of trace events before it; for
@@ -231,6 +282,8 @@ impl<'s> Run<'s> {
             events: Vec::new(),
             report,
             counts: None,
+            marks: None,
+            has_injected: false,
             is_generated,
             max_frames,
             places: Vec::new(),
@@ -245,13 +298,8 @@ impl<'s> Run<'s> {
     }
 
     /// The run and everything that judges it.
-    fn all(
-        &mut self,
-        programs: &Programs,
-        schedule: &Schedule,
-        counts: Option<&EventCounts>,
-    ) -> Result<(), Failure> {
-        self.explore(programs, schedule, counts)?;
+    fn all(&mut self, programs: &Programs, strategy: &mut dyn Strategy) -> Result<(), Failure> {
+        self.explore(programs, strategy)?;
         if self.report.diverged.is_some() {
             return Ok(());
         }
@@ -259,13 +307,11 @@ impl<'s> Run<'s> {
     }
 
     /// Takes decisions until nothing is ready any more.
-    fn explore(
-        &mut self,
-        programs: &Programs,
-        schedule: &Schedule,
-        counts: Option<&EventCounts>,
-    ) -> Result<(), Failure> {
-        let mut strategy = scheduler::strategy(schedule, self.options.replay, counts);
+    fn explore(&mut self, programs: &Programs, strategy: &mut dyn Strategy) -> Result<(), Failure> {
+        let program = Arc::clone(self.engine().program());
+        let mut watch = strategy
+            .is_watching()
+            .then(|| Watch::new(program.program()));
         let mut sites = Vec::new();
         let mut ready = Vec::new();
         for ordinal in 0.. {
@@ -310,8 +356,13 @@ impl<'s> Run<'s> {
                     site,
                     fuel: choice.fuel,
                     collect: choice.collect,
+                    inject: choice.inject,
                 };
                 self.report.decisions.push(decision);
+            }
+            let seen = watch.is_some().then(|| self.look(programs, site));
+            if let Some(marks) = &mut self.marks {
+                marks.push(self.observer.len());
             }
             // The collector of `collect=continuous` asks again at once: it always comes
             // between two slices.
@@ -321,12 +372,18 @@ impl<'s> Run<'s> {
             if let Some(kind) = choice.collect.or(continuous) {
                 self.collect(kind);
             }
+            if let Some(inject) = choice.inject {
+                self.inject(inject);
+            }
             if self.options.record {
                 self.places.push((self.observer.len(), site));
             }
             let before = self.observer.instructions();
             self.step(programs, site, choice.fuel);
             strategy.ran((self.observer.instructions() - before) as u32);
+            if let (Some(watch), Some(seen)) = (&mut watch, seen) {
+                strategy.touched(self.touched(watch, seen));
+            }
             if let Some(failure) = self.observer.take_failure() {
                 return Err(failure);
             }
@@ -346,6 +403,48 @@ impl<'s> Run<'s> {
         // No slice runs between decisions, so the exclusive permit is free.
         let report = self.engine().try_collect(kind);
         assert!(report.is_some(), "nobody holds a permit between decisions");
+    }
+
+    /// What a schedule brings about besides collections.
+    fn inject(&mut self, inject: Injected) {
+        self.has_injected = true;
+        let engine = self.engine.as_ref().expect("the engine lives");
+        match inject {
+            Injected::AllocationFailure => engine.heap().fail_next_allocation(),
+            // An unknown or ended one is refused, which is all that can be seen of it.
+            Injected::CancelCall(call) => drop(engine.cancel_call(call)),
+            Injected::CancelFuture(future) => drop(engine.cancel_future(future)),
+            Injected::DropCall(call) => self.host.drop_call(&self.observer, call),
+        }
+    }
+
+    /// Looks at what a step may change, before it.
+    fn look<'p>(&self, programs: &'p Programs, site: Site) -> Seen<'p> {
+        Seen {
+            site,
+            host: (site.actor == Site::HOST)
+                .then(|| self.host.next_event(programs))
+                .flatten(),
+            events: self.observer.len(),
+            refills: self.engine().heap().tlab_refills(),
+            timers: self.platform.timers(),
+        }
+    }
+
+    /// What the step after `seen` touched.
+    fn touched(&self, watch: &mut Watch<'_>, seen: Seen<'_>) -> Touched {
+        let mut sites = Vec::new();
+        self.platform.ready(&mut sites);
+        self.observer.with_events_from(seen.events, |events| {
+            watch.step(&Step {
+                site: seen.site,
+                host: seen.host,
+                events,
+                stands: sites.into_iter().find(|site| site.actor == seen.site.actor),
+                has_refilled: self.engine().heap().tlab_refills() != seen.refills,
+                has_timers_changed: self.platform.timers() != seen.timers,
+            })
+        })
     }
 
     fn step(&mut self, programs: &Programs, site: Site, fuel: u32) {
@@ -430,7 +529,8 @@ impl<'s> Run<'s> {
             &self.host.protected_kinds(self.engine()),
         )?;
         let collects = self.engine().heap().debug().collect != CollectMode::Never;
-        let held = if self.is_generated {
+        // An event that its host script does not have is none of a program's business.
+        let held = if self.is_generated || self.has_injected {
             Ok(())
         } else {
             let program = self.engine().program().program();

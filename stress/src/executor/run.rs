@@ -114,6 +114,8 @@ pub struct Counters {
     pub calls: u64,
     /// Cancellations requested.
     pub cancels: u64,
+    /// Events that the k-th point injected.
+    pub injections: u64,
     /// Reloads begun.
     pub reloads_begun: u64,
     /// Reloads swapped in.
@@ -139,8 +141,8 @@ impl std::ops::AddAssign<&Counters> for Counters {
         add_fields!(self, other;
             scenarios operations statements tasks decisions safepoints collections_minor
             collections_major objects_moved zombies bytes_scribbled verifications futures_ready
-            futures_error futures_cancelled futures_internal_error calls cancels reloads_begun
-            reloads_swapped reloads_failed reloads_deferred forks costly invalid);
+            futures_error futures_cancelled futures_internal_error calls cancels injections
+            reloads_begun reloads_swapped reloads_failed reloads_deferred forks costly invalid);
     }
 }
 

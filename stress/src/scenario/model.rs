@@ -178,6 +178,9 @@ pub enum StrategyName {
     /// Each ready actor in turn, one long slice each.
     #[serde(rename = "round_robin")]
     RoundRobin,
+    /// One event, or two, at the place with this number among all those of a schedule.
+    #[serde(rename = "kth_point")]
+    KthPoint,
 }
 
 /// One decision of the schedule.
@@ -189,6 +192,23 @@ pub struct Decision {
     pub fuel: u32,
     /// A collection right before the slice.
     pub collect: Option<CollectionKind>,
+    /// What else happens right before it, after that collection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inject: Option<Injected>,
+}
+
+/// An event that a schedule brings about by itself. One whose target is not there has no
+/// effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Injected {
+    /// The next allocation fails, whatever is collected for it.
+    AllocationFailure,
+    /// Cancellation of the call with this id is requested.
+    CancelCall(u32),
+    /// Cancellation of the future with this id is requested.
+    CancelFuture(u64),
+    /// The host drops its future of the call with this id.
+    DropCall(u32),
 }
 
 /// A stable place of an actor in a run.

@@ -275,11 +275,13 @@ mod tests {
                     site: Site::default(),
                     fuel: 0,
                     collect: None,
+                    inject: None,
                 },
                 Decision {
                     site,
                     fuel: 7,
                     collect: Some(CollectionKind::Major),
+                    inject: Some(crate::scenario::Injected::CancelFuture(3)),
                 },
             ]),
             faults: Vec::new(),

@@ -1,5 +1,6 @@
 //! How many steps each actor of a scenario takes.
 
+use super::kth_point::InjectionPoints;
 use crate::scenario::Site;
 
 /// Steps of each actor in a dry run, and who started whom: what URW weighs actors by and
@@ -12,6 +13,7 @@ pub struct EventCounts {
     /// By number; the host is at 0.
     actors: Vec<Counted>,
     timers: u32,
+    points: Option<InjectionPoints>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,16 @@ impl EventCounts {
             "actor {actor} cannot be started by the younger {by}"
         );
         self.entry(actor).parent = by;
+    }
+
+    /// The run had these points at which something can be injected.
+    pub fn set_points(&mut self, points: InjectionPoints) {
+        self.points = Some(points);
+    }
+
+    /// The points at which something can be injected, if the dry run was asked for them.
+    pub fn points(&self) -> Option<&InjectionPoints> {
+        self.points.as_ref()
     }
 
     /// Steps of all actors together: the k of PCT.

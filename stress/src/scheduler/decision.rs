@@ -2,7 +2,8 @@
 
 use gcrucible_heap::CollectionKind;
 
-use crate::scenario::Site;
+use super::footprint::Touched;
+use crate::scenario::{Injected, Site};
 
 /// What the executor shows at a decision.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub struct Choice {
     pub fuel: u32,
     /// A collection right before the slice.
     pub collect: Option<CollectionKind>,
+    /// What else happens right before it, after that collection.
+    pub inject: Option<Injected>,
 }
 
 /// Takes the decisions of one run.
@@ -42,9 +45,22 @@ pub trait Strategy {
     /// events take the whole fuel if they are not told; host and timers count one each.
     fn ran(&mut self, _instructions: u32) {}
 
+    /// Whether it is to be told what each step touched, which costs some time.
+    fn is_watching(&self) -> bool {
+        false
+    }
+
+    /// What the step of the last choice touched, if the strategy watches.
+    fn touched(&mut self, _touched: Touched) {}
+
     /// The run is over: a strict replay fails if it still expects a decision.
     fn finish(&self) -> Result<(), Divergence> {
         Ok(())
+    }
+
+    /// Events that it injected for their own sake.
+    fn injected(&self) -> u32 {
+        0
     }
 
     /// What a reader of the run should know about how its decisions were taken.

@@ -8,10 +8,12 @@
 //! The two-stage and reorder kernels are those of SCTBench (Thomson, Donaldson, Betts:
 //! "Concurrency testing using controlled schedulers", TOPC 2016).
 
+#[cfg(test)]
+mod exploration_tests;
 mod machine;
 
 use self::machine::{Grain, Machine, Op, Programs};
-use super::{EventCounts, RoundRobin, strategy};
+use super::{EventCounts, Exhaustive, Found, Next, RoundRobin, strategy};
 use crate::executor::ReplayMode;
 use crate::generator::choices::{Choices, SeededChoices};
 use crate::scenario::{Schedule, StrategyName};
@@ -235,6 +237,53 @@ fn measure(
             None,
         )
     })
+}
+
+/// What there is to know of a kernel's schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelSchedules {
+    /// What the search found out.
+    pub found: Found,
+    /// Schedules run until the bug showed for the first time, if it did.
+    pub until_bug: Option<u64>,
+    /// Whether all schedules within the bound are covered.
+    pub is_complete: bool,
+}
+
+/// Explores all schedules of a kernel with at most so many preemptions, or with any number,
+/// in at most `runs_max` runs.
+pub fn explore(kernel: Kernel, preemptions: Option<u32>, runs_max: u64) -> KernelSchedules {
+    explore_programs(&kernel.programs(), preemptions, true, runs_max, |_, _| {})
+}
+
+/// Shows `see` each schedule: what the tasks share at its end, and whether the bug showed.
+fn explore_programs(
+    programs: &Programs,
+    preemptions: Option<u32>,
+    is_reducing: bool,
+    runs_max: u64,
+    mut see: impl FnMut(&machine::Shared, bool),
+) -> KernelSchedules {
+    let mut machine = Machine::new(programs);
+    let mut search = Exhaustive::new(preemptions, is_reducing);
+    let mut until_bug = None;
+    let next = (0..runs_max).find_map(|_| {
+        search.begin();
+        let shows_bug = machine.run(&mut search, Grain::Event, None);
+        let (is_schedule, next) = search.end();
+        if is_schedule {
+            see(machine.shared(), shows_bug);
+            if shows_bug && until_bug.is_none() {
+                until_bug = Some(search.found().schedules);
+            }
+        }
+        (next != Next::Run).then_some(next)
+    });
+    KernelSchedules {
+        found: search.found(),
+        until_bug,
+        is_complete: next == Some(Next::Done),
+    }
 }
 
 #[cfg(test)]

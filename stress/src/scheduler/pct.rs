@@ -196,6 +196,7 @@ impl Strategy for Pct {
             index,
             fuel,
             collect,
+            inject: None,
         })
     }
 

@@ -47,6 +47,7 @@ impl Strategy for Random {
             index,
             fuel,
             collect,
+            inject: None,
         })
     }
 

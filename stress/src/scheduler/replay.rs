@@ -41,6 +41,7 @@ impl Replay {
             index,
             fuel: decision.fuel,
             collect: decision.collect,
+            inject: decision.inject,
         }
     }
 }
@@ -149,6 +150,7 @@ mod tests {
             site: at(5).site,
             fuel: 1,
             collect: None,
+            inject: None,
         };
         let mut replay = Replay::new(vec![decision], ReplayMode::Strict);
         let ready = [at(Site::HOST), at(2), at(Site::TIMERS)];

@@ -38,6 +38,7 @@ impl RoundRobin {
             index,
             fuel,
             collect: None,
+            inject: None,
         }
     }
 }

@@ -286,6 +286,7 @@ impl Strategy for Urw {
             index,
             fuel,
             collect,
+            inject: None,
         })
     }
 

@@ -84,6 +84,12 @@ fn simpler(decision: &Decision) -> Vec<Decision> {
             ..*decision
         });
     }
+    if decision.inject.is_some() {
+        simpler.push(Decision {
+            inject: None,
+            ..*decision
+        });
+    }
     if (1..LONG).contains(&decision.fuel) {
         simpler.push(Decision {
             fuel: LONG,

@@ -154,6 +154,7 @@ fn racing_engine(scenario: &Scenario) -> Verdict {
         },
         fuel,
         collect,
+        inject: None,
     };
     let minor = Some(CollectionKind::Minor);
     let decisions = match &scenario.schedule {

@@ -142,12 +142,7 @@ impl HostScript {
                 // An unknown or ended id is refused, which is all that can be seen of it.
                 let _ = engine.cancel_call(*call);
             }
-            HostEvent::DropCall { call } => {
-                if let Some(handle) = self.calls.remove(call) {
-                    self.note(observer, handle.call().task(), EventKind::CallDrop);
-                    drop(handle);
-                }
-            }
+            HostEvent::DropCall { call } => self.drop_call(observer, *call),
             HostEvent::JoinCall { .. } => {}
             HostEvent::Protect { call } => self.protect(engine, observer, *call),
             HostEvent::Unprotect { call } => {
@@ -172,6 +167,22 @@ impl HostScript {
             }
         }
         Progress::Done
+    }
+
+    /// Drops the host's future of a call, if it has it.
+    pub(super) fn drop_call(&mut self, observer: &TraceObserver, call: u32) {
+        if let Some(handle) = self.calls.remove(&call) {
+            self.note(observer, handle.call().task(), EventKind::CallDrop);
+            drop(handle);
+        }
+    }
+
+    /// The event of the script that comes next; none while the modules are initialised.
+    pub(super) fn next_event<'p>(&self, programs: &'p Programs) -> Option<&'p HostEvent> {
+        programs
+            .host
+            .get(self.next)
+            .filter(|_| self.stage == Stage::Script)
     }
 
     fn call(

@@ -88,6 +88,11 @@ impl TraceObserver {
         self.state.lock().events.len()
     }
 
+    /// Shows the trace events from this number on.
+    pub(super) fn with_events_from<T>(&self, from: usize, see: impl FnOnce(&[Event]) -> T) -> T {
+        see(self.state.lock().events.get(from..).unwrap_or_default())
+    }
+
     pub(super) fn instructions(&self) -> u64 {
         self.state.lock().instructions
     }

@@ -5,6 +5,7 @@
 //! of events is at stake.
 
 use super::super::decision::{Point, ReadyActor, Strategy};
+use super::super::footprint::{Resource, Touched};
 use crate::scenario::Site;
 use crate::scheduler::EventCounts;
 
@@ -50,7 +51,7 @@ pub(super) enum Op {
 }
 
 /// What tasks share, and what a test of the end sees.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shared {
     pub(super) variables: [i32; 4],
     /// The holder of each lock.
@@ -117,9 +118,10 @@ impl<'a> Machine<'a> {
                 ready: &self.ready,
                 ordinal,
             };
-            let choice = strategy
-                .choose(&point)
-                .expect("drawn schedules do not diverge");
+            let Ok(choice) = strategy.choose(&point) else {
+                // Drawn schedules do not diverge; a search breaks off what it has seen.
+                return false;
+            };
             let actor = self.ready[choice.index].site.actor;
             let fuel = if grain == Grain::Slice {
                 choice.fuel
@@ -127,8 +129,12 @@ impl<'a> Machine<'a> {
                 1
             };
             let tasks = self.tasks.len();
+            let touched = strategy.is_watching().then(|| self.touches(actor));
             let events = self.slice(actor, fuel);
             strategy.ran(events);
+            if let Some(touched) = touched {
+                strategy.touched(touched);
+            }
             if let Some(counts) = &mut counts {
                 counts.note(actor, events);
                 for child in tasks..self.tasks.len() {
@@ -139,6 +145,38 @@ impl<'a> Machine<'a> {
         }
         let ended = self.tasks.iter().all(|task| self.op(task).is_none());
         self.failed || !ended || !(self.programs.at_end)(&self.shared)
+    }
+
+    /// What tasks share, after a run.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// What the next event of a task touches.
+    fn touches(&self, actor: u32) -> Touched {
+        const LOCKS: u32 = 100;
+        const SIGNALS: u32 = 200;
+        const ENDS: u32 = 300;
+        let mut touched = Touched::default();
+        let task = &self.tasks[actor as usize - 1];
+        let variable = |index: Index| Resource::Other(index as u32);
+        match self.op(task) {
+            None | Some(Op::Noise | Op::ExitIf(..) | Op::Assert(_)) => {}
+            Some(Op::Spawn(_)) => touched.writes.push(Resource::Numbers),
+            Some(Op::Join(task)) => touched.reads.push(Resource::Other(ENDS + task)),
+            Some(Op::Read(_, index)) => touched.reads.push(variable(index)),
+            Some(Op::Write(index, _) | Op::WriteSum(index, ..)) => {
+                touched.writes.push(variable(index));
+            }
+            Some(Op::Lock(lock) | Op::Unlock(lock)) => {
+                touched.writes.push(Resource::Other(LOCKS + lock as u32));
+            }
+            Some(Op::Wait) => touched.reads.push(Resource::Other(SIGNALS)),
+            Some(Op::Signal) => touched.writes.push(Resource::Other(SIGNALS)),
+        }
+        // Any event may be a task's last.
+        touched.writes.push(Resource::Other(ENDS + actor));
+        touched
     }
 
     /// Runs a task that goes on; how many events it ran, at most `fuel`.

@@ -1,0 +1,468 @@
+//! What a step touched: which steps commute, and which do not.
+//!
+//! Two steps of different actors are *dependent* if one of them writes what the other reads
+//! or writes; two schedules that differ in the order of independent neighbours alone lead to
+//! the same state, and a search needs to look at one of them (Mazurkiewicz; Godefroid:
+//! "Partial-Order Methods for the Verification of Concurrent Systems", 1996).
+//!
+//! What a step of the engine touched is read off what can be observed of it: the instruction
+//! that ran, the trace events it left, who became ready. It is coarse on purpose: all arrays
+//! and maps are one thing, a field is known by its name and not by its object. Whatever is
+//! not known here (an instruction, an event, a yield point, an event of the host) depends on
+//! everything: that costs schedules, never coverage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gcrucible_bytecode::{Builtin, Op, Program};
+use gcrucible_engine::{Engine, yield_points};
+use gcrucible_platform::Place;
+
+use crate::executor::trace::{Event, SliceEnd, TaskId};
+use crate::scenario::{HostEvent, Site};
+
+/// Something that steps read and write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// Everything: all steps read it, and a step that may depend on all others writes it.
+    World,
+    /// A task's cancellation, readiness and beginning. Its own steps read it.
+    Task(u32),
+    /// A future's entry in the registry.
+    Future(u64),
+    /// A call's entry in the table.
+    Call(u32),
+    /// States of futures, which an await reads.
+    Settled,
+    /// The counters that number tasks and futures.
+    Numbers,
+    /// Virtual time and its timers.
+    Time,
+    /// Lines printed.
+    Output,
+    /// The host's handles.
+    Handles,
+    /// What allocation buffers are taken from.
+    Nursery,
+    /// A module variable.
+    Global(u16),
+    /// The fields of this name, of all instances.
+    Field(u16),
+    /// Arrays, maps and iterators.
+    Elements,
+    /// Captured variables.
+    Cells,
+    /// All objects, as one: who looks into objects of any depth writes it, and who changes an
+    /// object reads it, so that changes of different things stay independent.
+    Depths,
+    /// Of a model that is not the engine: variables, locks, signals.
+    Other(u32),
+}
+
+/// What one step touched, and how it left its actor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// What it looked at, besides [`Resource::World`].
+    pub reads: Vec<Resource>,
+    /// What it changed.
+    pub writes: Vec<Resource>,
+    /// What the actor does next concerns its own registers and frames alone, as long as
+    /// nobody cancels it and nothing is collected.
+    pub is_local_next: bool,
+    /// The actor lets others go first.
+    pub yields: bool,
+    /// Tasks whose purely local steps it concerns all the same: they were cancelled.
+    pub disturbed: Vec<u32>,
+    /// It collected, which concerns everybody's local steps.
+    pub disturbs_all: bool,
+}
+
+impl Touched {
+    /// A step that may depend on all others.
+    pub fn everything() -> Touched {
+        Touched {
+            writes: vec![Resource::World],
+            ..Touched::default()
+        }
+    }
+
+    fn read(&mut self, resource: Resource) {
+        self.reads.push(resource);
+    }
+
+    fn write(&mut self, resource: Resource) {
+        self.writes.push(resource);
+    }
+
+    /// Looks into objects of any depth.
+    fn look_deep(&mut self) {
+        self.write(Resource::Depths);
+        self.read(Resource::Settled);
+    }
+
+    /// Changes an object.
+    fn change(&mut self, resource: Resource) {
+        self.write(resource);
+        self.read(Resource::Depths);
+    }
+}
+
+/// One step of a run, as it could be observed.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Where the actor stood.
+    pub site: Site,
+    /// What the host did, if it was the host that went through its script.
+    pub host: Option<&'a HostEvent>,
+    /// What the trace got, collections before the slice included.
+    pub events: &'a [Event],
+    /// Where the actor stands now, if it can go on.
+    pub stands: Option<Site>,
+    /// Allocation buffers were handed out.
+    pub has_refilled: bool,
+    /// There are more or fewer timers than before.
+    pub has_timers_changed: bool,
+}
+
+/// Follows a run of the engine, and says what each of its steps touched.
+#[derive(Debug)]
+pub struct Watch<'p> {
+    program: &'p Program,
+    /// Globals are frozen: who reads one depends on nobody.
+    is_initialised: bool,
+    /// The program has guards, deadlines, steps or handlers of interrupts: whatever throws,
+    /// returns or begins a slice may release a mutex or find that a time is over.
+    has_scopes: bool,
+    tasks: BTreeMap<TaskId, Doing>,
+    /// Futures by the task that runs them.
+    futures: BTreeMap<TaskId, u64>,
+    /// Everybody who ever waited for a future.
+    waiters: BTreeMap<u64, BTreeSet<TaskId>>,
+}
+
+/// What a task's last slice ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    Awaiting(u64),
+    BodyOver,
+    Other,
+}
+
+impl<'p> Watch<'p> {
+    /// Watches a run of this program from its start.
+    pub fn new(program: &'p Program) -> Self {
+        Watch {
+            program,
+            is_initialised: false,
+            has_scopes: program.interrupt.is_some()
+                || program
+                    .functions
+                    .iter()
+                    .any(|function| function.code.iter().any(opens_scope)),
+            tasks: BTreeMap::new(),
+            futures: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+        }
+    }
+
+    /// What a step touched.
+    pub fn step(&mut self, step: &Step<'_>) -> Touched {
+        let mut touched = Touched::default();
+        let actor = step.site.actor;
+        match actor {
+            Site::HOST => host(step, &mut touched),
+            Site::TIMERS => touched.write(Resource::World),
+            task => {
+                touched.read(Resource::Task(task));
+                self.task(step, &mut touched);
+            }
+        }
+        for event in step.events {
+            self.event(event, &mut touched);
+        }
+        if step.has_refilled {
+            touched.write(Resource::Nursery);
+        }
+        if step.has_timers_changed {
+            touched.write(Resource::Time);
+        }
+        touched.is_local_next = self.is_local_at(step.stands);
+        touched
+    }
+
+    fn op(&self, function: u16, at: u32) -> Option<Op> {
+        let function = self.program.functions.get(usize::from(function))?;
+        function.code.get(at as usize).copied()
+    }
+
+    fn is_local_at(&self, stands: Option<Site>) -> bool {
+        let Some(site) = stands else { return false };
+        if self.has_scopes || site.actor == Site::HOST || site.function == Place::ENGINE {
+            return false;
+        }
+        match self.op(site.function, site.at) {
+            Some(Op::LoadGlobal { .. }) => self.is_initialised,
+            Some(op) => is_local(&op),
+            None => false,
+        }
+    }
+
+    /// A step of a task: a slice, or one of the engine's own steps on its behalf.
+    fn task(&self, step: &Step<'_>, touched: &mut Touched) {
+        let task = step.site.actor;
+        let (instructions, was_told) = slice(step.events);
+        if was_told || instructions > 1 {
+            // What was thrown into the body decided which instruction ran.
+            touched.write(Resource::World);
+            return;
+        }
+        if self.has_scopes && instructions > 0 {
+            touched.write(Resource::World);
+            return;
+        }
+        if step.site.function != Place::ENGINE {
+            self.instruction(self.op(step.site.function, step.site.at), touched);
+            return;
+        }
+        let doing = self.tasks.get(&task).copied().unwrap_or(Doing::Other);
+        match (step.site.at, doing) {
+            (yield_points::START, _) if instructions == 0 => {}
+            (yield_points::START, _) => {
+                // Only the second instruction's place tells which function began.
+                let began = step
+                    .stands
+                    .filter(|site| site.function != Place::ENGINE && site.at == 1);
+                let first = began.and_then(|site| self.op(site.function, 0));
+                self.instruction(first, touched);
+            }
+            (yield_points::BEFORE_WAIT, Doing::Awaiting(future)) => {
+                touched.write(Resource::Future(future));
+            }
+            (yield_points::BEFORE_SETTLE, Doing::BodyOver)
+            | (yield_points::BEFORE_CALL_END, Doing::BodyOver) => {}
+            (yield_points::BEFORE_REMOVE, Doing::BodyOver) => match self.futures.get(&task) {
+                Some(&future) => touched.write(Resource::Future(future)),
+                None => touched.write(Resource::World),
+            },
+            (yield_points::BEFORE_WAKE, Doing::BodyOver) => match self.futures.get(&task) {
+                Some(&future) => {
+                    touched.write(Resource::Future(future));
+                    for &waiter in self.waiters.get(&future).into_iter().flatten() {
+                        touched.write(Resource::Task(waiter));
+                    }
+                }
+                None => touched.write(Resource::World),
+            },
+            _ => touched.write(Resource::World),
+        }
+    }
+
+    fn instruction(&self, op: Option<Op>, touched: &mut Touched) {
+        match op {
+            Some(op) if is_local(&op) => {}
+            Some(Op::LoadGlobal { global, .. }) => touched.read(Resource::Global(global)),
+            Some(Op::StoreGlobal { global, .. }) => touched.write(Resource::Global(global)),
+            Some(Op::LoadCell { .. } | Op::LoadCapture { .. }) => touched.read(Resource::Cells),
+            Some(Op::StoreCell { .. } | Op::StoreCapture { .. }) => touched.change(Resource::Cells),
+            Some(Op::GetField { name, .. }) => touched.read(Resource::Field(name)),
+            Some(Op::SetField { name, .. }) => touched.change(Resource::Field(name)),
+            Some(Op::GetIndex { .. } | Op::NewIterator { .. } | Op::NextOrJump { .. }) => {
+                touched.read(Resource::Elements);
+            }
+            Some(Op::SetIndex { .. }) => touched.change(Resource::Elements),
+            Some(Op::CallMethod { name, .. }) => {
+                touched.read(Resource::Field(name));
+                touched.write(Resource::Elements);
+                touched.look_deep();
+            }
+            Some(Op::Concat { .. }) => touched.look_deep(),
+            Some(Op::CallBuiltin { builtin, .. }) => call_builtin(builtin, touched),
+            Some(Op::Await { .. } | Op::Cancel { .. }) => touched.read(Resource::Settled),
+            // What it registers is an event.
+            Some(Op::Spawn { .. }) => {}
+            _ => touched.write(Resource::World),
+        }
+    }
+
+    fn event(&mut self, event: &Event, touched: &mut Touched) {
+        match *event {
+            Event::SliceBegan { .. } => {}
+            Event::Printed { .. } => touched.write(Resource::Output),
+            Event::SliceEnded { task, ref end, .. } => self.slice_ended(task, end, touched),
+            Event::Registered { future, runner, .. } => {
+                self.futures.insert(runner, future);
+                touched.write(Resource::Numbers);
+                touched.write(Resource::Future(future));
+                touched.write(Resource::Task(runner));
+            }
+            Event::AwaitResolved { future, .. } => touched.read(Resource::Future(future)),
+            Event::CancelRequested { task } => {
+                touched.disturbed.push(task);
+                touched.write(Resource::Task(task));
+            }
+            Event::Settled { future, .. } | Event::SettleRefused { future } => {
+                touched.write(Resource::Future(future));
+                touched.write(Resource::Settled);
+            }
+            Event::Woken { task } => touched.write(Resource::Task(task)),
+            Event::CallStarted { call, task, .. } => {
+                touched.write(Resource::Numbers);
+                touched.write(Resource::Call(call));
+                touched.write(Resource::Task(task));
+            }
+            Event::CallRefused { call } => touched.read(Resource::Call(call)),
+            Event::CallEnded { call, .. } => {
+                touched.write(Resource::Call(call));
+                // The result is looked at as a whole, in whatever state others left it.
+                touched.look_deep();
+                if call == Engine::INIT_CALL {
+                    self.is_initialised = true;
+                    touched.write(Resource::World);
+                }
+            }
+            Event::Collected { .. } => {
+                touched.disturbs_all = true;
+                touched.write(Resource::World);
+            }
+            _ => touched.write(Resource::World),
+        }
+    }
+
+    fn slice_ended(&mut self, task: TaskId, end: &SliceEnd, touched: &mut Touched) {
+        let doing = match *end {
+            SliceEnd::Awaiting { future } => {
+                self.waiters.entry(future).or_default().insert(task);
+                touched.read(Resource::Future(future));
+                Doing::Awaiting(future)
+            }
+            SliceEnd::Cancelling { future } => {
+                touched.read(Resource::Future(future));
+                Doing::Other
+            }
+            SliceEnd::Yielded => {
+                touched.yields = true;
+                Doing::Other
+            }
+            SliceEnd::Returned | SliceEnd::Threw => Doing::BodyOver,
+            SliceEnd::Sleeping { .. } => {
+                touched.write(Resource::Time);
+                Doing::Other
+            }
+            SliceEnd::Preempted | SliceEnd::Spawned { .. } | SliceEnd::Collecting => Doing::Other,
+            SliceEnd::NoMemory
+            | SliceEnd::AwaitingMany { .. }
+            | SliceEnd::Waiting { .. }
+            | SliceEnd::Resuming
+            | SliceEnd::Host => {
+                touched.write(Resource::World);
+                Doing::Other
+            }
+        };
+        self.tasks.insert(task, doing);
+    }
+}
+
+/// Instructions of the step's slices, and whether one of them was told something or had an
+/// effect on others.
+fn slice(events: &[Event]) -> (u32, bool) {
+    let mut ran = (0, false);
+    for event in events {
+        match event {
+            Event::SliceBegan { start, .. } => ran.1 |= start.delivered || start.dispatched,
+            Event::SliceEnded {
+                instructions,
+                effects,
+                ..
+            } => {
+                ran.0 += instructions;
+                ran.1 |= effects.is_some();
+            }
+            _ => {}
+        }
+    }
+    ran
+}
+
+fn host(step: &Step<'_>, touched: &mut Touched) {
+    match step.host {
+        // Starting the initialisation, seeing its end, and starting a call leave events.
+        None | Some(HostEvent::Call { .. }) => {}
+        Some(HostEvent::CancelCall { call } | HostEvent::JoinCall { call }) => {
+            touched.read(Resource::Call(*call));
+        }
+        Some(HostEvent::DropCall { call }) => touched.write(Resource::Call(*call)),
+        Some(HostEvent::Protect { call } | HostEvent::Unprotect { call }) => {
+            touched.read(Resource::Call(*call));
+            touched.write(Resource::Handles);
+        }
+        Some(_) => touched.write(Resource::World),
+    }
+}
+
+fn call_builtin(builtin: Builtin, touched: &mut Touched) {
+    match builtin {
+        Builtin::Print => {
+            touched.write(Resource::Output);
+            touched.look_deep();
+        }
+        Builtin::Str | Builtin::DeepCopy | Builtin::DeepEquals => touched.look_deep(),
+        Builtin::Len => touched.read(Resource::Elements),
+        Builtin::Sleep => touched.write(Resource::Time),
+        Builtin::YieldNow | Builtin::CancellationRequested => {}
+        _ => touched.write(Resource::World),
+    }
+}
+
+fn opens_scope(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::PushGuard { .. } | Op::PushDeadline { .. } | Op::PushSquad { .. } | Op::CallStep { .. }
+    )
+}
+
+/// Whether an instruction touches nothing but registers and frames of its own task, objects
+/// that it makes, and what never changes.
+fn is_local(op: &Op) -> bool {
+    match op {
+        Op::Move { .. }
+        | Op::LoadNil { .. }
+        | Op::LoadBool { .. }
+        | Op::LoadInt { .. }
+        | Op::LoadConst { .. }
+        | Op::LoadFunction { .. }
+        | Op::Add { .. }
+        | Op::Sub { .. }
+        | Op::Mul { .. }
+        | Op::Div { .. }
+        | Op::Rem { .. }
+        | Op::Neg { .. }
+        | Op::Not { .. }
+        | Op::Eq { .. }
+        | Op::Ne { .. }
+        | Op::Lt { .. }
+        | Op::Le { .. }
+        | Op::Jump { .. }
+        | Op::JumpIf { .. }
+        | Op::JumpIfNot { .. }
+        | Op::Loop { .. }
+        | Op::NewArray { .. }
+        | Op::NewMap { .. }
+        | Op::NewInstance { .. }
+        | Op::NewClosure { .. }
+        | Op::NewRange { .. }
+        | Op::NewCell { .. }
+        | Op::Call { .. }
+        | Op::Return { .. }
+        | Op::Throw { .. }
+        | Op::PushCatch { .. }
+        | Op::PushFinally { .. }
+        | Op::PopHandler
+        | Op::EnterFinally { .. }
+        | Op::EnterFinallyWith { .. }
+        | Op::EndFinally
+        | Op::DropCompletion => true,
+        Op::CallBuiltin { builtin, .. } => {
+            matches!(builtin, Builtin::Assert | Builtin::TypeOf | Builtin::Error)
+        }
+        _ => false,
+    }
+}
