@@ -436,11 +436,15 @@ mod tests {
                 call: 7,
                 task: 1,
                 callee: Callee::ModuleInit,
+                seed: 0,
             },
             Event::Registered {
                 task: 1,
                 future: 3,
                 runner: 2,
+                detached: false,
+                deadline: None,
+                seed: 0,
             },
             Event::Settled {
                 future: 3,
