@@ -101,15 +101,15 @@ impl EventKind {
     pub const COUNT: usize = Self::ALL.len();
 
     /// The kinds whose events exist in this build. Pairs with any other kind are not
-    /// counted as feasible yet: the language has no `deadline`, channels, streams and sync
-    /// guards so far, the embedding no interrupts, and the lanes `reload` and `serve` are
-    /// not built.
+    /// counted as feasible yet: the lanes `reload` and `serve` are not built.
     pub const BUILT: &'static [EventKind] = &[
         EventKind::Spawn,
         EventKind::Await,
         EventKind::Complete,
         EventKind::Fail,
         EventKind::Cancel,
+        EventKind::Deadline,
+        EventKind::Interrupt,
         EventKind::Minor,
         EventKind::Major,
         EventKind::Promote,
@@ -120,6 +120,11 @@ impl EventKind {
         EventKind::CallBegin,
         EventKind::CallEnd,
         EventKind::CallDrop,
+        EventKind::ChannelSend,
+        EventKind::ChannelReceive,
+        EventKind::StreamNext,
+        EventKind::GuardAcquire,
+        EventKind::GuardRelease,
         EventKind::Throw,
         EventKind::Catch,
     ];
@@ -134,8 +139,9 @@ type Rule = (&'static str, &'static [EventKind], &'static [EventKind]);
 /// A task's subject is also that of the call or future that it runs.
 const RULES: &[Rule] = {
     use EventKind::{
-        Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, Complete, Fail, Major,
-        Minor, Promote, Protect, Spawn, Throw, TlabRefill, Unprotect,
+        Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, ChannelReceive,
+        ChannelSend, Complete, Deadline, Fail, GuardAcquire, GuardRelease, Interrupt, Major,
+        Minor, Promote, Protect, Spawn, StreamNext, Throw, TlabRefill, Unprotect,
     };
     &[
         (
@@ -146,13 +152,18 @@ const RULES: &[Rule] = {
         (
             "I-11: a future settles after its body has ended",
             &[Complete, Fail],
-            &[Spawn, TlabRefill, Throw, Catch],
+            &[
+                Spawn, TlabRefill, Throw, Catch, Deadline, Interrupt, ChannelSend,
+                ChannelReceive, StreamNext, GuardAcquire, GuardRelease,
+            ],
         ),
         (
             "E-8: nothing comes before the beginning of a call",
             &[
                 Spawn, Await, Complete, Fail, Cancel, Minor, Major, Promote, BarrierHit,
                 TlabRefill, Protect, Unprotect, CallBegin, CallEnd, CallDrop, Throw, Catch,
+                Deadline, Interrupt, ChannelSend, ChannelReceive, StreamNext, GuardAcquire,
+                GuardRelease,
             ],
             &[CallBegin],
         ),
@@ -170,17 +181,24 @@ const RULES: &[Rule] = {
             "I-17: an ended call does nothing and cannot be cancelled",
             &[CallEnd],
             &[
-                Spawn, Await, BarrierHit, TlabRefill, Throw, Catch, CallEnd, Cancel,
+                Spawn, Await, BarrierHit, TlabRefill, Throw, Catch, CallEnd, Cancel, Deadline,
+                Interrupt, ChannelSend, ChannelReceive, StreamNext, GuardAcquire, GuardRelease,
             ],
         ),
         (
             "I-8: the host protects results of ended calls",
             &[Protect, Unprotect],
-            &[Spawn, Await, Throw, Catch, CallEnd, Cancel],
+            &[
+                Spawn, Await, Throw, Catch, CallEnd, Cancel, Deadline, Interrupt, ChannelSend,
+                ChannelReceive, StreamNext, GuardAcquire, GuardRelease,
+            ],
         ),
         (
             "I-8: the host protects results of ended calls",
-            &[Await, Throw, Catch, CallBegin, Cancel],
+            &[
+                Await, Throw, Catch, CallBegin, Cancel, Deadline, Interrupt, ChannelSend,
+                ChannelReceive, StreamNext, GuardAcquire, GuardRelease,
+            ],
             &[Protect, Unprotect],
         ),
         (
@@ -193,19 +211,42 @@ const RULES: &[Rule] = {
             &[CallDrop],
             &[
                 Spawn, Await, BarrierHit, TlabRefill, Protect, CallDrop, CallEnd, Throw, Catch,
+                Deadline, Interrupt, ChannelSend, ChannelReceive, StreamNext, GuardAcquire,
+                GuardRelease,
             ],
         ),
         (
             "semantics.md C4: a catch follows its throw",
             &[
                 Spawn, Await, Cancel, Minor, Major, Promote, BarrierHit, TlabRefill, CallBegin,
-                Catch,
+                Catch, Interrupt, ChannelSend, ChannelReceive, StreamNext, GuardAcquire,
             ],
             &[Catch],
         ),
         (
+            "semantics.md C2: a time that is over throws at once",
+            &[Deadline],
+            &[
+                Spawn, Await, Complete, Fail, Cancel, Deadline, Interrupt, Minor, Major, Promote,
+                BarrierHit, TlabRefill, CallEnd, CallDrop, ChannelSend, ChannelReceive,
+                StreamNext, GuardAcquire, GuardRelease, Catch,
+            ],
+        ),
+        (
+            "semantics.md C3: the root of a run handles its interrupts",
+            &[Interrupt],
+            &[Complete, Fail],
+        ),
+        (
+            "I-9: a guard is released when its frame is left",
+            &[GuardAcquire],
+            &[Complete, CallEnd],
+        ),
+        (
             "semantics.md B2: a body that has begun fails by a throw",
-            &[BarrierHit, Catch],
+            &[
+                BarrierHit, Catch, ChannelSend, ChannelReceive, StreamNext, GuardAcquire,
+            ],
             &[Fail],
         ),
     ]
