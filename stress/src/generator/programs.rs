@@ -155,6 +155,7 @@ fn draw_schedule<C: Choices>(c: &mut C, fixed: Option<StrategyName>) -> Schedule
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::programs::compile;
     use crate::executor::trace::Event;
     use crate::generator::choices::{ByteChoices, SeededChoices};
     use crate::oracles::matches_reference;
@@ -163,7 +164,6 @@ mod tests {
     use crate::scenario::Lane;
     use crate::scenario::program::Module;
     use gcrucible_bytecode::Program;
-    use crate::executor::programs::compile;
 
     const LIMITS: DriveLimits = DriveLimits {
         model: Limits { max_frames: 100 },

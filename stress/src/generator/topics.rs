@@ -126,6 +126,9 @@ impl Topic {
     ];
 }
 
+/// Blocks and closures within each other; in the innermost there are plain statements only.
+const NESTING_MAX: u8 = 6;
+
 /// Draws how strongly each topic is preferred in a scenario.
 pub(super) fn draw_weights<C: Choices>(c: &mut C, swarm: Swarm) -> [u32; Topic::COUNT] {
     let mut weights = [0; Topic::COUNT];
@@ -163,6 +166,10 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         for nested in Topic::NESTED {
             weights[nested as usize] = 0;
         }
+    }
+    if body.nesting >= NESTING_MAX {
+        // Arrays of closures of arrays end somewhere.
+        weights = [0; Topic::COUNT];
     }
     let before = body.fuel;
     match Topic::ALL[body.c.weighted(&weights)].0 {

@@ -353,7 +353,9 @@ impl Module {
         {
             return text;
         }
-        let parts = files.iter().map(|(path, text)| format!("// {path}\n{text}"));
+        let parts = files
+            .iter()
+            .map(|(path, text)| format!("// {path}\n{text}"));
         parts.collect()
     }
 

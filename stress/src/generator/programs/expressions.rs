@@ -35,9 +35,7 @@ impl<C: Choices> Body<'_, C> {
             Kind::Object(class) => self.object(class, depth),
             Kind::Closure => self.closure(depth),
             Kind::Future => self.variable(Kind::Future).unwrap_or(Expr::Nil),
-            Kind::Channel | Kind::Mutex | Kind::Stream => {
-                self.variable(kind).unwrap_or(Expr::Nil)
-            }
+            Kind::Channel | Kind::Mutex | Kind::Stream => self.variable(kind).unwrap_or(Expr::Nil),
             Kind::Any => self.any(depth),
         }
     }

@@ -11,7 +11,9 @@ use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
 use crate::generator::topics::{self};
-use crate::scenario::program::{BinaryOp, Class, Enum, Expr, Function, Global, Module, Name, Stem, Stmt};
+use crate::scenario::program::{
+    BinaryOp, Class, Enum, Expr, Function, Global, Module, Name, Stem, Stmt,
+};
 
 /// A module and what the host can call.
 pub(super) struct Made {
@@ -148,15 +150,21 @@ impl<C: Choices> Maker<'_, C> {
             let name = self.world.fresh(Stem::Method);
             let (field, kind) = info.fields[0];
             let count = self.c.below(2);
-            self.function(Stem::Function, Role::Helper, vec![Kind::Any], (6, 0), |body, out| {
-                let param = Expr::Name(body.locals[0].name);
-                body.statements(count, out);
-                if kind == Kind::Any && body.c.chance(1, 2) {
-                    let value = Expr::Array(vec![param.clone(), body.fresh(1)]);
-                    out.push(Stmt::Assign(Expr::field(receiver(), field), value));
-                }
-                Expr::Array(vec![param, Expr::field(receiver(), field), body.fresh(1)])
-            });
+            self.function(
+                Stem::Function,
+                Role::Helper,
+                vec![Kind::Any],
+                (6, 0),
+                |body, out| {
+                    let param = Expr::Name(body.locals[0].name);
+                    body.statements(count, out);
+                    if kind == Kind::Any && body.c.chance(1, 2) {
+                        let value = Expr::Array(vec![param.clone(), body.fresh(1)]);
+                        out.push(Stmt::Assign(Expr::field(receiver(), field), value));
+                    }
+                    Expr::Array(vec![param, Expr::field(receiver(), field), body.fresh(1)])
+                },
+            );
             if let Some(function) = self.module.functions.pop() {
                 methods.push(Function { name, ..function });
                 names.push(name);

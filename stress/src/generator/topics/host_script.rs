@@ -2,8 +2,8 @@
 
 use gcrucible_heap::CollectionKind;
 
-use crate::generator::choices::Choices;
 use super::interrupts::SIGNALS;
+use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::scenario::HostEvent;
 use crate::scenario::program::Name;

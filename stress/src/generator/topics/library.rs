@@ -13,7 +13,10 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let strings = u32::from(body.has(Feature::Strings));
     let maps = u32::from(body.has(Feature::Maps));
     let callbacks = u32::from(body.affords(12) && body.nesting < 4);
-    match body.c.weighted(&[6 * callbacks, 2 * maps, 3 * strings, 1, 2, 1]) {
+    match body
+        .c
+        .weighted(&[6 * callbacks, 2 * maps, 3 * strings, 1, 2, 1])
+    {
         0 => over_list(body, out),
         1 => over_map(body, out),
         2 => text(body, out),
@@ -119,7 +122,11 @@ fn text<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         3 => Expr::method(text, Method::IndexOf, vec![body.word()]),
         4 => Expr::named(text, "chars", vec![]),
         5 => Expr::named(text, "pad_start", vec![Expr::Int(6), Expr::text("-")]),
-        _ => Expr::method(text, Method::Repeat, vec![Expr::Int(i64::from(body.c.below(3)))]),
+        _ => Expr::method(
+            text,
+            Method::Repeat,
+            vec![Expr::Int(i64::from(body.c.below(3)))],
+        ),
     };
     body.let_in(out, Stem::Local, Kind::Any, value);
 }
@@ -157,11 +164,7 @@ fn bulk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
                 true => body.global(Kind::List),
                 false => None,
             };
-            Expr::method(
-                old.unwrap_or(Expr::Name(list)),
-                Method::Extend,
-                vec![other],
-            )
+            Expr::method(old.unwrap_or(Expr::Name(list)), Method::Extend, vec![other])
         }
     };
     out.push(Stmt::Expr(call));

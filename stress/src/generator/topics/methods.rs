@@ -62,7 +62,11 @@ fn bind<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 /// A loop over an instance, whose `next` the loop calls.
 fn iterate<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let iterable = body.world.classes.iter().position(|info| info.counter.is_some());
+    let iterable = body
+        .world
+        .classes
+        .iter()
+        .position(|info| info.counter.is_some());
     let Some(class) = iterable.filter(|_| body.affords(16) && body.nesting < 3) else {
         return call(body, out);
     };

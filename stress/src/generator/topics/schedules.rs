@@ -23,11 +23,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         let role = std::mem::replace(&mut body.role, Role::Helper);
         let last = body.locals.len();
         let seen = [body.locals[last - 2].name, body.locals[last - 1].name];
-        out.push(Stmt::Update(
-            Expr::Name(count),
-            BinaryOp::Add,
-            Expr::Int(1),
-        ));
+        out.push(Stmt::Update(Expr::Name(count), BinaryOp::Add, Expr::Int(1)));
         let mut parts: Vec<Expr> = seen.into_iter().map(Expr::Name).collect();
         parts.push(body.fresh(1));
         parts.push(Expr::Name(state));

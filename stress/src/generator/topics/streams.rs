@@ -49,11 +49,7 @@ fn source<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) -> Expr {
             let last = i64::from(body.c.within(1, 4));
             body.lambda(&[], |body, out| {
                 let role = std::mem::replace(&mut body.role, Role::Helper);
-                out.push(Stmt::Update(
-                    Expr::Name(count),
-                    BinaryOp::Add,
-                    Expr::Int(1),
-                ));
+                out.push(Stmt::Update(Expr::Name(count), BinaryOp::Add, Expr::Int(1)));
                 let ended = Expr::binary(BinaryOp::Gt, Expr::Name(count), Expr::Int(last));
                 out.push(Stmt::If(ended, vec![Stmt::Return(Expr::Nil)], vec![]));
                 if body.c.chance(1, 3) {

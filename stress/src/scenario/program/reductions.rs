@@ -186,7 +186,12 @@ fn drop_nth(
     drop: &mut impl FnMut(&mut Module, &mut usize) -> bool,
 ) -> Edit {
     let mut at = node;
-    if drop(module, &mut at) || module.modules.iter_mut().any(|module| drop(module, &mut at)) {
+    if drop(module, &mut at)
+        || module
+            .modules
+            .iter_mut()
+            .any(|module| drop(module, &mut at))
+    {
         Edit::Done
     } else {
         Edit::NoMoreNodes

@@ -15,7 +15,10 @@ pub(super) fn render_files(module: &Module) -> Vec<(String, String)> {
         let text = render(dependency, &module.modules[..at], false);
         files.push((path(at), text));
     }
-    files.push(("main.crux".to_owned(), render(module, &module.modules, true)));
+    files.push((
+        "main.crux".to_owned(),
+        render(module, &module.modules, true),
+    ));
     files
 }
 

@@ -65,14 +65,15 @@ impl Scope {
             methods: Vec::new(),
             ..class.clone()
         }));
-        let fixed = functions.iter().map(|function| (function.name, Kind::Fixed));
+        let fixed = functions
+            .iter()
+            .map(|function| (function.name, Kind::Fixed));
         self.names.extend(fixed);
         let variables = globals.iter().map(|global| (global.name, Kind::Variable));
         self.names.extend(variables);
         self.in_function = true;
         for method in classes.iter_mut().flat_map(|class| &mut class.methods) {
-            self.names
-                .push((Name::new(Stem::Receiver, 0), Kind::Fixed));
+            self.names.push((Name::new(Stem::Receiver, 0), Kind::Fixed));
             self.function(method);
             self.names.pop();
         }
@@ -333,10 +334,7 @@ impl Scope {
                     return;
                 };
                 let complete = known.len() == fields.len()
-                    && known
-                        .iter()
-                        .zip(fields.iter())
-                        .all(|(a, (b, _))| a == b);
+                    && known.iter().zip(fields.iter()).all(|(a, (b, _))| a == b);
                 if !complete {
                     let mut given = std::mem::take(fields);
                     fields.extend(known.iter().map(|&field| {

@@ -147,7 +147,10 @@ fn everything() -> Module {
             arm(
                 Pattern::Class(
                     name("C1"),
-                    vec![(name("m1"), Pattern::Is(None, TypeName::Kind(ValueKind::Int)))],
+                    vec![(
+                        name("m1"),
+                        Pattern::Is(None, TypeName::Kind(ValueKind::Int)),
+                    )],
                 ),
                 None,
                 vec![Stmt::Let(name("x3"), Expr::Map(vec![]))],
