@@ -438,15 +438,17 @@ impl<'e> Judge<'_, 'e> {
     /// Whether a task may be woken for what it has waited for before: whoever changes something
     /// lets others go first before it wakes.
     fn is_woken_late(&mut self, task: TaskId) -> bool {
-        match self.model.task(task).map(|task| &task.status) {
-            Some(Status::Blocked { object, .. }) => self.model.has_changed(*object),
-            _ => match self.wakes.get_mut(&task) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    true
-                }
-                _ => false,
-            },
+        if let Some(Status::Blocked { object, .. }) = self.model.task(task).map(|task| &task.status)
+            && self.model.has_changed(*object)
+        {
+            return true;
+        }
+        match self.wakes.get_mut(&task) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
         }
     }
 
