@@ -116,6 +116,19 @@ impl Topic {
         Topic::HostOperations,
     ];
 
+    /// Those that are made of few statements.
+    const PLAIN: [Topic; 9] = [
+        Topic::Numbers,
+        Topic::Arrays,
+        Topic::Maps,
+        Topic::Instances,
+        Topic::Closures,
+        Topic::Exceptions,
+        Topic::Tasks,
+        Topic::Cancellation,
+        Topic::Strings,
+    ];
+
     /// Those that are made of nested blocks.
     const NESTED: [Topic; 5] = [
         Topic::Exceptions,
@@ -172,7 +185,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         weights = [0; Topic::COUNT];
     }
     let before = body.fuel;
-    match Topic::ALL[body.c.weighted(&weights)].0 {
+    let topic = Topic::ALL[body.c.weighted(&weights)].0;
+    if !Topic::PLAIN.contains(&topic) {
+        // They are made of more statements than they say.
+        body.spend(2);
+    }
+    match topic {
         Topic::Arrays => arrays::statement(body, out),
         Topic::Maps => maps::statement(body, out),
         Topic::Instances => instances::statement(body, out),
