@@ -49,7 +49,7 @@ impl Size {
     }
 
     fn draw<C: Choices>(c: &mut C, largest: Size) -> Size {
-        let drawn = [Size::Tiny, Size::Typical, Size::Large][c.weighted(&[3, 14, 2])];
+        let drawn = [Size::Tiny, Size::Typical, Size::Large][c.weighted(&[4, 14, 1])];
         drawn.min(largest)
     }
 

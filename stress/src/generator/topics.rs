@@ -116,6 +116,19 @@ impl Topic {
         Topic::HostOperations,
     ];
 
+    /// Those that are made of few statements.
+    const PLAIN: [Topic; 9] = [
+        Topic::Numbers,
+        Topic::Arrays,
+        Topic::Maps,
+        Topic::Instances,
+        Topic::Closures,
+        Topic::Exceptions,
+        Topic::Tasks,
+        Topic::Cancellation,
+        Topic::Strings,
+    ];
+
     /// Those that are made of nested blocks.
     const NESTED: [Topic; 5] = [
         Topic::Exceptions,
@@ -125,6 +138,9 @@ impl Topic {
         Topic::Steps,
     ];
 }
+
+/// Blocks and closures within each other; in the innermost there are plain statements only.
+const NESTING_MAX: u8 = 6;
 
 /// Draws how strongly each topic is preferred in a scenario.
 pub(super) fn draw_weights<C: Choices>(c: &mut C, swarm: Swarm) -> [u32; Topic::COUNT] {
@@ -164,8 +180,17 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
             weights[nested as usize] = 0;
         }
     }
+    if body.nesting >= NESTING_MAX {
+        // Arrays of closures of arrays end somewhere.
+        weights = [0; Topic::COUNT];
+    }
     let before = body.fuel;
-    match Topic::ALL[body.c.weighted(&weights)].0 {
+    let topic = Topic::ALL[body.c.weighted(&weights)].0;
+    if !Topic::PLAIN.contains(&topic) {
+        // They are made of more statements than they say.
+        body.spend(2);
+    }
+    match topic {
         Topic::Arrays => arrays::statement(body, out),
         Topic::Maps => maps::statement(body, out),
         Topic::Instances => instances::statement(body, out),

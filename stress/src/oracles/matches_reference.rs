@@ -67,6 +67,7 @@ pub fn check_and_note(
         slice: None,
         due: VecDeque::new(),
         late_cancels: Vec::new(),
+        wakes: BTreeMap::new(),
         stats: ModelStats::default(),
     };
     for (at, event) in events.iter().enumerate() {
@@ -140,6 +141,9 @@ struct Judge<'p, 'e> {
     /// Tasks that were cancelled after their body had ended but before everybody could see
     /// it: the request may still count.
     late_cancels: Vec<TaskId>,
+    /// How many futures have settled that a task waited for. Each wakes it once, perhaps when
+    /// it waits for something else already.
+    wakes: BTreeMap<TaskId, u32>,
     stats: ModelStats,
 }
 
@@ -431,23 +435,44 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
+    /// Whether a task may be woken for what it has waited for before: whoever changes something
+    /// lets others go first before it wakes.
+    fn is_woken_late(&mut self, task: TaskId) -> bool {
+        if let Some(Status::Blocked { object, .. }) = self.model.task(task).map(|task| &task.status)
+            && self.model.has_changed(*object)
+        {
+            return true;
+        }
+        match self.wakes.get_mut(&task) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn woken(&mut self, task: TaskId) -> Verdict {
         let Some(found) = self.model.task(task) else {
             return self.fail("woken", task, "woken but never created".into());
         };
-        match &found.status {
+        let status = found.status.clone();
+        match &status {
             // It is told before the result of its operation is.
             Status::Host(_) => return Ok(()),
             // The root of a run waits for the others.
             Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
             Status::Ready | Status::Ended => {}
-            _ if self.model.could_run(task) || self.model.was_told(task) => {
+            _ if self.model.could_run(task)
+                || self.model.was_told(task)
+                || self.is_woken_late(task) =>
+            {
                 self.model.wake(task);
                 return Ok(());
             }
             _ => {}
         }
-        let message = format!("woken while {:?}", found.status);
+        let message = format!("woken while {status:?}");
         self.fail("woken", task, message)
     }
 }

@@ -176,7 +176,7 @@ impl Model<'_> {
     ) -> Option<SliceEnd> {
         task.status = Status::Ready;
         // Nothing that was thrown before the first frame was entered stands anywhere.
-        let nowhere = (!std::mem::replace(&mut task.started, true)).then(Vec::new);
+        let nowhere = (!task.entered).then(Vec::new);
         if start.operation_over
             && let Some(operation) = task.operation.take()
         {
@@ -205,6 +205,7 @@ impl Model<'_> {
                 return Some(end);
             }
         }
+        let is_due = task.deadline().is_some_and(|at| at <= self.now_ms());
         if thrown_max.is_none_or(|max| self.log.thrown < max)
             && !task.drains(self.program)
             && let Some(kind) = self.take_due(task)
@@ -214,6 +215,8 @@ impl Model<'_> {
                 return Some(end);
             }
         }
+        // Without memory for an error it did not come so far.
+        task.entered |= thrown_max.is_none() || !is_due;
         task.operation.as_ref().map(|_| SliceEnd::Resuming)
     }
 
@@ -255,6 +258,9 @@ impl Model<'_> {
         let Some(task) = self.task_mut(task) else {
             return;
         };
+        // A body that got no further than a safepoint has not begun.
+        let got_further = !matches!(end, SliceEnd::Preempted | SliceEnd::NoMemory);
+        task.started |= task.executed > 0 || got_further;
         let status = match *end {
             SliceEnd::Awaiting { future } => Status::Waiting(future),
             SliceEnd::AwaitingMany { drain } => Status::WaitingForAny {

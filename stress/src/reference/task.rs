@@ -23,6 +23,8 @@ pub struct Task {
     pub refused_cancel: bool,
     /// Whether it ran at all.
     pub started: bool,
+    /// Whether it has entered its first frame.
+    pub entered: bool,
     /// The future whose body it is, if it is one's.
     pub future: Option<u64>,
     /// The root task of its run; none if it is detached.

@@ -340,3 +340,110 @@ fn copies_keep_cycles_and_sharing() {
     );
     assert_eq!(lines, ["false true true", "false true", "false true"]);
 }
+
+#[test]
+fn enums_match_and_typed_handlers() {
+    let lines = printed(
+        r#"
+        enum Fault { NotFound, Busy(after) }
+        class Job { id  fn twice() { return self.id * 2 } }
+        fn kind(v) {
+          return match v {
+            Fault.Busy(n) if n > 3 => "long",
+            Fault.Busy(_) => "short",
+            Job { id: 1..5 } => "few",
+            [a, b] => a + b,
+            is string => "text",
+          }
+        }
+        print(kind(Fault.Busy(9)), kind(Fault.Busy(1)), kind(Job { id: 2 }), kind([1, 2]), kind("x"))
+        try { kind(nil) } catch e is NoMatch { print(e.kind, e.payload) }
+        try {
+          try { throw Fault.NotFound } catch e is Job { print("no") } finally { print("on its way") }
+        } catch e is Fault.NotFound { print(e, Fault.Busy(1), Fault.NotFound == e) }
+        let f = Job { id: 4 }.twice
+        print(f(), type(e_of(|| f(1))))
+        fn e_of(f) { try { f() } catch e { return e.kind } }
+        "#,
+    );
+    assert_eq!(lines[0], "long short few 3 text");
+    assert_eq!(lines[1], "NoMatch nil");
+    assert_eq!(lines[2], "on its way");
+    assert_eq!(lines[3], "Fault.NotFound Fault.Busy(1) true");
+    assert_eq!(lines[4], "8 string");
+}
+
+#[test]
+fn scopes_are_left_in_every_way() {
+    let lines = printed(
+        r#"
+        fn main() {
+          let m = mutex()
+          try { sync m { throw 1 } } catch e { print("thrown", e) }
+          sync m { print("free again") }
+          try { sync m { sync m { } } } catch e { print(e.kind) }
+          try { deadline 5 { sleep(20) } } catch e is DeadlineExceeded { print("late") }
+          sleep(10)
+          let squad_of_two = squad { spawn (|| 1)()
+            spawn (|| 2)() }
+          print(squad_of_two)
+          try { squad { spawn (|| { throw "child" })()
+            spawn (|| { sleep(50) })() } } catch e { print(e) }
+          let x = step "s" (instructions: 10, boundary: continue) { while true { } }
+          print(x)
+          try { step "t" (calls: 0, boundary: escalate) { main2() } } catch e { print(e, e.payload.kind) }
+          on_finish(|v| [v, "finished"])
+          return 7
+        }
+        fn main2() { }
+        "#,
+    );
+    assert_eq!(
+        lines,
+        [
+            "thrown 1",
+            "free again",
+            "WouldDeadlock",
+            "late",
+            "[1, 2]",
+            "child",
+            "nil",
+            "StepEscalated: step t in main StepExhausted",
+        ]
+    );
+}
+
+#[test]
+fn channels_streams_and_interrupts() {
+    let lines = printed(
+        r#"
+        fn main() {
+          let c = channel(1)
+          let t = spawn (|| { for x in 0..3 { c.send(x) }
+            c.close() })()
+          for x in c { print(x) }
+          try { c.send(1) } catch e { print(e.kind) }
+          let s = stream([1, 2, 3]).map(|x| x * 10).filter(|x| x > 10)
+          print(s.collect())
+          try { s.collect() } catch e { print(e.kind) }
+          on_interrupt("INT", || { print("interrupted") })
+          sys.interrupt("INT")
+          sleep(1)
+          print([3, 1, 2].sort(), "a-b".split("-"), weak(c).target() == c)
+        }
+        "#,
+    );
+    assert_eq!(
+        lines,
+        [
+            "0",
+            "1",
+            "2",
+            "ChannelClosed",
+            "[20, 30]",
+            "StreamTaken",
+            "interrupted",
+            r#"[1, 2, 3] ["a", "b"] true"#,
+        ]
+    );
+}

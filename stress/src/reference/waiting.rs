@@ -254,6 +254,11 @@ impl Model<'_> {
         Ok(Ok(Some(value)))
     }
 
+    /// Whether a channel or mutex has ever changed.
+    pub fn has_changed(&self, number: u64) -> bool {
+        self.version(number).is_some_and(|version| version > 0)
+    }
+
     /// How often a channel or mutex has changed.
     pub(super) fn version(&self, number: u64) -> Option<u64> {
         match self.store.get(self.store.numbered(number)?) {

@@ -57,8 +57,10 @@ impl Scenario {
     /// The first thing that is wrong, with its place: a newer format version, an unknown
     /// field, a bad value, a text that ends too early.
     pub fn from_text(text: &str) -> Result<Scenario, FormatError> {
-        let options = ron::Options::default()
+        let mut options = ron::Options::default()
             .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        // Trees of generated programs nest deeper than the usual limit.
+        options.recursion_limit = Some(256);
         // The version first: a newer format may have fields that would only confuse.
         if let Ok(header) = options.from_str::<Header>(text)
             && header.format > FORMAT

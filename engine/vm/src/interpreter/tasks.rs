@@ -25,6 +25,16 @@ impl<'p, C: Checks> Context<'p, C> {
         if let Err(kind) = self.callable(callee, usize::from(argc)) {
             return kind.into();
         }
+        let children = scopes.squad().filter(|_| !detached);
+        if let Some(children) = children {
+            // The call and a larger array at once: what was made in vain would be made in
+            // vain again.
+            let len = self.m.array_len(self.m.load_root(children)).unwrap_or(0);
+            let words = u64::from(argc) + 2 * u64::from(len) + 32;
+            if let Err(needs) = self.m.reserve_all(words) {
+                return needs.into();
+            }
+        }
         let future = self.with_values(registers, base, 1 + usize::from(argc), |call| {
             self.m.unscheduled(call[0], &call[1..])
         });
@@ -32,7 +42,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Ok(future) => future,
             Err(needs) => return needs.into(),
         };
-        if let Some(children) = scopes.squad().filter(|_| !detached) {
+        if let Some(children) = children {
             let children = self.m.load_root(children);
             if let Err(needs) = self.m.array_push(children, Value::NIL) {
                 return needs.into();

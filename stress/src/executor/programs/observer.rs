@@ -1,6 +1,6 @@
 //! Turns what the engine does into the trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -44,6 +44,8 @@ struct State {
     /// Marked cards and refilled buffers so far.
     heap_counts: (u64, u64),
     callees: BTreeMap<u32, Callee>,
+    /// Tasks that had a slice.
+    begun: BTreeSet<TaskId>,
 }
 
 impl State {
@@ -172,8 +174,13 @@ impl TraceObserver {
             && outcome.thrown == 0
             && !outcome.delivered
             && !outcome.interrupted;
-        // Taking a safepoint or needing memory is nothing that the program could see.
-        if did_nothing && matches!(outcome.end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. }) {
+        // Taking a safepoint or needing memory is nothing that the program could see. The first
+        // slice of a task enters its frame.
+        let is_first = state.begun.insert(task);
+        if did_nothing
+            && !is_first
+            && matches!(outcome.end, VmEnd::Safepoint | VmEnd::NeedsMemory { .. })
+        {
             return;
         }
         let start = SliceStart {

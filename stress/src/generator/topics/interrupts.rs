@@ -12,6 +12,11 @@ use crate::scenario::program::{Expr, Stmt};
 pub(in crate::generator) const SIGNALS: [&str; 2] = ["INT", "TERM"];
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    // A handler that raises its own signal would have no end: what handlers can call raises
+    // none.
+    if matches!(body.role, Role::Helper | Role::Init) {
+        return tasks::pause(body, out);
+    }
     let signal = Expr::text(SIGNALS[body.below(2)]);
     let registers = 4 * u32::from(body.role == Role::Entry);
     match body.c.weighted(&[registers, 3]) {

@@ -55,9 +55,13 @@ fn with_parameters<C: Choices>(body: &mut Body<'_, C>, names: &[Name]) -> Expr {
 }
 
 fn over_list<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let list = match body.c.chance(1, 3) {
-        true => body.list(1),
-        false => body.new_list(2),
+    // A new array: a callback that lets what it goes over grow would have no end.
+    let list = match body.variable(Kind::List) {
+        Some(list) if body.c.chance(1, 3) => {
+            let length = Expr::method(list.clone(), Method::Len, vec![]);
+            Expr::method(list, Method::Slice, vec![Expr::Int(0), length])
+        }
+        _ => body.new_list(2),
     };
     let value = match body.c.below(9) {
         0 => {
@@ -98,7 +102,8 @@ fn over_list<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 fn over_map<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let map = body.dict(1);
+    let entries = (0..body.c.below(4)).map(|_| (body.key(), body.any(1)));
+    let map = Expr::Map(entries.collect());
     let value = match body.c.below(3) {
         0 => Expr::named(map, "entries", vec![]),
         1 => {

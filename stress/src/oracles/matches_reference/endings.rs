@@ -37,6 +37,16 @@ impl Judge<'_, '_> {
             );
             return self.fail("settled_state", runner, message);
         }
+        for task in self.model.tasks() {
+            let waits = match &task.status {
+                Status::Waiting(other) => *other == future,
+                Status::WaitingForAny { futures, .. } => futures.contains(&future),
+                _ => false,
+            };
+            if waits {
+                *self.wakes.entry(task.number).or_default() += 1;
+            }
+        }
         self.model.settle(future, state);
         Ok(())
     }

@@ -65,7 +65,7 @@ impl<'e> Judge<'_, 'e> {
         }
         // A body that has not begun need not handle anything yet.
         let signal = self.model.to_dispatch(task);
-        if start.interrupt.as_deref() != signal && found.started {
+        if start.interrupt.as_deref() != signal && found.entered {
             let message = format!(
                 "the engine dispatched {:?}, the model {signal:?}",
                 start.interrupt
