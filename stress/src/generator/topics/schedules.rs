@@ -14,7 +14,9 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     }
     let every = body.c.within(1, 3);
     let ticks = i64::from(body.c.within(1, 3));
-    let count = body.let_in(out, Stem::Local, Kind::Int, Expr::Int(0));
+    // No other statement knows the counter, so that the ticks have an end.
+    let count = body.world.fresh(Stem::Counter);
+    out.push(Stmt::Let(count, Expr::Int(0)));
     let start = body.fresh(1);
     let state = body.let_in(out, Stem::Local, Kind::Any, start);
     let slow = body.c.chance(1, 2);

@@ -45,7 +45,9 @@ fn source<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) -> Expr {
             Box::new(Expr::Int(i64::from(body.c.below(4)))),
         ),
         _ => {
-            let count = body.let_in(out, Stem::Local, Kind::Int, Expr::Int(0));
+            // No other statement knows the counter, so that the elements have an end.
+            let count = body.world.fresh(Stem::Counter);
+            out.push(Stmt::Let(count, Expr::Int(0)));
             let last = i64::from(body.c.within(1, 4));
             body.lambda(&[], |body, out| {
                 let role = std::mem::replace(&mut body.role, Role::Helper);
