@@ -210,10 +210,12 @@ impl Driver<'_> {
             if is_cancel_due && !has_run {
                 return BodyEnd::NeverStarted;
             }
-            let deliver = if is_cancel_due {
-                Some(ErrorKind::Cancelled)
-            } else {
-                pending_error
+            let deliver = match pending_error {
+                // Making the error of a cancellation needs memory: that there is none must
+                // not wait for it.
+                Some(ErrorKind::OutOfMemory) => pending_error,
+                _ if is_cancel_due => Some(ErrorKind::Cancelled),
+                _ => pending_error,
             };
             let input = SliceInput {
                 fuel: inner.platform.fuel(task.number).max(1),
@@ -232,7 +234,7 @@ impl Driver<'_> {
                 (outcome, cancelling)
             };
             if outcome.delivered {
-                if is_cancel_due {
+                if deliver == Some(ErrorKind::Cancelled) {
                     task.token.set_delivered();
                 } else {
                     pending_error = None;
@@ -266,7 +268,11 @@ impl Driver<'_> {
                     // The room is for this task: nobody else goes first.
                     is_turn_over = false;
                 }
-                SliceEnd::Spawn => self.register::<C>().await,
+                SliceEnd::Spawn => {
+                    if let Some(error) = self.register::<C>().await {
+                        pending_error = Some(error);
+                    }
+                }
                 SliceEnd::Await { future } => {
                     if let Some(error) = self.wait_for(future).await {
                         pending_error = Some(error);
@@ -313,34 +319,40 @@ impl Driver<'_> {
             inner.collect(CollectionKind::Major).await
         };
         let has_room = *attempts == 1 || inner.heap.has_room_within_limit(words);
-        (!is_sound || !has_room).then_some(ErrorKind::OutOfMemory)
+        if is_sound && has_room {
+            return None;
+        }
+        self.observe(&EngineEvent::MemoryRefused {
+            task: self.task.number,
+            words,
+        });
+        Some(ErrorKind::OutOfMemory)
     }
 
-    /// Registers the future that the machine spawned, and starts its task.
-    async fn register<C: Checks>(&self) {
+    /// Registers the future that the machine spawned, and starts its task. Without memory
+    /// for the future nothing was spawned.
+    async fn register<C: Checks>(&self) -> Option<ErrorKind> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
-        let runner = inner.new_task();
         let token: Arc<Token> = Arc::default();
         let mut attempts = 0;
-        let id = loop {
+        let (id, runner) = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
+                let new_task = || inner.new_task();
                 inner
                     .registry
-                    .register::<C>(&permit, exchange, runner, Arc::clone(&token))
+                    .register::<C>(&permit, exchange, new_task, Arc::clone(&token))
             };
             match registered {
-                Ok(id) => break id,
-                Err(_) if attempts == 0 => {
-                    inner.collect(inner.heap.kind_to_collect()).await;
-                }
-                Err(_) => {
-                    assert!(attempts < 1000, "no memory for a future");
-                    inner.collect(CollectionKind::Major).await;
+                Ok(registered) => break registered,
+                Err(needs) => {
+                    if let Some(error) = self.make_room(needs.words, &mut attempts).await {
+                        exchange.clear();
+                        return Some(error);
+                    }
                 }
             }
-            attempts += 1;
         };
         self.observe(&EngineEvent::Registered {
             task: self.task.number,
@@ -349,6 +361,7 @@ impl Driver<'_> {
         });
         self.engine
             .spawn(runner, inner.new_vm(runner), token, Runs::Future(id));
+        None
     }
 
     /// Waits until a future is settled or the task is cancelled; the machine's await then

@@ -9,7 +9,6 @@
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
-//! denial               an allocation that fails on demand
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
@@ -20,7 +19,6 @@ pub mod checks;
 mod collector;
 pub mod config;
 pub mod debug_mode;
-mod denial;
 mod fault;
 mod handle;
 mod heap;

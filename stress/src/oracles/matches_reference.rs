@@ -163,6 +163,8 @@ impl<'e> Judge<'_, 'e> {
                 )),
             },
             Event::Woken { task } => self.woken(*task),
+            // Whether it had a reason is for another oracle to say.
+            Event::MemoryRefused { .. } => Ok(()),
             Event::CallEnded {
                 call,
                 task,
@@ -206,6 +208,10 @@ impl<'e> Judge<'_, 'e> {
                         runner,
                     })
                 {
+                    return Ok(());
+                }
+                if matches!(found, Event::MemoryRefused { task: refused, .. } if *refused == task) {
+                    self.model.take_back_spawn(task);
                     return Ok(());
                 }
                 let message = format!(

@@ -333,6 +333,23 @@ impl<'p> Model<'p> {
             .map(|future| (self.futures.len() as u64, future.runner))
     }
 
+    /// Undoes the last spawn, by `spawner` in the slice that just ended: there was no memory
+    /// for its future.
+    ///
+    /// # Panics
+    /// If the last instruction of that task was no spawn.
+    pub fn take_back_spawn(&mut self, spawner: TaskId) {
+        self.futures.pop().expect("a future was spawned");
+        self.tasks.pop().expect("a task was spawned");
+        let mut task = self.take_task(spawner);
+        let (function, at) = task.last.expect("the task has run");
+        let Op::Spawn { base, .. } = self.program.functions[usize::from(function)].code[at] else {
+            panic!("the last instruction was a spawn");
+        };
+        super::machine::set(&mut task, base, Value::Nil);
+        self.put_task(spawner, task);
+    }
+
     /// Begins a slice: throws what is delivered, if anything. Gives how the slice ended,
     /// if nothing caught it.
     ///

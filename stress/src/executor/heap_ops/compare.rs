@@ -1,11 +1,29 @@
 //! Compares what the heap reaches with what the model reaches, up to isomorphism.
 
-use gcrucible_heap::{Checks, FutureState, Kind, Mutator, Value};
+use gcrucible_heap::{Checks, FutureState, Generation, Kind, Mutator, PromoteMode, Value};
 
 use super::model::{Model, Object, Settled, Value as ModelValue, text};
 
 /// Pairs of a heap value and the model's that it should be.
 pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
+
+/// Where heap and model differ, and how.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) check: &'static str,
+    pub(super) site: String,
+    pub(super) message: String,
+}
+
+impl Difference {
+    fn of_graph(site: String, message: String) -> Self {
+        Difference {
+            check: "graph",
+            site,
+            message,
+        }
+    }
+}
 
 /// A walk over pairs of heap values and model values. Its buffers are kept from one walk
 /// to the next.
@@ -19,25 +37,22 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Walks everything that `work` reaches. Returns a digest of the structure, or where
-    /// the two differ and how.
+    /// Walks everything that `work` reaches. Returns a digest of the structure.
     pub(super) fn run<'p, C: Checks>(
         &mut self,
         m: &Mutator<'p, C>,
         model: &Model,
+        promote: PromoteMode,
         mut work: Pairs<'p>,
-    ) -> Result<u64, (String, String)> {
+    ) -> Result<u64, Difference> {
         self.partners.clear();
         self.partners.resize(model.objects.len(), None);
         self.met.clear();
         let mut digest = 0u64;
         while let Some((value, expected)) = work.pop() {
             if let Some(found) = difference(m, value, model, expected) {
-                let site = site(model, expected);
-                return Err((
-                    site,
-                    format!("the heap has {found}, the model {expected:?}"),
-                ));
+                let message = format!("the heap has {found}, the model {expected:?}");
+                return Err(Difference::of_graph(site(model, expected), message));
             }
             let ModelValue::Object(at) = expected else {
                 continue;
@@ -51,15 +66,16 @@ impl Walk {
                 Some(partner) if partner == identity => continue,
                 Some(_) => {
                     let message = "two references to one object lead to two".to_owned();
-                    return Err((site(model, expected), message));
+                    return Err(Difference::of_graph(site(model, expected), message));
                 }
                 None => {}
             }
             self.partners[at as usize] = Some(identity);
             if !self.met.insert(identity) {
                 let message = "references to two objects lead to one".to_owned();
-                return Err((site(model, expected), message));
+                return Err(Difference::of_graph(site(model, expected), message));
             }
+            check_age(m, value, model, at, promote)?;
             self.push_parts(m, value, model, at, &mut work)?;
         }
         Ok(digest)
@@ -72,7 +88,7 @@ impl Walk {
         model: &Model,
         at: u32,
         work: &mut Pairs<'p>,
-    ) -> Result<(), (String, String)> {
+    ) -> Result<(), Difference> {
         let mut parts = std::mem::take(&mut self.parts);
         parts.clear();
         model.parts(at, &mut parts);
@@ -119,11 +135,35 @@ impl Walk {
             return Ok(());
         }
         let object = &model.objects[at as usize];
-        Err((
-            object.name().to_owned(),
-            format!("a {} has lost entries", object.name()),
-        ))
+        let message = format!("a {} has lost entries", object.name());
+        Err(Difference::of_graph(object.name().to_owned(), message))
     }
+}
+
+/// I-26: an object that can move and has survived two collections is old; all survivors are
+/// where they are to be promoted always, and none is where never.
+fn check_age<C: Checks>(
+    m: &Mutator<'_, C>,
+    value: Value<'_>,
+    model: &Model,
+    at: u32,
+    promote: PromoteMode,
+) -> Result<(), Difference> {
+    let age = model.age(at);
+    let is_old = match promote {
+        PromoteMode::Natural => age >= 2,
+        PromoteMode::Always => age >= 1,
+        PromoteMode::Never => false,
+    };
+    let found = m.generation(value);
+    if (found == Some(Generation::Old)) == is_old {
+        return Ok(());
+    }
+    Err(Difference {
+        check: "I-26",
+        site: model.objects[at as usize].name().to_owned(),
+        message: format!("it survived {age} collections and is {found:?}"),
+    })
 }
 
 fn has_identity(object: &Object) -> bool {
@@ -195,4 +235,49 @@ pub(super) fn difference<'p, C: Checks>(
         || format!("{value:?}"),
         |kind| format!("another {}", kind.name()),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, Holder};
+
+    use super::*;
+
+    /// What the walk says of an array after `real` collections of which the model knows
+    /// `known`.
+    fn walked(modes: &str, real: u32, known: u32) -> Result<u64, &'static str> {
+        let debug = modes.parse().unwrap();
+        let heap = Heap::new(HeapConfig::tiny(), debug).unwrap();
+        let holder = Holder::new(&heap, "test", 1);
+        let mut model = Model::new(1, 1);
+        let array = model.add(Object::Array(Vec::new()));
+        {
+            let permit = heap.try_shared().unwrap();
+            let m = permit.mutator::<Checked>(holder.tlab());
+            let made = m.array_with_capacity(1).unwrap();
+            m.store(&holder.registers()[0], made);
+        }
+        for _ in 0..real {
+            heap.collect(&mut heap.try_exclusive().unwrap(), CollectionKind::Minor);
+        }
+        model.collections = known;
+        let permit = heap.try_shared().unwrap();
+        let m = permit.mutator::<Checked>(holder.tlab());
+        let work = vec![(m.load_root(&holder.registers()[0]), array)];
+        Walk::default()
+            .run(&m, &model, heap.debug().promote, work)
+            .map_err(|difference| difference.check)
+    }
+
+    #[test]
+    fn who_survived_two_collections_is_old() {
+        for survived in 0..4 {
+            assert!(walked("natural", survived, survived).is_ok());
+            assert!(walked("promote=always", survived, survived).is_ok());
+            assert!(walked("promote=never", survived, survived).is_ok());
+        }
+        assert_eq!(walked("natural", 1, 2), Err("I-26"));
+        assert_eq!(walked("natural", 2, 1), Err("I-26"));
+        assert_eq!(walked("promote=always", 0, 1), Err("I-26"));
+    }
 }

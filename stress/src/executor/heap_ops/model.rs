@@ -68,6 +68,10 @@ pub(super) struct Model {
     /// Live handles, in order of creation.
     pub(super) handles: Vec<Value>,
     pub(super) next_future: u64,
+    /// Collections so far.
+    pub(super) collections: u32,
+    /// Collections before each object was made.
+    births: Vec<u32>,
 }
 
 /// Text of a string object: what the operations allocate.
@@ -87,7 +91,13 @@ impl Model {
 
     pub(super) fn add(&mut self, object: Object) -> Value {
         self.objects.push(object);
+        self.births.push(self.collections);
         Value::Object(self.objects.len() as u32 - 1)
+    }
+
+    /// Collections that an object has survived.
+    pub(super) fn age(&self, at: u32) -> u32 {
+        self.collections - self.births[at as usize]
     }
 
     pub(super) fn object(&self, value: Value) -> Option<&Object> {
