@@ -102,6 +102,14 @@ pub enum EngineEvent<'a> {
         /// The task.
         task: u32,
     },
+    /// An allocation failed for good: an `OutOfMemory` error will be thrown in the task. It
+    /// comes right after the slice that asked.
+    MemoryRefused {
+        /// The task.
+        task: u32,
+        /// Words that were asked for.
+        words: u32,
+    },
     /// A call ended; its id is free again.
     CallEnded {
         /// The call, its value still in place.

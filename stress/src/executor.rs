@@ -13,7 +13,9 @@ pub use run::{Advantages, Counters, ReplayMode, RunOptions, RunReport};
 
 use std::hash::{Hash as _, Hasher as _};
 
-use crate::scenario::{Body, Scenario};
+use gcrucible_heap::{CollectMode, HeapDebug, VerifyLevel};
+
+use crate::scenario::{Body, Fault, Scenario};
 
 /// Runs a scenario in this thread.
 ///
@@ -24,6 +26,32 @@ pub fn run(scenario: &Scenario, options: &RunOptions) -> RunReport {
         Body::HeapOps(program) => heap_ops::run(scenario, program, options),
         Body::Programs(programs) => programs::run(scenario, programs, options),
     }
+}
+
+/// The heap modes that a scenario runs under: its own and its faults, without those that are
+/// taken away.
+pub(crate) fn heap_debug(scenario: &Scenario, advantages: Advantages) -> HeapDebug {
+    let mut debug = scenario.debug.clone();
+    let faults = scenario.faults.iter();
+    debug
+        .fail
+        .extend(faults.map(|&Fault::OutOfMemory { at }| at));
+    debug.fail.sort_unstable();
+    debug.fail.dedup();
+    if !advantages.heap_modes {
+        debug = HeapDebug {
+            verify: debug.verify,
+            verify_when: debug.verify_when,
+            ..HeapDebug::default()
+        };
+    }
+    if !advantages.controlled_schedule {
+        debug.collect = CollectMode::Natural;
+    }
+    if !advantages.verifier {
+        debug.verify = VerifyLevel::Off;
+    }
+    debug
 }
 
 /// Hash of a trace: equal runs have equal ones.

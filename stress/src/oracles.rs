@@ -4,5 +4,6 @@ pub mod call_ids_stay_taken;
 pub mod failure;
 pub mod futures_settle_once;
 pub mod matches_reference;
+pub mod memory_runs_out_with_reason;
 pub mod nothing_leaks;
 pub mod program_holds;

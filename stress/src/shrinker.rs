@@ -22,7 +22,7 @@ use crate::campaign::worker::Verdict;
 use crate::cli::exit::Refusal;
 use crate::executor::run::ReplayMode;
 use crate::oracles::failure::Failure;
-use crate::scenario::{Body, Scenario, Schedule};
+use crate::scenario::{Body, Fault, Scenario, Schedule};
 
 /// How much may be spent.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +204,22 @@ impl Search<'_, '_> {
         self.drop_items(
             |scenario| scenario.faults.clone(),
             |scenario, faults| scenario.faults = faults,
-        )
+        )?;
+        // An earlier allocation is easier to follow.
+        for index in 0..self.best.faults.len() {
+            for at in [0, 1, 2, 4, 8, 16, 32, 64] {
+                let mut scenario = self.best.clone();
+                let Fault::OutOfMemory { at: now } = &mut scenario.faults[index];
+                if at >= *now {
+                    break;
+                }
+                *now = at;
+                if self.propose(scenario)? {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The result: what a strict replay confirms.

@@ -120,6 +120,9 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),
         EngineEvent::SettleRefused { future } => format!("future {future}: refused"),
         EngineEvent::Woken { task } => format!("task {task}: woken"),
+        EngineEvent::MemoryRefused { task, words } => {
+            format!("task {task}: no memory for {words} words")
+        }
         EngineEvent::Collected { report } => format!(
             "collection: {:?}, {} objects moved, {} promoted",
             report.kind, report.moved, report.promoted

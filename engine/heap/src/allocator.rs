@@ -9,7 +9,7 @@ use crate::value::Offset;
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeedsMemory {
-    /// Words that were asked for.
+    /// Words of room that there must be, which may be more than an object has.
     pub words: u32,
 }
 
@@ -18,6 +18,41 @@ pub struct NeedsMemory {
 struct Bump {
     cursor: Offset,
     limit: Offset,
+}
+
+/// The requests of mutators that fail because a mode says so.
+///
+/// A request that is due fails, again and again, until whoever asked has been told that
+/// there is no room for good: the same path as at the heap's limit.
+#[derive(Debug)]
+struct FaultPlan {
+    /// Ordinals of the requests, in rising order.
+    at: Vec<u32>,
+    /// Index of the next of them.
+    next: usize,
+    /// Requests answered so far, those that failed for good included.
+    served: u32,
+}
+
+impl FaultPlan {
+    fn new(at: Vec<u32>) -> Self {
+        FaultPlan {
+            at,
+            next: 0,
+            served: 0,
+        }
+    }
+
+    /// Makes the next request fail, if it does not yet.
+    fn add_next(&mut self) {
+        if !self.is_due() {
+            self.at.insert(self.next, self.served);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.get(self.next).is_some_and(|&at| at <= self.served)
+    }
 }
 
 /// The blocks and their owners. Behind a lock of the heap; mutators come here only when
@@ -40,6 +75,7 @@ pub(crate) struct Allocator {
     blocks_in_use: u64,
     has_canaries: bool,
     scribbles: bool,
+    faults: FaultPlan,
 }
 
 impl Allocator {
@@ -49,6 +85,7 @@ impl Allocator {
         limit_bytes: u64,
         has_canaries: bool,
         scribbles: bool,
+        fail: Vec<u32>,
     ) -> Self {
         let block_bytes = u64::from(region.block_words()) * 8;
         Allocator {
@@ -67,7 +104,35 @@ impl Allocator {
             blocks_in_use: 0,
             has_canaries,
             scribbles,
+            faults: FaultPlan::new(fail),
         }
+    }
+
+    /// Whether some request is still to fail because a mode says so.
+    pub(crate) fn has_faults_to_come(&self) -> bool {
+        self.faults.next < self.faults.at.len()
+    }
+
+    /// Makes the next request fail.
+    pub(crate) fn fail_next(&mut self) {
+        self.faults.add_next();
+    }
+
+    /// Requests that failed for good because a mode said so.
+    pub(crate) fn faults(&self) -> u64 {
+        self.faults.next as u64
+    }
+
+    /// Fails if a mode says that this request does; gives how many requests it counts for.
+    /// Memory that was granted before is not asked for again.
+    fn request(&mut self, words: u32) -> Result<u32, NeedsMemory> {
+        if self.has_grant() {
+            return Ok(0);
+        }
+        if self.faults.is_due() {
+            return Err(NeedsMemory { words });
+        }
+        Ok(1)
     }
 
     /// Whether buffers end in a canary.
@@ -107,24 +172,30 @@ impl Allocator {
         self.blocks_in_use + more_blocks > self.limit_blocks
     }
 
-    /// Whether an object of so many words fits within the limit.
-    pub(crate) fn has_room_within_limit(&self, region: &Region, words: u32) -> bool {
+    /// Whether an object of so many words fits within the limit. A request that fails
+    /// because a mode says so does not, and has failed for good with this.
+    pub(crate) fn has_room_within_limit(&mut self, region: &Region, words: u32) -> bool {
+        if self.faults.is_due() {
+            self.faults.next += 1;
+            self.faults.served += 1;
+            return false;
+        }
         !self.is_at_limit(u64::from(words.div_ceil(region.block_words())))
     }
 
     /// Lets one operation allocate `words` words without a collection between.
     pub(crate) fn grant(&mut self, region: &Region, words: u64) -> Result<(), NeedsMemory> {
+        // Objects of just over half a block each would leave the rest of each unused.
         let blocks = words / u64::from(region.block_words() / 2).max(1) + 2;
+        let room = blocks * u64::from(region.block_words());
+        let room = room.try_into().unwrap_or(u32::MAX);
         let is_over = self.nursery_used_words > 0
             && self.nursery_used_words + words > self.nursery_budget_words;
-        if is_over || self.is_at_limit(blocks) {
-            // As much as is asked for here, or whoever asks whether there is room for so many
-            // words would hear yes, and this operation no, for ever.
-            let words = blocks * u64::from(region.block_words());
-            return Err(NeedsMemory {
-                words: words.try_into().unwrap_or(u32::MAX),
-            });
+        // A request of its own, whatever is left of the grant before.
+        if self.faults.is_due() || is_over || self.is_at_limit(blocks) {
+            return Err(NeedsMemory { words: room });
         }
+        self.faults.served += 1;
         self.overdraft_words = words * 2 + 64;
         Ok(())
     }
@@ -163,6 +234,7 @@ impl Allocator {
             least <= region.block_words(),
             "large objects take another way"
         );
+        let counts = self.request(words)?;
         if self.nursery.limit - self.nursery.cursor < least {
             if self.is_at_limit(1) {
                 return Err(NeedsMemory { words });
@@ -183,6 +255,7 @@ impl Allocator {
         let room = self.nursery.limit - self.nursery.cursor;
         let size = wanted.max(least).min(room);
         self.charge(size, is_unlimited)?;
+        self.faults.served += counts;
         let from = self.nursery.cursor;
         let end = from + size;
         self.nursery.cursor = end;
@@ -267,6 +340,10 @@ impl Allocator {
         is_unlimited: bool,
     ) -> Result<Offset, NeedsMemory> {
         let count = words.div_ceil(region.block_words());
+        let counts = match generation {
+            Generation::Immortal => 0,
+            _ => self.request(words)?,
+        };
         if self.is_at_limit(u64::from(count)) {
             return Err(NeedsMemory { words });
         }
@@ -274,6 +351,7 @@ impl Allocator {
             self.charge(words, is_unlimited)?;
         }
         let first = self.find_run(region, count).ok_or(NeedsMemory { words })?;
+        self.faults.served += counts;
         for block in first..first + count {
             let usage = if block == first {
                 BlockUse::LargeHead(generation)

@@ -117,6 +117,10 @@ pub struct HeapDebug {
     pub verify: VerifyLevel,
     /// When it runs.
     pub verify_when: VerifyWhen,
+    /// Allocation requests (from 0, in rising order) for which there is no memory, whatever
+    /// is free: each ends as at the heap's limit, once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fail: Vec<u32>,
 }
 
 impl HeapDebug {
@@ -129,7 +133,7 @@ impl HeapDebug {
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
 promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | \
-verify=off|quick|full | verify-when=both|before|after";
+verify=off|quick|full | verify-when=both|before|after | fail=alloc:A:B:…";
 }
 
 impl fmt::Display for HeapDebug {
@@ -184,6 +188,10 @@ impl fmt::Display for HeapDebug {
             VerifyWhen::Both => {}
             VerifyWhen::Before => parts.push("verify-when=before".into()),
             VerifyWhen::After => parts.push("verify-when=after".into()),
+        }
+        if !self.fail.is_empty() {
+            let list: Vec<String> = self.fail.iter().map(u32::to_string).collect();
+            parts.push(format!("fail=alloc:{}", list.join(":")));
         }
         if parts.is_empty() {
             parts.push("natural".into());
@@ -257,6 +265,10 @@ impl FromStr for HeapDebug {
                 ("verify-when", Some("both")) => modes.verify_when = VerifyWhen::Both,
                 ("verify-when", Some("before")) => modes.verify_when = VerifyWhen::Before,
                 ("verify-when", Some("after")) => modes.verify_when = VerifyWhen::After,
+                ("fail", Some(value)) => {
+                    let list = value.strip_prefix("alloc:").and_then(rising);
+                    modes.fail = list.ok_or_else(|| bad(part))?;
+                }
                 _ => return Err(bad(part)),
             }
         }
@@ -285,16 +297,15 @@ fn parse_collect(value: &str) -> Option<CollectMode> {
                 per_mille: per_mille.parse().ok()?,
             }
         }
-        ("at", Some(rest)) => {
-            let list: Option<Vec<u64>> = rest.split(':').map(|n| n.parse().ok()).collect();
-            let list = list?;
-            if list.windows(2).any(|pair| pair[0] >= pair[1]) {
-                return None;
-            }
-            CollectMode::At(list)
-        }
+        ("at", Some(rest)) => CollectMode::At(rising(rest)?),
         _ => return None,
     })
+}
+
+/// Numbers with colons between, each greater than the one before.
+fn rising<N: FromStr + PartialOrd>(text: &str) -> Option<Vec<N>> {
+    let list: Option<Vec<N>> = text.split(':').map(|n| n.parse().ok()).collect();
+    list.filter(|list| list.windows(2).all(|pair| pair[0] < pair[1]))
 }
 
 #[cfg(test)]
@@ -310,6 +321,7 @@ mod tests {
             "collect=at:1:5:9,verify=quick,verify-when=after",
             "collect=safepoint,kind=major",
             "kind=major,exhausted=7,verify=full",
+            "tags,fail=alloc:0:7",
         ] {
             let modes: HeapDebug = text.parse().unwrap();
             assert_eq!(modes.to_string(), text);
@@ -325,6 +337,9 @@ mod tests {
             "verify",
             "quarantine=x",
             "exhausted=-1",
+            "fail=alloc",
+            "fail=alloc:",
+            "fail=alloc:7:7",
         ] {
             let error = text.parse::<HeapDebug>().unwrap_err().to_string();
             assert!(

@@ -9,7 +9,6 @@ use crate::allocator::{Allocator, NeedsMemory};
 use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
-use crate::denial::Denial;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
 use crate::permit::{ExclusivePermit, Gate};
@@ -51,7 +50,6 @@ pub struct Heap {
     /// What makes slices end at safepoints, as one word that they read.
     poll: AtomicBool,
     immortal_hashes: Tlab,
-    denial: Denial,
     pub(crate) scratch: Mutex<collector::Scratch>,
 }
 
@@ -100,6 +98,7 @@ impl Heap {
             config.limit_bytes,
             has_canaries,
             debug.scribble,
+            debug.fail.clone(),
         );
         let poll = matches!(
             debug.collect,
@@ -128,7 +127,6 @@ impl Heap {
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),
             immortal_hashes: Tlab::new(1 << 30),
-            denial: Denial::default(),
             scratch: Mutex::default(),
         }))
     }
@@ -287,15 +285,16 @@ impl Heap {
         );
         let is_unlimited = self.debug.collect == CollectMode::Never;
         let mut allocator = self.allocator.lock();
-        if !is_unlimited && !allocator.has_grant() && self.denial.refuses() {
-            return Err(NeedsMemory { words });
-        }
         if let CollectMode::EveryAllocations(every) = self.debug.collect {
             // An operation that was granted all it needs is not held up in its middle: it
             // would start again and be held up again.
             if !allocator.has_grant() && tlab.is_due(every) {
                 return Err(NeedsMemory { words });
             }
+            wanted = words;
+        }
+        if allocator.has_faults_to_come() {
+            // Each allocation comes here, and is one that may fail.
             wanted = words;
         }
         let (from, to) = allocator.chunk(&self.region, words, wanted, is_unlimited)?;
@@ -310,20 +309,19 @@ impl Heap {
         Ok(())
     }
 
-    /// Whether so many more words fit within the heap's limit.
+    /// Whether so many more words fit within the heap's limit. What asks it decides whether an
+    /// allocation fails for good: an allocation that a mode makes fail has no room, and with
+    /// this answer its failure is over.
     pub fn has_room_within_limit(&self, words: u32) -> bool {
-        !self.denial.has_the_last_word()
-            && self
-                .allocator
-                .lock()
-                .has_room_within_limit(&self.region, words)
+        self.allocator
+            .lock()
+            .has_room_within_limit(&self.region, words)
     }
 
-    /// Makes an allocation fail: the next buffer that a mutator asks for is refused, again
-    /// after a collection, and then the heap says that it is at its limit, once. It has no
-    /// effect under `collect=never`, nor on an operation that was granted all it needs.
+    /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
+    /// mutator's buffer.
     pub fn fail_next_allocation(&self) {
-        self.denial.begin();
+        self.allocator.lock().fail_next();
     }
 
     /// Stores that marked a card so far.
@@ -339,6 +337,10 @@ impl Heap {
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;
+        let (faults, used_bytes) = {
+            let allocator = self.allocator.lock();
+            (allocator.faults(), allocator.used_bytes(&self.region))
+        };
         HeapStats {
             collections_minor: counters.collections_minor.get(),
             collections_major: counters.collections_major.get(),
@@ -350,8 +352,9 @@ impl Heap {
             verifications: counters.verifications.get(),
             cards_marked: counters.cards_marked.get(),
             tlab_refills: counters.tlab_refills.get(),
+            faults,
             safepoints: counters.safepoints.get(),
-            used_bytes: self.allocator.lock().used_bytes(&self.region),
+            used_bytes,
             protected_by_kind: self.protected_by_kind(),
         }
     }

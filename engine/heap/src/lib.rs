@@ -10,7 +10,6 @@
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
-//! denial               an allocation that fails on demand
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
@@ -21,7 +20,6 @@ pub mod checks;
 mod collector;
 pub mod config;
 pub mod debug_mode;
-mod denial;
 mod escape;
 mod fault;
 mod handle;

@@ -26,6 +26,8 @@ pub struct HeapStats {
     pub cards_marked: u64,
     /// Allocation buffers handed out.
     pub tlab_refills: u64,
+    /// Allocations that failed because a mode said so.
+    pub faults: u64,
     /// Safepoints at which a mode was asked for a collection.
     pub safepoints: u64,
     /// Bytes of blocks in use.

@@ -70,7 +70,8 @@ impl Registry {
     }
 
     /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
-    /// own buffer, and leaves it in `exchange`. Returns its id.
+    /// own buffer, and leaves it in `exchange`. Returns its id and the task that will run
+    /// it, whose number comes from `new_task`.
     ///
     /// # Errors
     /// When a collection is due first; nothing has changed then.
@@ -78,13 +79,14 @@ impl Registry {
         &self,
         permit: &SharedPermit<'_>,
         exchange: &Slot,
-        runner: u32,
+        new_task: impl FnOnce() -> u32,
         token: Arc<Token>,
-    ) -> Result<u64, gcrucible_heap::NeedsMemory> {
+    ) -> Result<(u64, u32), gcrucible_heap::NeedsMemory> {
         let mut state = self.state.lock();
         let id = state.next_id;
         let m = permit.mutator::<C>(&self.tlab);
         let future = m.future(id)?;
+        let runner = new_task();
         let entry = Entry {
             future: Arc::new(Slot::nil()),
             unscheduled: Slot::nil(),
@@ -97,7 +99,7 @@ impl Registry {
         m.store(exchange, future);
         state.next_id += 1;
         state.entries.insert(id, entry);
-        Ok(id)
+        Ok((id, runner))
     }
 
     /// The slot of a pending future.

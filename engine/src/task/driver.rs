@@ -106,7 +106,10 @@ impl<'e> Driver<'e> {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
                 SliceEnd::NeedsMemory { words } => {
-                    if !self.engine.inner.make_room(words, &mut self.attempts).await {
+                    let mut attempts = self.attempts;
+                    let has_room = self.make_room(words, &mut attempts).await;
+                    self.attempts = attempts;
+                    if !has_room {
                         self.pending = Some(ErrorKind::OutOfMemory.into());
                     }
                     // The room is for this task: nobody else goes first.
@@ -156,7 +159,12 @@ impl<'e> Driver<'e> {
         let is_cancel_due = task.token.is_undelivered();
         let is_failed = matches!(&self.pending, Some(error) if error.kind == ErrorKind::HostError);
         // A machine that refused the cancellation gets the other error, lest neither comes.
-        let offers_cancel = is_cancel_due && !(self.is_cancel_refused && self.pending.is_some());
+        let is_refused = self.is_cancel_refused && self.pending.is_some();
+        // Making the error of a cancellation needs memory: that there is none must not wait
+        // for it.
+        let lacks_memory =
+            matches!(&self.pending, Some(error) if error.kind == ErrorKind::OutOfMemory);
+        let offers_cancel = is_cancel_due && !is_refused && !lacks_memory;
         let (deliver, deliver_message) = match &self.pending {
             _ if offers_cancel => (Some(ErrorKind::Cancelled), None),
             Some(error) => (Some(error.kind), error.message.clone()),
@@ -264,25 +272,38 @@ impl<'e> Driver<'e> {
         }
     }
 
+    /// Collects for an allocation of this task that found no memory; `false` when it fails
+    /// for good.
+    pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
+        let has_room = self.engine.inner.make_room(words, attempts).await;
+        if !has_room {
+            self.observe(&EngineEvent::MemoryRefused {
+                task: self.task.number,
+                words,
+            });
+        }
+        has_room
+    }
+
     /// Registers the future that the machine spawned, and starts its task.
     /// Returns the error to throw instead when there is no room for a future.
     async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
-        let runner = inner.new_task();
         let token: Arc<Token> = Arc::default();
         let mut attempts = 0;
-        let id = loop {
+        let (id, runner) = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
+                let new_task = || inner.new_task();
                 inner
                     .registry
-                    .register::<C>(&permit, exchange, runner, Arc::clone(&token))
+                    .register::<C>(&permit, exchange, new_task, Arc::clone(&token))
             };
             match registered {
-                Ok(id) => break id,
+                Ok(registered) => break registered,
                 Err(needs) => {
-                    if !inner.make_room(needs.words, &mut attempts).await {
+                    if !self.make_room(needs.words, &mut attempts).await {
                         // The machine gets nil for a future, and the error before it can look.
                         exchange.clear();
                         return Some(ErrorKind::OutOfMemory);

@@ -137,7 +137,7 @@ impl Driver<'_> {
                     Err(needs) => needs,
                 }
             };
-            if !inner.make_room(needs.words, &mut attempts).await {
+            if !self.make_room(needs.words, &mut attempts).await {
                 return Some(ErrorKind::OutOfMemory.into());
             }
         }

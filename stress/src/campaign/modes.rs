@@ -59,6 +59,7 @@ modes! {
     KindAlternate = "kind=alternate", "collections_major", |c: &Counters| c.collections_major;
     PromoteAlways = "promote=always", "collections", collections;
     PromoteNever = "promote=never", "collections", collections;
+    Fail = "fail=alloc", "faults", |c: &Counters| c.faults;
     StrategyRandom = "strategy random", "decisions", |c: &Counters| c.decisions;
     StrategyPct2 = "strategy pct2", "decisions", |c: &Counters| c.decisions;
     StrategyPct3 = "strategy pct3", "decisions", |c: &Counters| c.decisions;
@@ -79,6 +80,9 @@ impl ModeSet {
     /// The modes that a scenario runs under.
     pub fn of(scenario: &Scenario) -> ModeSet {
         let mut set = Self::of_heap(&scenario.debug);
+        if !scenario.debug.fail.is_empty() || !scenario.faults.is_empty() {
+            set.add(Mode::Fail);
+        }
         if let Schedule::Drawn { strategy, .. } = &scenario.schedule {
             set.add(match strategy {
                 StrategyName::Random => Mode::StrategyRandom,

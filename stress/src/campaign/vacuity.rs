@@ -45,6 +45,7 @@ const HEAP_OPS: &[Expectation] = &[
     ("zombies", |c| c.zombies, 0.05),
     ("bytes_scribbled", |c| c.bytes_scribbled, 0.5),
     ("futures.ready", |c| c.futures_ready, 0.02),
+    ("faults", |c| c.faults, 0.01),
 ];
 
 /// What the lanes of programs count.
@@ -64,6 +65,7 @@ const PROGRAMS: &[Expectation] = &[
     ("futures.cancelled", |c| c.futures_cancelled, 0.005),
     ("calls", |c| c.calls, 0.5),
     ("cancels", |c| c.cancels, 0.02),
+    ("faults", |c| c.faults, 0.01),
 ];
 
 fn expectations(lane: Lane) -> &'static [Expectation] {
@@ -204,6 +206,7 @@ mod tests {
             zombies: 1,
             bytes_scribbled: 1,
             futures_ready: 1,
+            faults: 1,
             costly: scenarios,
             ..Counters::default()
         }

@@ -61,6 +61,10 @@ const ORACLES: &[(&str, &str)] = &[
         "what survived two collections is old, unless promotion was turned off",
     ),
     (
+        "memory_runs_out_with_reason",
+        "an allocation fails only at the heap's limit or where the scenario says so",
+    ),
+    (
         "nothing_leaks",
         "at rest, futures, handles, calls and waiters are back at their baseline",
     ),
@@ -186,7 +190,7 @@ fn heap_modes(out: &mut String) {
 fn oracles(out: &mut String) {
     let _ = writeln!(out, "oracles");
     for (name, claim) in ORACLES {
-        let _ = writeln!(out, "  {name:<20} {claim}");
+        let _ = writeln!(out, "  {name:<28} {claim}");
     }
 }
 

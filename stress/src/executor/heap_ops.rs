@@ -11,16 +11,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapDebug, HeapFault,
-    Holder, KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked,
-    Value, VerifyLevel,
+    Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapFault, Holder,
+    KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked, Value,
+    VerifyLevel,
 };
 
 use self::model::{Model, Object, Settled, Value as ModelValue, text};
 use super::pairs::{EventKind, PairTracker};
-use super::region_pool;
 use super::run::{RunOptions, RunReport};
+use super::{heap_debug, region_pool};
 use crate::oracles::failure::Failure;
+use crate::oracles::memory_runs_out_with_reason;
 use crate::scenario::{HeapOp, HeapOps, Scenario};
 
 /// Class of every instance, function of every closure: shapes do not matter here.
@@ -33,21 +34,7 @@ const WHOLE_HEAP: u64 = u64::MAX;
 /// # Panics
 /// When the engine does; a stale access is caught and becomes a failure.
 pub fn run(scenario: &Scenario, program: &HeapOps, options: &RunOptions) -> RunReport {
-    let mut debug = scenario.debug.clone();
-    if !options.advantages.heap_modes {
-        debug = HeapDebug {
-            verify: debug.verify,
-            verify_when: debug.verify_when,
-            ..HeapDebug::default()
-        };
-    }
-    if !options.advantages.controlled_schedule {
-        debug.collect = CollectMode::Natural;
-    }
-    if !options.advantages.verifier {
-        debug.verify = VerifyLevel::Off;
-    }
-    let heap = region_pool::heap(scenario.heap, debug);
+    let heap = region_pool::heap(scenario.heap, heap_debug(scenario, options.advantages));
     let report = if heap.debug().needs_checks() {
         run_on::<Checked>(&heap, program, options)
     } else {
@@ -91,13 +78,13 @@ struct Run<'h, C: Checks> {
 
 /// An operation could not be done.
 enum Stop {
-    NeedsMemory,
+    NeedsMemory { words: u32 },
     Failed(Failure),
 }
 
 impl From<NeedsMemory> for Stop {
-    fn from(_: NeedsMemory) -> Self {
-        Stop::NeedsMemory
+    fn from(NeedsMemory { words }: NeedsMemory) -> Self {
+        Stop::NeedsMemory { words }
     }
 }
 
@@ -174,7 +161,7 @@ impl<'h, C: Checks> Run<'h, C> {
             let heap = Arc::clone(self.heap);
             let permit = heap.try_shared().expect("nobody collects");
             let before = (heap.cards_marked(), heap.tlab_refills());
-            match self.perform(&permit, op) {
+            let words = match self.perform(&permit, op) {
                 Ok(()) => {
                     if heap.tlab_refills() > before.1 {
                         self.pairs
@@ -187,18 +174,32 @@ impl<'h, C: Checks> Run<'h, C> {
                     return Ok(());
                 }
                 Err(Stop::Failed(failure)) => return Err(failure),
-                Err(Stop::NeedsMemory) => {}
-            }
+                Err(Stop::NeedsMemory { words }) => words,
+            };
             drop(permit);
             match attempt {
                 0 => self.collect(self.heap.kind_to_collect())?,
                 1 => self.collect(CollectionKind::Major)?,
                 // Out of memory for good: the operation does not happen, in the model
                 // neither.
-                _ => self.note(format_args!("out of memory")),
+                _ => self.refused(words)?,
             }
         }
         Ok(())
+    }
+
+    /// An operation found no memory even after a major collection.
+    fn refused(&mut self, words: u32) -> Result<(), Failure> {
+        let before = self.heap.stats().faults;
+        self.heap.has_room_within_limit(words);
+        let stats = self.heap.stats();
+        self.mix(stats.used_bytes);
+        if stats.faults > before {
+            self.note(format_args!("out of memory, as the scenario says"));
+            return Ok(());
+        }
+        self.note(format_args!("out of memory"));
+        memory_runs_out_with_reason::at_limit(self.heap.config(), words, stats.used_bytes)
     }
 
     fn tlab_holder(&self) -> &Arc<Holder> {
@@ -898,6 +899,7 @@ impl<'h, C: Checks> Run<'h, C> {
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;
+        counters.faults = stats.faults;
         let debug = self.heap.debug();
         counters.costly = u64::from(
             debug.collect == CollectMode::EverySafepoint

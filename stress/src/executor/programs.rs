@@ -19,7 +19,7 @@ use self::observer::TraceObserver;
 use super::run::{RunOptions, RunReport};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
-use super::{region_pool, trace_digest};
+use super::{heap_debug, region_pool, trace_digest};
 use crate::oracles::failure::Failure;
 use crate::oracles::{self, matches_reference};
 use crate::scenario::{
@@ -70,7 +70,7 @@ pub fn run_under(
     strategy: &mut dyn Strategy,
     options: &RunOptions,
 ) -> RunReport {
-    let debug = effective_debug(&scenario.debug, options);
+    let debug = heap_debug(scenario, options.advantages);
     let mut run = Run::new(scenario, program, debug, options);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.all(programs, strategy)));
     run.report.counters.injections = u64::from(strategy.injected());
@@ -129,24 +129,6 @@ fn invalid(message: String) -> RunReport {
     report
 }
 
-fn effective_debug(debug: &HeapDebug, options: &RunOptions) -> HeapDebug {
-    let mut debug = debug.clone();
-    if !options.advantages.heap_modes {
-        debug = HeapDebug {
-            verify: debug.verify,
-            verify_when: debug.verify_when,
-            ..HeapDebug::default()
-        };
-    }
-    if !options.advantages.controlled_schedule {
-        debug.collect = CollectMode::Natural;
-    }
-    if !options.advantages.verifier {
-        debug.verify = VerifyLevel::Off;
-    }
-    debug
-}
-
 /// The schedule of the dry run that a schedule needs. Uniform random walk weighs actors by
 /// the events they still have, which a run without races can tell; the k-th point is one of
 /// its base schedule.
@@ -179,7 +161,7 @@ fn dry_run(
     let needs_points = strategy.note().is_some();
     // A point is a decision of the very run that is repeated, so under the same modes.
     let debug = match needs_points {
-        true => effective_debug(&scenario.debug, options),
+        true => heap_debug(scenario, options.advantages),
         false => HeapDebug::default(),
     };
     let mut run = Run::new(scenario, program, debug, options);
@@ -221,6 +203,8 @@ struct Run<'s> {
     marks: Option<Vec<usize>>,
     /// The schedule brought about something that is not in the host script.
     has_injected: bool,
+    /// Allocations that were made to fail besides those of the heap's modes.
+    faults: usize,
     is_generated: bool,
     max_frames: usize,
     /// Where tasks stood when they were chosen, by number of trace events before it; for
@@ -284,6 +268,7 @@ impl<'s> Run<'s> {
             counts: None,
             marks: None,
             has_injected: false,
+            faults: 0,
             is_generated,
             max_frames,
             places: Vec::new(),
@@ -410,7 +395,10 @@ impl<'s> Run<'s> {
         self.has_injected = true;
         let engine = self.engine.as_ref().expect("the engine lives");
         match inject {
-            Injected::AllocationFailure => engine.heap().fail_next_allocation(),
+            Injected::AllocationFailure => {
+                self.faults += 1;
+                engine.heap().fail_next_allocation();
+            }
             // An unknown or ended one is refused, which is all that can be seen of it.
             Injected::CancelCall(call) => drop(engine.cancel_call(call)),
             Injected::CancelFuture(future) => drop(engine.cancel_future(future)),
@@ -508,6 +496,9 @@ impl<'s> Run<'s> {
         };
         oracles::futures_settle_once::check(events)?;
         oracles::call_ids_stay_taken::check(events)?;
+        let heap = self.engine().heap();
+        let faults = heap.debug().fail.len() + self.faults;
+        oracles::memory_runs_out_with_reason::check(events, heap.config(), faults)?;
         if self.options.advantages.model {
             let limits = matches_reference::Limits {
                 max_frames: self.max_frames,
@@ -528,7 +519,8 @@ impl<'s> Run<'s> {
             self.engine(),
             &self.host.protected_kinds(self.engine()),
         )?;
-        let collects = self.engine().heap().debug().collect != CollectMode::Never;
+        let debug = self.engine().heap().debug();
+        let collects = debug.collect != CollectMode::Never && debug.fail.is_empty();
         // An event that its host script does not have is none of a program's business.
         let held = if self.is_generated || self.has_injected {
             Ok(())
@@ -584,6 +576,7 @@ impl<'s> Run<'s> {
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;
+        counters.faults = stats.faults;
     }
 
     fn finish(mut self, program: &Program) -> RunReport {

@@ -128,6 +128,8 @@ pub struct Counters {
     pub forks: u64,
     /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
     pub costly: u64,
+    /// Allocations that the scenario made fail.
+    pub faults: u64,
     /// Generated programs the front end refused (there should be none).
     pub invalid: u64,
 }
@@ -142,7 +144,8 @@ impl std::ops::AddAssign<&Counters> for Counters {
             scenarios operations statements tasks decisions safepoints collections_minor
             collections_major objects_moved zombies bytes_scribbled verifications futures_ready
             futures_error futures_cancelled futures_internal_error calls cancels injections
-            reloads_begun reloads_swapped reloads_failed reloads_deferred forks costly invalid);
+            reloads_begun reloads_swapped reloads_failed reloads_deferred forks costly faults
+            invalid);
     }
 }
 

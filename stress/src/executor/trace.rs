@@ -137,6 +137,17 @@ pub enum Event {
         /// The task.
         task: TaskId,
     },
+    /// An allocation of a task failed for good; `OutOfMemory` will be thrown in it.
+    MemoryRefused {
+        /// The task.
+        task: TaskId,
+        /// Words that were asked for.
+        words: u32,
+        /// Bytes in use by then.
+        used_bytes: u64,
+        /// Whether the scenario injected the failure.
+        is_injected: bool,
+    },
     /// A call ended and its id is free again.
     CallEnded {
         /// Id of the call.

@@ -8,6 +8,7 @@ use gcrucible_heap::{
 };
 
 use super::choices::Choices;
+use crate::scenario::Fault;
 
 /// Draws sizes and modes; `fixed` modes take the place of drawn ones. As many choices are
 /// taken with them as without, so that what is drawn afterwards stays the same.
@@ -15,6 +16,16 @@ pub fn draw_heap<C: Choices>(c: &mut C, fixed: Option<&HeapDebug>) -> (HeapConfi
     let config = draw_config(c);
     let drawn = draw_debug(c);
     (config, fixed.cloned().unwrap_or(drawn))
+}
+
+/// Draws which allocations fail: mostly none, else one, early or late. Most programs make
+/// dozens of allocations.
+pub fn draw_faults<C: Choices>(c: &mut C) -> Vec<Fault> {
+    if !c.chance(1, 24) {
+        return Vec::new();
+    }
+    let most = [12, 60, 300][c.weighted(&[3, 2, 1])];
+    vec![Fault::OutOfMemory { at: c.below(most) }]
 }
 
 /// Whether a heap collects at every safepoint, moves everything at each collection, or is
@@ -64,6 +75,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
         verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]
             [c.weighted(&[6, 1, 1])],
         exhausted: None,
+        fail: Vec::new(),
     };
     if zombie {
         // Without these, zombies would be overwritten before anybody meets them.

@@ -7,7 +7,7 @@
 use gcrucible_heap::CollectionKind;
 
 use super::choices::Choices;
-use super::heap_modes::draw_heap;
+use super::heap_modes::{draw_faults, draw_heap};
 use super::{Mix, origin};
 use crate::scenario::model::FORMAT;
 use crate::scenario::{Body, HeapOp, HeapOps, Scenario, ScenarioSeed, Schedule, StrategyName};
@@ -156,6 +156,8 @@ const WEIGHTS: [(Topic, u32); 53] = [
 /// scenario stays empty.
 pub fn generate<C: Choices>(choices: &mut C, seed: Option<ScenarioSeed>, mix: &Mix) -> Scenario {
     let (heap, debug) = draw_heap(choices, mix.heap.as_ref());
+    let body = Body::HeapOps(draw(choices));
+    let faults = draw_faults(choices);
     Scenario {
         format: FORMAT,
         origin: origin(seed),
@@ -165,8 +167,8 @@ pub fn generate<C: Choices>(choices: &mut C, seed: Option<ScenarioSeed>, mix: &M
             strategy: mix.strategy.unwrap_or(StrategyName::Random),
             seed: 0,
         },
-        faults: Vec::new(),
-        body: Body::HeapOps(draw(choices)),
+        faults,
+        body,
     }
 }
 

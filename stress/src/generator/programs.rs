@@ -17,14 +17,14 @@ mod functions;
 pub(super) mod world;
 
 use super::choices::Choices;
-use super::heap_modes::draw_heap;
+use super::heap_modes::{draw_faults, draw_heap};
 use super::swarm::Swarm;
 use super::topics::host_operations::answers;
 use super::topics::host_script::host_script;
 use super::{Mix, origin};
 use crate::scenario::model::FORMAT;
 use crate::scenario::{
-    Body, Fault, ModuleSource, Programs, Scenario, ScenarioSeed, Schedule, StrategyName,
+    Body, ModuleSource, Programs, Scenario, ScenarioSeed, Schedule, StrategyName,
 };
 
 /// How large a program is.
@@ -113,10 +113,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
     let swarm = Swarm::draw(c);
     let (heap, debug) = draw_heap(c, mix.heap.as_ref());
     let schedule = draw_schedule(c, mix.strategy);
-    let faults = match c.chance(1, 24) {
-        true => vec![Fault::OutOfMemory { at: c.below(12) }],
-        false => vec![],
-    };
+    let faults = draw_faults(c);
     let made = functions::make(c, swarm, size);
     let (from, to) = size.calls();
     let calls = c.within(from, to);

@@ -223,6 +223,8 @@ impl<'e> Judge<'_, 'e> {
                 )),
             },
             Event::Woken { task } => self.woken(*task),
+            // Whether it had a reason is for another oracle to say.
+            Event::MemoryRefused { .. } => Ok(()),
             Event::CallEnded {
                 call,
                 task,

@@ -80,7 +80,7 @@ impl Model<'_> {
         if let Some(&first) = first {
             self.settled_value(first)?;
         }
-        let pending: Vec<u64> = futures.iter().copied().collect();
+        let pending: Vec<u64> = futures.to_vec();
         let pending: Vec<u64> = pending
             .into_iter()
             .filter(|&f| self.is_pending(f))

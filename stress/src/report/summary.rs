@@ -49,6 +49,7 @@ pub struct LaneSummary {
     pub objects_moved: u64,
     pub zombies: u64,
     pub bytes_scribbled: u64,
+    pub faults: u64,
     pub futures: Futures,
     pub calls: u64,
     pub cancels: u64,
@@ -211,6 +212,7 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
         objects_moved: c.objects_moved,
         zombies: c.zombies,
         bytes_scribbled: c.bytes_scribbled,
+        faults: c.faults,
         futures: Futures {
             ready: c.futures_ready,
             error: c.futures_error,
@@ -316,7 +318,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
 type Row = (&'static str, fn(&LaneSummary) -> String);
 
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 20] = [
+    let rows: [Row; 21] = [
         ("scenarios", |l| l.scenarios.to_string()),
         ("scenarios per CPU second", |l| {
             format!("{:.0}", l.scenarios_per_s)
@@ -331,6 +333,7 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
         ("objects moved", |l| l.objects_moved.to_string()),
         ("zombies", |l| l.zombies.to_string()),
         ("bytes scribbled", |l| l.bytes_scribbled.to_string()),
+        ("injected failures", |l| l.faults.to_string()),
         ("futures ready", |l| l.futures.ready.to_string()),
         ("futures with an error", |l| l.futures.error.to_string()),
         ("futures cancelled", |l| l.futures.cancelled.to_string()),

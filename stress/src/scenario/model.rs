@@ -237,9 +237,10 @@ impl Site {
 /// What the platform does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
-    /// The n-th attempt (from 0) to give the mutators more memory fails.
+    /// There is no memory for the n-th allocation (from 0), as at the heap's limit. What an
+    /// operation reserves for several objects counts as one.
     OutOfMemory {
-        /// Ordinal of the attempt.
+        /// Ordinal of the allocation.
         at: u32,
     },
 }

@@ -16,7 +16,7 @@ impl Search<'_, '_> {
             debug: HeapDebug::default(),
             ..self.best.clone()
         })?;
-        let simplifications: [fn(&mut HeapDebug); 9] = [
+        let simplifications: [fn(&mut HeapDebug); 10] = [
             |debug| debug.collect = CollectMode::Natural,
             |debug| debug.kind = KindMode::Natural,
             |debug| debug.promote = PromoteMode::Natural,
@@ -26,6 +26,7 @@ impl Search<'_, '_> {
             |debug| debug.tags = false,
             |debug| debug.exhausted = None,
             |debug| debug.verify_when = VerifyWhen::Both,
+            |debug| debug.fail = Vec::new(),
         ];
         for simplify in simplifications {
             let mut scenario = self.best.clone();

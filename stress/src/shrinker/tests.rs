@@ -108,6 +108,24 @@ fn only_what_fails_the_same_check_is_left() {
 }
 
 #[test]
+fn a_fault_that_matters_stays_and_comes_early() {
+    let run: &mut RunFn<'_> = &mut |scenario, _, _| {
+        let fails = scenario.faults.iter().any(|fault| {
+            let Fault::OutOfMemory { at } = *fault;
+            at >= 3
+        });
+        Ok(Verdict {
+            failure: fails.then(|| failure("refused")),
+            ..Verdict::default()
+        })
+    };
+    let mut large = noisy();
+    large.faults = vec![Fault::OutOfMemory { at: 1 }, Fault::OutOfMemory { at: 50 }];
+    let small = shrink(&large, None, run, BUDGET).unwrap().unwrap();
+    assert_eq!(small.scenario.faults, [Fault::OutOfMemory { at: 4 }]);
+}
+
+#[test]
 fn shrinking_again_changes_nothing() {
     let small = shrunk(&noisy());
     let again = shrunk(&small.scenario);

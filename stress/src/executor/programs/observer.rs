@@ -46,6 +46,8 @@ struct State {
     callees: BTreeMap<u32, Callee>,
     /// Tasks that had a slice.
     begun: BTreeSet<TaskId>,
+    /// Injected failures so far.
+    faults: u64,
 }
 
 impl State {
@@ -158,6 +160,20 @@ impl TraceObserver {
                 message: violation.to_string(),
             });
         }
+    }
+
+    fn memory_refused(&self, task: TaskId, words: u32) {
+        let mut state = self.state.lock();
+        let stats = state.heap.as_ref().map(|heap| heap.stats());
+        let stats = stats.unwrap_or_default();
+        let is_injected = stats.faults > state.faults;
+        state.faults = stats.faults;
+        state.events.push(Event::MemoryRefused {
+            task,
+            words,
+            used_bytes: stats.used_bytes,
+            is_injected,
+        });
     }
 
     fn slice(
@@ -334,6 +350,7 @@ impl Observer for TraceObserver {
             }
             EngineEvent::SettleRefused { future } => self.push(Event::SettleRefused { future }),
             EngineEvent::Woken { task } => self.push(Event::Woken { task }),
+            EngineEvent::MemoryRefused { task, words } => self.memory_refused(task, words),
             EngineEvent::CallEnded { call, outcome } => {
                 let outcome = match outcome {
                     CallOutcome::Returned => Outcome::Returned(self.dump_value(call)),
@@ -639,6 +656,19 @@ pub(super) fn timeline(
                 format!("future {future}: late completion refused"),
             ),
             Event::Woken { task } => (*task, "woken".to_owned()),
+            Event::MemoryRefused {
+                task,
+                words,
+                is_injected,
+                ..
+            } => {
+                let why = if *is_injected {
+                    ", as the scenario says"
+                } else {
+                    ""
+                };
+                (*task, format!("no memory for {words} words{why}"))
+            }
             Event::CallEnded { call, outcome, .. } => {
                 let mut text = match *call {
                     Engine::INIT_CALL => "initialisation ended: ".to_owned(),

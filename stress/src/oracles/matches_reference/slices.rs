@@ -45,8 +45,8 @@ impl<'e> Judge<'_, 'e> {
             return Ok(());
         };
         let expected = self.model.to_deliver(task);
-        let is_input = start.offered == Some(ErrorKind::OutOfMemory)
-            && (expected.is_none() || found.refused_cancel);
+        // That there is no memory does not wait for anything.
+        let is_input = start.offered == Some(ErrorKind::OutOfMemory);
         let is_second = start.offered == Some(ErrorKind::HostError)
             && found.failed_operation.is_some()
             && found.refused_cancel;
@@ -176,7 +176,8 @@ impl<'e> Judge<'_, 'e> {
         let start = slice.start;
         let offered = self.model.slice_start(slice.task, start.fuel);
         let dispatched = start.interrupt.is_some();
-        if start.dispatched != dispatched && !(may_lack_memory && !start.dispatched) {
+        let is_excused = may_lack_memory && !start.dispatched;
+        if start.dispatched != dispatched && !is_excused {
             let message = format!("{:?} was not dispatched", start.interrupt);
             return self.fail("dispatched", slice.task, message);
         }
@@ -185,7 +186,8 @@ impl<'e> Judge<'_, 'e> {
             Some(ErrorKind::Cancelled) => offered.delivered,
             offered => offered.is_some(),
         };
-        if start.delivered != takes && !(may_lack_memory && !start.delivered) {
+        let is_excused = may_lack_memory && !start.delivered;
+        if start.delivered != takes && !is_excused {
             let message = format!(
                 "{:?} was delivered: {}, in the model: {takes}",
                 start.offered, start.delivered

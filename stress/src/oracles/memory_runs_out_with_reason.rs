@@ -1,0 +1,146 @@
+//! `memory_runs_out_with_reason`: an allocation fails for good only when the heap is at its
+//! limit, or where the scenario injects the failure; and `OutOfMemory` is thrown only in the
+//! task whose allocation failed.
+//!
+//! The reference model takes `OutOfMemory` as an input, so it cannot tell a reason from a
+//! pretext. This oracle can.
+
+use std::collections::BTreeSet;
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::HeapConfig;
+
+use super::failure::Failure;
+use crate::executor::trace::{Event, SliceStart};
+
+/// Name of the oracle.
+pub const NAME: &str = "memory_runs_out_with_reason";
+
+/// Checks the trace of a run on a heap of these sizes, whose scenario injects `faults`
+/// failures.
+///
+/// # Errors
+/// The first refusal without a reason, or error without a refusal.
+pub fn check(events: &[Event], heap: &HeapConfig, faults: usize) -> Result<(), Failure> {
+    let mut refused = BTreeSet::new();
+    let mut injected = 0;
+    for event in events {
+        match event {
+            &Event::MemoryRefused {
+                task,
+                words,
+                used_bytes,
+                is_injected,
+            } => {
+                injected += usize::from(is_injected);
+                if injected > faults {
+                    let message = format!("{injected} failures were injected instead of {faults}");
+                    return Err(failure("injected", message));
+                }
+                if !is_injected {
+                    at_limit(heap, words, used_bytes)?;
+                }
+                refused.insert(task);
+            }
+            Event::SliceBegan { task, start } if runs_out(start) && !refused.remove(task) => {
+                let message = format!(
+                    "OutOfMemory was thrown in task {task}, but no allocation of it had failed"
+                );
+                return Err(failure("not_refused", message));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn runs_out(start: &SliceStart) -> bool {
+    start.delivered && start.offered == Some(ErrorKind::OutOfMemory)
+}
+
+/// An allocation of so many words may fail: with it, the heap would be over its limit.
+///
+/// # Errors
+/// When there was room.
+pub fn at_limit(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Failure> {
+    // Memory comes in whole blocks, and a heap has four at the least.
+    let block = u64::from(heap.block_bytes);
+    let asked = (u64::from(words) * 8).div_ceil(block) * block;
+    let limit = (heap.limit_bytes / block).max(4) * block;
+    if used_bytes + asked > limit {
+        return Ok(());
+    }
+    let message = format!(
+        "no memory for {words} words, though {used_bytes} of {} bytes were in use",
+        heap.limit_bytes
+    );
+    Err(failure("below_limit", message))
+}
+
+fn failure(check: &str, message: String) -> Failure {
+    Failure {
+        oracle: NAME.into(),
+        check: check.into(),
+        site: "heap".into(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: Event = Event::MemoryRefused {
+        task: 1,
+        words: 5,
+        used_bytes: 0,
+        is_injected: true,
+    };
+
+    fn thrown() -> Event {
+        Event::SliceBegan {
+            task: 1,
+            start: SliceStart {
+                offered: Some(ErrorKind::OutOfMemory),
+                delivered: true,
+                ..SliceStart::default()
+            },
+        }
+    }
+
+    fn at(used_bytes: u64, words: u32) -> Event {
+        Event::MemoryRefused {
+            task: 1,
+            words,
+            used_bytes,
+            is_injected: false,
+        }
+    }
+
+    fn judged(events: &[Event], faults: usize) -> Result<(), String> {
+        check(events, &HeapConfig::tiny(), faults).map_err(|failure| failure.check)
+    }
+
+    #[test]
+    fn a_refusal_needs_a_full_heap_or_a_fault() {
+        let limit = HeapConfig::tiny().limit_bytes;
+        assert_eq!(judged(&[at(limit, 5), thrown()], 0), Ok(()));
+        assert_eq!(judged(&[at(2048, limit as u32 / 8), thrown()], 0), Ok(()));
+        assert_eq!(judged(&[REFUSED, thrown()], 1), Ok(()));
+        assert_eq!(
+            judged(&[at(limit / 2, 5), thrown()], 1),
+            Err("below_limit".into())
+        );
+        assert_eq!(judged(&[REFUSED, thrown()], 0), Err("injected".into()));
+        assert_eq!(judged(&[REFUSED, REFUSED], 1), Err("injected".into()));
+    }
+
+    #[test]
+    fn an_error_needs_a_refusal_of_its_own() {
+        assert_eq!(judged(&[thrown()], 1), Err("not_refused".into()));
+        assert_eq!(
+            judged(&[REFUSED, thrown(), thrown()], 1),
+            Err("not_refused".into())
+        );
+    }
+}
