@@ -253,7 +253,7 @@ fn heap_operations_have_one_schedule() {
 #[test]
 fn reduction_loses_no_outcome_of_generated_programs() {
     let (mut compared, mut ran, mut existing) = (0, 0, 0);
-    for seed in 0..30 {
+    for seed in 0..120 {
         let seed = crate::scenario::ScenarioSeed {
             lane: crate::scenario::Lane::Programs,
             seed,
@@ -262,7 +262,7 @@ fn reduction_loses_no_outcome_of_generated_programs() {
         let mut scenario = crate::generator::generate(seed, &crate::generator::Mix::default());
         scenario.debug = gcrucible_heap::HeapDebug::default();
         let few = Bound {
-            runs_max: 250,
+            runs_max: 400,
             ..bound(1, false)
         };
         if !explore_all(&scenario, &few, |_| ControlFlow::Continue(())).is_complete {
