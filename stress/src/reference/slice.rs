@@ -221,14 +221,19 @@ impl Model<'_> {
     }
 
     /// Throws what a step throws whose instructions are spent, if one is, where the task
-    /// stands. Gives how the slice ended, if it did.
+    /// stands. Gives how the slice ended, if it did. There was memory for `thrown_max` errors
+    /// in the slice, if there was not for all.
     ///
     /// # Panics
     /// If there is no such task.
-    pub fn throw_spent(&mut self, task: TaskId) -> Option<SliceEnd> {
+    pub fn throw_spent(&mut self, task: TaskId, thrown_max: Option<u32>) -> Option<SliceEnd> {
         let mut running = self.take_task(task);
         let mut end = None;
-        while end.is_none() && !running.drains(self.program) && self.take_spent(&mut running) {
+        while end.is_none()
+            && thrown_max.is_none_or(|max| self.log.thrown < max)
+            && !running.drains(self.program)
+            && self.take_spent(&mut running)
+        {
             let error = self.store.error(ErrorKind::StepExhausted, Value::Nil);
             end = self.throw(&mut running, error, None);
         }
@@ -299,7 +304,7 @@ impl Model<'_> {
         let mut instructions = 0;
         let mut end = self.begin_slice(task, start, None);
         while end.is_none() && instructions < start.fuel {
-            end = self.throw_spent(task);
+            end = self.throw_spent(task, None);
             if end.is_none() {
                 instructions += 1;
                 if let Step::Ended(how) = self.step(task) {

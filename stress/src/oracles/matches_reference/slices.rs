@@ -123,7 +123,7 @@ impl<'e> Judge<'_, 'e> {
         let mut found = self.model.begin_slice(task, slice.start, thrown_max);
         for executed in 0..instructions {
             if found.is_none() {
-                found = self.model.throw_spent(task);
+                found = self.model.throw_spent(task, None);
             }
             if let Some(how) = found {
                 let message = format!(
@@ -136,9 +136,9 @@ impl<'e> Judge<'_, 'e> {
                 found = Some(how);
             }
         }
-        let found_memory = !out_of_memory || self.model.log().thrown < thrown;
-        if found.is_none() && instructions < slice.start.fuel && found_memory {
-            found = self.model.throw_spent(task);
+        if found.is_none() && instructions < slice.start.fuel {
+            let thrown_max = out_of_memory.then_some(thrown);
+            found = self.model.throw_spent(task, thrown_max);
         }
         self.compare_printed(task, &slice.printed)?;
         let is_same = match (&found, end) {
