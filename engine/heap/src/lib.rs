@@ -3,6 +3,7 @@
 //! ```text
 //! value, object        words and layouts
 //! space, allocator     the region, its blocks, who has them
+//! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
@@ -20,6 +21,7 @@ pub mod checks;
 mod collector;
 pub mod config;
 pub mod debug_mode;
+mod demand;
 mod escape;
 mod fault;
 mod handle;
@@ -46,7 +48,7 @@ pub use fault::{FaultKind, HeapFault};
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, FutureState, MapStoreError, Mutator, Received, Sent, StreamState, string_words,
+    Acquired, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes, StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

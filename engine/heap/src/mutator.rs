@@ -5,9 +5,11 @@ mod bulk;
 mod channel;
 mod deep;
 mod future;
+mod grant;
 mod map;
 mod mutex;
 mod record;
+mod sizes;
 mod stream;
 mod text;
 mod weak;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::allocator::NeedsMemory;
+use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
@@ -28,10 +30,11 @@ use crate::value::{Offset, Slot, Value, Word};
 
 pub use channel::{Received, Sent};
 pub use future::FutureState;
+pub use grant::Grant;
 pub use map::MapStoreError;
 pub use mutex::Acquired;
+pub use sizes::Sizes;
 pub use stream::StreamState;
-pub use text::string_words;
 
 /// Access to objects for one holder.
 ///
@@ -236,6 +239,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
     ///
     /// # Errors
     /// When a collection is due first.
+    ///
+    /// # Panics
+    /// If no block has so many words.
     #[inline(always)]
     pub fn reserve(&self, words: u32) -> Result<(), NeedsMemory> {
         if self.tlab.room() >= words {
@@ -244,29 +250,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.heap.refill(self.tlab, words)
     }
 
-    /// Makes sure that several allocations of `words` words in all succeed without a
-    /// collection between, large objects among them.
-    ///
-    /// # Errors
-    /// When a collection is due first.
-    pub fn reserve_all(&self, words: u64) -> Result<(), NeedsMemory> {
-        if words <= u64::from(self.region().block_words() / 2) {
-            self.reserve(words as u32)
-        } else {
-            self.heap.allocator.lock().grant(self.region(), words)
-        }
-    }
-
-    fn is_large(&self, words: u32) -> bool {
-        words > self.region().block_words() / 2
-    }
-
     /// A new object, its body not yet written. The caller fills every word of it before
     /// anything else is allocated or published.
     #[inline(always)]
     fn allocate(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
         debug_assert!(words >= HEADER_WORDS, "an object has a header");
-        let at = if self.is_large(words) {
+        let at = if self.region().is_large(words) {
             self.allocate_large(words)?
         } else {
             self.reserve(words)?;
@@ -278,9 +267,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
-        let is_unlimited = self.heap.debug().collect == crate::CollectMode::Never;
+        let terms = self.heap.terms(self.tlab);
         let mut allocator = self.heap.allocator.lock();
-        allocator.large(self.region(), Generation::Young0, words, is_unlimited)
+        allocator.large(self.region(), Generation::Young0, words, terms)
     }
 
     #[inline(always)]
@@ -519,8 +508,8 @@ impl Heap {
     fn allocate_immortal(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
         let region = self.region();
         let mut allocator = self.allocator.lock();
-        let at = if words > region.block_words() / 2 {
-            allocator.large(region, Generation::Immortal, words, true)?
+        let at = if region.is_large(words) {
+            allocator.large(region, Generation::Immortal, words, Terms::Granted)?
         } else {
             let at = allocator.bump(region, Generation::Immortal, words);
             allocator.settle_tops(region);

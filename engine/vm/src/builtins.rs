@@ -14,7 +14,7 @@ mod numbers;
 mod text;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
-use gcrucible_heap::{Checks, Kind, NeedsMemory, Value, string_words};
+use gcrucible_heap::{Checks, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
 use crate::display::write_display;
@@ -229,9 +229,13 @@ impl<'p, C: Checks> Context<'p, C> {
     /// A new array of strings, allocated as a whole: a part of it would be in the way of the
     /// next attempt.
     pub(crate) fn strings<'t>(&self, parts: impl Iterator<Item = &'t str> + Clone) -> Made<'p> {
-        let words = |text: &str| u64::from(string_words(text.len()));
-        let all: u64 = parts.clone().map(|text| words(text) + 1).sum();
-        self.m.reserve_all(all + 8)?;
+        let mut sizes = Sizes::default();
+        let mut count = 0;
+        for part in parts.clone() {
+            sizes.string(part.len());
+            count += 1;
+        }
+        let _grant = self.m.grant(sizes.array(count))?;
         let strings: Vec<Value<'p>> = parts
             .map(|part| self.m.string(part))
             .collect::<Result<_, NeedsMemory>>()?;

@@ -9,7 +9,7 @@
 //! as its boundary says, and that of an interrupt handler, below which nothing is unwound.
 
 use gcrucible_bytecode::{Boundary, ErrorKind, Reg};
-use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value, string_words};
+use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::display::write_display;
@@ -314,9 +314,7 @@ impl Control {
             unreachable!("only steps have boundaries")
         };
         let text = cx.escalation(step, caller);
-        cx.m.reserve_all(u64::from(string_words(text.len())) + 8)?;
-        let message = cx.m.string(&text)?;
-        cx.m.error(ErrorKind::StepEscalated as u8, message, error)
+        cx.error_saying(ErrorKind::StepEscalated, &text, error)
     }
 
     fn unwind_to_handler<'p, C: Checks>(

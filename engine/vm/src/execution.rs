@@ -1,7 +1,7 @@
 //! A slice in execution: its begin, the run loop, and what comes after the last frame.
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checks, NeedsMemory, Value, string_words};
+use gcrucible_heap::{Checks, NeedsMemory, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::exception::{Thrown, Unwound};
@@ -167,13 +167,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     fn deliver(&mut self, kind: ErrorKind, message: Option<&str>) -> Result<(), SliceEnd> {
         let error = match message {
             None => self.cx.error(kind, Value::NIL),
-            // Both at once: a string that was made in vain would be made in vain again.
-            Some(message) => self
-                .cx
-                .m
-                .reserve_all(u64::from(string_words(message.len())) + 8)
-                .and_then(|()| self.cx.m.string(message))
-                .and_then(|message| self.cx.m.error(kind as u8, message, Value::NIL)),
+            Some(message) => self.cx.error_saying(kind, message, Value::NIL),
         };
         let error = error.map_err(needs_memory)?;
         self.delivered = true;

@@ -26,7 +26,7 @@ mod tasks;
 mod types;
 
 use gcrucible_bytecode::{ErrorKind, Reg};
-use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Slot, Value};
+use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value};
 use gcrucible_platform::HostRequest;
 
 use crate::program::LoadedProgram;
@@ -145,6 +145,21 @@ impl<'p, C: Checks> Context<'p, C> {
             return Ok(self.m.load(self.program.out_of_memory()));
         }
         let message = self.m.load(self.program.message(kind));
+        self.m.error(kind as u8, message, payload)
+    }
+
+    /// An error with a message of its own. Both are asked for at once: a string that was
+    /// made in vain would be made in vain again.
+    #[cold]
+    pub(crate) fn error_saying(
+        &self,
+        kind: ErrorKind,
+        message: &str,
+        payload: Value<'p>,
+    ) -> Result<Value<'p>, NeedsMemory> {
+        let mut sizes = Sizes::default();
+        let _grant = self.m.grant(sizes.string(message.len()).error())?;
+        let message = self.m.string(message)?;
         self.m.error(kind as u8, message, payload)
     }
 

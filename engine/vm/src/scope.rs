@@ -8,7 +8,7 @@
 //! waiting instruction ([`Scopes::check_wait`]).
 
 use gcrucible_bytecode::{ErrorKind, Program};
-use gcrucible_heap::{Checks, Slot, Value};
+use gcrucible_heap::{Checks, Sizes, Slot, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::frame::{Control, Frame};
@@ -394,14 +394,16 @@ impl Scopes {
         self.note_budgets();
     }
 
-    /// Words that the errors of a step's boundary may need.
-    pub(crate) fn boundary_words<C: Checks>(&self, cx: &Context<'_, C>) -> u64 {
+    /// Sizes of what the errors of a step's boundary may need.
+    pub(crate) fn boundary_sizes<C: Checks>(&self, cx: &Context<'_, C>) -> Sizes {
         let steps = self.scopes.iter().filter_map(|scope| match scope.kind {
             ScopeKind::Step { step, caller, .. } => Some(cx.escalation(step, caller).len()),
             _ => None,
         });
         let longest = steps.max().unwrap_or(0);
-        16 + longest.div_ceil(8) as u64
+        let mut sizes = Sizes::default();
+        sizes.error().string(longest).error();
+        sizes
     }
 }
 

@@ -11,7 +11,12 @@ use crate::checks::Checks;
 use crate::object::{HEADER_WORDS, Kind, raw};
 use crate::value::{Offset, Value};
 
-const ARRAY_WORDS: u32 = 4;
+pub(super) const ARRAY_WORDS: u32 = 4;
+
+/// Capacity of the storage that takes the place of a full one.
+pub(super) fn grown_capacity(capacity: u32, needed: u32) -> u32 {
+    capacity.saturating_mul(2).max(4).max(needed)
+}
 
 impl<'p, C: Checks> Mutator<'p, C> {
     /// A new array with these elements.
@@ -38,17 +43,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     pub(super) fn array_object(&self, capacity: u32) -> Result<Offset, NeedsMemory> {
-        let storage = if capacity == 0 {
-            self.reserve(ARRAY_WORDS)?;
-            Value::NIL
-        } else if self.is_large(HEADER_WORDS + capacity) {
-            // Asked for together: the storage alone may use up the nursery, and the array
-            // would never come to be, however often it is tried.
-            self.reserve_all(u64::from(ARRAY_WORDS + HEADER_WORDS + capacity))?;
-            self.storage(capacity)?
-        } else {
-            self.reserve(ARRAY_WORDS + HEADER_WORDS + capacity)?;
-            self.storage(capacity)?
+        let storage_words = (capacity > 0).then_some(HEADER_WORDS + capacity);
+        let _grant = self.grant([ARRAY_WORDS].into_iter().chain(storage_words))?;
+        let storage = match storage_words {
+            Some(_) => self.storage(capacity)?,
+            None => Value::NIL,
         };
         let at = self.allocate(Kind::Array, 0, ARRAY_WORDS)?;
         self.region().set_raw(at + raw::ARRAY_LEN, 0);
@@ -93,6 +92,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
     #[inline]
     pub fn array_len(&self, array: Value<'p>) -> Option<u32> {
         self.as_kind(array, Kind::Array).map(|at| self.len_of(at))
+    }
+
+    /// Number of elements, and how many its storage has room for.
+    pub fn array_room(&self, array: Value<'p>) -> Option<(u32, u32)> {
+        let at = self.as_kind(array, Kind::Array)?;
+        let capacity = self.storage_of(at).map_or(0, |(_, capacity)| capacity);
+        Some((self.len_of(at), capacity))
     }
 
     /// Element `index`; `None` too if it is out of bounds.
@@ -151,7 +157,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if let Some((storage, _)) = old.filter(|_| needed <= capacity) {
             return Ok(storage);
         }
-        let wanted = capacity.saturating_mul(2).max(4).max(needed);
+        let wanted = grown_capacity(capacity, needed);
         let at = match self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + wanted) {
             Ok(at) => at,
             Err(needs) => {

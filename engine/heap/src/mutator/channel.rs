@@ -48,7 +48,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// When a collection is due first; no id is drawn then.
     pub fn channel(&self, capacity: u32) -> Result<Value<'p>, NeedsMemory> {
         let room = capacity.clamp(1, FIRST_ROOM);
-        self.reserve(CHANNEL_WORDS + HEADER_WORDS + room)?;
+        let _grant = self.grant([CHANNEL_WORDS, HEADER_WORDS + room])?;
         let storage = self.storage(room)?;
         let at = self.allocate(Kind::Channel, 0, CHANNEL_WORDS)?;
         self.region()

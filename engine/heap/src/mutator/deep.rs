@@ -121,6 +121,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .map(|&at| self.region().header(at).size_words())
             .collect();
         let mut copies = Vec::with_capacity(order.len());
+        let mut _grant = None;
         if seeded_bugs::is_on(Bug::B34b) {
             // B-34b: what was copied before memory ran out is kept outside the roots, for
             // the next attempt.
@@ -130,7 +131,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 seeded_bugs::note_triggered(Bug::B34b);
             }
         } else {
-            self.reserve_all(sizes.iter().map(|&words| u64::from(words)).sum())?;
+            _grant = Some(self.grant(sizes.iter().copied())?);
         }
         let known = copies.len();
         for (&at, &words) in order.iter().zip(&sizes).skip(known) {

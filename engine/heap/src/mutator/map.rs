@@ -16,14 +16,14 @@
 
 use gcrucible_platform::seeded_bugs::Bug;
 
-use super::Mutator;
+use super::{Mutator, Sizes};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::interning::text_hash;
 use crate::object::{Kind, raw};
 use crate::value::{Offset, Value, Word};
 
-const MAP_WORDS: u32 = 4;
+pub(super) const MAP_WORDS: u32 = 4;
 
 /// Why a store into a map failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,15 @@ fn storage_words(capacity: u32) -> u32 {
     raw::MAP_FIRST + capacity * 2 + capacity + capacity / 2
 }
 
+/// Words of the storages that a map has one after the other, until so many entries fit.
+pub(super) fn storage_sizes(entries: u32) -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(4u32), |capacity| Some(capacity * 2))
+        .scan(0, move |before, capacity| {
+            (std::mem::replace(before, capacity) < entries).then_some(capacity)
+        })
+        .map(storage_words)
+}
+
 impl<'p, C: Checks> Mutator<'p, C> {
     /// A new empty map.
     ///
@@ -92,15 +101,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// # Errors
     /// When a collection is due first, and for a NaN key; nothing has changed then.
     pub fn map_of(&self, pairs: &[(Value<'p>, Value<'p>)]) -> Result<Value<'p>, MapStoreError> {
-        // Storage doubles until all pairs fit. All of it is asked for at once: an
-        // operation that is held up at its second allocation again and again never ends.
-        let mut words = u64::from(MAP_WORDS);
-        let mut capacity = 0;
-        while capacity < pairs.len() as u32 {
-            capacity = (capacity * 2).max(4);
-            words += u64::from(storage_words(capacity));
-        }
-        self.reserve_all(words)?;
+        // All of it is asked for at once: an operation that is held up at its second
+        // allocation again and again never ends.
+        let _grant = self.grant(Sizes::default().map(pairs.len() as u32))?;
         let map = self.map()?;
         for &(key, value) in pairs {
             self.map_set(map, key, value)?;

@@ -2,7 +2,7 @@
 //! other.
 
 use gcrucible_bytecode::{ErrorKind, Reg};
-use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Value};
+use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Sizes, Value};
 
 use super::{Context, Effects, Made, Stop};
 use crate::frame::Control;
@@ -26,15 +26,19 @@ impl<'p, C: Checks> Context<'p, C> {
             return kind.into();
         }
         let children = scopes.squad().filter(|_| !detached);
-        if let Some(children) = children {
-            // The call and a larger array at once: what was made in vain would be made in
-            // vain again.
-            let len = self.m.array_len(self.m.load_root(children)).unwrap_or(0);
-            let words = u64::from(argc) + 2 * u64::from(len) + 32;
-            if let Err(needs) = self.m.reserve_all(words) {
-                return needs.into();
-            }
-        }
+        // The call and a larger array at once: what was made in vain would be made in vain
+        // again.
+        let grant = children.map(|children| {
+            let children = self.m.load_root(children);
+            let (len, capacity) = self.m.array_room(children).unwrap_or_default();
+            let mut sizes = Sizes::default();
+            self.m
+                .grant(sizes.unscheduled(argc.into()).growth(len, capacity))
+        });
+        let _grant = match grant.transpose() {
+            Ok(grant) => grant,
+            Err(needs) => return needs.into(),
+        };
         let future = self.with_values(registers, base, 1 + usize::from(argc), |call| {
             self.m.unscheduled(call[0], &call[1..])
         });

@@ -1,0 +1,138 @@
+//! What an operation is about to allocate, object by object.
+
+use super::array::{ARRAY_WORDS, grown_capacity};
+use super::map::{self, MAP_WORDS};
+use super::text::string_words;
+use crate::object::HEADER_WORDS;
+use crate::value::Value;
+
+/// Sizes in words of the objects that one operation makes, for [`Mutator::grant`].
+///
+/// [`Mutator::grant`]: super::Mutator::grant
+#[derive(Clone, Debug, Default)]
+pub struct Sizes(Vec<u32>);
+
+impl Sizes {
+    /// A string of so many bytes.
+    pub fn string(&mut self, bytes: usize) -> &mut Self {
+        self.0.push(string_words(bytes));
+        self
+    }
+
+    /// An int, which is an object when it is a large one.
+    pub fn int(&mut self, value: i64) -> &mut Self {
+        if Value::small_int(value).is_none() {
+            self.0.push(HEADER_WORDS + 1);
+        }
+        self
+    }
+
+    /// An array of so many elements.
+    pub fn array(&mut self, elements: u32) -> &mut Self {
+        self.0.push(ARRAY_WORDS);
+        if elements > 0 {
+            self.0.push(HEADER_WORDS + elements);
+        }
+        self
+    }
+
+    /// What an array of `len` elements with room for `capacity` needs for one more.
+    pub fn growth(&mut self, len: u32, capacity: u32) -> &mut Self {
+        if len >= capacity {
+            self.0
+                .push(HEADER_WORDS + grown_capacity(capacity, len.saturating_add(1)));
+        }
+        self
+    }
+
+    /// A map that gets so many entries.
+    pub fn map(&mut self, entries: u32) -> &mut Self {
+        self.0.push(MAP_WORDS);
+        self.0.extend(map::storage_sizes(entries));
+        self
+    }
+
+    /// An error; its message and payload are objects of their own.
+    pub fn error(&mut self) -> &mut Self {
+        self.0.push(HEADER_WORDS + 2);
+        self
+    }
+
+    /// An unscheduled future with so many arguments.
+    pub fn unscheduled(&mut self, args: u32) -> &mut Self {
+        self.0.push(HEADER_WORDS + 1 + args);
+        self
+    }
+}
+
+impl IntoIterator for Sizes {
+    type Item = u32;
+    type IntoIter = std::vec::IntoIter<u32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl IntoIterator for &mut Sizes {
+    type Item = u32;
+    type IntoIter = std::vec::IntoIter<u32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::mem::take(&mut self.0).into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Unchecked;
+    use crate::config::HeapConfig;
+    use crate::debug_mode::HeapDebug;
+    use crate::heap::{Heap, Holder};
+
+    #[test]
+    fn sizes_are_those_of_the_objects() {
+        let heap = Heap::new(HeapConfig::default(), HeapDebug::default()).expect("address space");
+        let holder = Holder::new(&heap, "test", 0);
+        let permit = heap.try_shared().expect("nobody collects");
+        let m = permit.mutator::<Unchecked>(holder.tlab());
+        let used = |make: &dyn Fn()| {
+            m.reserve(100).expect("a nursery with room");
+            let before = m.tlab.room();
+            make();
+            before - m.tlab.room()
+        };
+        let words = |sizes: &mut Sizes| sizes.into_iter().sum::<u32>();
+        let empty = || Sizes::default();
+        assert_eq!(
+            used(&|| drop(m.string("a text of some bytes"))),
+            words(empty().string(20))
+        );
+        for value in [1, i64::MAX] {
+            assert_eq!(used(&|| drop(m.int(value))), words(empty().int(value)));
+        }
+        for len in [0, 7] {
+            let elements = vec![Value::NIL; len];
+            let size = words(empty().array(len as u32));
+            assert_eq!(used(&|| drop(m.array(&elements))), size);
+        }
+        for len in [0, 1, 4, 5, 9] {
+            let pairs: Vec<_> = (0..len)
+                .map(|key| (Value::small_int(key).expect("a small int"), Value::NIL))
+                .collect();
+            let size = words(empty().map(len as u32));
+            assert_eq!(used(&|| drop(m.map_of(&pairs))), size, "{len}");
+        }
+        let error = || drop(m.error(1, Value::NIL, Value::NIL));
+        assert_eq!(used(&error), words(empty().error()));
+        let call = || drop(m.unscheduled(Value::NIL, &[Value::NIL; 3]));
+        assert_eq!(used(&call), words(empty().unscheduled(3)));
+        let array = m.array(&[]).expect("room");
+        for _ in 0..9 {
+            let (len, capacity) = m.array_room(array).expect("an array");
+            let size = words(empty().growth(len, capacity));
+            assert_eq!(used(&|| drop(m.array_push(array, Value::NIL))), size);
+        }
+    }
+}
