@@ -72,6 +72,8 @@ struct Run<'h, C: Checks> {
     pairs: PairTracker,
     report: RunReport,
     op_index: u32,
+    /// Parts of the running operation that are done, if it has parts.
+    parts_done: u32,
     op_name: &'static str,
     checks: std::marker::PhantomData<C>,
 }
@@ -117,6 +119,7 @@ impl<'h, C: Checks> Run<'h, C> {
             pairs: PairTracker::new(),
             report: RunReport::default(),
             op_index: 0,
+            parts_done: 0,
             op_name: "start",
             checks: std::marker::PhantomData,
         }
@@ -157,7 +160,10 @@ impl<'h, C: Checks> Run<'h, C> {
             HeapOp::Reprotect(nth, src) => return self.reprotect(nth, src),
             _ => {}
         }
-        for attempt in 0..3 {
+        self.parts_done = 0;
+        let mut attempt = 0;
+        loop {
+            let parts = self.parts_done;
             let heap = Arc::clone(self.heap);
             let permit = heap.try_shared().expect("nobody collects");
             let before = (heap.cards_marked(), heap.tlab_refills());
@@ -177,15 +183,18 @@ impl<'h, C: Checks> Run<'h, C> {
                 Err(Stop::NeedsMemory { words }) => words,
             };
             drop(permit);
+            if self.parts_done > parts {
+                attempt = 0;
+            }
             match attempt {
                 0 => self.collect(self.heap.kind_to_collect())?,
                 1 => self.collect(CollectionKind::Major)?,
                 // Out of memory for good: the operation does not happen, in the model
                 // neither.
-                _ => self.refused(words)?,
+                _ => return self.refused(words),
             }
+            attempt += 1;
         }
-        Ok(())
     }
 
     /// An operation found no memory even after a major collection.

@@ -135,7 +135,7 @@ impl<'p, C: Checks> Context<'p, C> {
     /// The error of a step whose budget is spent. There is room for the error that its
     /// boundary may make of it, so that the throw cannot fail any more.
     pub(crate) fn exhausted(&self, scopes: &Scopes) -> Result<Value<'p>, NeedsMemory> {
-        let _grant = self.m.grant(&mut scopes.boundary_sizes(self))?;
+        let _grant = self.m.grant(scopes.boundary_sizes(self))?;
         self.error(ErrorKind::StepExhausted, Value::NIL)
     }
 

@@ -97,7 +97,7 @@ impl<C: Checks> Run<'_, C> {
     }
 
     /// Each key is set on heap and model in step: when memory runs out in the middle, the
-    /// next attempt sets them again.
+    /// next attempt goes on from there.
     fn map_set_many<'p>(
         &mut self,
         m: &Mutator<'p, C>,
@@ -107,7 +107,7 @@ impl<C: Checks> Run<'_, C> {
         value: Value<'p>,
         src: u8,
     ) -> Result<(), Stop> {
-        for key in 0..i64::from(n % 32) {
+        for key in i64::from(self.parts_done)..i64::from(n % 32) {
             let done = match m.map_set(map, Value::int32(key as i32), value) {
                 Ok(()) => true,
                 Err(MapStoreError::NeedsMemory(needs)) => return Err(needs.into()),
@@ -115,6 +115,7 @@ impl<C: Checks> Run<'_, C> {
             };
             let expected = self.model_map_set(map_register, ModelValue::Int(key), src);
             self.expect_bool(done, expected)?;
+            self.parts_done += 1;
         }
         Ok(())
     }
