@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    Region, Slot, Unchecked, Value,
+    NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, yield_point};
@@ -74,10 +74,6 @@ impl fmt::Display for EngineError {
 }
 
 impl std::error::Error for EngineError {}
-
-/// Collections for one allocation after which there is no hope: others take the room each
-/// time, or it lies in pieces that are too small.
-const ATTEMPTS_MAX: u32 = 100;
 
 /// What all tasks share.
 pub(crate) struct Inner {
@@ -204,19 +200,22 @@ impl Engine {
         loop {
             let needs = {
                 let permit = inner.heap.shared().await;
-                let m = permit.mutator::<Checked>(inner.registry.tlab());
-                let slot = |arg: &HostValue| {
-                    let slot = Slot::nil();
-                    m.store(&slot, host_value::build(arg, &m)?);
-                    Ok(slot)
-                };
+                let made = inner.registry.allocate::<Checked, _>(&permit, |m| {
+                    let values = host_value::build_all(args, m)?;
+                    let slot = |value| {
+                        let slot = Slot::nil();
+                        m.store(&slot, value);
+                        slot
+                    };
+                    Ok(values.into_iter().map(slot).collect::<Vec<Slot>>())
+                });
                 // Nothing collects before the machine has them.
-                match args.iter().map(slot).collect::<Result<Vec<Slot>, _>>() {
+                match made {
                     Ok(args) => {
                         let callee = inner.program.global(global);
                         return self.start(id, |vm| vm.start_call(callee, &args));
                     }
-                    Err(gcrucible_heap::NeedsMemory { words, .. }) => words,
+                    Err(needs) => needs.words,
                 }
             };
             if !inner.make_room(needs, &mut attempts).await {
@@ -431,8 +430,9 @@ impl Inner {
 
     /// Collects for an allocation that found no memory: first as usual, then everything.
     /// `false` when even that leaves no room within the heap's limit. A nursery that other
-    /// tasks filled up again in the meantime is no reason for that. A heap that the verifier
-    /// refuses is: it is not collected, so there would never be room.
+    /// tasks filled up again in the meantime is no reason for that, however often: who asks
+    /// has asked for all that its operation allocates, so that one success ends it. A heap
+    /// that the verifier refuses is: it is not collected, so there would never be room.
     pub(crate) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
         *attempts += 1;
         let is_sound = if *attempts == 1 {
@@ -440,8 +440,13 @@ impl Inner {
         } else {
             self.collect(CollectionKind::Major).await
         };
-        let has_room = *attempts == 1 || self.heap.has_room_within_limit(words);
-        is_sound && has_room && *attempts < ATTEMPTS_MAX
+        let has_room = match *attempts {
+            1 => true,
+            // Whether everything collected leaves blocks side by side, only trying tells.
+            2 if words == NeedsMemory::SIDE_BY_SIDE => true,
+            _ => self.heap.has_room_within_limit(words),
+        };
+        is_sound && has_room
     }
 
     /// Stops the world and collects. `false`: the verifier found the heap broken, and a

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gcrucible_engine::{HostValue, Outcome, VirtualPlatform};
+use gcrucible_heap::HeapConfig;
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::host::unknown_operation;
 
@@ -133,6 +134,32 @@ fn plain_data_goes_there_and_back() {
     assert_eq!(world.data(&call), Some(data));
     assert_eq!(under_way.load(SeqCst), 0);
     world.finish();
+}
+
+/// Each is made of several objects, and each attempt to make them begins anew.
+#[test]
+fn data_and_failures_come_through_collections_between_any_two_allocations() {
+    let under_way = Arc::new(AtomicUsize::new(0));
+    for modes in [
+        "collect=alloc:1",
+        "collect=alloc:2",
+        "collect=alloc:3,kind=major",
+    ] {
+        let world = Clockwork::on_heap(HeapConfig::tiny(), modes, host(&under_way), HOST);
+        let row = |n| {
+            let value = HostValue::Array(vec![HostValue::Int(n), text("a longer text")]);
+            (format!("row {n}"), value)
+        };
+        let data = HostValue::Map((0..40).map(row).collect());
+        let shown = returned(&world, "echo", &[data]);
+        assert!(
+            shown.starts_with("{\"row 0\": [0, \"a longer text\"]"),
+            "{shown}"
+        );
+        let failed = returned(&world, "try_host", &[text("fail"), HostValue::Nil]);
+        assert_eq!(failed, "HostError: it is broken");
+        world.finish();
+    }
 }
 
 #[test]

@@ -10,8 +10,15 @@ use crate::value::Offset;
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeedsMemory {
-    /// Words of room that there must be, which may be more than an object has.
+    /// Words of room that there must be, which may be more than an object has, or
+    /// [`NeedsMemory::SIDE_BY_SIDE`].
     pub words: u32,
+}
+
+impl NeedsMemory {
+    /// Words that no heap has: there are blocks enough for a large object, but not side by
+    /// side.
+    pub const SIDE_BY_SIDE: u32 = u32::MAX;
 }
 
 /// A bump range inside a block.
@@ -346,7 +353,9 @@ impl Allocator {
         if !self.is_within_budget(u64::from(words), terms) || self.is_at_limit(u64::from(count)) {
             return Err(needs);
         }
-        let first = self.find_run(region, count).ok_or(needs)?;
+        let first = self.find_run(region, count).ok_or(NeedsMemory {
+            words: NeedsMemory::SIDE_BY_SIDE,
+        })?;
         if generation.is_young() {
             self.nursery_used_words += u64::from(words);
         }

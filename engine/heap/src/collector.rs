@@ -536,6 +536,7 @@ impl<'h> Evacuation<'h> {
         counters.objects_moved.add(u64::from(self.moved));
         counters.objects_promoted.add(u64::from(self.promoted));
         counters.objects_kept.add(u64::from(self.kept));
+        counters.weak_cleared.add(self.cleared.len() as u64);
         counters.zombies.add(zombies);
         counters.bytes_scribbled.add(scribbled_words * 8);
         report.moved = self.moved;

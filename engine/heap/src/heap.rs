@@ -373,6 +373,7 @@ impl Heap {
             objects_moved: counters.objects_moved.get(),
             objects_promoted: counters.objects_promoted.get(),
             objects_kept: counters.objects_kept.get(),
+            weak_cleared: counters.weak_cleared.get(),
             zombies: counters.zombies.get(),
             bytes_scribbled: counters.bytes_scribbled.get(),
             verifications: counters.verifications.get(),

@@ -16,6 +16,8 @@ pub struct HeapStats {
     pub objects_promoted: u64,
     /// Objects that a collection could not copy.
     pub objects_kept: u64,
+    /// Weak references that collections cleared.
+    pub weak_cleared: u64,
     /// Dead objects made zombies.
     pub zombies: u64,
     /// Bytes filled with a pattern.
@@ -44,6 +46,7 @@ pub(crate) struct Counters {
     pub(crate) objects_moved: Counter,
     pub(crate) objects_promoted: Counter,
     pub(crate) objects_kept: Counter,
+    pub(crate) weak_cleared: Counter,
     pub(crate) zombies: Counter,
     pub(crate) bytes_scribbled: Counter,
     pub(crate) verifications: Counter,

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checks, Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+    Checks, Heap, Mutator, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
+    SharedPermit, Slot, Tlab,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
@@ -69,6 +70,20 @@ impl Registry {
         registry
     }
 
+    /// Lets one allocate in the registry's own buffer at a time. Tasks in several threads do,
+    /// for what belongs to none of them, and a buffer has room for one.
+    ///
+    /// # Errors
+    /// What `make` says.
+    pub(crate) fn allocate<C: Checks, R>(
+        &self,
+        permit: &SharedPermit<'_>,
+        make: impl FnOnce(&Mutator<'_, C>) -> Result<R, NeedsMemory>,
+    ) -> Result<R, NeedsMemory> {
+        let _state = self.state.lock();
+        make(&permit.mutator::<C>(&self.tlab))
+    }
+
     /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
     /// own buffer, and leaves it in `exchange`. Returns its id and the task that will run
     /// it, whose number comes from `new_task`.
@@ -81,7 +96,7 @@ impl Registry {
         exchange: &Slot,
         new_task: impl FnOnce() -> u32,
         token: Arc<Token>,
-    ) -> Result<(u64, u32), gcrucible_heap::NeedsMemory> {
+    ) -> Result<(u64, u32), NeedsMemory> {
         let mut state = self.state.lock();
         let id = state.next_id;
         let m = permit.mutator::<C>(&self.tlab);

@@ -128,12 +128,12 @@ impl Driver<'_> {
         loop {
             let needs = {
                 let permit = inner.heap.shared().await;
-                let m = permit.mutator::<C>(inner.registry.tlab());
-                match host_value::build(&data, &m) {
-                    Ok(value) => {
-                        m.store(self.task.vm.exchange(), value);
-                        return None;
-                    }
+                let placed = inner.registry.allocate::<C, _>(&permit, |m| {
+                    m.store(self.task.vm.exchange(), host_value::build(&data, m)?);
+                    Ok(())
+                });
+                match placed {
+                    Ok(()) => return None,
                     Err(needs) => needs,
                 }
             };

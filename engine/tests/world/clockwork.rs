@@ -6,7 +6,7 @@ use gcrucible_engine::{
     CallHandle, Engine, EngineEvent, EngineOptions, HostValue, Observer, Outcome, Platform as _,
     Source, VirtualPlatform, compile,
 };
-use gcrucible_heap::VerifyLevel;
+use gcrucible_heap::{HeapConfig, VerifyLevel};
 use gcrucible_platform::sync::Mutex;
 
 use super::small_heap;
@@ -32,13 +32,24 @@ impl Observer for Printed {
 impl Clockwork {
     /// Compiles a program and runs its top level until nobody is ready.
     pub(crate) fn new(platform: VirtualPlatform, source: &str) -> Clockwork {
+        let modes = "collect=seeded:3:50,verify=quick";
+        Clockwork::on_heap(small_heap(), modes, platform, source)
+    }
+
+    /// The same on a heap of these sizes under these modes.
+    pub(crate) fn on_heap(
+        heap: HeapConfig,
+        modes: &str,
+        platform: VirtualPlatform,
+        source: &str,
+    ) -> Clockwork {
         let program = compile(&Source::new("main.crux", source));
         let program = program.unwrap_or_else(|errors| panic!("{errors}"));
         let platform = Arc::new(platform);
         let printed = Arc::<Printed>::default();
         let options = EngineOptions {
-            heap: small_heap(),
-            debug: "collect=seeded:3:50,verify=quick".parse().expect("modes"),
+            heap,
+            debug: modes.parse().expect("modes"),
             is_parallel: false,
             ..EngineOptions::default()
         };

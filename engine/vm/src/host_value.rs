@@ -1,6 +1,6 @@
 //! Data that machine and host hand to each other.
 
-use gcrucible_heap::{Checks, Kind, MapStoreError, Mutator, NeedsMemory, Value};
+use gcrucible_heap::{Checks, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostValue;
 
 /// Levels of arrays and maps within each other that a host value has at most; what is
@@ -48,7 +48,8 @@ fn within<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>, levels: u32) -> O
     }
 }
 
-/// Makes the value of the language that data stands for.
+/// Makes the value of the language that data stands for. All its objects are asked for at
+/// once: an attempt that was held up in its middle would be held up there again.
 ///
 /// # Errors
 /// When a collection is due first; then it is tried again as a whole.
@@ -56,6 +57,49 @@ pub fn build<'p, C: Checks>(
     data: &HostValue,
     m: &Mutator<'p, C>,
 ) -> Result<Value<'p>, NeedsMemory> {
+    Ok(build_all(std::slice::from_ref(data), m)?[0])
+}
+
+/// The same for several data, of which none is made without the others.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_all<'p, C: Checks>(
+    data: &[HostValue],
+    m: &Mutator<'p, C>,
+) -> Result<Vec<Value<'p>>, NeedsMemory> {
+    let mut sizes = Sizes::default();
+    data.iter().for_each(|data| measure(data, &mut sizes));
+    let _grant = m.grant(sizes)?;
+    data.iter().map(|data| granted(data, m)).collect()
+}
+
+/// Adds the objects that data becomes.
+fn measure(data: &HostValue, sizes: &mut Sizes) {
+    match data {
+        HostValue::Nil | HostValue::Bool(_) | HostValue::Float(_) => {}
+        HostValue::Int(int) => {
+            sizes.int(*int);
+        }
+        HostValue::String(text) => {
+            sizes.string(text.len());
+        }
+        HostValue::Array(elements) => {
+            elements.iter().for_each(|element| measure(element, sizes));
+            sizes.array(elements.len() as u32);
+        }
+        HostValue::Map(entries) => {
+            for (key, value) in entries {
+                sizes.string(key.len());
+                measure(value, sizes);
+            }
+            sizes.map(entries.len() as u32);
+        }
+    }
+}
+
+/// Makes a value whose objects were granted.
+fn granted<'p, C: Checks>(data: &HostValue, m: &Mutator<'p, C>) -> Result<Value<'p>, NeedsMemory> {
     match data {
         HostValue::Nil => Ok(Value::NIL),
         HostValue::Bool(bool) => Ok(Value::bool(*bool)),
@@ -65,14 +109,14 @@ pub fn build<'p, C: Checks>(
         HostValue::Array(elements) => {
             let elements: Vec<_> = elements
                 .iter()
-                .map(|element| build(element, m))
+                .map(|element| granted(element, m))
                 .collect::<Result<_, _>>()?;
             m.array(&elements)
         }
         HostValue::Map(entries) => {
             let pairs: Vec<_> = entries
                 .iter()
-                .map(|(key, value)| Ok((m.string(key)?, build(value, m)?)))
+                .map(|(key, value)| Ok((m.string(key)?, granted(value, m)?)))
                 .collect::<Result<_, _>>()?;
             // The keys are strings, which are all fit for keys.
             match m.map_of(&pairs) {

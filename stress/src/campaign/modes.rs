@@ -59,6 +59,7 @@ modes! {
     KindAlternate = "kind=alternate", "collections_major", |c: &Counters| c.collections_major;
     PromoteAlways = "promote=always", "collections", collections;
     PromoteNever = "promote=never", "collections", collections;
+    Exhausted = "exhausted", "objects_kept", |c: &Counters| c.objects_kept;
     Fail = "fail=alloc", "faults", |c: &Counters| c.faults;
     StrategyRandom = "strategy random", "decisions", |c: &Counters| c.decisions;
     StrategyPct2 = "strategy pct2", "decisions", |c: &Counters| c.decisions;
@@ -133,6 +134,7 @@ impl ModeSet {
             (debug.scribble, Mode::Scribble),
             (debug.quarantine > 0, Mode::Quarantine),
             (debug.tags, Mode::Tags),
+            (debug.exhausted.is_some(), Mode::Exhausted),
         ] {
             if on {
                 set.add(mode);

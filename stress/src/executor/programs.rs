@@ -573,6 +573,8 @@ impl<'s> Run<'s> {
         counters.collections_minor = stats.collections_minor;
         counters.collections_major = stats.collections_major;
         counters.objects_moved = stats.objects_moved;
+        counters.objects_kept = stats.objects_kept;
+        counters.weak_cleared = stats.weak_cleared;
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;

@@ -96,6 +96,10 @@ pub struct Counters {
     pub collections_major: u64,
     /// Objects moved by collections.
     pub objects_moved: u64,
+    /// Objects that a collection could not copy and kept where they were.
+    pub objects_kept: u64,
+    /// Weak references that collections cleared.
+    pub weak_cleared: u64,
     /// Dead objects made zombies.
     pub zombies: u64,
     /// Bytes filled with a pattern.
@@ -142,10 +146,10 @@ impl std::ops::AddAssign<&Counters> for Counters {
     fn add_assign(&mut self, other: &Counters) {
         add_fields!(self, other;
             scenarios operations statements tasks decisions safepoints collections_minor
-            collections_major objects_moved zombies bytes_scribbled verifications futures_ready
-            futures_error futures_cancelled futures_internal_error calls cancels injections
-            reloads_begun reloads_swapped reloads_failed reloads_deferred forks costly faults
-            invalid);
+            collections_major objects_moved objects_kept weak_cleared zombies bytes_scribbled
+            verifications futures_ready futures_error futures_cancelled futures_internal_error
+            calls cancels injections reloads_begun reloads_swapped reloads_failed
+            reloads_deferred forks costly faults invalid);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct LaneSummary {
     pub safepoints: u64,
     pub collections: Collections,
     pub objects_moved: u64,
+    pub objects_kept: u64,
+    pub weak_cleared: u64,
     pub zombies: u64,
     pub bytes_scribbled: u64,
     pub faults: u64,
@@ -210,6 +212,8 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
             major: c.collections_major,
         },
         objects_moved: c.objects_moved,
+        objects_kept: c.objects_kept,
+        weak_cleared: c.weak_cleared,
         zombies: c.zombies,
         bytes_scribbled: c.bytes_scribbled,
         faults: c.faults,
@@ -318,7 +322,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
 type Row = (&'static str, fn(&LaneSummary) -> String);
 
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 21] = [
+    let rows: [Row; 23] = [
         ("scenarios", |l| l.scenarios.to_string()),
         ("scenarios per CPU second", |l| {
             format!("{:.0}", l.scenarios_per_s)
@@ -331,6 +335,8 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
         ("collections, minor", |l| l.collections.minor.to_string()),
         ("collections, major", |l| l.collections.major.to_string()),
         ("objects moved", |l| l.objects_moved.to_string()),
+        ("objects kept in place", |l| l.objects_kept.to_string()),
+        ("weak references cleared", |l| l.weak_cleared.to_string()),
         ("zombies", |l| l.zombies.to_string()),
         ("bytes scribbled", |l| l.bytes_scribbled.to_string()),
         ("injected failures", |l| l.faults.to_string()),

@@ -1,16 +1,18 @@
-//! Passes over programs and host scripts.
+//! Passes over programs, host scripts and the host's answers.
 
 use super::Search;
 use crate::cli::exit::Refusal;
 use crate::scenario::program::Place;
-use crate::scenario::{Body, HostEvent, ModuleSource, Scenario};
+use crate::scenario::{Body, Data, HostAnswer, HostEvent, ModuleSource, Scenario};
 
 impl Search<'_, '_> {
-    /// Shrinks the module by its structure, then the host script. A module that a person
-    /// wrote as text stays as it is.
+    /// Shrinks the host script and what the host answers, then the module by its structure. A
+    /// module that a person wrote as text stays as it is.
     pub(super) fn shrink_programs(&mut self) -> Result<(), Refusal> {
         self.drop_items(host, set_host)?;
         self.simplify_items(host, set_host, simpler)?;
+        self.drop_items(answers, set_answers)?;
+        self.simplify_items(answers, set_answers, simpler_answers)?;
         self.reduce_module()
     }
 
@@ -93,4 +95,94 @@ fn simpler(event: &HostEvent) -> Vec<HostEvent> {
         }
         _ => Vec::new(),
     }
+}
+
+fn answers(scenario: &Scenario) -> Vec<HostAnswer> {
+    match &scenario.body {
+        Body::Programs(programs) => programs.answers.clone(),
+        Body::HeapOps(_) => Vec::new(),
+    }
+}
+
+fn set_answers(scenario: &mut Scenario, answers: Vec<HostAnswer>) {
+    if let Body::Programs(programs) = &mut scenario.body {
+        programs.answers = answers;
+    }
+}
+
+/// The answer with less data, or sooner.
+fn simpler_answers(answer: &HostAnswer) -> Vec<HostAnswer> {
+    let results = match &answer.result {
+        Ok(data) => simpler_data(data).into_iter().map(Ok).collect(),
+        Err(message) if message.is_empty() => Vec::new(),
+        Err(_) => vec![Err(String::new())],
+    };
+    let with_less = results.into_iter().map(|result| HostAnswer {
+        result,
+        ..answer.clone()
+    });
+    let sooner = [0, 1, answer.after_ms / 2];
+    let sooner = sooner.into_iter().filter(|&ms| ms < answer.after_ms);
+    let sooner = sooner.map(|after_ms| HostAnswer {
+        after_ms,
+        ..answer.clone()
+    });
+    with_less.chain(sooner).collect()
+}
+
+/// Smaller data, the smallest first: nil, a part of it, the same without a part, the same
+/// with a smaller part.
+fn simpler_data(data: &Data) -> Vec<Data> {
+    let mut simpler = match data {
+        Data::Nil => return Vec::new(),
+        _ => vec![Data::Nil],
+    };
+    match data {
+        Data::Nil | Data::Bool(_) => {}
+        Data::Int(0) | Data::Float(0) => {}
+        Data::Int(_) => simpler.push(Data::Int(0)),
+        Data::Float(_) => simpler.push(Data::Float(0)),
+        Data::Text(text) if text.is_empty() => {}
+        Data::Text(_) => simpler.push(Data::Text(String::new())),
+        Data::List(elements) => {
+            simpler.extend(elements.iter().cloned());
+            simpler.extend(without_each(elements).map(Data::List));
+            let smaller = with_each(elements, simpler_data);
+            simpler.extend(smaller.map(Data::List));
+        }
+        Data::Map(entries) => {
+            simpler.extend(entries.iter().map(|(_, value)| value.clone()));
+            simpler.extend(without_each(entries).map(Data::Map));
+            let smaller = with_each(entries, |(key, value)| {
+                let values = simpler_data(value).into_iter();
+                values.map(|value| (key.clone(), value)).collect()
+            });
+            simpler.extend(smaller.map(Data::Map));
+        }
+    }
+    simpler
+}
+
+/// The list without one item, for each.
+fn without_each<T: Clone>(items: &[T]) -> impl Iterator<Item = Vec<T>> + '_ {
+    (0..items.len()).map(|at| {
+        let mut fewer = items.to_vec();
+        fewer.remove(at);
+        fewer
+    })
+}
+
+/// The list with one item replaced, for each item and each of what takes its place.
+fn with_each<T: Clone>(
+    items: &[T],
+    simpler: impl Fn(&T) -> Vec<T>,
+) -> impl Iterator<Item = Vec<T>> {
+    items.iter().enumerate().flat_map(move |(at, item)| {
+        let replaced = simpler(item).into_iter().map(move |item| {
+            let mut changed = items.to_vec();
+            changed[at] = item;
+            changed
+        });
+        replaced.collect::<Vec<_>>()
+    })
 }

@@ -3,7 +3,7 @@
 use gcrucible_heap::{CollectionKind, HeapConfig};
 
 use super::*;
-use crate::scenario::{Decision, HeapOp, HeapOps, Origin, Site, StrategyName};
+use crate::scenario::{Data, Decision, HeapOp, HeapOps, HostAnswer, Origin, Site, StrategyName};
 
 const BUDGET: ShrinkBudget = ShrinkBudget {
     runs: 100_000,
@@ -215,4 +215,54 @@ fn a_race_keeps_the_fewest_switches_and_collections() {
         .collect();
     assert_eq!(short, [(1, false), (2, true)]);
     assert_eq!(size::Size::of(&small.scenario, &small.verdict).switches, 1);
+}
+
+/// Fails when some answer is a map with a list in it that has the int 7, and comes later than
+/// at once.
+fn answered_engine(scenario: &Scenario) -> Verdict {
+    let Body::Programs(programs) = &scenario.body else {
+        unreachable!()
+    };
+    let is_seven = |data: &Data| matches!(data, Data::Int(7));
+    let has_seven = |data: &Data| matches!(data, Data::List(list) if list.iter().any(is_seven));
+    let fails = programs.answers.iter().any(|answer| {
+        let data = answer.result.as_ref().ok();
+        answer.after_ms > 0
+            && data.is_some_and(|data| {
+                matches!(data, Data::Map(entries) if entries.iter().any(|(_, v)| has_seven(v)))
+            })
+    });
+    Verdict {
+        failure: fails.then(|| failure("answered")),
+        ..Verdict::default()
+    }
+}
+
+#[test]
+fn the_hosts_answers_shrink() {
+    let answer = |after_ms, result| HostAnswer { after_ms, result };
+    let nested = Data::Map(vec![
+        ("status".into(), Data::Int(200)),
+        (
+            "rows".into(),
+            Data::List(vec![Data::Text("x".into()), Data::Int(7), Data::Bool(true)]),
+        ),
+    ]);
+    let mut scenario = noisy();
+    scenario.body = Body::Programs(crate::scenario::Programs {
+        entry: crate::scenario::ModuleSource::Text("fn main() {}".into()),
+        answers: vec![
+            answer(9, Err("refused".into())),
+            answer(30, Ok(nested)),
+            answer(2, Ok(Data::List(vec![Data::Nil]))),
+        ],
+        host: Vec::new(),
+    });
+    let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(answered_engine(scenario));
+    let small = shrink(&scenario, None, run, BUDGET).unwrap().unwrap();
+    let Body::Programs(programs) = &small.scenario.body else {
+        panic!()
+    };
+    let least = Data::Map(vec![("rows".into(), Data::List(vec![Data::Int(7)]))]);
+    assert_eq!(programs.answers, [answer(1, Ok(least))]);
 }
