@@ -203,7 +203,12 @@ impl<'e> Driver<'e> {
         }
         // A handler that has ended gives way to the frames that may take the cancellation.
         let has_resumed = outcome.end == SliceEnd::Resume && outcome.instructions > 0;
-        self.is_cancel_refused = offers_cancel && !outcome.delivered && !has_resumed;
+        // Without memory for its error it was neither taken nor refused.
+        let is_put_off =
+            matches!(outcome.end, SliceEnd::NeedsMemory { .. }) && outcome.instructions == 0;
+        if !is_put_off {
+            self.is_cancel_refused = offers_cancel && !outcome.delivered && !has_resumed;
+        }
         if outcome.interrupted
             && let (Some(run), Some(name)) = (task.own_run(), &input.interrupt)
         {
