@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-cargo crucible zoo --seeds 1 --budget 4000sc --out "$out/zoo"
+# A bug that takes more than that is none for the quick zoo: exit code 1 is no failure here.
+cargo crucible zoo --seeds 1 --budget 4000sc --out "$out/zoo" || test $? -eq 1
 python3 - "$out/zoo/zoo.json" >stress/zoo-quick.txt <<'EOF'
 import json, sys
 
