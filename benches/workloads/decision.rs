@@ -89,6 +89,8 @@ impl Decisions {
     /// # Panics
     /// If the strategy diverges, which drawn ones never do.
     pub fn take(&mut self, count: u32) {
+        // Asked once, as the executor does.
+        let is_watching = self.strategy.is_watching();
         for _ in 0..count {
             let point = Point {
                 ready: &self.ready,
@@ -101,7 +103,7 @@ impl Decisions {
             self.ready[choice.index].site.at += 1;
             self.strategy.ran(1);
             self.ordinal += 1;
-            if self.strategy.is_watching() {
+            if is_watching {
                 self.strategy.touched(self.touched.clone());
                 if self.ordinal.is_multiple_of(LONG) {
                     self.strategy = Self::search();
