@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
 use crate::value::Offset;
@@ -55,6 +56,17 @@ impl FaultPlan {
     }
 }
 
+/// What may refuse a request, besides the heap's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// A mode, and a nursery that has given all it may until the next collection.
+    Nursery,
+    /// A mode.
+    Limit,
+    /// Nothing: the memory was asked for before.
+    Granted,
+}
+
 /// The blocks and their owners. Behind a lock of the heap; mutators come here only when
 /// their buffer is used up.
 #[derive(Debug)]
@@ -67,8 +79,6 @@ pub(crate) struct Allocator {
     nursery: Bump,
     /// Words handed to buffers and young large objects since the last collection.
     nursery_used_words: u64,
-    /// Words beyond the nursery's budget that were granted to one big operation.
-    overdraft_words: u64,
     targets: [Bump; 5],
     nursery_budget_words: u64,
     limit_blocks: u64,
@@ -97,7 +107,6 @@ impl Allocator {
             quarantine: VecDeque::new(),
             nursery: Bump::default(),
             nursery_used_words: 0,
-            overdraft_words: 0,
             targets: Default::default(),
             nursery_budget_words: u64::from(nursery_bytes / WORD_BYTES),
             limit_blocks: (limit_bytes / block_bytes).max(4),
@@ -125,8 +134,8 @@ impl Allocator {
 
     /// Fails if a mode says that this request does; gives how many requests it counts for.
     /// Memory that was granted before is not asked for again.
-    fn request(&mut self, words: u32) -> Result<u32, NeedsMemory> {
-        if self.has_grant() {
+    fn request(&self, words: u32, terms: Terms) -> Result<u32, NeedsMemory> {
+        if terms == Terms::Granted {
             return Ok(0);
         }
         if self.faults.is_due() {
@@ -183,40 +192,28 @@ impl Allocator {
         !self.is_at_limit(u64::from(words.div_ceil(region.block_words())))
     }
 
-    /// Lets one operation allocate `words` words without a collection between.
-    pub(crate) fn grant(&mut self, region: &Region, words: u64) -> Result<(), NeedsMemory> {
-        // Objects of just over half a block each would leave the rest of each unused.
-        let blocks = words / u64::from(region.block_words() / 2).max(1) + 2;
-        let room = blocks * u64::from(region.block_words());
-        let room = room.try_into().unwrap_or(u32::MAX);
-        let is_over = self.nursery_used_words > 0
-            && self.nursery_used_words + words > self.nursery_budget_words;
-        // A request of its own, whatever is left of the grant before.
-        if self.faults.is_due() || is_over || self.is_at_limit(blocks) {
-            return Err(NeedsMemory { words: room });
+    /// Lets one operation allocate objects without a collection between.
+    ///
+    /// # Errors
+    /// Names the room of all blocks that it would open.
+    pub(crate) fn grant(&mut self, demand: &Demand, terms: Terms) -> Result<(), NeedsMemory> {
+        let needs = NeedsMemory {
+            words: demand.room(),
+        };
+        let counts = self.request(needs.words, terms)?;
+        if !self.is_within_budget(demand.words(), terms) || self.is_at_limit(demand.blocks()) {
+            return Err(needs);
         }
-        self.faults.served += 1;
-        self.overdraft_words = words * 2 + 64;
+        self.faults.served += counts;
         Ok(())
     }
 
-    /// Whether what [`Allocator::grant`] gave is not used up.
-    pub(crate) fn has_grant(&self) -> bool {
-        self.overdraft_words > 0
-    }
-
-    fn charge(&mut self, words: u32, is_unlimited: bool) -> Result<(), NeedsMemory> {
-        let wanted = self.nursery_used_words + u64::from(words);
-        if wanted > self.nursery_budget_words
-            && self.nursery_used_words > 0
-            && !is_unlimited
-            && self.overdraft_words < u64::from(words)
-        {
-            return Err(NeedsMemory { words });
-        }
-        self.overdraft_words = self.overdraft_words.saturating_sub(u64::from(words));
-        self.nursery_used_words = wanted;
-        Ok(())
+    /// Whether the nursery may give so many words before the next collection. An empty one
+    /// gives any number, or what is larger than it could never be allocated.
+    fn is_within_budget(&self, words: u64, terms: Terms) -> bool {
+        terms != Terms::Nursery
+            || self.nursery_used_words == 0
+            || self.nursery_used_words + words <= self.nursery_budget_words
     }
 
     /// A chunk of the nursery for an allocation buffer: at least `words`, if possible
@@ -226,35 +223,27 @@ impl Allocator {
         region: &Region,
         words: u32,
         wanted: u32,
-        is_unlimited: bool,
+        terms: Terms,
     ) -> Result<(Offset, Offset), NeedsMemory> {
         let canary = u32::from(self.has_canaries);
         let least = words + canary;
-        debug_assert!(
+        assert!(
             least <= region.block_words(),
             "large objects take another way"
         );
-        let counts = self.request(words)?;
-        if self.nursery.limit - self.nursery.cursor < least {
-            if self.is_at_limit(1) {
-                return Err(NeedsMemory { words });
-            }
-            self.charge(0, is_unlimited)?;
-            self.close_nursery(region);
-            let usage = BlockUse::Objects(Generation::Young0);
-            let block = self
-                .take_block(region, usage)
-                .ok_or(NeedsMemory { words })?;
-            self.by_generation[Generation::Young0 as usize].push(block);
-            let start = region.block_start(block);
-            self.nursery = Bump {
-                cursor: start,
-                limit: start + region.block_words(),
-            };
-        }
-        let room = self.nursery.limit - self.nursery.cursor;
+        let counts = self.request(words, terms)?;
+        let rest = self.nursery.limit - self.nursery.cursor;
+        let is_new = rest < least;
+        let room = if is_new { region.block_words() } else { rest };
         let size = wanted.max(least).min(room);
-        self.charge(size, is_unlimited)?;
+        let needs = NeedsMemory { words };
+        if !self.is_within_budget(u64::from(size), terms) || is_new && self.is_at_limit(1) {
+            return Err(needs);
+        }
+        if is_new {
+            self.open_nursery(region).ok_or(needs)?;
+        }
+        self.nursery_used_words += u64::from(size);
         self.faults.served += counts;
         let from = self.nursery.cursor;
         let end = from + size;
@@ -271,9 +260,17 @@ impl Allocator {
         Ok((from, end - canary))
     }
 
-    /// The rest of the nursery's block is not used again: it stays above `top`.
-    fn close_nursery(&mut self, _region: &Region) {
-        self.nursery = Bump::default();
+    /// A fresh block for the nursery. The rest of the one before is not used again: it stays
+    /// above `top`.
+    fn open_nursery(&mut self, region: &Region) -> Option<()> {
+        let block = self.take_block(region, BlockUse::Objects(Generation::Young0))?;
+        self.by_generation[Generation::Young0 as usize].push(block);
+        let start = region.block_start(block);
+        self.nursery = Bump {
+            cursor: start,
+            limit: start + region.block_words(),
+        };
+        Some(())
     }
 
     /// Space for a survivor, or for a compile-time object.
@@ -314,20 +311,18 @@ impl Allocator {
         region: &Region,
         generation: Generation,
         words: u32,
-        is_unlimited: bool,
+        terms: Terms,
     ) -> Result<Offset, NeedsMemory> {
         let count = words.div_ceil(region.block_words());
-        let counts = match generation {
-            Generation::Immortal => 0,
-            _ => self.request(words)?,
-        };
-        if self.is_at_limit(u64::from(count)) {
-            return Err(NeedsMemory { words });
+        let counts = self.request(words, terms)?;
+        let needs = NeedsMemory { words };
+        if !self.is_within_budget(u64::from(words), terms) || self.is_at_limit(u64::from(count)) {
+            return Err(needs);
         }
+        let first = self.find_run(region, count).ok_or(needs)?;
         if generation.is_young() {
-            self.charge(words, is_unlimited)?;
+            self.nursery_used_words += u64::from(words);
         }
-        let first = self.find_run(region, count).ok_or(NeedsMemory { words })?;
         self.faults.served += counts;
         for block in first..first + count {
             let usage = if block == first {
@@ -373,7 +368,6 @@ impl Allocator {
         if generation == Generation::Young0 {
             self.nursery = Bump::default();
             self.nursery_used_words = 0;
-            self.overdraft_words = 0;
         }
         self.targets[generation as usize] = Bump::default();
         std::mem::take(&mut self.by_generation[generation as usize])

@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 
 use gcrucible_platform::sync::Mutex;
 
-use crate::allocator::{Allocator, NeedsMemory};
+use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
+use crate::demand::Demand;
 use crate::handle::HandleTable;
 use crate::permit::{ExclusivePermit, Gate};
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
@@ -270,12 +271,11 @@ impl Heap {
             (self.config.tlab_bytes / 8).max(16),
             self.region.block_words() / 2,
         );
-        let is_unlimited = self.debug.collect == CollectMode::Never;
         let mut allocator = self.allocator.lock();
         if let CollectMode::EveryAllocations(every) = self.debug.collect {
             // An operation that was granted all it needs is not held up in its middle: it
             // would start again and be held up again.
-            if !allocator.has_grant() && tlab.is_due(every) {
+            if !tlab.is_granted() && tlab.is_due(every) {
                 return Err(NeedsMemory { words });
             }
             wanted = words;
@@ -284,8 +284,16 @@ impl Heap {
             // Each allocation comes here, and is one that may fail.
             wanted = words;
         }
-        let (from, to) = allocator.chunk(&self.region, words, wanted, is_unlimited)?;
+        let granted = tlab.granted();
+        if granted > 0 {
+            // What was granted takes whole blocks, but for the last: it was counted so.
+            let rest = granted.min(u64::from(self.region.block_words())) as u32;
+            wanted = wanted.max(rest + u32::from(allocator.has_canaries()));
+        }
+        let (from, to) = allocator.chunk(&self.region, words, wanted, self.terms(tlab))?;
         drop(allocator);
+        tlab.note_served();
+        tlab.set_granted(granted.saturating_sub(u64::from(to - from)));
         let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
         self.counters.bytes_scribbled.add(scribbled);
         tlab.set_range(from, to);
@@ -294,6 +302,24 @@ impl Heap {
         }
         self.counters.tlab_refills.add(1);
         Ok(())
+    }
+
+    /// Lets one operation allocate objects without a collection between.
+    pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
+        self.allocator.lock().grant(demand, self.terms(tlab))?;
+        tlab.start_grant(demand.small_words());
+        Ok(())
+    }
+
+    /// What may refuse memory to the operation that `tlab`'s holder is at.
+    pub(crate) fn terms(&self, tlab: &Buffer) -> Terms {
+        if tlab.is_granted() {
+            Terms::Granted
+        } else if self.debug.collect == CollectMode::Never {
+            Terms::Limit
+        } else {
+            Terms::Nursery
+        }
     }
 
     /// Whether so many more words fit within the heap's limit. What asks it decides whether an

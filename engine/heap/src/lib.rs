@@ -3,6 +3,7 @@
 //! ```text
 //! value, object        words and layouts
 //! space, allocator     the region, its blocks, who has them
+//! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
@@ -19,6 +20,7 @@ pub mod checks;
 mod collector;
 pub mod config;
 pub mod debug_mode;
+mod demand;
 mod fault;
 mod handle;
 mod heap;

@@ -3,6 +3,7 @@
 mod array;
 mod deep;
 mod future;
+mod grant;
 mod map;
 mod record;
 mod text;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::allocator::NeedsMemory;
+use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
@@ -221,6 +222,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
     ///
     /// # Errors
     /// When a collection is due first.
+    ///
+    /// # Panics
+    /// If no block has so many words.
     #[inline(always)]
     pub fn reserve(&self, words: u32) -> Result<(), NeedsMemory> {
         if self.tlab.room() >= words {
@@ -229,29 +233,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.heap.refill(self.tlab, words)
     }
 
-    /// Makes sure that several allocations of `words` words in all succeed without a
-    /// collection between, large objects among them.
-    ///
-    /// # Errors
-    /// When a collection is due first.
-    pub(crate) fn reserve_all(&self, words: u64) -> Result<(), NeedsMemory> {
-        if words <= u64::from(self.region().block_words() / 2) {
-            self.reserve(words as u32)
-        } else {
-            self.heap.allocator.lock().grant(self.region(), words)
-        }
-    }
-
-    fn is_large(&self, words: u32) -> bool {
-        words > self.region().block_words() / 2
-    }
-
     /// A new object, its body not yet written. The caller fills every word of it before
     /// anything else is allocated or published.
     #[inline(always)]
     fn allocate(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
         debug_assert!(words >= HEADER_WORDS, "an object has a header");
-        let at = if self.is_large(words) {
+        let at = if self.region().is_large(words) {
             self.allocate_large(words)?
         } else {
             self.reserve(words)?;
@@ -263,9 +250,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
-        let is_unlimited = self.heap.debug().collect == crate::CollectMode::Never;
+        let terms = self.heap.terms(self.tlab);
         let mut allocator = self.heap.allocator.lock();
-        allocator.large(self.region(), Generation::Young0, words, is_unlimited)
+        allocator.large(self.region(), Generation::Young0, words, terms)
     }
 
     #[inline(always)]
@@ -459,8 +446,8 @@ impl Heap {
     fn allocate_immortal(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
         let region = self.region();
         let mut allocator = self.allocator.lock();
-        let at = if words > region.block_words() / 2 {
-            allocator.large(region, Generation::Immortal, words, true)?
+        let at = if region.is_large(words) {
+            allocator.large(region, Generation::Immortal, words, Terms::Granted)?
         } else {
             allocator
                 .bump(region, Generation::Immortal, words)

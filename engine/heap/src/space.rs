@@ -302,6 +302,12 @@ impl Region {
         1 << self.block_shift
     }
 
+    /// Whether an object of so many words has blocks of its own.
+    #[inline(always)]
+    pub(crate) fn is_large(&self, words: u32) -> bool {
+        words > self.block_words() / 2
+    }
+
     /// Blocks below this number may be in use.
     pub(crate) fn used_end(&self) -> u32 {
         self.used_end.load(Ordering::Relaxed)

@@ -1,7 +1,7 @@
 //! Allocation buffers: each holder bumps in its own piece of the nursery.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::object::{Header, Kind, pattern};
 use crate::space::Region;
@@ -47,6 +47,10 @@ pub(crate) struct Buffer {
     /// Allocations since the last that was held up by `collect=alloc:N`.
     allocations: AtomicU32,
     is_held_up: AtomicBool,
+    /// Whether an operation is under way that was granted all it needs.
+    is_granted: AtomicBool,
+    /// Words that it may have to find outside the buffer's room.
+    granted_words: AtomicU64,
     /// Whether the heap knows it.
     is_known: AtomicBool,
 }
@@ -99,16 +103,50 @@ impl Buffer {
     }
 
     /// Counts an allocation under `collect=alloc:N`: true when this attempt must wait for
-    /// a collection. The attempt after it goes through.
+    /// a collection. The attempts after it go through, up to one that is served.
     pub(crate) fn is_due(&self, every: u32) -> bool {
         if self.is_held_up.load(Relaxed) {
-            self.is_held_up.store(false, Relaxed);
             return false;
         }
         let count = self.allocations.load(Relaxed) + 1;
         self.allocations.store(count % every, Relaxed);
         self.is_held_up.store(count >= every, Relaxed);
         count >= every
+    }
+
+    /// Notes that the allocation that may have been held up has its memory.
+    pub(crate) fn note_served(&self) {
+        self.is_held_up.store(false, Relaxed);
+    }
+
+    /// Begins an operation that was granted `words` words in allocation buffers.
+    pub(crate) fn start_grant(&self, words: u64) {
+        debug_assert!(!self.is_granted.load(Relaxed), "one operation at a time");
+        self.is_granted.store(true, Relaxed);
+        self.set_granted(words.saturating_sub(u64::from(self.room())));
+    }
+
+    pub(crate) fn end_grant(&self) {
+        self.is_granted.store(false, Relaxed);
+    }
+
+    /// Whether the operation under way was granted all it needs.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.is_granted.load(Relaxed)
+    }
+
+    /// Words that the operation under way may still allocate, were the buffer's room given
+    /// up; 0 if there is none.
+    pub(crate) fn granted(&self) -> u64 {
+        if !self.is_granted() {
+            return 0;
+        }
+        self.granted_words.load(Relaxed) + u64::from(self.room())
+    }
+
+    /// Notes how many of them are not in the buffer.
+    pub(crate) fn set_granted(&self, words: u64) {
+        self.granted_words.store(words, Relaxed);
     }
 
     /// Makes the unused part walkable: one filler object over it.

@@ -38,17 +38,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     fn array_object(&self, capacity: u32) -> Result<Offset, NeedsMemory> {
-        let storage = if capacity == 0 {
-            self.reserve(ARRAY_WORDS)?;
-            Value::NIL
-        } else if self.is_large(HEADER_WORDS + capacity) {
-            // Asked for together: the storage alone may use up the nursery, and the array
-            // would never come to be, however often it is tried.
-            self.reserve_all(u64::from(ARRAY_WORDS + HEADER_WORDS + capacity))?;
-            self.storage(capacity)?
-        } else {
-            self.reserve(ARRAY_WORDS + HEADER_WORDS + capacity)?;
-            self.storage(capacity)?
+        let storage_words = (capacity > 0).then_some(HEADER_WORDS + capacity);
+        let _grant = self.grant([ARRAY_WORDS].into_iter().chain(storage_words))?;
+        let storage = match storage_words {
+            Some(_) => self.storage(capacity)?,
+            None => Value::NIL,
         };
         let at = self.allocate(Kind::Array, 0, ARRAY_WORDS)?;
         self.region().set_raw(at + raw::ARRAY_LEN, 0);

@@ -89,12 +89,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .iter()
             .map(|&at| self.region().header(at).size_words())
             .collect();
-        let total: u64 = sizes.iter().map(|&words| u64::from(words)).sum();
-        if total <= u64::from(self.region().block_words() / 2) {
-            self.reserve(total as u32)?;
-        } else {
-            self.heap.allocator.lock().grant(self.region(), total)?;
-        }
+        let _grant = self.grant(sizes.iter().copied())?;
         let mut copies = Vec::with_capacity(order.len());
         for (&at, &words) in order.iter().zip(&sizes) {
             let header = self.region().header(at);

@@ -93,13 +93,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub fn map_of(&self, pairs: &[(Value<'p>, Value<'p>)]) -> Result<Value<'p>, MapStoreError> {
         // Storage doubles until all pairs fit. All of it is asked for at once: an
         // operation that is held up at its second allocation again and again never ends.
-        let mut words = u64::from(MAP_WORDS);
+        let mut sizes = vec![MAP_WORDS];
         let mut capacity = 0;
         while capacity < pairs.len() as u32 {
             capacity = (capacity * 2).max(4);
-            words += u64::from(storage_words(capacity));
+            sizes.push(storage_words(capacity));
         }
-        self.reserve_all(words)?;
+        let _grant = self.grant(sizes)?;
         let map = self.map()?;
         for &(key, value) in pairs {
             self.map_set(map, key, value)?;
