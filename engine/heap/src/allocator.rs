@@ -169,7 +169,11 @@ impl Allocator {
                 self.fresh += 1;
                 self.fresh - 1
             }
-            None => return None,
+            None => {
+                // Quarantine delays the use of memory, and does not take it away.
+                self.release_oldest(region)?;
+                self.free.pop()?
+            }
         };
         let epoch = region.next_epoch(block);
         region.set_block(block, usage, epoch, 0);
@@ -344,6 +348,13 @@ impl Allocator {
     }
 
     fn find_run(&mut self, region: &Region, count: u32) -> Option<u32> {
+        self.find_free_run(region, count).or_else(|| {
+            while self.release_oldest(region).is_some() {}
+            self.find_free_run(region, count)
+        })
+    }
+
+    fn find_free_run(&mut self, region: &Region, count: u32) -> Option<u32> {
         if self.fresh + count <= region.block_count() {
             self.fresh += count;
             return Some(self.fresh - count);
@@ -397,26 +408,32 @@ impl Allocator {
 
     /// Frees what has been in quarantine long enough. Returns the freed blocks' words in
     /// use, for the statistics of scribbling.
-    pub(crate) fn release_quarantine(&mut self, region: &Region, now: u64, scribble: bool) -> u64 {
+    pub(crate) fn release_quarantine(&mut self, region: &Region, now: u64) -> u64 {
         let mut scribbled = 0;
-        while let Some(&(block, until)) = self.quarantine.front() {
-            if until > now {
-                break;
-            }
-            self.quarantine.pop_front();
-            if scribble {
-                let start = region.block_start(block);
-                region.fill(
-                    start,
-                    start + region.block(block).top(),
-                    pattern::FREED_OLD.0,
-                );
-                scribbled += u64::from(region.block(block).top());
-            }
-            region.set_block(block, BlockUse::Free, region.next_epoch(block), 0);
-            self.free.push(block);
+        while self
+            .quarantine
+            .front()
+            .is_some_and(|&(_, until)| until <= now)
+        {
+            scribbled += self.release_oldest(region).map_or(0, u64::from);
         }
         scribbled
+    }
+
+    /// Frees the block that has been in quarantine for the longest time. Returns how many of
+    /// its words were scribbled on.
+    fn release_oldest(&mut self, region: &Region) -> Option<u32> {
+        let (block, _) = self.quarantine.pop_front()?;
+        let words = if self.scribbles {
+            region.block(block).top()
+        } else {
+            0
+        };
+        let start = region.block_start(block);
+        region.fill(start, start + words, pattern::FREED_OLD.0);
+        region.set_block(block, BlockUse::Free, region.next_epoch(block), 0);
+        self.free.push(block);
+        Some(words)
     }
 
     /// Keeps the large objects for which `survives` says so (it may relabel them) and

@@ -368,7 +368,7 @@ impl<'h> Evacuation<'h> {
         });
         scribbled_words += self
             .allocator
-            .release_quarantine(self.region, number, debug.scribble);
+            .release_quarantine(self.region, number);
         let counters = &self.heap.counters;
         match self.kind {
             CollectionKind::Minor => counters.collections_minor.add(1),

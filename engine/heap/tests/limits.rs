@@ -196,3 +196,32 @@ fn one_array_may_take_nearly_the_whole_heap() {
         world.make(0, "the array", |m, _| m.array_with_capacity(least));
     });
 }
+
+/// Blocks in quarantine are not in use, and there may be several times as many of them as
+/// the limit is.
+#[test]
+fn quarantine_takes_no_memory_away() {
+    for modes in [
+        "quarantine=1",
+        "quarantine=3,scribble",
+        "quarantine=9,zombie",
+    ] {
+        let config = HeapConfig {
+            block_bytes: 512,
+            limit_bytes: LIMIT_BYTES,
+            ..HeapConfig::tiny()
+        };
+        let world = World::new(config, modes);
+        let parts = [Value::NIL; 27];
+        // Most of what the limit lets through, and all of it moves at each collection.
+        while world.heap.stats().used_bytes < LIMIT_BYTES * 3 / 4 {
+            world.make(0, "the next", |m, holder| {
+                m.instance(0, &[&[part(m, holder, 0)], &parts[..]].concat())
+            });
+        }
+        for _ in 0..12 {
+            world.collect(CollectionKind::Major);
+            world.make(1, "another", |m, _| m.array_with_capacity(400));
+        }
+    }
+}
