@@ -366,9 +366,7 @@ impl<'h> Evacuation<'h> {
             }
             !is_collected
         });
-        scribbled_words += self
-            .allocator
-            .release_quarantine(self.region, number);
+        scribbled_words += self.allocator.release_quarantine(self.region, number);
         let counters = &self.heap.counters;
         match self.kind {
             CollectionKind::Minor => counters.collections_minor.add(1),
