@@ -296,6 +296,23 @@ impl Engine {
         }
     }
 
+    /// The same for a scope that ends the tasks which were spawned in it. One whose inherited
+    /// time is over by then throws the error of that, and no second one for the same cause.
+    pub(crate) fn cancel_child(&self, task: u32, token: &Token, now_ms: u64) {
+        let inner = &self.inner;
+        let deadline = inner
+            .tasks
+            .find(task)
+            .and_then(|task| task.inherited_deadline());
+        if deadline.is_none_or(|at| at > now_ms) {
+            return self.cancel_task(task, token);
+        }
+        inner.observe(&EngineEvent::CancelRequested { task });
+        if token.request_timed() {
+            inner.wake_cancelled(task);
+        }
+    }
+
     /// Starts a task.
     pub(crate) fn spawn(&self, task: Task, runs: Runs) {
         let number = task.number();

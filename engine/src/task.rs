@@ -122,6 +122,11 @@ impl Task {
         &self.token
     }
 
+    /// When the time is over that it inherited.
+    pub(crate) fn inherited_deadline(&self) -> Option<u64> {
+        self.inherited_deadline
+    }
+
     pub(crate) fn signal(&self) -> &Signal {
         &self.signal
     }

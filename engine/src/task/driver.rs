@@ -97,11 +97,11 @@ impl<'e> Driver<'e> {
             if std::mem::replace(&mut is_turn_over, true) {
                 self.turn().await;
             }
-            if task.token.is_undelivered() && !self.has_run {
+            if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
-            let outcome = self.slice::<C>().await;
-            self.pass_on(&outcome).await;
+            let (outcome, now_ms) = self.slice::<C>().await;
+            self.pass_on(&outcome, now_ms).await;
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -152,8 +152,8 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Runs one slice, and keeps the driver's books.
-    async fn slice<C: Checks>(&mut self) -> SliceOutcome {
+    /// Runs one slice, and keeps the driver's books. Gives what it was told of the time, too.
+    async fn slice<C: Checks>(&mut self) -> (SliceOutcome, u64) {
         let inner = &self.engine.inner;
         let task = self.task;
         let is_cancel_due = task.token.is_undelivered();
@@ -234,16 +234,16 @@ impl<'e> Driver<'e> {
             let slot = task.vm.exchange();
             inner.cancel_future::<C>(self.engine, future, slot).await;
         }
-        outcome
+        (outcome, input.now_ms)
     }
 
     /// Does to others what a slice did to what they share: requests cancellations, raises
     /// signals, wakes who waits for a channel or mutex.
-    async fn pass_on(&self, outcome: &SliceOutcome) {
+    async fn pass_on(&self, outcome: &SliceOutcome, now_ms: u64) {
         let inner = &self.engine.inner;
         for &future in &outcome.cancel {
             if let Some((runner, token)) = inner.registry.runner(future) {
-                self.engine.cancel_task(runner, &token);
+                self.engine.cancel_child(runner, &token, now_ms);
             }
         }
         if let Some(run) = &self.task.run {

@@ -339,6 +339,17 @@ const RULES: &[Rule] = {
             ],
         ),
         (
+            "semantics.md A2: a collection takes the buffers, and a task begins without one: what \
+             interrupts it is allocated first",
+            &[Minor, Major, Promote, CallBegin],
+            &[Deadline, Interrupt],
+        ),
+        (
+            "semantics.md A2: a task begins without a buffer, and its arguments are allocated first",
+            &[CallBegin],
+            &[Spawn],
+        ),
+        (
             "semantics.md C3: the root of a run handles its interrupts",
             &[Interrupt],
             &[Complete, Fail],
@@ -347,6 +358,16 @@ const RULES: &[Rule] = {
             "I-9: a guard is released when its frame is left",
             &[GuardAcquire],
             &[Complete, CallEnd],
+        ),
+        (
+            "I-9: a guard is released by the task that took it",
+            &[CallBegin],
+            &[GuardRelease],
+        ),
+        (
+            "semantics.md B2: a wait of a cancelled task is cancelled again",
+            &[Cancel],
+            &[GuardAcquire],
         ),
         (
             "semantics.md B2: a body that has begun fails by a throw",

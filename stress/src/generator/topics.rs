@@ -160,6 +160,14 @@ pub(super) fn start_task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>
     tasks::statement_that_starts(body, out);
 }
 
+/// Uses something that others left, with nothing allocated before.
+pub(super) fn use_at_once<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    match body.c.chance(1, 2) {
+        true => wait_for_future(body, out),
+        false => channels::touch_shared(body, out),
+    }
+}
+
 /// Awaits a future that is in scope, if there is one.
 pub(super) fn wait_for_future<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if body.variable(Kind::Future).is_some() {

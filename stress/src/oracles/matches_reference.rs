@@ -95,6 +95,8 @@ enum Due {
     CancelRequested {
         by: TaskId,
         task: TaskId,
+        /// A scope of the slice ends it.
+        by_scope: bool,
         is_optional: bool,
     },
     /// The signal that a slice of `by` raises. It may be missing if the root's body has ended.
@@ -177,7 +179,7 @@ impl<'e> Judge<'_, 'e> {
     }
 
     fn event(&mut self, event: &'e Event) -> Verdict {
-        self.settle_due(event)?;
+        let by_scope = self.settle_due(event)?;
         match event {
             Event::CallStarted {
                 call,
@@ -212,7 +214,7 @@ impl<'e> Judge<'_, 'e> {
             Event::WaitResolved { task, object } => self.wait_resolved(*task, *object),
             Event::InterruptRaised { task, signal } => self.interrupt_raised(*task, signal),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
-            Event::CancelRequested { task } => self.cancel_requested(*task),
+            Event::CancelRequested { task } => self.cancel_requested(*task, by_scope),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
                 Some(known) if known.state != FutureState::Pending => Ok(()),
@@ -244,24 +246,25 @@ impl<'e> Judge<'_, 'e> {
         }
     }
 
-    /// Compares an event with what is due, if something is.
-    fn settle_due(&mut self, event: &Event) -> Verdict {
+    /// Compares an event with what is due, if something is. Gives whether it is the request
+    /// of a scope that ends its tasks.
+    fn settle_due(&mut self, event: &Event) -> Result<bool, Failure> {
         if self.due.is_empty()
             || matches!(
                 event,
                 Event::Collected { .. } | Event::TimeAdvanced { .. } | Event::Woken { .. }
             )
         {
-            return Ok(());
+            return Ok(false);
         }
         while let Some(due) = self.due.pop_front() {
             if due.is(event) {
-                return Ok(());
+                return Ok(matches!(due, Due::CancelRequested { by_scope: true, .. }));
             }
             if due.is_optional() {
                 continue;
             }
-            return match due {
+            let verdict = match due {
                 Due::CancelRequested { by, task, .. } => {
                     let message = format!(
                         "it must request cancellation of task {task} at once, but next came \
@@ -278,8 +281,9 @@ impl<'e> Judge<'_, 'e> {
                     self.fail("interrupt_raised", by, message)
                 }
             };
+            return verdict.map(|()| false);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What a task has spawned is registered.
@@ -337,7 +341,7 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
-    fn cancel_requested(&mut self, task: TaskId) -> Verdict {
+    fn cancel_requested(&mut self, task: TaskId, by_scope: bool) -> Verdict {
         let Some(found) = self.model.task(task) else {
             return self.fail(
                 "cancel_requested",
@@ -348,7 +352,7 @@ impl<'e> Judge<'_, 'e> {
         if found.end.is_some() {
             self.late_cancels.push(task);
         } else {
-            self.model.request_cancel(task);
+            self.model.request_cancel(task, by_scope);
         }
         Ok(())
     }

@@ -303,14 +303,19 @@ impl<'p> Model<'p> {
         self.put_task(spawner, task);
     }
 
-    /// Requests the cancellation of a task. Without effect if it has ended.
-    pub fn request_cancel(&mut self, task: TaskId) {
+    /// Requests the cancellation of a task. Without effect if it has ended. `by_scope`: the
+    /// scope in which it was spawned ends it. A task whose inherited time is over by then
+    /// throws the error of that, and not the same cause twice.
+    pub fn request_cancel(&mut self, task: TaskId, by_scope: bool) {
+        let now_ms = self.now_ms();
         let Some(task) = self.task_mut(task) else {
             return;
         };
         if task.status == Status::Ended {
             return;
         }
+        let is_over = task.inherited_deadline.is_some_and(|at| at <= now_ms);
+        task.delivered |= by_scope && is_over && !task.token;
         task.token = true;
         if !task.started {
             task.end(None);

@@ -290,13 +290,13 @@ impl Driver<'_> {
     }
 
     fn cancel(&mut self, task: TaskId) {
-        if self.request_cancel(task) {
+        if self.request_cancel(task, false) {
             self.body_ended(task);
         }
     }
 
     /// Requests cancellation; whether the task has ended by that.
-    fn request_cancel(&mut self, task: TaskId) -> bool {
+    fn request_cancel(&mut self, task: TaskId, by_scope: bool) -> bool {
         let Some(found) = self.model.task(task) else {
             return false;
         };
@@ -309,7 +309,7 @@ impl Driver<'_> {
         if had_ended {
             return false;
         }
-        self.model.request_cancel(task);
+        self.model.request_cancel(task, by_scope);
         let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
         if !has_ended {
             self.wake_if_possible(task);
@@ -336,15 +336,16 @@ impl Driver<'_> {
             effects: Some(Box::new(log.effects.clone())),
         });
         let single = match report.end {
-            SliceEnd::Cancelling { future } => Some(future),
+            SliceEnd::Cancelling { future } => Some((future, false)),
             _ => None,
         };
         let mut ended = Vec::new();
-        for future in single.into_iter().chain(log.effects.cancel) {
+        let of_scopes = log.effects.cancel.into_iter().map(|future| (future, true));
+        for (future, by_scope) in single.into_iter().chain(of_scopes) {
             let pending = self.model.future(future);
             let pending = pending.filter(|future| future.state == FutureState::Pending);
             if let Some(runner) = pending.map(|future| future.runner)
-                && self.request_cancel(runner)
+                && self.request_cancel(runner, by_scope)
             {
                 ended.push(runner);
             }

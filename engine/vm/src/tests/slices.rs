@@ -252,3 +252,61 @@ fn a_slice_of_a_machine_that_is_done_is_refused() {
     assert_eq!(machine.slice(100).end, SliceEnd::Returned);
     machine.slice(100);
 }
+
+/// Runs a program one instruction at a time for so many slices, delivers `Cancelled`, and lets
+/// it run to its end. What it printed; `None` if it had ended before.
+fn printed_with_an_error_after(text: &str, slices: usize) -> Option<Vec<String>> {
+    let machine = Machine::calling_main(text);
+    let mut printed = Vec::new();
+    for _ in 0..slices {
+        let outcome = machine.slice(1);
+        printed.extend(outcome.printed);
+        if outcome.end == SliceEnd::Returned {
+            return None;
+        }
+    }
+    let mut outcome = machine.slice_with(1000, Some(ErrorKind::Cancelled), false);
+    printed.append(&mut outcome.printed);
+    Some(printed)
+}
+
+/// A clause that was taken begins by leaving the handlers of those behind it. A slice may end
+/// before that. What arrives then goes to one of these, just as if it had arrived right before
+/// the throw: of the clauses of a `try` there runs one, wherever slices end.
+#[test]
+fn one_clause_of_a_try_runs_wherever_an_error_arrives() {
+    let text = "fn main() {
+        try {
+          try { throw \"text\" }
+          catch e is string { print(\"string\") }
+          catch e is int { print(\"int\") }
+          catch e { print(e.kind) }
+          finally { print(\"finally\") }
+          print(\"behind\")
+        } catch e { print(\"outer\") }
+    }";
+    let ends = (0..).map_while(|slices| printed_with_an_error_after(text, slices));
+    let mut ends: Vec<String> = ends.map(|printed| printed.join(" ")).collect();
+    let all = ends.len();
+    ends.dedup();
+    assert_eq!(
+        ends,
+        [
+            // Before the outer `try`, in it, and when the inner one has but its `finally`.
+            "",
+            "outer",
+            "finally outer",
+            // In the inner one, and while the handlers behind the taken clause are left.
+            "Cancelled finally behind",
+            // In the clause.
+            "finally outer",
+            "string finally outer",
+            // In its `finally`, behind it, and behind the outer `try`.
+            "string outer",
+            "string finally outer",
+            "string finally behind outer",
+            "string finally behind",
+        ]
+    );
+    assert!(all > 12, "{all}");
+}

@@ -430,6 +430,9 @@ impl<C: Choices> Maker<'_, C> {
                 params,
                 (fuel, tasks),
                 |body, out| {
+                    if body.c.chance(1, 8) {
+                        topics::use_at_once(body, out);
+                    }
                     for _ in 0..2 {
                         if body.c.chance(3, 4) {
                             topics::start_task(body, out);

@@ -97,6 +97,26 @@ fn try_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     tasks::try_and_use(body, out, value);
 }
 
+/// The same with a value that is no object: nothing is allocated on the way, so that it comes
+/// right behind what was before.
+pub(super) fn touch_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(channel) = body.variable(Kind::Channel) else {
+        return;
+    };
+    let touch = match body.c.chance(1, 2) {
+        true => Expr::method(channel, Method::TrySend, vec![Expr::Int(1)]),
+        false => Expr::method(channel, Method::TryReceive, vec![]),
+    };
+    let caught = body.world.fresh(Stem::Caught);
+    out.push(Stmt::Try {
+        body: vec![Stmt::Expr(touch)],
+        typed: Vec::new(),
+        catch: Some((caught, vec![])),
+        finally: None,
+    });
+    body.spend(1);
+}
+
 /// A wait on a channel that everybody finds, which time ends.
 fn bounded_wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let Some(channel) = body.variable(Kind::Channel) else {

@@ -26,7 +26,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     match body.c.weighted(&[
         5 * throw,
         3 * finally * throw,
-        4 * finally * returns,
+        4 * finally.max(catch) * returns,
         3 * runtime,
         2 * finally * loops,
         2 * both,
@@ -36,7 +36,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     ]) {
         0 => throw_and_catch(body, out),
         1 => through_two(body, out),
-        2 => return_through_finally(body, out),
+        2 => return_out_of_try(body, out),
         3 => runtime_error(body, out),
         4 => leave_loop_through_finally(body, out),
         5 => guarded(body, out),
@@ -139,8 +139,9 @@ fn through_two<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     body.spend(3);
 }
 
-/// A `return` whose value is in flight while a `finally` block runs.
-fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+/// A `return` out of a `try`: its value is in flight while a `finally` block runs, or it leaves
+/// nothing but handlers.
+fn return_out_of_try<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let closure = body.lambda(&[Kind::Any], |body, out| {
         let param = body
             .locals
@@ -149,8 +150,9 @@ fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt
         let value = Expr::Array(vec![param, body.fresh(1)]);
         let mut block = body.block(|body, out| body.statements(1, out));
         block.push(Stmt::Return(value));
-        let finally = body.small_block();
-        let catch = match body.sometimes(Feature::Catch, 3) {
+        let is_plain = !body.has(Feature::Finally) || body.sometimes(Feature::Catch, 3);
+        let finally = (!is_plain).then(|| body.small_block());
+        let catch = match is_plain || body.sometimes(Feature::Catch, 3) {
             true => {
                 let caught = body.world.fresh(Stem::Caught);
                 let value = Expr::Array(vec![Expr::Name(caught), body.fresh(1)]);
@@ -162,7 +164,7 @@ fn return_through_finally<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt
             body: block,
             typed: Vec::new(),
             catch,
-            finally: Some(finally),
+            finally,
         });
         out.push(Stmt::Return(Expr::Nil));
     });

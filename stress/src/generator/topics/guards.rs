@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::Builtin;
 
-use super::{deadlines, tasks};
+use super::{channels, deadlines, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
@@ -12,7 +12,7 @@ use crate::scenario::program::{Expr, Stem, Stmt};
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
-    match body.c.weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1]) {
+    match body.c.weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1, 2]) {
         0 => held(body, out),
         1 => thrown_through(body, out),
         2 => returned(body, out),
@@ -24,7 +24,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
             });
         }
         4 => in_loop(body, out),
-        _ => twice(body, out),
+        5 => twice(body, out),
+        _ => nested(body, out),
     }
 }
 
@@ -130,6 +131,29 @@ fn in_loop<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         limit: None,
         body: inner,
     });
+}
+
+/// Two guards with hardly anything between them. The second mutex is one's own: nobody takes
+/// both in the other order.
+fn nested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let first = some_mutex(body, out);
+    let second = Expr::Builtin(Builtin::Mutex, vec![]);
+    let second = body.let_in(out, Stem::Shared, Kind::Mutex, second);
+    let spawns = tasks::can_spawn(body);
+    let block = body.block(|body, out| {
+        let spawn = match spawns && body.c.chance(1, 2) {
+            true => tasks::spawn(body, 1),
+            false => None,
+        };
+        match spawn {
+            // Nobody waits here for a task that may want the mutex.
+            Some(spawn) => out.push(Stmt::Expr(spawn)),
+            None => channels::touch_shared(body, out),
+        }
+    });
+    let inner = Stmt::Sync(Expr::Name(second), block);
+    out.push(Stmt::Sync(first, vec![inner]));
+    body.spend(2);
 }
 
 /// Taken by who has it already.

@@ -137,12 +137,29 @@ impl<C: Choices> Script<'_, C> {
         }
     }
 
+    /// Protects the result of a call that ended, and perhaps forgets the one or the other.
+    fn protect(&mut self, call: u32) {
+        self.events.push(HostEvent::Protect { call });
+        let unprotects = self.c.chance(1, 2);
+        let drops = self.sometimes(Feature::HostDrop, 2);
+        let mut then = Vec::new();
+        if unprotects {
+            then.push(HostEvent::Unprotect { call });
+        }
+        if drops {
+            let first = self.c.chance(1, 2);
+            let at = if first { 0 } else { then.len() };
+            then.insert(at, HostEvent::DropCall { call });
+        }
+        self.events.append(&mut then);
+    }
+
     /// Waits for all calls, reads back.
     fn end(&mut self, read_back: Option<EntryPoint>) {
         for at in 0..self.ids.len() {
             self.events.push(HostEvent::JoinCall { call: self.ids[at] });
             if self.sometimes(Feature::HostProtect, 3) {
-                self.events.push(HostEvent::Protect { call: self.ids[at] });
+                self.protect(self.ids[at]);
             }
         }
         if self.sometimes(Feature::HostCollect, 2) {

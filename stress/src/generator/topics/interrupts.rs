@@ -3,7 +3,7 @@
 
 use gcrucible_bytecode::Builtin;
 
-use super::tasks;
+use super::{channels, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::scenario::program::{Expr, Stmt};
@@ -36,8 +36,11 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
     body.lambda(&[], |body, out| {
         let role = std::mem::replace(&mut body.role, Role::Helper);
-        body.statements(1, out);
-        match body.c.weighted(&[4, 2, 2, 1]) {
+        match body.c.chance(1, 3) {
+            true => channels::touch_shared(body, out),
+            false => body.statements(1, out),
+        }
+        match body.c.weighted(&[4, 2, 2, 2]) {
             0 => {}
             1 => {
                 let ms = Expr::Int(i64::from(body.c.below(4)));

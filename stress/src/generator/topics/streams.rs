@@ -1,6 +1,6 @@
 //! Streams: elements made on demand, used once, chained, ended early.
 
-use super::{methods, tasks};
+use super::{channels, methods, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
@@ -18,7 +18,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         name = body.let_in(out, Stem::Shared, Kind::Stream, chained);
     }
     body.spend(4);
-    match body.c.below(4) {
+    match body.c.below(5) {
         0 => {
             let all = Expr::named(Expr::Name(name), "collect", vec![]);
             tasks::try_and_use(body, out, all);
@@ -27,6 +27,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
             let next = Expr::named(Expr::Name(name), "next", vec![]);
             tasks::try_and_use(body, out, next);
         }
+        2 => pump(body, out, name),
         _ => methods::loop_over(body, out, Expr::Name(name), 4),
     }
     if body.c.chance(1, 3) {
@@ -34,6 +35,23 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         let again = Expr::named(Expr::Name(name), "collect", vec![]);
         tasks::try_and_use(body, out, again);
     }
+}
+
+/// A loop over a stream that uses a channel for each element.
+fn pump<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, stream: Name) {
+    let name = body.world.fresh(Stem::Local);
+    let limit = Some((body.world.fresh(Stem::Counter), 4));
+    let inner = body.loop_body(3, |body, out| {
+        channels::touch_shared(body, out);
+        body.spend(1);
+    });
+    out.push(Stmt::For {
+        name,
+        over: Expr::Name(stream),
+        limit,
+        body: inner,
+    });
+    body.spend(1);
 }
 
 /// What a stream draws from: a function that ends by itself, or a collection.

@@ -90,7 +90,7 @@ fn charge<C: Choices>(body: &mut Body<'_, C>, worker: &Signature, times: i32) {
 }
 
 /// An expression that starts a task.
-fn spawn<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Expr> {
+pub(super) fn spawn<C: Choices>(body: &mut Body<'_, C>, times: i32) -> Option<Expr> {
     let has_future = body.locals.iter().any(|local| local.kind == Kind::Future);
     let fits = |worker: &Signature| has_future || !worker.params.contains(&Kind::Future);
     let worker = some_worker_that(body, times, fits)?;

@@ -221,16 +221,18 @@ impl<'e> Judge<'_, 'e> {
     /// What has to follow a slice at once.
     fn note_due(&mut self, by: TaskId, end: &SliceEnd, effects: &Effects) {
         let single = match *end {
-            SliceEnd::Cancelling { future } => Some(future),
+            SliceEnd::Cancelling { future } => Some((future, false)),
             _ => None,
         };
-        for future in single.into_iter().chain(effects.cancel.iter().copied()) {
+        let of_scopes = effects.cancel.iter().map(|&future| (future, true));
+        for (future, by_scope) in single.into_iter().chain(of_scopes) {
             if let Some(task) = self.model.future(future).map(|future| future.runner) {
                 // From the end of its body until it has left the registry either is possible.
                 let is_optional = self.model.task(task).is_none_or(|t| t.end.is_some());
                 self.due.push_back(Due::CancelRequested {
                     by,
                     task,
+                    by_scope,
                     is_optional,
                 });
             }
