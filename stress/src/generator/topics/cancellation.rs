@@ -3,7 +3,7 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
-use super::tasks;
+use super::{channels, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
@@ -123,8 +123,11 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let tried = body.block(wait);
     let handler = body.block(|body, out| {
         tasks::use_result(body, out, Expr::Name(caught));
-        if body.c.chance(1, 2) {
-            wait(body, out);
+        match body.c.weighted(&[2, 3, 1]) {
+            0 => {}
+            1 => wait(body, out),
+            // Asked again meanwhile, it still does what does not wait.
+            _ => (0..4).for_each(|_| channels::touch_shared(body, out)),
         }
     });
     out.push(Stmt::Try {
