@@ -298,6 +298,7 @@ impl Engine {
 
     /// The same for a scope that ends the tasks which were spawned in it. One whose inherited
     /// time is over by then throws the error of that, and no second one for the same cause.
+    /// Nobody wakes it: that its time is over does, unless it waits for something else first.
     pub(crate) fn cancel_child(&self, task: u32, token: &Token, now_ms: u64) {
         let inner = &self.inner;
         let deadline = inner
@@ -308,9 +309,7 @@ impl Engine {
             return self.cancel_task(task, token);
         }
         inner.observe(&EngineEvent::CancelRequested { task });
-        if token.request_timed() {
-            inner.wake_cancelled(task);
-        }
+        token.request_timed();
     }
 
     /// Starts a task.
