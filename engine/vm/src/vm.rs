@@ -135,7 +135,7 @@ impl Vm {
     }
 
     /// The slot through which machine and engine hand values to each other; see
-    /// [`SliceEnd`].
+    /// [`SliceEnd`](crate::SliceEnd).
     pub fn exchange(&self) -> &Slot {
         &self.exchange
     }
