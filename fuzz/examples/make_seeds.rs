@@ -10,8 +10,7 @@ use std::path::Path;
 
 use gcrucible_stress::executor::{self, RunOptions};
 use gcrucible_stress::generator::choices::{Choices as _, SeededChoices};
-use gcrucible_stress::generator::{Mix, from_fuzzer};
-use gcrucible_stress::scenario::Lane;
+use gcrucible_stress::generator::fuzzed::FuzzTarget;
 
 /// Inputs that are tried for each target.
 const CANDIDATES: u64 = 600;
@@ -24,11 +23,12 @@ const LENGTHS: [usize; 4] = [48, 160, 480, 1200];
 
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    for (target, lane) in [
-        ("heap_ops", Lane::HeapOps),
-        ("program_race", Lane::Programs),
+    for target in [
+        FuzzTarget::HeapOps,
+        FuzzTarget::ProgramRace,
+        FuzzTarget::Bytecode,
     ] {
-        let folder = seeds.join(target);
+        let folder = seeds.join(target.name());
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
@@ -37,7 +37,7 @@ fn main() -> std::io::Result<()> {
         let mut kept = 0;
         for candidate in 0..CANDIDATES {
             let input = input(candidate);
-            let scenario = from_fuzzer(lane, &input, &Mix::default());
+            let scenario = target.scenario(&input);
             let report = executor::run(&scenario, &RunOptions::default());
             let pairs = report.pairs.iter().filter(|&(_, _, times)| times > 0);
             let before = seen.len();
@@ -47,7 +47,11 @@ fn main() -> std::io::Result<()> {
                 kept += 1;
             }
         }
-        println!("{target}: {kept} seeds, {} event pairs", seen.len());
+        println!(
+            "{}: {kept} seeds, {} event pairs",
+            target.name(),
+            seen.len()
+        );
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Programs raced with a host script, both chosen by the fuzzer, against every oracle.
 #![no_main]
 
-use gcrucible_stress::scenario::Lane;
+use gcrucible_fuzz::FuzzTarget;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| gcrucible_fuzz::run(Lane::Programs, input));
+fuzz_target!(|input: &[u8]| gcrucible_fuzz::run(FuzzTarget::ProgramRace, input));

@@ -1,6 +1,7 @@
 //! Draws scenarios from choices.
 
 pub mod choices;
+pub mod fuzzed;
 pub mod heap_modes;
 pub mod heap_ops;
 pub mod programs;
@@ -70,19 +71,6 @@ fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     match seed.lane {
         Lane::HeapOps => heap_ops::generate(&mut choices, Some(seed), mix),
         Lane::Programs => programs::generate(&mut choices, Some(seed), mix),
-        lane => panic!("lane {} is not built", lane.name()),
-    }
-}
-
-/// The scenario that a fuzzer's input stands for.
-///
-/// # Panics
-/// If the lane is not built; see [`Lane::BUILT`].
-pub fn from_fuzzer(lane: Lane, input: &[u8], mix: &Mix) -> Scenario {
-    let mut choices = arbitrary::Unstructured::new(input);
-    match lane {
-        Lane::HeapOps => heap_ops::generate(&mut choices, None, mix),
-        Lane::Programs => programs::generate(&mut choices, None, mix),
         lane => panic!("lane {} is not built", lane.name()),
     }
 }

@@ -1,5 +1,6 @@
 //! A scenario: all that is needed to repeat a run.
 
+pub mod bytecode_edit;
 pub mod heap_ops;
 pub mod host_script;
 pub mod model;
@@ -7,6 +8,7 @@ pub mod own_program;
 pub mod program;
 pub mod text_format;
 
+pub use bytecode_edit::{BytecodeEdit, Change};
 pub use heap_ops::{HeapOp, HeapOps};
 pub use host_script::{Data, HostAnswer, HostEvent};
 pub use model::{

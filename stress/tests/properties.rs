@@ -186,6 +186,7 @@ fn independent(heap_choices: &[u8], strategy: StrategyName, args: [i64; 2]) -> S
         body: Body::Programs(Programs {
             entry: ModuleSource::Text(INDEPENDENT.to_owned()),
             answers: Vec::new(),
+            edits: Vec::new(),
             host: vec![
                 HostEvent::Call {
                     call: 0,

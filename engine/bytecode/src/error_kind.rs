@@ -6,6 +6,7 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $message:literal,)*) => {
         /// What went wrong; `e.kind` in Crux is its name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
         #[repr(u8)]
         pub enum ErrorKind { $($(#[$doc])* $variant,)* }
 

@@ -47,6 +47,7 @@ pub type Reg = u8;
 /// `target` is always an absolute index into the function's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "operands are named after their role")]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[repr(u8)]
 pub enum Op {
     /// `dst = src`

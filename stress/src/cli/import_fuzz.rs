@@ -8,8 +8,8 @@ use super::exit::{Exit, Refusal};
 use super::say;
 use crate::campaign::build;
 use crate::campaign::journal::write_whole;
-use crate::generator::{self, Mix};
-use crate::scenario::{Lane, Scenario};
+use crate::generator::fuzzed::FuzzTarget;
+use crate::scenario::Scenario;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,6 +33,9 @@ enum Target {
     HeapOps,
     #[value(alias = "program_race")]
     ProgramRace,
+    Bytecode,
+    #[value(alias = "source_text")]
+    SourceText,
     #[value(alias = "scenario_text")]
     ScenarioText,
 }
@@ -45,8 +48,10 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
         ))
     })?;
     let mut scenario = match args.target {
-        Target::HeapOps => generator::from_fuzzer(Lane::HeapOps, &bytes, &Mix::default()),
-        Target::ProgramRace => generator::from_fuzzer(Lane::Programs, &bytes, &Mix::default()),
+        Target::HeapOps => FuzzTarget::HeapOps.scenario(&bytes),
+        Target::ProgramRace => FuzzTarget::ProgramRace.scenario(&bytes),
+        Target::Bytecode => FuzzTarget::Bytecode.scenario(&bytes),
+        Target::SourceText => FuzzTarget::SourceText.scenario(&bytes),
         Target::ScenarioText => {
             let text = String::from_utf8_lossy(&bytes);
             Scenario::from_text(&text)

@@ -43,7 +43,7 @@ const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
 pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> RunReport {
     let program = match compile(programs) {
         Ok(program) => Arc::new(program),
-        Err(message) => return invalid(message),
+        Err(refusal) => return refused(refusal),
     };
     let mut schedule = scenario.schedule.clone();
     if !options.advantages.controlled_schedule {
@@ -86,11 +86,42 @@ pub fn run_under(
     run.finish(program)
 }
 
-/// Compiles the entry module.
+/// Why there is no program to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The front end's diagnostics, as people read them.
+    FrontEnd(String),
+    /// What the verifier has against the edited bytecode.
+    Verifier(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refused::FrontEnd(message) => f.write_str(message),
+            Refused::Verifier(message) => write!(f, "the verifier refused the edits: {message}"),
+        }
+    }
+}
+
+/// Compiles the entry module and makes the scenario's edits.
 ///
 /// # Errors
-/// The front end's diagnostics, as people read them.
-pub fn compile(programs: &Programs) -> Result<Program, String> {
+/// Who refused it, and why.
+pub fn compile(programs: &Programs) -> Result<Program, Refused> {
+    let mut program = compile_source(programs).map_err(Refused::FrontEnd)?;
+    if programs.edits.is_empty() {
+        return Ok(program);
+    }
+    for edit in &programs.edits {
+        edit.apply(&mut program);
+    }
+    let verified = gcrucible_bytecode::verify(&program);
+    verified.map_err(|errors| Refused::Verifier(errors[0].to_string()))?;
+    Ok(program)
+}
+
+fn compile_source(programs: &Programs) -> Result<Program, String> {
     let text = match &programs.entry {
         ModuleSource::Text(text) => text.clone(),
         ModuleSource::Tree(module) if module.modules.is_empty() => module.render(),
@@ -120,12 +151,15 @@ impl gcrucible_frontend::Loader for Files {
 }
 
 /// A program that the front end refuses is no finding of the engine; the campaign counts
-/// it and warns.
-fn invalid(message: String) -> RunReport {
+/// it and warns. That the verifier refuses edited bytecode is what it is there for.
+fn refused(refusal: Refused) -> RunReport {
     let mut report = RunReport::default();
     report.counters.scenarios = 1;
-    report.counters.invalid = 1;
-    report.timeline.push((0, message));
+    match refusal {
+        Refused::FrontEnd(_) => report.counters.invalid = 1,
+        Refused::Verifier(_) => report.counters.refused = 1,
+    }
+    report.timeline.push((0, refusal.to_string()));
     report
 }
 
@@ -206,6 +240,8 @@ struct Run<'s> {
     /// Allocations that were made to fail besides those of the heap's modes.
     faults: usize,
     is_generated: bool,
+    /// Nobody knows whether edited bytecode ends.
+    is_edited: bool,
     max_frames: usize,
     /// Where tasks stood when they were chosen, by number of trace events before it; for
     /// the timeline.
@@ -232,6 +268,10 @@ impl<'s> Run<'s> {
             || debug.verify == VerifyLevel::Full;
         let is_generated = match &scenario.body {
             Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
+            Body::HeapOps(_) => false,
+        };
+        let is_edited = match &scenario.body {
+            Body::Programs(programs) => !programs.edits.is_empty(),
             Body::HeapOps(_) => false,
         };
         let max_frames = if is_generated {
@@ -270,6 +310,7 @@ impl<'s> Run<'s> {
             has_injected: false,
             faults: 0,
             is_generated,
+            is_edited,
             max_frames,
             places: Vec::new(),
             happened: Vec::new(),
@@ -470,9 +511,9 @@ impl<'s> Run<'s> {
     }
 
     /// A generated program ends by itself; one that does not has been caught in a loop of
-    /// the engine's. A person's own program may be endless.
+    /// the engine's. A person's own program may be endless, and so may edited bytecode.
     fn cut_off(&mut self) -> Result<(), Failure> {
-        if !self.is_generated {
+        if !self.is_generated || self.is_edited {
             return Ok(());
         }
         Err(Failure {

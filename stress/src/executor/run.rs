@@ -136,6 +136,8 @@ pub struct Counters {
     pub faults: u64,
     /// Generated programs the front end refused (there should be none).
     pub invalid: u64,
+    /// Programs with edited bytecode that the verifier refused.
+    pub refused: u64,
 }
 
 macro_rules! add_fields {
@@ -149,7 +151,7 @@ impl std::ops::AddAssign<&Counters> for Counters {
             collections_major objects_moved objects_kept weak_cleared zombies bytes_scribbled
             verifications futures_ready futures_error futures_cancelled futures_internal_error
             calls cancels injections reloads_begun reloads_swapped reloads_failed
-            reloads_deferred forks costly faults invalid);
+            reloads_deferred forks costly faults invalid refused);
     }
 }
 

@@ -131,6 +131,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
             entry,
             host,
             answers,
+            edits: Vec::new(),
         }),
     }
 }
@@ -183,6 +184,7 @@ mod tests {
                 entry: ModuleSource::Tree(module),
                 host,
                 answers,
+                ..
             }) => (module, World { host, answers }),
             other => panic!("no generated program: {other:?}"),
         }
@@ -193,6 +195,7 @@ mod tests {
             entry: ModuleSource::Tree(module.clone()),
             host: Vec::new(),
             answers: Vec::new(),
+            edits: Vec::new(),
         };
         compile(&programs).unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()))
     }

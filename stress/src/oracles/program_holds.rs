@@ -11,6 +11,9 @@ use super::failure::Failure;
 use crate::executor::graph::{GraphDump, GraphNode, GraphValue};
 use crate::executor::trace::{Callee, Event, Outcome};
 
+/// Name of the oracle.
+pub const NAME: &str = "program_holds";
+
 /// Checks a trace of `program`. Without collections (`collects` is false) a program that
 /// runs out of memory is not to blame.
 ///
@@ -66,7 +69,7 @@ fn judge(program: &Program, name: &str, thrown: &GraphDump, collects: bool) -> R
         None => (name.to_owned(), String::new()),
     };
     Err(Failure {
-        oracle: "program_holds".into(),
+        oracle: NAME.into(),
         check: kind.map_or("thrown value", ErrorKind::name).into(),
         site,
         message: format!("{name} ended with {}{at}", thrown.error_text()),
@@ -82,7 +85,7 @@ fn waits(name: &str, waiting: &[(u32, u64)], blocked: &[(u32, u64)]) -> Failure 
         .map(|(task, object)| format!("task {task} for channel or mutex {object}"));
     let tasks: Vec<String> = waiting.chain(blocked).collect();
     Failure {
-        oracle: "program_holds".into(),
+        oracle: NAME.into(),
         check: "waits for ever".into(),
         site: name.to_owned(),
         message: format!(

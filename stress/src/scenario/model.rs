@@ -3,6 +3,7 @@
 use gcrucible_heap::{CollectionKind, HeapConfig, HeapDebug};
 use serde::{Deserialize, Serialize};
 
+use super::bytecode_edit::BytecodeEdit;
 use super::heap_ops::HeapOps;
 use super::host_script::{HostAnswer, HostEvent};
 
@@ -135,6 +136,10 @@ pub struct Programs {
     /// What it answers to host operations, in the order in which they begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<HostAnswer>,
+    /// Changes of the compiled program, in order. What the verifier refuses then does not
+    /// run; what it accepts may be endless.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<BytecodeEdit>,
 }
 
 /// A module: source text, or the abstract form that renders to it.

@@ -36,6 +36,7 @@ impl Scenario {
                 entry: ModuleSource::Text(text),
                 host: vec![call, HostEvent::JoinCall { call: 0 }],
                 answers: Vec::new(),
+                edits: Vec::new(),
             }),
         }
     }

@@ -290,6 +290,7 @@ mod tests {
             body: Body::Programs(Programs {
                 entry: ModuleSource::Text(source),
                 answers: Vec::new(),
+                edits: Vec::new(),
                 host: vec![
                     HostEvent::Call {
                         call: 0,

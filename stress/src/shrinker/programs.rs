@@ -3,7 +3,7 @@
 use super::Search;
 use crate::cli::exit::Refusal;
 use crate::scenario::program::Place;
-use crate::scenario::{Body, Data, HostAnswer, HostEvent, ModuleSource, Scenario};
+use crate::scenario::{Body, BytecodeEdit, Data, HostAnswer, HostEvent, ModuleSource, Scenario};
 
 impl Search<'_, '_> {
     /// Shrinks the host script and what the host answers, then the module by its structure. A
@@ -11,6 +11,7 @@ impl Search<'_, '_> {
     pub(super) fn shrink_programs(&mut self) -> Result<(), Refusal> {
         self.drop_items(host, set_host)?;
         self.simplify_items(host, set_host, simpler)?;
+        self.drop_items(edits, set_edits)?;
         self.drop_items(answers, set_answers)?;
         self.simplify_items(answers, set_answers, simpler_answers)?;
         self.reduce_module()
@@ -94,6 +95,19 @@ fn simpler(event: &HostEvent) -> Vec<HostEvent> {
             smaller.map(|ms| HostEvent::AdvanceTime { ms }).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+fn edits(scenario: &Scenario) -> Vec<BytecodeEdit> {
+    match &scenario.body {
+        Body::Programs(programs) => programs.edits.clone(),
+        Body::HeapOps(_) => Vec::new(),
+    }
+}
+
+fn set_edits(scenario: &mut Scenario, edits: Vec<BytecodeEdit>) {
+    if let Body::Programs(programs) = &mut scenario.body {
+        programs.edits = edits;
     }
 }
 

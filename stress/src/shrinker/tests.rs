@@ -202,6 +202,7 @@ fn a_race_keeps_the_fewest_switches_and_collections() {
     scenario.body = Body::Programs(crate::scenario::Programs {
         entry: crate::scenario::ModuleSource::Text("fn main() {}".into()),
         answers: Vec::new(),
+        edits: Vec::new(),
         host: vec![crate::scenario::HostEvent::AdvanceTime { ms: 5 }],
     });
     let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(racing_engine(scenario));
@@ -256,6 +257,7 @@ fn the_hosts_answers_shrink() {
             answer(30, Ok(nested)),
             answer(2, Ok(Data::List(vec![Data::Nil]))),
         ],
+        edits: Vec::new(),
         host: Vec::new(),
     });
     let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(answered_engine(scenario));

@@ -24,6 +24,7 @@ fn assert_compiles(module: &Module) {
         entry: ModuleSource::Tree(module.clone()),
         host: vec![],
         answers: vec![],
+        edits: Vec::new(),
     };
     if let Err(errors) = crate::executor::programs::compile(&programs) {
         panic!("{errors}\n{}", module.render());
