@@ -2,14 +2,16 @@
 
 use arbitrary::{Arbitrary as _, Unstructured};
 
+use gcrucible_heap::HeapDebug;
+
 use super::{Mix, heap_ops, programs};
 use crate::scenario::{Body, BytecodeEdit, Scenario, Schedule, StrategyName};
 
 /// Edits of a program at most: with many of them hardly any program is accepted.
 const EDITS_MAX: usize = 6;
 
-/// Heap modes under which source text runs.
-const MODES: &str = "collect=seeded:1:100,zombie,scribble,verify=quick";
+/// Heap modes under which source text and edited bytecode run.
+const MODES: &str = "collect=seeded:1:100,zombie,scribble,verify=full";
 
 /// What a fuzzer's bytes choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +59,12 @@ impl FuzzTarget {
                 if let Body::Programs(programs) = &mut scenario.body {
                     programs.edits = edits;
                 }
+                scenario.debug = modes();
                 scenario
             }
             FuzzTarget::SourceText => {
                 let mut scenario = Scenario::of_program(String::from_utf8_lossy(input).into());
-                scenario.debug = MODES.parse().expect("modes that exist");
+                scenario.debug = modes();
                 scenario.schedule = Schedule::Drawn {
                     strategy: StrategyName::Random,
                     seed: input.len() as u64,
@@ -70,6 +73,10 @@ impl FuzzTarget {
             }
         }
     }
+}
+
+fn modes() -> HeapDebug {
+    MODES.parse().expect("modes that exist")
 }
 
 /// At least one edit; those that the input has no bytes for are left out.
