@@ -14,6 +14,7 @@ use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
 
 use crate::cancellation::Token;
+use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::Run;
 use crate::trace::TraceFrame;
@@ -183,14 +184,18 @@ impl CallTable {
 
     /// The call with an id, if it is in progress, for a signal.
     pub(crate) fn get(&self, id: u32) -> Result<Arc<Call>, CallError> {
+        if id == Engine::FINALIZER_CALL {
+            // Neither signals nor cancellation are for finalizers.
+            return Err(CallError::CallNotFound(id));
+        }
         let calls = self.calls.lock();
         calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))
     }
 
     /// The call with an id, if it is in progress, to be cancelled.
     pub(crate) fn find(&self, id: u32) -> Result<Arc<Call>, CallError> {
+        let call = self.get(id)?;
         let mut calls = self.calls.lock();
-        let call = calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))?;
         if seeded_bugs::is_on(Bug::B60) {
             // B-60: who looks a call up to cancel it frees its id, before it has ended.
             seeded_bugs::note_triggered(Bug::B60);
@@ -248,11 +253,11 @@ impl Drop for CallGuard {
 #[derive(Debug)]
 pub struct CallHandle {
     call: Arc<Call>,
-    engine: crate::Engine,
+    engine: Engine,
 }
 
 impl CallHandle {
-    pub(crate) fn new(call: Arc<Call>, engine: crate::Engine) -> Self {
+    pub(crate) fn new(call: Arc<Call>, engine: Engine) -> Self {
         CallHandle { call, engine }
     }
 

@@ -13,7 +13,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
 
-use crate::call::{CallError, CallHandle, CallTable};
+use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::Token;
 use crate::event::{EngineEvent, Observer};
 use crate::futures::Registry;
@@ -93,6 +93,8 @@ pub(crate) struct Inner {
 impl Engine {
     /// The call id under which [`Engine::start_init`] runs.
     pub const INIT_CALL: u32 = u32::MAX;
+    /// The call id under which finalizers run, one after another. A host does not use it.
+    pub const FINALIZER_CALL: u32 = u32::MAX - 1;
     /// The task number of the collector that `collect=continuous` runs.
     pub const COLLECTOR_TASK: u32 = u32::MAX - 1;
 
@@ -162,8 +164,8 @@ impl Engine {
     /// most 48 bits.
     ///
     /// # Errors
-    /// [`CallError::DuplicateCallId`] while a call has that id,
-    /// [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    /// [`CallError::DuplicateCallId`] while a call has that id, and for
+    /// [`Engine::FINALIZER_CALL`]; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
         let global = inner
@@ -225,20 +227,37 @@ impl Engine {
     }
 
     fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
+        if id == Self::FINALIZER_CALL {
+            return Err(CallError::DuplicateCallId(id));
+        }
+        let guard = self.reserve(id)?;
+        let call = Arc::clone(guard.call());
+        self.run_call(guard, None, prepare);
+        Ok(CallHandle::new(call, self.clone()))
+    }
+
+    fn reserve(&self, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
-        let guard = inner.calls.reserve(&inner.heap, id, || {
+        inner.calls.reserve(&inner.heap, id, || {
             let takes_interrupts = inner.program.program().interrupt.is_some();
             let run = Run::new(inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
-        })?;
+        })
+    }
+
+    /// Starts the task of a call; `prepare` gives its machine something to run, unless it is
+    /// that of a finalizer, by number, which is taken from the queue when the task begins.
+    fn run_call(&self, guard: CallGuard, finalizer: Option<u64>, prepare: impl FnOnce(&Vm)) {
         let call = Arc::clone(guard.call());
-        let vm = inner.new_vm(call.task(), call.seed(), true);
+        let vm = self.inner.new_vm(call.task(), call.seed(), true);
         prepare(&vm);
-        inner.observe(&EngineEvent::CallStarted { call: &call });
+        self.inner.observe(&EngineEvent::CallStarted {
+            call: &call,
+            finalizer,
+        });
         let (token, run) = (Arc::clone(call.token()), Arc::clone(call.run()));
         let task = Task::new(call.task(), vm, token, Some(run), None);
         self.spawn(task, Runs::Call(guard));
-        Ok(CallHandle::new(call, self.clone()))
     }
 
     /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
@@ -349,6 +368,22 @@ impl Engine {
             .spawn(Self::COLLECTOR_TASK, Box::pin(collector));
     }
 
+    /// Starts the first finalizer of the queue, if there is one and none is running. The one
+    /// that runs starts the next when it has ended.
+    pub(crate) fn start_finalizer(&self) {
+        let inner = &self.inner;
+        while inner.heap.next_finalizer().is_some() {
+            // Who has the id looks again when it is free.
+            let Ok(guard) = self.reserve(Self::FINALIZER_CALL) else {
+                return;
+            };
+            // Another may have run it in between; then there may be a newer one by now.
+            if let Some(number) = inner.heap.next_finalizer() {
+                return self.run_call(guard, Some(number), |_| {});
+            }
+        }
+    }
+
     /// Collects now, if no slice is running.
     pub fn try_collect(&self, kind: CollectionKind) -> Option<CollectionReport> {
         let mut permit = self.inner.heap.try_exclusive()?;
@@ -356,6 +391,7 @@ impl Engine {
         drop(permit);
         self.inner
             .observe(&EngineEvent::Collected { report: &report });
+        self.start_finalizer();
         Some(report)
     }
 
@@ -395,9 +431,11 @@ impl Engine {
     }
 
     /// Takes the heap back when nothing else uses it: tasks, handles and other clones of
-    /// the engine must be gone.
+    /// the engine must be gone. Finalizers that have not begun never run.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
-        Arc::into_inner(self.inner).map(|inner| inner.heap)
+        let heap = Arc::into_inner(self.inner)?.heap;
+        heap.drop_finalizers();
+        Some(heap)
     }
 }
 
@@ -449,7 +487,7 @@ impl Inner {
     /// tasks filled up again in the meantime is no reason for that, however often: who asks
     /// has asked for all that its operation allocates, so that one success ends it. A heap
     /// that the verifier refuses is: it is not collected, so there would never be room.
-    pub(crate) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
+    pub(crate) async fn make_room(self: &Arc<Self>, words: u32, attempts: &mut u32) -> bool {
         *attempts += 1;
         let is_sound = if *attempts == 1 {
             self.collect(self.heap.kind_to_collect()).await
@@ -465,14 +503,16 @@ impl Inner {
         is_sound && has_room
     }
 
-    /// Stops the world and collects. `false`: the verifier found the heap broken, and a
+    /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
     /// broken heap may not have been collected.
-    pub(crate) async fn collect(&self, kind: CollectionKind) -> bool {
+    pub(crate) async fn collect(self: &Arc<Self>, kind: CollectionKind) -> bool {
         let report = {
             let mut permit = self.heap.exclusive().await;
             self.heap.collect(&mut permit, kind)
         };
         self.observe(&EngineEvent::Collected { report: &report });
+        let inner = Arc::clone(self);
+        Engine { inner }.start_finalizer();
         report.violations.is_empty()
     }
 

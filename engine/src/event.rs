@@ -14,6 +14,8 @@ pub enum EngineEvent<'a> {
     CallStarted {
         /// The call.
         call: &'a Call,
+        /// Number of the finalizer that it is for, if it is not the host's.
+        finalizer: Option<u64>,
     },
     /// A slice ran.
     Slice {
@@ -116,6 +118,14 @@ pub enum EngineEvent<'a> {
         call: &'a Call,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// A finalizer ended with an error that nobody caught. This comes once for it, right
+    /// after its call's end.
+    FinalizerFailed {
+        /// The call.
+        call: &'a Call,
+        /// Display text of the error.
+        text: &'a str,
     },
     /// A collection ran.
     Collected {

@@ -203,10 +203,16 @@ pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs
     }
 }
 
-/// Gives the machine of a future its callee and arguments.
+/// Gives the machine of a future or finalizer its callee and arguments.
 async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
-    let Runs::Future(id, _) = *runs else { return };
     let inner = &engine.inner;
+    let id = match runs {
+        Runs::Future(id, _) => *id,
+        Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
+            return start_finalizer::<C>(engine, task).await;
+        }
+        Runs::Call(_) => return,
+    };
     let permit = inner.heap.shared().await;
     let unscheduled = Slot::nil();
     inner.registry.start(id, &unscheduled);
@@ -222,4 +228,19 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
     };
     let args: Vec<Slot> = (1..=count).map(part).collect();
     task.vm.start_call(&part(0), &args);
+}
+
+/// Takes a finalizer from the queue: its machine calls it with its object.
+async fn start_finalizer<C: Checks>(engine: &Engine, task: &Task) {
+    let inner = &engine.inner;
+    let permit = inner.heap.shared().await;
+    let m = permit.mutator::<C>(inner.registry.tlab());
+    let taken = inner.heap.take_finalizer(&permit);
+    let (function, object) = taken.expect("only the finalizer that runs takes from the queue");
+    let [callee, argument] = [function, object].map(|value| {
+        let slot = Slot::nil();
+        m.store(&slot, value);
+        slot
+    });
+    task.vm.start_call(&callee, &[argument]);
 }

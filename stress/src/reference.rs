@@ -20,6 +20,7 @@ mod builtins;
 mod calls;
 mod display;
 mod dump;
+mod finalizers;
 mod machine;
 mod map;
 mod methods;

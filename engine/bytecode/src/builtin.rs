@@ -87,6 +87,10 @@ named! {
         Mutex = "mutex" (0..=0),
         /// `weak(v)`: a weak reference to a value, see method `target`. Allocates.
         Weak = "weak" (1..=1),
+        /// `finalizer(v, f)`: `f(v)` runs after a collection has found that nothing strong
+        /// leads to `v`, an array, a map or an instance; else, or if `f` is no function,
+        /// `TypeError`. nil.
+        Finalizer = "finalizer" (2..=2),
         /// `chr(code)`: a one-character string; `TypeError` if it is no int,
         /// `IndexOutOfBounds` if no such character exists. Allocates.
         Chr = "chr" (1..=1),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform};
+use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, TraceFrame};
 use gcrucible_vm::SliceEnd;
 
 /// Writes what the program prints to standard output, and its steps to standard error if
@@ -31,6 +31,10 @@ impl Observer for Output {
                 std::process::exit(crate::Exit::Failed as i32);
             }
         }
+        if let EngineEvent::FinalizerFailed { call, text } = event {
+            eprintln!("error: uncaught {text} (in a finalizer)");
+            report_trace(&call.trace());
+        }
         if let Some(platform) = &self.trace
             && let Some(step) = describe(event)
         {
@@ -42,7 +46,10 @@ impl Observer for Output {
 /// Says what nobody caught, and where it was thrown.
 pub(crate) async fn report(handle: &CallHandle) {
     eprintln!("error: uncaught {}", handle.text().await);
-    let trace = handle.call().trace();
+    report_trace(&handle.call().trace());
+}
+
+fn report_trace(trace: &[TraceFrame]) {
     for (at, frame) in trace.iter().enumerate() {
         if at < FRAMES_FIRST || at + FRAMES_LAST >= trace.len() {
             eprintln!("  at {frame}");
@@ -59,7 +66,12 @@ const FRAMES_LAST: usize = 5;
 /// A step in words; `None` for one that nobody wants to see.
 fn describe(event: &EngineEvent<'_>) -> Option<String> {
     Some(match event {
-        EngineEvent::CallStarted { call } => format!("task {}: a call starts", call.task()),
+        EngineEvent::CallStarted { call, finalizer } => match finalizer {
+            Some(_) => format!("task {}: a finalizer starts", call.task()),
+            None => format!("task {}: a call starts", call.task()),
+        },
+        // It is said without being asked for.
+        EngineEvent::FinalizerFailed { .. } => return None,
         EngineEvent::CallEnded { call, outcome } => {
             format!("task {}: the call ended: {outcome:?}", call.task())
         }

@@ -62,6 +62,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     }
     evacuation.drain();
     evacuation.settle_weak();
+    evacuation.queue_finalizers();
     if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
         // B-23: dead and moved strings stay in the table as they are.
         heap.interned.note_stale(|word| evacuation.survivor(word));
@@ -88,6 +89,8 @@ struct Evacuation<'h> {
     weak: Vec<Offset>,
     /// Ids of those that were cleared.
     cleared: Vec<u64>,
+    /// Numbers of the finalizers that were queued.
+    queued: Vec<u64>,
     /// Copies that there is room for, in debug mode `exhausted`.
     copies_left: u32,
     number: u64,
@@ -131,6 +134,7 @@ impl<'h> Evacuation<'h> {
             gray,
             weak: Vec::new(),
             cleared: Vec::new(),
+            queued: Vec::new(),
             copies_left: heap.debug().exhausted.unwrap_or(u32::MAX),
             number,
             moved: 0,
@@ -194,6 +198,7 @@ impl<'h> Evacuation<'h> {
         let heap = self.heap;
         heap.prune_buffers();
         heap.handles.trace(self);
+        heap.finalizers.trace(self);
     }
 
     /// Makes sure that the object survives, and returns its reference from now on.
@@ -431,18 +436,56 @@ impl<'h> Evacuation<'h> {
     /// else sees the heap: all of them see the same targets dead.
     fn settle_weak(&mut self) {
         for at in std::mem::take(&mut self.weak) {
-            let slot = self.region.slot(at + raw::WEAK_TARGET);
-            let after = self.survivor(slot.get()).unwrap_or_else(|| {
-                self.cleared.push(self.region.raw(at + raw::WAIT_ID));
-                Word::NIL
-            });
-            slot.set(after);
-            if self.region.block_at(at).is_old()
-                && after.is_object()
-                && self.region.block_at(after.offset()).is_young()
-            {
-                self.region.cards.mark(at + raw::WEAK_TARGET);
-            }
+            let target = self.region.slot(at + raw::WEAK_TARGET).get();
+            self.settle_target(at, self.survivor(target));
+        }
+    }
+
+    /// Stores what the weak reference at `at` refers to from now on; `None` clears it.
+    fn settle_target(&mut self, at: Offset, target: Option<Word>) {
+        let after = target.unwrap_or_else(|| {
+            self.cleared.push(self.region.raw(at + raw::WAIT_ID));
+            Word::NIL
+        });
+        self.region.slot(at + raw::WEAK_TARGET).set(after);
+        if self.region.block_at(at).is_old()
+            && after.is_object()
+            && self.region.block_at(after.offset()).is_young()
+        {
+            self.region.cards.mark(at + raw::WEAK_TARGET);
+        }
+    }
+
+    /// Queues the finalizers of what nothing strong leads to, and keeps that and all that it
+    /// leads to. Weak references that come back to life with it are cleared if their targets
+    /// only came back, too.
+    fn queue_finalizers(&mut self) {
+        let heap = self.heap;
+        let mut table = heap.finalizers.lock();
+        let count = table.settle(|word| self.survivor(word));
+        if count == 0 {
+            return;
+        }
+        for entry in table.newest(count) {
+            self.queued.push(entry.number);
+            self.slot(RootKind::Finalizable, &entry.object);
+        }
+        if seeded_bugs::is_on(Bug::B38) {
+            // B-38: what is queued stays registered, and is queued again.
+            seeded_bugs::note_triggered(Bug::B38);
+            table.register_again(count);
+        }
+        let mut resurrected = Vec::new();
+        while let Some(at) = self.gray.pop() {
+            resurrected.push(at);
+            self.scan(at);
+        }
+        resurrected.sort_unstable();
+        for at in std::mem::take(&mut self.weak) {
+            let target = self.region.slot(at + raw::WEAK_TARGET).get();
+            let is_new =
+                |word: &Word| word.is_object() && resurrected.binary_search(&word.offset()).is_ok();
+            self.settle_target(at, self.survivor(target).filter(|word| !is_new(word)));
         }
     }
 
@@ -542,6 +585,8 @@ impl<'h> Evacuation<'h> {
         report.moved = self.moved;
         report.promoted = self.promoted;
         report.kept = self.kept;
+        counters.finalizers_queued.add(self.queued.len() as u64);
+        report.queued = std::mem::take(&mut self.queued);
         self.cleared.sort_unstable();
         report.cleared = std::mem::take(&mut self.cleared);
         self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);

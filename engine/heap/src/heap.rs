@@ -10,6 +10,7 @@ use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
+use crate::finalizer::FinalizerTable;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
 use crate::permit::{ExclusivePermit, Gate};
@@ -34,6 +35,7 @@ pub struct Heap {
     pub(crate) collector_waiting: AtomicU32,
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
+    pub(crate) finalizers: FinalizerTable,
     pub(crate) interned: InternTable,
     providers: Mutex<Vec<Weak<dyn RootProvider>>>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -67,6 +69,9 @@ pub struct CollectionReport {
     pub kept: u32,
     /// Ids of the weak references that survived and were cleared, in ascending order.
     pub cleared: Vec<u64>,
+    /// Numbers of the registered finalizers whose objects it would have freed, in order of
+    /// registration: it kept them, and queued the finalizers.
+    pub queued: Vec<u64>,
     /// What the verifier found before or after, the first few.
     pub violations: Vec<Violation>,
 }
@@ -116,6 +121,7 @@ impl Heap {
             collector_waiting: AtomicU32::new(0),
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
+            finalizers: FinalizerTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
@@ -374,6 +380,7 @@ impl Heap {
             objects_promoted: counters.objects_promoted.get(),
             objects_kept: counters.objects_kept.get(),
             weak_cleared: counters.weak_cleared.get(),
+            finalizers_queued: counters.finalizers_queued.get(),
             zombies: counters.zombies.get(),
             bytes_scribbled: counters.bytes_scribbled.get(),
             verifications: counters.verifications.get(),

@@ -8,6 +8,7 @@
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
 //! interning            strings that are shared while they live
+//! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
@@ -24,6 +25,7 @@ pub mod debug_mode;
 mod demand;
 mod escape;
 mod fault;
+mod finalizer;
 mod handle;
 mod heap;
 mod interning;

@@ -151,6 +151,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
     }
 
+    pub(crate) fn heap(&self) -> &'p Heap {
+        self.heap
+    }
+
     #[inline(always)]
     fn region(&self) -> &'p Region {
         self.heap.region()

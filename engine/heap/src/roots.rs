@@ -37,6 +37,10 @@ pub enum RootKind {
     CallResult,
     /// A handle of the host.
     Handle,
+    /// A function that is called when its object is about to be freed.
+    Finalizer,
+    /// An object whose finalizer is about to be called.
+    Finalizable,
     /// A register of a test or of the heap-operations lane.
     Register,
 }
@@ -57,6 +61,8 @@ impl RootKind {
             RootKind::Unscheduled => "unscheduled future",
             RootKind::CallResult => "call result",
             RootKind::Handle => "handle",
+            RootKind::Finalizer => "finalizer",
+            RootKind::Finalizable => "finalizable",
             RootKind::Register => "register",
         }
     }

@@ -18,6 +18,8 @@ pub struct HeapStats {
     pub objects_kept: u64,
     /// Weak references that collections cleared.
     pub weak_cleared: u64,
+    /// Finalizers that collections queued.
+    pub finalizers_queued: u64,
     /// Dead objects made zombies.
     pub zombies: u64,
     /// Bytes filled with a pattern.
@@ -47,6 +49,7 @@ pub(crate) struct Counters {
     pub(crate) objects_promoted: Counter,
     pub(crate) objects_kept: Counter,
     pub(crate) weak_cleared: Counter,
+    pub(crate) finalizers_queued: Counter,
     pub(crate) zombies: Counter,
     pub(crate) bytes_scribbled: Counter,
     pub(crate) verifications: Counter,

@@ -150,8 +150,18 @@ impl<'h> Verifier<'h> {
             }
         }
         self.heap.handles.audit(&mut RootAudit { seen: &mut roots });
+        self.heap
+            .finalizers
+            .audit(&mut RootAudit { seen: &mut roots });
         for (kind, word) in roots {
             self.root(kind, word);
+        }
+        for (number, word) in self.heap.finalizers.weakly_held() {
+            // It may be dead, but must still be there: its finalizer will be given it.
+            if let Some(problem) = self.problem(word) {
+                let message = format!("{word:?}, of registration {number}, {problem}");
+                self.report(problem.check(), "finalizer table".to_owned(), message);
+            }
         }
         while let Some(at) = self.work.pop() {
             self.object(at);

@@ -103,6 +103,8 @@ catalogue! {
     B35 = "B-35", Simulation, "verifier", "a safepoint lies between allocation and filling of an array's storage";
     B36 = "B-36", Simulation, "I-6", "the barrier judges generations before a safepoint, the store comes after it";
     B37 = "B-37", Simulation, "I-6", "old space grows again, the card table does not: marks out of range are dropped";
+    B38 = "B-38", Simulation, "model", "a finalizer that was queued stays registered: it runs twice";
+    B38b = "B-38b", Simulation, "I-7", "the queue of finalizers is enumerated but not forwarded";
     B40 = "B-40", Simulation, "I-11", "a late completion overwrites a terminal state";
     B41 = "B-41", Simulation, "I-15", "the registry entry goes before the state is stored";
     B42 = "B-42", Simulation, "I-12", "the waiter is registered after the check, without checking again";

@@ -2,6 +2,7 @@
 
 use gcrucible_heap::{Checks, FutureState};
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_vm::display;
 
 use super::driver::Driver;
 use super::yield_points;
@@ -110,10 +111,16 @@ impl Driver<'_> {
             }
             self.pause(None).await;
         }
+        let is_finalizer = guard.call().id() == Engine::FINALIZER_CALL;
+        let mut uncaught = None;
         if outcome != Outcome::Cancelled {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<C>(inner.registry.tlab());
-            m.store(guard.call().value(), m.load_root(self.task.vm.exchange()));
+            let value = m.load_root(self.task.vm.exchange());
+            m.store(guard.call().value(), value);
+            // Nobody has a handle on it to ask.
+            uncaught = (is_finalizer && outcome == Outcome::Threw)
+                .then(|| display(&m, inner.program.program(), value));
         }
         self.task.vm.exchange().clear();
         if guard.call().id() == Engine::INIT_CALL {
@@ -127,5 +134,11 @@ impl Driver<'_> {
             call: &call,
             outcome,
         });
+        if let Some(text) = &uncaught {
+            self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
+        }
+        if is_finalizer {
+            self.engine.start_finalizer();
+        }
     }
 }

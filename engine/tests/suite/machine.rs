@@ -235,7 +235,10 @@ impl Observer for Watch {
                 let lines = outcome.printed.iter().map(|line| (line.clone(), is_late));
                 seen.printed.extend(lines);
             }
-            EngineEvent::CallEnded { .. } => seen.has_main_ended = seen.is_in_main,
+            // Finalizers have calls of their own.
+            EngineEvent::CallEnded { call, .. } if call.id() != Engine::FINALIZER_CALL => {
+                seen.has_main_ended = seen.is_in_main;
+            }
             EngineEvent::Collected { report } => {
                 let broken = report.violations.iter().map(ToString::to_string);
                 seen.violations.extend(broken);

@@ -48,6 +48,7 @@ pub(crate) const ALL: &[&str] = &[
     "E-1 channels",
     "E-1 streams",
     "E-1 weak references",
+    "E-1 finalizers",
     "E-1 interrupts",
     "E-1 hooks",
     "E-1 collections",

@@ -134,6 +134,15 @@ impl<'p, C: Checks> Context<'p, C> {
                 self.safepoint(safepoint)?;
                 done(self.m.weak(arg(0))?)
             }
+            Builtin::Finalizer => {
+                let (object, function) = (self.m.kind(arg(0)), self.m.kind(arg(1)));
+                let has_object = matches!(object, Some(Kind::Array | Kind::Map | Kind::Instance));
+                if !has_object || !matches!(function, Some(Kind::Closure | Kind::Bound)) {
+                    return Err(ErrorKind::TypeError.into());
+                }
+                self.m.add_finalizer(arg(0), arg(1));
+                done(Value::NIL)
+            }
             Builtin::Chr => {
                 self.safepoint(safepoint)?;
                 let code = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;

@@ -57,6 +57,10 @@ const ORACLES: &[(&str, &str)] = &[
         "a collection clears the weak references to what it frees, and no others",
     ),
     (
+        "finalizers_run_once",
+        "a collection queues the finalizers of what it would free, each once and in order",
+    ),
+    (
         "survivors_grow_old",
         "what survived two collections is old, unless promotion was turned off",
     ),

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod compare;
+mod finalizers;
 mod handles;
 mod model;
 mod waiting;
@@ -421,6 +422,15 @@ impl<'h, C: Checks> Run<'h, C> {
                 m.store(slot(dst), target.unwrap_or(Value::NIL));
                 self.set_register(dst, model.unwrap_or(ModelValue::Nil));
             }
+            HeapOp::Finalizer(object, function) => {
+                let values = [get(object), get(function)];
+                self.add_finalizer(&m, values, [held(object), held(function)])?;
+            }
+            HeapOp::Finalize(dst) => {
+                let (object, model) = self.finalize(permit, &m)?;
+                m.store(slot(dst), object);
+                self.set_register(dst, model);
+            }
             HeapOp::ProtectCopy(nth) => return self.protect_copy(permit, &holder, nth),
             HeapOp::SwitchHolder(_)
             | HeapOp::Collect(_)
@@ -655,6 +665,7 @@ impl<'h, C: Checks> Run<'h, C> {
             });
         }
         self.settle_weak(kind, &report.cleared)?;
+        self.settle_finalizers(kind, &report.queued)?;
         // A collection that makes objects old is that first of all.
         self.pairs.event_on_all(match kind {
             _ if report.promoted > 0 => EventKind::Promote,
@@ -725,6 +736,7 @@ impl<'h, C: Checks> Run<'h, C> {
             self.heap.unprotect(handle);
         }
         self.model.handles.clear();
+        self.heap.drop_finalizers();
         let heap = Arc::clone(self.heap);
         let mut permit = heap.try_exclusive().expect("no permit is held at the end");
         let report = heap.collect(&mut permit, CollectionKind::Major);
@@ -907,6 +919,7 @@ impl<'h, C: Checks> Run<'h, C> {
         counters.objects_moved = stats.objects_moved;
         counters.objects_kept = stats.objects_kept;
         counters.weak_cleared = stats.weak_cleared;
+        counters.finalizers_queued = stats.finalizers_queued;
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;
@@ -970,6 +983,8 @@ fn name(op: &HeapOp) -> &'static str {
         HeapOp::End(_) => "End",
         HeapOp::Weak(..) => "Weak",
         HeapOp::Target(..) => "Target",
+        HeapOp::Finalizer(..) => "Finalizer",
+        HeapOp::Finalize(_) => "Finalize",
         HeapOp::Extend(..) => "Extend",
         HeapOp::Fill(..) => "Fill",
         HeapOp::Reverse(_) => "Reverse",

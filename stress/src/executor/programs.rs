@@ -206,7 +206,7 @@ fn dry_run(
     let mut counts = run.counts.take().unwrap_or_default();
     if let Some(marks) = run.marks.take() {
         let events = run.observer.take_events();
-        let points = InjectionPoints::of_run(&marks, &events, Engine::INIT_CALL);
+        let points = InjectionPoints::of_run(&marks, &events, Engine::FINALIZER_CALL);
         counts.set_points(points);
     }
     run.tear_down();
@@ -616,6 +616,7 @@ impl<'s> Run<'s> {
         counters.objects_moved = stats.objects_moved;
         counters.objects_kept = stats.objects_kept;
         counters.weak_cleared = stats.weak_cleared;
+        counters.finalizers_queued = stats.finalizers_queued;
         counters.zombies = stats.zombies;
         counters.bytes_scribbled = stats.bytes_scribbled;
         counters.verifications = stats.verifications;

@@ -100,6 +100,8 @@ pub struct Counters {
     pub objects_kept: u64,
     /// Weak references that collections cleared.
     pub weak_cleared: u64,
+    /// Finalizers that collections queued.
+    pub finalizers_queued: u64,
     /// Dead objects made zombies.
     pub zombies: u64,
     /// Bytes filled with a pattern.
@@ -148,7 +150,7 @@ impl std::ops::AddAssign<&Counters> for Counters {
     fn add_assign(&mut self, other: &Counters) {
         add_fields!(self, other;
             scenarios operations statements tasks decisions safepoints collections_minor
-            collections_major objects_moved objects_kept weak_cleared zombies bytes_scribbled
+            collections_major objects_moved objects_kept weak_cleared finalizers_queued zombies bytes_scribbled
             verifications futures_ready futures_error futures_cancelled futures_internal_error
             calls cancels injections reloads_begun reloads_swapped reloads_failed
             reloads_deferred forks costly faults invalid refused);

@@ -167,6 +167,8 @@ pub enum Event {
         promoted: u32,
         /// Ids of the weak references that it cleared.
         cleared: Vec<u64>,
+        /// Numbers of the finalizers that it queued, in order.
+        queued: Vec<u64>,
     },
     /// Virtual time went on.
     TimeAdvanced {
@@ -242,6 +244,11 @@ pub enum Callee {
         global: u16,
         /// Arguments.
         args: Vec<i64>,
+    },
+    /// The finalizer of that number, with its object: no call of the host.
+    Finalizer {
+        /// Its number among those that were registered.
+        number: u64,
     },
 }
 

@@ -67,6 +67,8 @@ enum Topic {
     UseStream,
     Weak,
     Target,
+    Finalizer,
+    Finalize,
     Copy,
     Clear,
     Load,
@@ -96,7 +98,7 @@ enum Topic {
 
 /// Topics with their weights. Those of allocation, stores and collection are never turned
 /// off all together: see [`swarm`].
-const WEIGHTS: [(Topic, u32); 53] = [
+const WEIGHTS: [(Topic, u32); 55] = [
     (Topic::SwitchHolder, 5),
     (Topic::Immediate, 3),
     (Topic::BigInt, 3),
@@ -125,6 +127,8 @@ const WEIGHTS: [(Topic, u32); 53] = [
     (Topic::UseStream, 2),
     (Topic::Weak, 4),
     (Topic::Target, 3),
+    (Topic::Finalizer, 4),
+    (Topic::Finalize, 2),
     (Topic::Copy, 3),
     (Topic::Clear, 4),
     (Topic::Load, 10),
@@ -420,6 +424,13 @@ impl Drawer {
                 let weak = self.with(choices, |held| held == Held::Weak);
                 self.new_value(HeapOp::Target(dst, weak), dst, Held::Unknown);
             }
+            Topic::Finalizer => {
+                let (object, function) = (self.object(choices), self.any(choices));
+                self.ops.push(HeapOp::Finalizer(object, function));
+                // What stays rooted is never finalized.
+                self.maybe_forget(choices, object);
+            }
+            Topic::Finalize => self.new_value(HeapOp::Finalize(dst), dst, Held::Unknown),
             Topic::FutureCreate => self.new_value(HeapOp::FutureCreate(dst), dst, Held::Future),
             Topic::FutureComplete => {
                 let future = self.with(choices, |held| held == Held::Future);

@@ -106,6 +106,8 @@ features! {
     Interrupts,
     /// Weak references.
     Weak,
+    /// Finalizers.
+    Finalizers,
     /// `spawn detached`.
     Detached,
     /// Host operations.

@@ -10,6 +10,7 @@ mod deadlines;
 mod detached;
 mod enums;
 mod exceptions;
+mod finalizers;
 mod guards;
 mod handlers;
 pub(super) mod host_operations;
@@ -63,13 +64,14 @@ pub(super) enum Topic {
     Lifecycle,
     Interrupts,
     Weak,
+    Finalizers,
     Detached,
     HostOperations,
 }
 
 impl Topic {
     /// How many there are.
-    pub(super) const COUNT: usize = 26;
+    pub(super) const COUNT: usize = 27;
 
     const ALL: [(Topic, u32, Option<Feature>); Topic::COUNT] = [
         // First what is simplest: choices that ran out take it.
@@ -97,6 +99,7 @@ impl Topic {
         (Topic::Lifecycle, 3, Some(Feature::Hooks)),
         (Topic::Interrupts, 3, Some(Feature::Interrupts)),
         (Topic::Weak, 2, Some(Feature::Weak)),
+        (Topic::Finalizers, 2, Some(Feature::Finalizers)),
         (Topic::Detached, 1, Some(Feature::Detached)),
         (Topic::HostOperations, 1, Some(Feature::HostOperations)),
     ];
@@ -223,6 +226,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         Topic::Lifecycle => lifecycle::statement(body, out),
         Topic::Interrupts => interrupts::statement(body, out),
         Topic::Weak => weak::statement(body, out),
+        Topic::Finalizers => finalizers::statement(body, out),
         Topic::Detached => detached::statement(body, out),
         Topic::HostOperations => host_operations::statement(body, out),
     }

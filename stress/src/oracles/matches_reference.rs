@@ -232,7 +232,9 @@ impl<'e> Judge<'_, 'e> {
                 task,
                 outcome,
             } => self.call_ended(*call, *task, outcome),
-            Event::Collected { cleared, .. } => self.collected(cleared),
+            Event::Collected {
+                cleared, queued, ..
+            } => self.collected(cleared, queued),
             Event::TimeAdvanced { now_ms } => {
                 if *now_ms < self.model.now_ms() {
                     let message =
@@ -332,6 +334,15 @@ impl<'e> Judge<'_, 'e> {
                 format!("call id {call} was given out while task {open} still runs under it");
             return Err(failure("duplicate_call", "host", message));
         }
+        if let Callee::Finalizer { number } = *callee
+            && self.model.next_finalizer() != Some(number)
+        {
+            let message = format!(
+                "finalizer {number} runs, in the model the next one is {:?}",
+                self.model.next_finalizer()
+            );
+            return Err(failure("finalizer_started", "finalizer", message));
+        }
         let expected = self.model.start_call(callee, seed);
         if task != expected {
             let message = format!("call {call} got task number {task}, the next one is {expected}");
@@ -380,7 +391,7 @@ impl<'e> Judge<'_, 'e> {
         }
     }
 
-    fn collected(&mut self, cleared: &[u64]) -> Verdict {
+    fn collected(&mut self, cleared: &[u64], queued: &[u64]) -> Verdict {
         for &weak in cleared {
             if self.model.is_weak_target_reachable(weak) == Some(true) {
                 let message =
@@ -392,7 +403,8 @@ impl<'e> Judge<'_, 'e> {
                 return Err(failure("weak_cleared", "weak", message));
             }
         }
-        Ok(())
+        let verdict = self.model.queue_finalizers(queued);
+        verdict.map_err(|message| failure("finalizer_queued", "finalizer", message))
     }
 
     fn await_resolved(&mut self, task: TaskId, future: u64) -> Verdict {

@@ -48,6 +48,7 @@ pub fn check(program: &Program, events: &[Event], collects: bool) -> Result<(), 
 fn callee_name(program: &Program, callee: &Callee) -> String {
     match callee {
         Callee::ModuleInit => "the top level".to_owned(),
+        Callee::Finalizer { .. } => "a finalizer".to_owned(),
         Callee::Export { global, .. } => {
             let global = program.globals.get(usize::from(*global));
             global.map_or_else(|| "a call".to_owned(), |global| global.name.clone())

@@ -98,6 +98,10 @@ impl Model<'_> {
                 let target = args[0];
                 self.store.make_numbered(|id| Object::Weak { id, target })
             }
+            Builtin::Finalizer => {
+                self.add_finalizer(args[0], args[1])?;
+                Value::Nil
+            }
             Builtin::Chr => {
                 let Value::Int(code) = args[0] else {
                     return Err(ErrorKind::TypeError.into());

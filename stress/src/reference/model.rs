@@ -2,6 +2,7 @@
 
 use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 
+use super::finalizers::Finalizers;
 use super::slice::SliceLog;
 use super::task::{Frame, Status, Task};
 use super::value::{Object, ObjectId, Store, Value};
@@ -76,6 +77,7 @@ pub struct Model<'p> {
     tasks: Vec<Option<Box<Task>>>,
     /// Future 1 comes first.
     pub(super) futures: Vec<ModelFuture>,
+    pub(super) finalizers: Finalizers,
     settlements: u64,
     pub(super) log: SliceLog,
     /// Tasks of the running task's run that have not settled.
@@ -99,6 +101,7 @@ impl<'p> Model<'p> {
             out_of_memory: None,
             tasks: Vec::new(),
             futures: Vec::new(),
+            finalizers: Finalizers::default(),
             settlements: 0,
             log: SliceLog::default(),
             open_now: 0,
@@ -181,6 +184,7 @@ impl<'p> Model<'p> {
                     ..Task::default()
                 }
             }
+            Callee::Finalizer { number } => self.start_finalizer(*number),
             Callee::Export { global, args } => {
                 let args: Vec<Value> = args.iter().map(|&int| Value::Int(int)).collect();
                 let closure = self.global(*global).unwrap_or_default();

@@ -19,24 +19,31 @@ impl Model<'_> {
         if matches!(self.store.get(target), Object::String(_)) {
             return None;
         }
+        Some(self.strongly_reachable()[target.index()])
+    }
+
+    /// Of each object whether it is reachable by anything but weak references.
+    pub(super) fn strongly_reachable(&self) -> Vec<bool> {
         let mut walk = Walk {
             seen: vec![false; self.store.len()],
             next: Vec::new(),
         };
         self.roots(&mut walk);
         while let Some(id) = walk.next.pop() {
-            if id == target {
-                return Some(true);
-            }
             self.parts_of(self.store.get(id), &mut walk);
         }
-        Some(false)
+        walk.seen
     }
 
     fn roots(&self, walk: &mut Walk) {
         walk.all(&self.globals);
         let made = self.functions.iter().chain(&self.variants).flatten();
         made.for_each(|&id| walk.object(id));
+        let queue = &self.finalizers.queue;
+        for finalizer in self.finalizers.registered.iter().chain(queue) {
+            walk.value(finalizer.function);
+        }
+        queue.iter().for_each(|queued| walk.object(queued.object));
         for task in self.tasks().filter(|task| task.status != Status::Ended) {
             task_roots(task, walk);
         }

@@ -214,6 +214,7 @@ impl Driver<'_> {
                     moved: 0,
                     promoted: 0,
                     cleared: Vec::new(),
+                    queued: Vec::new(),
                 });
             }
             HostEvent::AdvanceTime { ms } => {

@@ -49,6 +49,7 @@ pub struct LaneSummary {
     pub objects_moved: u64,
     pub objects_kept: u64,
     pub weak_cleared: u64,
+    pub finalizers_queued: u64,
     pub zombies: u64,
     pub bytes_scribbled: u64,
     pub faults: u64,
@@ -214,6 +215,7 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
         objects_moved: c.objects_moved,
         objects_kept: c.objects_kept,
         weak_cleared: c.weak_cleared,
+        finalizers_queued: c.finalizers_queued,
         zombies: c.zombies,
         bytes_scribbled: c.bytes_scribbled,
         faults: c.faults,
@@ -322,7 +324,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
 type Row = (&'static str, fn(&LaneSummary) -> String);
 
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 23] = [
+    let rows: [Row; 24] = [
         ("scenarios", |l| l.scenarios.to_string()),
         ("scenarios per CPU second", |l| {
             format!("{:.0}", l.scenarios_per_s)
@@ -337,6 +339,7 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
         ("objects moved", |l| l.objects_moved.to_string()),
         ("objects kept in place", |l| l.objects_kept.to_string()),
         ("weak references cleared", |l| l.weak_cleared.to_string()),
+        ("finalizers queued", |l| l.finalizers_queued.to_string()),
         ("zombies", |l| l.zombies.to_string()),
         ("bytes scribbled", |l| l.bytes_scribbled.to_string()),
         ("injected failures", |l| l.faults.to_string()),

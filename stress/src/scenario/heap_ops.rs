@@ -87,6 +87,11 @@ pub enum HeapOp {
     Weak(Register, Register),
     /// `dst =` the target of a weak reference, nil when that was collected: `(dst, weak)`.
     Target(Register, Register),
+    /// Register a finalizer: `(object, function)`. What has no identity gets none.
+    Finalizer(Register, Register),
+    /// `dst =` the object of the finalizer that is first in the queue, which leaves it; nil
+    /// when the queue is empty: `(dst)`.
+    Finalize(Register),
     /// Copy a register.
     Copy(Register, Register),
     /// Clear a register: unroot.

@@ -186,6 +186,8 @@ by_operands! {
     End(a);
     Weak(a, b);
     Target(a, b);
+    Finalizer(a, b);
+    Finalize(a);
     Copy(a, b);
     Clear(a);
     Load(a, b, c);

@@ -1,5 +1,7 @@
 //! The reference model of heap operations: objects in a list, nothing moves, nothing dies.
 
+use std::collections::VecDeque;
+
 use gcrucible_heap::StreamState;
 
 /// A value of the model.
@@ -112,10 +114,28 @@ pub(super) struct Model {
     pub(super) next_future: u64,
     /// Channels, mutexes and weak references made so far.
     pub(super) waited_on: u64,
+    pub(super) finalizers: Finalizers,
     /// Collections so far.
     pub(super) collections: u32,
     /// For each object, how many collections there had been when it was made.
     pub(super) born: Vec<u32>,
+}
+
+/// A registered finalizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Finalizer {
+    pub(super) number: u64,
+    pub(super) object: Value,
+    pub(super) function: Value,
+}
+
+/// The registered finalizers.
+#[derive(Debug, Default)]
+pub(super) struct Finalizers {
+    pub(super) registered_ever: u64,
+    /// In order of registration.
+    pub(super) registered: Vec<Finalizer>,
+    pub(super) queue: VecDeque<Finalizer>,
 }
 
 /// Text of a string object: what the operations allocate.
@@ -250,6 +270,15 @@ impl Model {
             }
         }
         reached
+    }
+
+    /// What finalizers keep alive: all functions, and the objects of those in the queue.
+    pub(super) fn held_by_finalizers(&self) -> impl Iterator<Item = Value> {
+        let queue = self.finalizers.queue.iter();
+        let functions = self.finalizers.registered.iter().chain(queue.clone());
+        functions
+            .map(|finalizer| finalizer.function)
+            .chain(queue.map(|finalizer| finalizer.object))
     }
 
     fn is_shared_by_copies(&self, value: Value) -> bool {

@@ -22,9 +22,7 @@ impl<C: Checks> Run<'_, C> {
         if cleared.is_empty() && kind == CollectionKind::Minor {
             return Ok(());
         }
-        let roots = self.model.registers.iter().flatten();
-        let roots = roots.chain(&self.pending).chain(&self.model.handles);
-        let reached = self.model.strongly_reachable(roots.copied());
+        let reached = self.strongly_reachable();
         for at in 0..self.model.objects.len() {
             let Object::Weak { id, target } = self.model.objects[at] else {
                 continue;
@@ -50,6 +48,14 @@ impl<C: Checks> Run<'_, C> {
             }
         }
         Ok(())
+    }
+
+    /// Which objects of the model something strong leads to.
+    pub(super) fn strongly_reachable(&self) -> Vec<bool> {
+        let roots = self.model.registers.iter().flatten();
+        let roots = roots.chain(&self.pending).chain(&self.model.handles);
+        let roots = roots.copied().chain(self.model.held_by_finalizers());
+        self.model.strongly_reachable(roots)
     }
 }
 

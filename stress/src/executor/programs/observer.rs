@@ -151,6 +151,7 @@ impl TraceObserver {
             moved: report.moved,
             promoted: report.promoted,
             cleared: report.cleared.clone(),
+            queued: report.queued.clone(),
         });
         if let (None, Some(violation)) = (&state.failure, report.violations.first()) {
             state.failure = Some(Failure {
@@ -280,13 +281,13 @@ fn effects(outcome: &SliceOutcome) -> Option<Box<Effects>> {
 impl Observer for TraceObserver {
     fn event(&self, event: &EngineEvent<'_>) {
         match *event {
-            EngineEvent::CallStarted { call } => {
+            EngineEvent::CallStarted { call, finalizer } => {
                 let mut state = self.state.lock();
-                let callee = state
-                    .callees
-                    .get(&call.id())
-                    .cloned()
-                    .unwrap_or(Callee::ModuleInit);
+                let announced = || state.callees.get(&call.id()).cloned();
+                let callee = match finalizer {
+                    Some(number) => Callee::Finalizer { number },
+                    None => announced().unwrap_or(Callee::ModuleInit),
+                };
                 state.events.push(Event::CallStarted {
                     call: call.id(),
                     task: call.task(),
@@ -363,6 +364,8 @@ impl Observer for TraceObserver {
                     outcome,
                 });
             }
+            // The call's end says it, as a graph.
+            EngineEvent::FinalizerFailed { .. } => {}
             EngineEvent::Collected { report } => self.collected(report),
         }
     }
@@ -406,7 +409,7 @@ pub(super) fn count(events: &[Event], counters: &mut Counters) {
         match event {
             Event::CallStarted { call, .. } => {
                 tasks += 1;
-                counters.calls += u64::from(*call != Engine::INIT_CALL);
+                counters.calls += u64::from(*call < Engine::FINALIZER_CALL);
             }
             Event::Registered { .. } => tasks += 1,
             Event::CancelRequested { .. } => counters.cancels += 1,
@@ -499,10 +502,10 @@ impl Subjects {
 
     fn note(&mut self, event: &Event) {
         match event {
-            Event::CallStarted { call, task, .. } if *call != Engine::INIT_CALL => {
+            Event::CallStarted { call, task, .. } if *call < Engine::FINALIZER_CALL => {
                 self.task(*task, EventKind::CallBegin);
             }
-            Event::CallEnded { call, task, .. } if *call != Engine::INIT_CALL => {
+            Event::CallEnded { call, task, .. } if *call < Engine::FINALIZER_CALL => {
                 self.task(*task, EventKind::CallEnd);
             }
             Event::Registered {
@@ -581,6 +584,7 @@ pub(super) fn timeline(
             } => {
                 let what = match callee {
                     Callee::ModuleInit => "initialise the modules".to_owned(),
+                    Callee::Finalizer { number } => format!("run finalizer {number}"),
                     Callee::Export { global, args } => {
                         let name = program.globals.get(usize::from(*global));
                         let name = name.map_or("?", |global| global.name.as_str());
@@ -672,6 +676,7 @@ pub(super) fn timeline(
             Event::CallEnded { call, outcome, .. } => {
                 let mut text = match *call {
                     Engine::INIT_CALL => "initialisation ended: ".to_owned(),
+                    Engine::FINALIZER_CALL => "finalizer ended: ".to_owned(),
                     call => format!("call {call} ended: "),
                 };
                 match outcome {

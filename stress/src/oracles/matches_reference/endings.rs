@@ -1,5 +1,7 @@
 //! Endings: futures settle, calls are answered, and at last nothing is left to do.
 
+use gcrucible_engine::Engine;
+
 use super::{Judge, Verdict, failure};
 use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::trace::{Outcome, TaskId};
@@ -138,6 +140,12 @@ impl Judge<'_, '_> {
                 }
                 Status::Waiting(_) | Status::WaitingForAny { .. } | Status::Blocked { .. } => {}
             }
+        }
+        if let Some(number) = self.model.next_finalizer()
+            && !self.calls.contains_key(&Engine::FINALIZER_CALL)
+        {
+            let message = format!("finalizer {number} is queued, but none runs");
+            return Err(failure("lost_finalizer", "finalizer", message));
         }
         for (call, &task) in &self.calls {
             let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
