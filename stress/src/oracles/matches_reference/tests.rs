@@ -1,7 +1,9 @@
 //! Each claim fails when its event is wrong.
 
 use gcrucible_bytecode::ErrorKind;
+use gcrucible_engine::Engine;
 use gcrucible_frontend::{Source, compile};
+use gcrucible_heap::CollectionKind;
 
 use super::*;
 use crate::executor::graph::GraphValue;
@@ -333,4 +335,73 @@ fn sites_name_function_and_instruction() {
     let failure = check(&program, &events, LIMITS).expect_err("the line is wrong");
     assert!(failure.site.starts_with("leaf "), "{failure:?}");
     assert!(failure.message.contains("wrong"), "{failure:?}");
+}
+
+/// The check that fails when the collection has queued these finalizers, of which the second
+/// is the first whose object is dead, and then these begin.
+fn check_finalizers(queued: &[u64], begun: &[u64]) -> Result<ModelStats, String> {
+    let text = "
+        let kept = [[1]]
+        fn make() {
+          finalizer(kept[0], |v| v)
+          finalizer([2], |v| v)
+          finalizer([3], |v| v)
+        }
+        fn main() { make() }
+    ";
+    let source = Source::new("main.crux", text);
+    let program = compile(&source).unwrap_or_else(|errors| panic!("{errors}"));
+    let call = HostEvent::Call {
+        call: 1,
+        function: "main".into(),
+        args: vec![],
+    };
+    let world = World {
+        host: &[call],
+        answers: &[],
+    };
+    let limits = DriveLimits {
+        model: LIMITS,
+        fuel: 100,
+        decisions: 1000,
+    };
+    let mut events = drive(&program, world, &mut SeededChoices::new(0), limits).events;
+    let quiescent = events.pop().expect("it comes to rest");
+    events.push(Event::Collected {
+        kind: CollectionKind::Major,
+        moved: 0,
+        promoted: 0,
+        cleared: vec![],
+        queued: queued.to_vec(),
+    });
+    for (number, task) in begun.iter().zip(3..) {
+        events.push(Event::CallStarted {
+            call: Engine::FINALIZER_CALL,
+            task,
+            callee: Callee::Finalizer { number: *number },
+            seed: 0,
+        });
+    }
+    if begun.is_empty() {
+        events.push(quiescent);
+    }
+    check(&program, &events, LIMITS).map_err(|failure| failure.check)
+}
+
+#[test]
+fn a_finalizer_queued_or_begun_wrongly_is_seen() {
+    let fails = |queued: &[u64], begun: &[u64]| check_finalizers(queued, begun).err();
+    assert_eq!(fails(&[], &[]), None);
+    assert_eq!(fails(&[2, 3], &[2]), None);
+    for queued in [&[1, 2][..], &[3, 2], &[2, 2], &[4]] {
+        assert_eq!(fails(queued, &[]).as_deref(), Some("finalizer_queued"));
+    }
+    assert_eq!(fails(&[2], &[]).as_deref(), Some("lost_finalizer"));
+    for begun in [&[3][..], &[1], &[4]] {
+        let check = fails(&[2, 3], begun);
+        assert_eq!(check.as_deref(), Some("finalizer_started"));
+    }
+    // One at a time.
+    let check = fails(&[2, 3], &[2, 3]);
+    assert_eq!(check.as_deref(), Some("duplicate_call"));
 }
