@@ -6,6 +6,7 @@
 //! kills the process without a panic (a sanitizer's report, a time-out) leaves the
 //! fuzzer's own crash file, which `cargo crucible import-fuzz` turns into a scenario.
 
+pub mod bytecode;
 pub mod source;
 
 use std::cell::RefCell;
@@ -15,6 +16,7 @@ use std::sync::Once;
 use gcrucible_heap::HeapFault;
 use gcrucible_stress::executor::{self, RunOptions};
 pub use gcrucible_stress::generator::fuzzed::FuzzTarget;
+use gcrucible_stress::oracles::failure::Failure;
 use gcrucible_stress::oracles::program_holds;
 use gcrucible_stress::scenario::Scenario;
 
@@ -40,14 +42,7 @@ pub fn run(target: FuzzTarget, input: &[u8]) {
         options.decisions_max = DECISIONS_MAX;
     }
     let report = executor::run(&scenario, &options);
-    // That a program throws is its own business.
-    let failure = report.failure;
-    if let Some(failure) = failure.filter(|failure| failure.oracle != program_holds::NAME) {
-        panic!(
-            "{} / {} at {}: {}",
-            failure.oracle, failure.check, failure.site, failure.message
-        );
-    }
+    judge(report.failure);
     if target != FuzzTarget::SourceText {
         assert_eq!(
             report.counters.invalid, 0,
@@ -55,6 +50,16 @@ pub fn run(target: FuzzTarget, input: &[u8]) {
         );
     }
     RUNNING.set(None);
+}
+
+/// That a program throws is its own business, everything else is not.
+fn judge(failure: Option<Failure>) {
+    if let Some(failure) = failure.filter(|failure| failure.oracle != program_holds::NAME) {
+        panic!(
+            "{} / {} at {}: {}",
+            failure.oracle, failure.check, failure.site, failure.message
+        );
+    }
 }
 
 /// Puts a hook before the fuzzer's, which aborts.

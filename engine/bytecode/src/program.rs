@@ -11,6 +11,7 @@ pub type FunctionId = u16;
 
 /// A whole program: its modules compiled and linked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Program {
     /// In the order in which they must be initialised (dependencies first); the entry
     /// module is the last one.
@@ -44,6 +45,7 @@ pub struct Program {
 
 /// One source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Module {
     /// Its path from where the entry module's begins, `main.crux`, `lib/util.crux`; the
     /// library, which is there if the program uses it and comes first, is `<library>`.
@@ -57,6 +59,7 @@ pub struct Module {
 
 /// A module-level variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Global {
     /// Its name in the source.
     pub name: String,
@@ -66,6 +69,7 @@ pub struct Global {
 
 /// A literal or a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Constant {
     /// An integer beyond what [`Op::LoadInt`] holds.
     Int(i64),
@@ -77,6 +81,7 @@ pub enum Constant {
 
 /// A class: a fixed list of fields, and methods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Class {
     /// Its name in the source.
     pub name: String,
@@ -89,6 +94,7 @@ pub struct Class {
 
 /// An enum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Enum {
     /// Its name in the source.
     pub name: String,
@@ -100,6 +106,7 @@ pub struct Enum {
 
 /// A variant of an enum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Variant {
     /// Index into [`Program::enums`].
     pub of: u16,
@@ -111,6 +118,7 @@ pub struct Variant {
 
 /// What a value can be asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Type {
     /// An instance of the class.
     Class(u16),
@@ -126,6 +134,7 @@ pub enum Type {
 
 /// The budget of a step and what happens when it is spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Step {
     /// Its name.
     pub name: String,
@@ -141,6 +150,7 @@ pub struct Step {
 
 /// See [`Op::CallStep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Boundary {
     /// The step's frame returns nil.
     Continue,
@@ -152,6 +162,7 @@ pub enum Boundary {
 
 /// A method of a built-in kind that is written in Crux.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct LibraryMethod {
     /// The kind of its receiver.
     pub receiver: ValueKind,
@@ -163,6 +174,7 @@ pub struct LibraryMethod {
 
 /// A function, closure body or module body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Function {
     /// Its name; `Class.name` of a method, `kind.name` or `namespace.name` in the library;
     /// `<lambda>`, `<step>`, `<schedule>` or `<module>`.
@@ -186,6 +198,7 @@ pub struct Function {
 
 /// Where the creating function finds a cell to be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Capture {
     /// In its own register.
     Register(Reg),
@@ -195,6 +208,7 @@ pub enum Capture {
 
 /// A place in a source file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SourceSpan {
     /// Line, from 1; 0 for code that no source line stands for.
     pub line: u32,

@@ -1,0 +1,35 @@
+//! What must hold of the verifier for any program.
+
+use std::sync::Arc;
+
+use arbitrary::{Arbitrary as _, Unstructured};
+use gcrucible_bytecode::{Program, disassemble, verify};
+use gcrucible_stress::executor::{RunOptions, programs};
+use gcrucible_stress::scenario::{Body, Scenario, Schedule};
+use gcrucible_stress::scheduler;
+
+/// Makes a program of any bytes, and lists it, and verifies it. An accepted one runs.
+///
+/// # Panics
+/// When a check fails or the engine panics.
+pub fn check(input: &[u8]) {
+    let Ok(program) = Program::arbitrary(&mut Unstructured::new(input)) else {
+        return;
+    };
+    assert!(!disassemble(&program).is_empty() || program == Program::default());
+    if verify(&program).is_err() {
+        return;
+    }
+    let scenario = Scenario::of_program(String::new());
+    let Body::Programs(body) = &scenario.body else {
+        unreachable!("a program's scenario is one of programs");
+    };
+    let options = RunOptions {
+        decisions_max: super::DECISIONS_MAX,
+        ..RunOptions::default()
+    };
+    let mut strategy = scheduler::strategy(&Schedule::Recorded(Vec::new()), options.replay, None);
+    let program = Arc::new(program);
+    let report = programs::run_under(&scenario, body, &program, &mut *strategy, &options);
+    super::judge(report.failure);
+}
