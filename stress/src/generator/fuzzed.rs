@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary as _, Unstructured};
 
-use gcrucible_heap::HeapDebug;
+use gcrucible_heap::{HeapConfig, HeapDebug};
 
 use super::{Mix, heap_ops, programs};
 use crate::scenario::{Body, BytecodeEdit, Scenario, Schedule, StrategyName};
@@ -65,6 +65,8 @@ impl FuzzTarget {
             FuzzTarget::SourceText => {
                 let mut scenario = Scenario::of_program(String::from_utf8_lossy(input).into());
                 scenario.debug = modes();
+                // A text that fills the heap does so soon.
+                scenario.heap = HeapConfig::tiny();
                 scenario.schedule = Schedule::Drawn {
                     strategy: StrategyName::Random,
                     seed: input.len() as u64,
