@@ -331,6 +331,7 @@ impl<'h> Evacuation<'h> {
     }
 
     /// Forwards every slot of a survivor and remembers what an old one refers to.
+    #[inline(always)]
     fn scan(&mut self, at: Offset) {
         let header = self.region.header(at);
         if header.kind() == Some(Kind::Weak) {
@@ -459,6 +460,8 @@ impl<'h> Evacuation<'h> {
     /// Queues the finalizers of what nothing strong leads to, and keeps that and all that it
     /// leads to. Weak references that come back to life with it are cleared if their targets
     /// only came back, too.
+    #[cold]
+    #[inline(never)]
     fn queue_finalizers(&mut self) {
         let heap = self.heap;
         let mut table = heap.finalizers.lock();

@@ -30,8 +30,10 @@ use crate::scheduler::{
     self, EventCounts, InjectionPoints, Point, ReadyActor, Step, Strategy, Touched, Watch,
 };
 
-/// Frames of a task: few, so that a generated recursion meets the limit.
-pub const MAX_FRAMES: usize = 200;
+/// Frames of a task: few, so that a generated recursion meets the limit, and that three such
+/// tasks end in time when each instruction is followed by a collection that goes over all of
+/// their frames.
+pub const MAX_FRAMES: usize = 128;
 
 /// Frames of a task of a person's own program: as many as in production.
 const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
