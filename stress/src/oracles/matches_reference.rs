@@ -7,7 +7,7 @@
 mod endings;
 mod slices;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gcrucible_bytecode::Program;
 
@@ -68,6 +68,7 @@ pub fn check_and_note(
         due: VecDeque::new(),
         late_cancels: Vec::new(),
         wakes: BTreeMap::new(),
+        woken_at_host: BTreeSet::new(),
         stats: ModelStats::default(),
     };
     for (at, event) in events.iter().enumerate() {
@@ -146,6 +147,8 @@ struct Judge<'p, 'e> {
     /// How many futures have settled that a task waited for. Each wakes it once, perhaps when
     /// it waits for something else already.
     wakes: BTreeMap<TaskId, u32>,
+    /// Tasks woken while they stand at a host operation.
+    woken_at_host: BTreeSet<TaskId>,
     stats: ModelStats,
 }
 
@@ -470,14 +473,28 @@ impl<'e> Judge<'_, 'e> {
         }
     }
 
+    /// Whether a task that stands at a host operation looks after it for nothing, woken for what
+    /// it has waited for before.
+    fn looks_in_vain(&mut self, task: TaskId) -> bool {
+        let status = self.model.task(task).map(|task| &task.status);
+        matches!(status, Some(Status::Host(_)))
+            && self.woken_at_host.remove(&task)
+            && !self.model.could_run(task)
+            && self.is_woken_late(task)
+    }
+
     fn woken(&mut self, task: TaskId) -> Verdict {
         let Some(found) = self.model.task(task) else {
             return self.fail("woken", task, "woken but never created".into());
         };
         let status = found.status.clone();
         match &status {
-            // It is told before the result of its operation is.
-            Status::Host(_) => return Ok(()),
+            // It is told before the result of its operation is; or it is woken for what it
+            // waited for before.
+            Status::Host(_) => {
+                self.woken_at_host.insert(task);
+                return Ok(());
+            }
             // The root of a run waits for the others.
             Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
             Status::Ready | Status::Ended => {}

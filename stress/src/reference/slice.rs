@@ -191,6 +191,10 @@ impl Model<'_> {
         task.refused_cancel = start.offered == Some(ErrorKind::Cancelled) && !start.delivered;
         let delivered = start.offered.filter(|_| start.delivered);
         task.delivered |= delivered == Some(ErrorKind::Cancelled);
+        if delivered.is_none() && task.refused.is_some() && thrown_max == Some(0) {
+            // Without memory for the error the call is as good as not begun.
+            return None;
+        }
         if let Some(kind) = delivered.or(task.refused) {
             task.failed_operation = None;
             let error = match (&start.message, kind) {

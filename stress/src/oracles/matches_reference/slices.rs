@@ -15,6 +15,9 @@ impl<'e> Judge<'_, 'e> {
         if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
             self.model.drop_spawn(task);
         }
+        if self.looks_in_vain(task) {
+            self.model.wake(task);
+        }
         let Some(found) = self.model.task(task) else {
             return self.fail("slice_began", task, "runs but was never created".into());
         };
