@@ -112,6 +112,21 @@ impl Model<'_> {
             .is_some_and(|task| !task.signals.is_empty() || (task.token && !task.delivered))
     }
 
+    /// Whether a task may look again whether it can be cancelled: a cancellation was requested,
+    /// and was not refused since an interrupt handler ended.
+    pub fn offers_cancellation(&self, task: TaskId) -> bool {
+        self.task(task).is_some_and(|task| {
+            task.status != Status::Ended && task.token && !task.delivered && !task.refused_cancel
+        })
+    }
+
+    /// A handler has ended: the frames below may take the cancellation that it did not.
+    pub fn offer_again(&mut self, task: TaskId) {
+        if let Some(task) = self.task_mut(task) {
+            task.refused_cancel = false;
+        }
+    }
+
     /// Whether a task could run: it is ready, or what it waits for has happened, or there is
     /// other news.
     pub fn could_run(&self, task: TaskId) -> bool {

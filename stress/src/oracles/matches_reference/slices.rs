@@ -25,7 +25,7 @@ impl<'e> Judge<'_, 'e> {
             let message = "goes on, but what it spawned was not registered".into();
             return self.fail("registered", task, message);
         }
-        if !self.model.could_run(task) {
+        if !self.model.could_run(task) && !self.model.offers_cancellation(task) {
             let message = match found.end {
                 Some(BodyEnd { result: None, .. }) => "cancelled before its start but runs".into(),
                 Some(_) => "runs again after its end".into(),
@@ -169,6 +169,9 @@ impl<'e> Judge<'_, 'e> {
         let nothing = Effects::default();
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         self.model.finish_slice(task, end);
+        if *end == SliceEnd::Resuming && instructions > 0 {
+            self.model.offer_again(task);
+        }
         self.stats.slices += 1;
         self.note_due(task, end, effects.as_deref().unwrap_or(&nothing));
         Ok(())
