@@ -145,7 +145,15 @@ impl fmt::Debug for Call {
 /// The calls in progress.
 #[derive(Debug, Default)]
 pub(crate) struct CallTable {
-    calls: Mutex<BTreeMap<u32, Arc<Call>>>,
+    calls: Mutex<BTreeMap<u32, Entry>>,
+}
+
+/// A call in progress.
+#[derive(Debug)]
+struct Entry {
+    call: Arc<Call>,
+    /// What cancels it.
+    token: Arc<Token>,
 }
 
 impl CallTable {
@@ -157,7 +165,12 @@ impl CallTable {
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
-        if calls.contains_key(&id) {
+        if let Some(first) = calls.get_mut(&id) {
+            if seeded_bugs::is_on(Bug::B61) {
+                // B-61: a token for the new call is there before its id is refused.
+                seeded_bugs::note_triggered(Bug::B61);
+                first.token = Arc::default();
+            }
             return Err(CallError::DuplicateCallId(id));
         }
         let (run, seed) = new_run();
@@ -174,7 +187,11 @@ impl CallTable {
         });
         let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
         heap.add_provider(weak);
-        calls.insert(id, Arc::clone(&call));
+        let entry = Entry {
+            call: Arc::clone(&call),
+            token: Arc::clone(&call.token),
+        };
+        calls.insert(id, entry);
         Ok(CallGuard {
             table: Arc::clone(self),
             call,
@@ -189,19 +206,22 @@ impl CallTable {
             return Err(CallError::CallNotFound(id));
         }
         let calls = self.calls.lock();
-        calls.get(&id).cloned().ok_or(CallError::CallNotFound(id))
+        let entry = calls.get(&id).ok_or(CallError::CallNotFound(id))?;
+        Ok(Arc::clone(&entry.call))
     }
 
-    /// The call with an id, if it is in progress, to be cancelled.
-    pub(crate) fn find(&self, id: u32) -> Result<Arc<Call>, CallError> {
+    /// The call with an id, if it is in progress, and what cancels it.
+    pub(crate) fn find(&self, id: u32) -> Result<(Arc<Call>, Arc<Token>), CallError> {
         let call = self.get(id)?;
         let mut calls = self.calls.lock();
+        let token = calls.get(&id).map(|entry| Arc::clone(&entry.token));
         if seeded_bugs::is_on(Bug::B60) {
             // B-60: who looks a call up to cancel it frees its id, before it has ended.
             seeded_bugs::note_triggered(Bug::B60);
             calls.remove(&id);
         }
-        Ok(call)
+        let token = token.ok_or(CallError::CallNotFound(id))?;
+        Ok((call, token))
     }
 
     /// Number of calls in progress; zero at rest (I-18).
@@ -236,7 +256,7 @@ impl Drop for CallGuard {
         let mut calls = self.table.calls.lock();
         let is_ours = calls
             .get(&self.call.id)
-            .is_some_and(|call| Arc::ptr_eq(call, &self.call));
+            .is_some_and(|entry| Arc::ptr_eq(&entry.call, &self.call));
         // B-60 again: the guard of a call whose id was freed early removes its successor.
         if is_ours || seeded_bugs::is_on(Bug::B60) {
             calls.remove(&self.call.id);

@@ -277,8 +277,8 @@ impl Engine {
     /// # Errors
     /// [`CallError::CallNotFound`] if there is none with that id.
     pub fn cancel_call(&self, id: u32) -> Result<(), CallError> {
-        let call = self.inner.calls.find(id)?;
-        self.cancel_task(call.task(), call.token());
+        let (call, token) = self.inner.calls.find(id)?;
+        self.cancel_task(call.task(), &token);
         Ok(())
     }
 
@@ -288,9 +288,9 @@ impl Engine {
     /// # Errors
     /// [`CallError::CallNotFound`] if there is none with that id.
     pub fn cancel_run(&self, id: u32) -> Result<(), CallError> {
-        let call = self.inner.calls.find(id)?;
+        let (call, token) = self.inner.calls.find(id)?;
         call.run().cancel();
-        self.cancel_task(call.task(), call.token());
+        self.cancel_task(call.task(), &token);
         for task in self.inner.tasks.of_run(call.run()) {
             self.cancel_task(task.number(), task.token());
         }
@@ -496,6 +496,13 @@ impl Inner {
         };
         let has_room = match *attempts {
             1 => true,
+            // B-96: what a collection has made no room for is refused at once.
+            _ if seeded_bugs::is_on(Bug::B96) => {
+                if self.heap.has_room_within_limit(words) {
+                    seeded_bugs::note_triggered(Bug::B96);
+                }
+                false
+            }
             // Whether everything collected leaves blocks side by side, only trying tells.
             2 if words == NeedsMemory::SIDE_BY_SIDE => true,
             _ => self.heap.has_room_within_limit(words),
@@ -520,6 +527,11 @@ impl Inner {
     /// ended stays as it is (I-11).
     pub(crate) async fn cancel_future<C: Checks>(&self, engine: &Engine, future: u64, slot: &Slot) {
         match self.registry.runner(future) {
+            Some((runner, _)) if seeded_bugs::is_on(Bug::B50) => {
+                // B-50: a token is fired, but not that of the future.
+                seeded_bugs::note_triggered(Bug::B50);
+                engine.cancel_task(runner, &Token::default());
+            }
             Some((runner, token)) => engine.cancel_task(runner, &token),
             None => {
                 if seeded_bugs::is_on(Bug::B51) {

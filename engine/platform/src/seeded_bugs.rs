@@ -80,6 +80,7 @@ catalogue! {
     B14 = "B-14", Simulation, "I-7", "the value in flight through finally is not enumerated as a root";
     B15 = "B-15", Simulation, "I-7", "the iterators of loops are not enumerated as roots";
     B16 = "B-16", Simulation, "I-7", "the arguments of an unscheduled future are not enumerated as roots";
+    B17 = "B-17", Simulation, "I-7", "the result of a host operation is no root until it is registered";
     B20a = "B-20a", Simulation, "I-7", "an enum payload is enumerated but not forwarded";
     B20b = "B-20b", Simulation, "I-7", "a bound receiver is enumerated but not forwarded";
     B20c = "B-20c", Simulation, "I-7", "a captured cell is enumerated but not forwarded";
@@ -109,11 +110,23 @@ catalogue! {
     B41 = "B-41", Simulation, "I-15", "the registry entry goes before the state is stored";
     B42 = "B-42", Simulation, "I-12", "the waiter is registered after the check, without checking again";
     B43 = "B-43", Simulation, "I-12", "only the first waiter is woken";
+    B44 = "B-44", Simulation, "I-12", "a waiter is woken twice";
     B45 = "B-45", Simulation, "I-15", "an absent future id is an error instead of resolved";
     B47 = "B-47", Simulation, "I-13", "finished futures stay in the registry";
+    B48 = "B-48", Simulation, "liveness", "a spawned future is lost when its instruction was the slice's last";
+    B49 = "B-49", Simulation, "liveness", "an await of a future that is already resolved waits for a completion that never comes";
+    B50 = "B-50", Simulation, "liveness", "cancelling a future does not fire its token: what it runs goes on";
     B51 = "B-51", Simulation, "I-11", "cancel after ready turns the future into cancelled";
+    B53 = "B-53", Simulation, "model", "a squad that fails ends before its children";
+    B54 = "B-54", Simulation, "I-12", "completion wakes the waiters before the value is visible";
+    B55 = "B-55", Simulation, "liveness", "an await takes the value: the second await of a future hangs";
+    B56 = "B-56", Simulation, "model", "a squad joins in order and sees a later child's failure late";
+    B59 = "B-59", Simulation, "liveness", "the end of a run waits for the tasks of other runs";
     B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
+    B61 = "B-61", Simulation, "I-17", "a refused duplicate of a call id replaces the first call's token";
     B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
+    B63 = "B-63", Simulation, "model", "await prefers a finished future to the cancellation";
+    B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
     B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";
@@ -131,6 +144,7 @@ catalogue! {
     B94b = "B-94b", Simulation, "I-6", "no barrier when an array is filled with a value";
     B95a = "B-95a", Simulation, "model", "the trace of an error is taken after unwinding";
     B95b = "B-95b", Simulation, "model", "the trace of an error is kept past a catch";
+    B96 = "B-96", Simulation, "memory_runs_out_with_reason", "an allocation that fails again after one collection is refused, whatever room there is";
 }
 
 impl Bug {

@@ -196,6 +196,13 @@ impl Registry {
         }
     }
 
+    /// Who waits for a pending future. They stay on its list.
+    pub(crate) fn waiters(&self, id: u64) -> Vec<(u32, Arc<Signal>)> {
+        let state = self.state.lock();
+        let entry = state.entries.get(&id);
+        entry.map(|entry| entry.waiters.clone()).unwrap_or_default()
+    }
+
     /// Takes a settled future out.
     pub(crate) fn remove(&self, id: u64) -> Option<Removed> {
         let mut state = self.state.lock();

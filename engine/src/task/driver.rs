@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, CollectMode, CollectionKind};
+use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, yield_point};
 use gcrucible_vm::{SliceEnd, SliceInput, SliceOutcome};
 
@@ -36,6 +37,15 @@ pub(super) struct Pending {
     pub(super) kind: ErrorKind,
     /// Instead of the kind's own.
     pub(super) message: Option<String>,
+}
+
+/// A slice that ran.
+struct Ran {
+    outcome: SliceOutcome,
+    /// What it was told of the time.
+    now_ms: u64,
+    /// How many instructions it could have run.
+    fuel: u32,
 }
 
 impl From<ErrorKind> for Pending {
@@ -104,7 +114,11 @@ impl<'e> Driver<'e> {
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
-            let (outcome, now_ms) = self.slice::<C>().await;
+            let Ran {
+                outcome,
+                now_ms,
+                fuel,
+            } = self.slice::<C>().await;
             self.pass_on(&outcome, now_ms).await;
             has_asked = outcome.end == SliceEnd::Yielded;
             match outcome.end {
@@ -119,6 +133,12 @@ impl<'e> Driver<'e> {
                     }
                     // The room is for this task: nobody else goes first.
                     is_turn_over = false;
+                }
+                SliceEnd::Spawn { .. }
+                    if outcome.instructions == fuel && seeded_bugs::is_on(Bug::B48) =>
+                {
+                    // B-48: the slice's fuel is spent, so it goes on with the next one.
+                    seeded_bugs::note_triggered(Bug::B48);
                 }
                 SliceEnd::Spawn { detached } => {
                     if let Some(error) = self.register::<C>(detached).await {
@@ -157,8 +177,8 @@ impl<'e> Driver<'e> {
         }
     }
 
-    /// Runs one slice, and keeps the driver's books. Gives what it was told of the time, too.
-    async fn slice<C: Checks>(&mut self) -> (SliceOutcome, u64) {
+    /// Runs one slice, and keeps the driver's books.
+    async fn slice<C: Checks>(&mut self) -> Ran {
         let inner = &self.engine.inner;
         let task = self.task;
         let is_cancel_due = task.token.is_undelivered();
@@ -169,7 +189,12 @@ impl<'e> Driver<'e> {
         // for it.
         let lacks_memory =
             matches!(&self.pending, Some(error) if error.kind == ErrorKind::OutOfMemory);
-        let offers_cancel = is_cancel_due && !is_refused && !lacks_memory;
+        let mut offers_cancel = is_cancel_due && !is_refused && !lacks_memory;
+        if offers_cancel && !self.operations.is_under_way() && seeded_bugs::is_on(Bug::B68) {
+            // B-68: it is left to what waits to see the request.
+            seeded_bugs::note_triggered(Bug::B68);
+            offers_cancel = false;
+        }
         let (deliver, deliver_message) = match &self.pending {
             _ if offers_cancel => (Some(ErrorKind::Cancelled), None),
             Some(error) => (Some(error.kind), error.message.clone()),
@@ -239,7 +264,11 @@ impl<'e> Driver<'e> {
             let slot = task.vm.exchange();
             inner.cancel_future::<C>(self.engine, future, slot).await;
         }
-        (outcome, input.now_ms)
+        Ran {
+            outcome,
+            now_ms: input.now_ms,
+            fuel: input.fuel,
+        }
     }
 
     /// Does to others what a slice did to what they share: requests cancellations, raises

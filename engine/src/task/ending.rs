@@ -51,6 +51,16 @@ impl Driver<'_> {
         } else {
             None
         };
+        if seeded_bugs::is_on(Bug::B54) {
+            // B-54: who waits is woken first, and may look before there is anything to see.
+            for (waiter, signal) in inner.registry.waiters(id) {
+                if signal.notify() {
+                    seeded_bugs::note_triggered(Bug::B54);
+                    self.observe(&EngineEvent::Woken { task: waiter });
+                }
+            }
+            self.yield_at(yield_points::BEFORE_WAKE).await;
+        }
         let is_settled = {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<C>(inner.registry.tlab());
@@ -78,9 +88,19 @@ impl Driver<'_> {
             seeded_bugs::note_triggered(Bug::B43);
             waiters.truncate(1);
         }
-        for (waiter, signal) in waiters {
+        for (waiter, signal) in &waiters {
             if signal.notify() {
-                self.observe(&EngineEvent::Woken { task: waiter });
+                self.observe(&EngineEvent::Woken { task: *waiter });
+            }
+        }
+        if seeded_bugs::is_on(Bug::B44) && !waiters.is_empty() {
+            // B-44: the list is gone through once more.
+            self.yield_at(yield_points::BEFORE_WAKE).await;
+            for (waiter, signal) in &waiters {
+                if signal.notify() {
+                    seeded_bugs::note_triggered(Bug::B44);
+                    self.observe(&EngineEvent::Woken { task: *waiter });
+                }
             }
         }
         // The root of the run may wait for its last task.
@@ -106,7 +126,12 @@ impl Driver<'_> {
         // What a module's top level spawned serves the calls to come: nobody waits for it.
         while guard.call().id() != Engine::INIT_CALL {
             self.task.signal.reset();
-            if run.is_over() {
+            // B-59: others may have started tasks, too.
+            let waits_for_others =
+                seeded_bugs::is_on(Bug::B59) && inner.registry.active_future_count() > 0;
+            if run.is_over() && waits_for_others {
+                seeded_bugs::note_triggered(Bug::B59);
+            } else if run.is_over() {
                 break;
             }
             self.pause(None).await;

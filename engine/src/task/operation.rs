@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::Checks;
+use gcrucible_heap::{Checks, Slot};
+use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{HostOperation, HostValue, Task as Timer};
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
 use super::driver::{Driver, Pending};
+use super::yield_points;
 use crate::event::EngineEvent;
 
 /// The operations of one task that are under way, innermost last.
@@ -128,13 +130,25 @@ impl Driver<'_> {
         loop {
             let needs = {
                 let permit = inner.heap.shared().await;
+                // B-17: until it is registered the result lies where no collection looks.
+                let unrooted = seeded_bugs::is_on(Bug::B17).then(Slot::nil);
                 let placed = inner.registry.allocate::<C, _>(&permit, |m| {
-                    m.store(self.task.vm.exchange(), host_value::build(&data, m)?);
+                    let place = unrooted.as_ref().unwrap_or(self.task.vm.exchange());
+                    m.store(place, host_value::build(&data, m)?);
                     Ok(())
                 });
-                match placed {
-                    Ok(()) => return None,
-                    Err(needs) => needs,
+                drop(permit);
+                match (placed, unrooted) {
+                    (Ok(()), None) => return None,
+                    (Ok(()), Some(result)) => {
+                        if result.is_object() {
+                            seeded_bugs::note_triggered(Bug::B17);
+                        }
+                        self.yield_at(yield_points::BEFORE_WAKE).await;
+                        self.task.vm.exchange().take_from(&result);
+                        return None;
+                    }
+                    (Err(needs), _) => needs,
                 }
             };
             if !self.make_room(needs.words, &mut attempts).await {

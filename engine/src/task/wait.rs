@@ -56,6 +56,17 @@ impl Driver<'_> {
                 inner.registry.stop_waiting(future, task.number);
                 None
             }
+            // B-49: nobody completes once more what is resolved.
+            Wait::Resolved if seeded_bugs::is_on(Bug::B49) => {
+                seeded_bugs::note_triggered(Bug::B49);
+                self.pause(task.vm.deadline()).await;
+                None
+            }
+            // B-55: nor what was resolved, and its value taken.
+            Wait::Resolved if seeded_bugs::is_on(Bug::B55) => {
+                self.pause(task.vm.deadline()).await;
+                None
+            }
             Wait::Resolved => {
                 self.observe(&EngineEvent::AwaitResolved {
                     task: task.number,

@@ -420,27 +420,38 @@ impl<'e> Judge<'_, 'e> {
             );
             return self.fail("await_resolved", task, message);
         }
+        self.answered(task, &[future]);
         self.model.wake(task);
         Ok(())
     }
 
+    /// A task that does not wait after all is not woken by what has settled meanwhile.
+    fn answered(&mut self, task: TaskId, futures: &[u64]) {
+        let settled = futures.iter().filter(|&&future| {
+            let known = self.model.future(future);
+            known.is_some_and(|future| future.settled.is_some())
+        });
+        let settled = settled.count() as u32;
+        if let Some(left) = self.wakes.get_mut(&task) {
+            *left = left.saturating_sub(settled);
+        }
+    }
+
     fn await_many_resolved(&mut self, task: TaskId) -> Verdict {
         let status = self.model.task(task).map(|task| task.status.clone());
-        let settled = match &status {
-            Some(Status::WaitingForAny { futures, .. }) => futures.iter().any(|&future| {
-                self.model
-                    .future(future)
-                    .is_some_and(|future| future.settled.is_some())
-            }),
-            _ => false,
-        };
-        if !settled {
-            let message =
-                format!("its wait for several was answered as resolved; the task is {status:?}");
-            return self.fail("await_resolved", task, message);
+        if let Some(Status::WaitingForAny { futures, .. }) = &status
+            && futures.iter().any(|&future| {
+                let known = self.model.future(future);
+                known.is_some_and(|future| future.settled.is_some())
+            })
+        {
+            self.answered(task, futures);
+            self.model.wake(task);
+            return Ok(());
         }
-        self.model.wake(task);
-        Ok(())
+        let message =
+            format!("its wait for several was answered as resolved; the task is {status:?}");
+        self.fail("await_resolved", task, message)
     }
 
     fn wait_resolved(&mut self, task: TaskId, object: u64) -> Verdict {
@@ -498,6 +509,16 @@ impl<'e> Judge<'_, 'e> {
             // The root of a run waits for the others.
             Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
             Status::Ready | Status::Ended => {}
+            Status::Waiting(_) | Status::WaitingForAny { .. }
+                if self.model.is_settled_only(task) =>
+            {
+                // A future that has settled wakes who waits for it once: this was the time.
+                if let Some(left) = self.wakes.get_mut(&task) {
+                    *left = left.saturating_sub(1);
+                }
+                self.model.wake(task);
+                return Ok(());
+            }
             _ if self.model.could_run(task)
                 || self.model.was_told(task)
                 || self.is_woken_late(task) =>

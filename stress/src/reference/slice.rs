@@ -138,6 +138,21 @@ impl Model<'_> {
             Status::Ready => return task.spawning.is_none(),
             _ => {}
         }
+        self.has_other_news(task) || self.has_happened(task)
+    }
+
+    /// Whether what a task waits for has happened, and nothing else that could wake it.
+    pub fn is_settled_only(&self, task: TaskId) -> bool {
+        let is_told = self.was_told(task);
+        let task = self.task(task);
+        task.is_some_and(|task| {
+            let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
+            !is_told && !is_late && self.has_happened(task)
+        })
+    }
+
+    /// Whether a task that waits has something to do besides what it waits for.
+    fn has_other_news(&self, task: &Task) -> bool {
         if self.next_signal(task).is_some() {
             return true;
         }
@@ -145,10 +160,13 @@ impl Model<'_> {
         if !drains {
             let is_cancelled = task.token && !task.delivered && self.takes_cancellation(task);
             let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
-            if is_cancelled || is_late {
-                return true;
-            }
+            return is_cancelled || is_late;
         }
+        false
+    }
+
+    /// Whether what a task waits for has happened.
+    fn has_happened(&self, task: &Task) -> bool {
         let is_settled = |future: u64| {
             self.future(future)
                 .is_none_or(|future| future.state != FutureState::Pending)

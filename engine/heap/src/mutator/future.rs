@@ -123,6 +123,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
         true
     }
 
+    /// What seeded bug B-55 does: a settled future is pending again. Does nothing in a build
+    /// without the switches.
+    pub fn future_take(&self, future: Value<'p>) {
+        if !seeded_bugs::COMPILED_IN {
+            return;
+        }
+        if let Some(at) = self.as_kind(future, Kind::Future) {
+            let word = self.region().word(at + raw::FUTURE_STATE);
+            word.store(FutureState::Pending as u64, Release);
+        }
+    }
+
     /// What seeded bug B-51 does: a settled future becomes cancelled. Does nothing in a
     /// build without the switches.
     pub fn future_overwrite_with_cancelled(&self, future: Value<'p>) {

@@ -632,6 +632,10 @@ fn run_from<'p, C: Checks>(
                     Err(stop) => stop,
                 }
             }
+            // B-63: the finished future is looked at first.
+            Op::Await { dst, src } if cx.prefers_value(get!(src)) => {
+                make!(dst, cx.awaited(get!(src)))
+            }
             Op::Await { dst, src } => match check_wait!() {
                 Ok(()) => make!(dst, cx.awaited(get!(src))),
                 Err(stop) => stop,
