@@ -1,4 +1,4 @@
-//! Makes the seed corpora of the two targets that race: few small inputs whose scenarios differ in what happens in
+//! Makes the seed corpora of the three targets that race: few small inputs whose scenarios differ in what happens in
 //! them. The same build writes the same files.
 //!
 //! ```text
@@ -23,7 +23,11 @@ const LENGTHS: [usize; 4] = [48, 160, 480, 1200];
 
 fn main() -> std::io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    for target in [FuzzTarget::HeapOps, FuzzTarget::ProgramRace] {
+    for target in [
+        FuzzTarget::HeapOps,
+        FuzzTarget::ProgramRace,
+        FuzzTarget::CancelRace,
+    ] {
         let folder = seeds.join(target.name());
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;

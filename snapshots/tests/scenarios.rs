@@ -2,7 +2,7 @@
 
 use gcrucible_snapshots::{expect, inputs};
 use gcrucible_stress::campaign::worker::Verdict;
-use gcrucible_stress::executor::{self, RunOptions};
+use gcrucible_stress::executor::{self, Canary, RunOptions};
 use gcrucible_stress::report::{failure_report, timeline};
 use gcrucible_stress::scenario::Scenario;
 
@@ -14,7 +14,7 @@ fn scenario(name: &str) -> Scenario {
     Scenario::from_text(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn run(scenario: &Scenario, canary: bool) -> Verdict {
+fn run(scenario: &Scenario, canary: Option<Canary>) -> Verdict {
     let options = RunOptions {
         record: true,
         canary,
@@ -44,7 +44,7 @@ fn report(scenario: &Scenario, verdict: &Verdict) -> String {
 
 #[test]
 fn a_timeline_shows_tasks_side_by_side() {
-    let verdict = run(&scenario("cancelled_family"), false);
+    let verdict = run(&scenario("cancelled_family"), None);
     assert_eq!(verdict.failure, None);
     expect("timeline", &timeline::render(&verdict.timeline));
 }
@@ -52,7 +52,7 @@ fn a_timeline_shows_tasks_side_by_side() {
 #[test]
 fn a_program_that_does_not_hold_is_reported() {
     let scenario = scenario("lost_update");
-    let verdict = run(&scenario, false);
+    let verdict = run(&scenario, None);
     assert!(verdict.failure.is_some());
     expect("failure_of_a_program", &report(&scenario, &verdict));
 }
@@ -62,10 +62,13 @@ fn a_falsified_observation_is_reported() {
     let family = scenario("cancelled_family");
     expect(
         "failure_of_the_canary",
-        &report(&family, &run(&family, true)),
+        &report(&family, &run(&family, Some(Canary::Result))),
     );
     let heap = scenario("heap_ops");
-    expect("failure_of_heap_ops", &report(&heap, &run(&heap, true)));
+    expect(
+        "failure_of_heap_ops",
+        &report(&heap, &run(&heap, Some(Canary::Result))),
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub mod run;
 pub mod simulated_platform;
 pub mod trace;
 
-pub use run::{Advantages, Counters, ReplayMode, RunOptions, RunReport};
+pub use run::{Advantages, Canary, Counters, ReplayMode, RunOptions, RunReport};
 
 use std::hash::{Hash as _, Hasher as _};
 

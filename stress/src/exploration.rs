@@ -38,8 +38,10 @@ pub struct Bound {
     pub decisions_max: u32,
     /// Whether schedules that differ in the order of independent steps alone run once.
     pub is_reducing: bool,
-    /// How each schedule is run and judged; nothing is recorded.
+    /// How each schedule is run and judged.
     pub advantages: executor::Advantages,
+    /// Whether each run's report has its events and its timeline.
+    pub is_recording: bool,
 }
 
 impl Bound {
@@ -55,6 +57,7 @@ impl Default for Bound {
             decisions_max: 20_000,
             is_reducing: true,
             advantages: executor::Advantages::ALL,
+            is_recording: false,
         }
     }
 }
@@ -93,6 +96,7 @@ pub fn explore_all(
     mut check: impl FnMut(&RunReport) -> ControlFlow<()>,
 ) -> Explored {
     let options = RunOptions {
+        record: bound.is_recording,
         advantages: bound.advantages,
         decisions_max: bound.decisions_max,
         ..RunOptions::default()

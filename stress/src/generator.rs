@@ -1,6 +1,7 @@
 //! Draws scenarios from choices.
 
 pub mod choices;
+mod focus;
 pub mod fuzzed;
 pub mod heap_modes;
 pub mod heap_ops;
@@ -11,6 +12,7 @@ mod topics;
 use gcrucible_heap::HeapDebug;
 
 use self::choices::SeededChoices;
+pub use self::focus::Focus;
 use crate::scenario::{Body, Lane, Origin, Scenario, ScenarioSeed, Schedule, StrategyName};
 use crate::scheduler::{KthPoint, with_collections};
 
@@ -70,7 +72,10 @@ fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     let mut choices = SeededChoices::new(stream(seed));
     match seed.lane {
         Lane::HeapOps => heap_ops::generate(&mut choices, Some(seed), mix),
-        Lane::Programs => programs::generate(&mut choices, Some(seed), mix),
+        Lane::Programs => programs::generate(&mut choices, Some(seed), mix, Focus::Everything),
+        Lane::Cancellation => {
+            programs::generate(&mut choices, Some(seed), mix, Focus::Cancellation)
+        }
         lane => panic!("lane {} is not built", lane.name()),
     }
 }

@@ -7,6 +7,7 @@
 //! A decision is taken millions of times in a campaign, so no strategy allocates in
 //! [`Strategy::choose`], except when an actor shows itself for the first time.
 
+mod aimed;
 mod counts;
 mod decision;
 mod exhaustive;
@@ -21,6 +22,7 @@ mod round_robin;
 mod slices;
 mod urw;
 
+pub use aimed::aimed;
 pub use counts::EventCounts;
 pub use decision::{Choice, Divergence, Point, ReadyActor, Strategy};
 pub use exhaustive::{Exhaustive, Found, Next};
@@ -37,8 +39,8 @@ use crate::executor::ReplayMode;
 use crate::scenario::{Schedule, StrategyName};
 
 /// The strategy of a schedule. `counts` come from a dry run of the same scenario: URW is a
-/// random walk without them, PCT guesses the length of the run, the k-th point is its base
-/// schedule. [`Exhaustive`] is no strategy of a schedule: it takes the decisions of many.
+/// random walk without them, PCT guesses the length of the run, the k-th point and the aimed
+/// one are their base schedule. [`Exhaustive`] is no strategy of a schedule: it takes the decisions of many.
 pub fn strategy(
     schedule: &Schedule,
     replay: ReplayMode,
@@ -58,6 +60,9 @@ pub fn strategy(
             StrategyName::KthPoint => {
                 Box::new(KthPoint::new(seed, counts.and_then(EventCounts::points)))
             }
+            StrategyName::Aimed => {
+                Box::new(KthPoint::again(seed, counts.and_then(EventCounts::points)))
+            }
         },
     }
 }
@@ -69,13 +74,14 @@ mod tests {
     use super::*;
     use crate::scenario::{Decision, Site};
 
-    const NAMES: [StrategyName; 6] = [
+    const NAMES: [StrategyName; 7] = [
         StrategyName::Random,
         StrategyName::Pct2,
         StrategyName::Pct3,
         StrategyName::Urw,
         StrategyName::RoundRobin,
         StrategyName::KthPoint,
+        StrategyName::Aimed,
     ];
 
     /// A host with four events, three tasks of 60 instructions, the third of which the host
@@ -186,7 +192,7 @@ mod tests {
                 // Without points the k-th point of any k is its base schedule.
                 let is_one = match name {
                     StrategyName::RoundRobin => true,
-                    StrategyName::KthPoint => counts.is_none(),
+                    StrategyName::KthPoint | StrategyName::Aimed => counts.is_none(),
                     _ => false,
                 };
                 assert_eq!(differ, !is_one, "{name:?}");
@@ -310,6 +316,15 @@ mod tests {
             })
             .collect();
         assert_eq!(hits.len(), 1, "{hits:?}");
+    }
+
+    #[test]
+    fn an_aimed_schedule_begins_again_with_the_first_point() {
+        let counts = World::counts();
+        let runs = counts.points().expect("they were set").runs();
+        let taken = |k| drawn(StrategyName::Aimed, KthPoint::seed(0, k), Some(&counts));
+        assert_eq!(taken(5), taken(5 + runs));
+        assert_ne!(taken(5), taken(6));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use gcrucible_stress::executor::trace::{Event, Outcome};
 use gcrucible_stress::executor::{self, RunOptions, RunReport};
 use gcrucible_stress::generator::choices::{ByteChoices, Choices as _};
 use gcrucible_stress::generator::heap_modes::draw_heap;
-use gcrucible_stress::generator::{Mix, heap_ops, programs};
+use gcrucible_stress::generator::{Focus, Mix, heap_ops, programs};
 use gcrucible_stress::scenario::model::FORMAT;
 use gcrucible_stress::scenario::{
     Body, HostEvent, ModuleSource, Origin, Programs, Scenario, Schedule, StrategyName,
@@ -224,7 +224,7 @@ proptest! {
     #[test]
     fn programs_agree_with_the_reference_and_repeat(bytes in bytes(1500)) {
         let scenario =
-            programs::generate(&mut ByteChoices::new(&bytes), None, &Mix::default());
+            programs::generate(&mut ByteChoices::new(&bytes), None, &Mix::default(), Focus::Everything);
         passes_and_repeats(&scenario)?;
     }
 
@@ -232,7 +232,7 @@ proptest! {
     fn scenarios_survive_their_text(bytes in bytes(1000)) {
         for scenario in [
             heap_ops::generate(&mut ByteChoices::new(&bytes), None, &Mix::default()),
-            programs::generate(&mut ByteChoices::new(&bytes), None, &Mix::default()),
+            programs::generate(&mut ByteChoices::new(&bytes), None, &Mix::default(), Focus::Everything),
         ] {
             let read = Scenario::from_text(&scenario.to_text());
             prop_assert_eq!(read, Ok(scenario));

@@ -67,6 +67,7 @@ modes! {
     StrategyUrw = "strategy urw", "decisions", |c: &Counters| c.decisions;
     StrategyRoundRobin = "strategy round-robin", "decisions", |c: &Counters| c.decisions;
     StrategyKthPoint = "strategy kth-point", "injections", |c: &Counters| c.injections;
+    StrategyAimed = "strategy aimed", "injections", |c: &Counters| c.injections;
 }
 
 impl Mode {
@@ -92,6 +93,7 @@ impl ModeSet {
                 StrategyName::Urw => Mode::StrategyUrw,
                 StrategyName::RoundRobin => Mode::StrategyRoundRobin,
                 StrategyName::KthPoint => Mode::StrategyKthPoint,
+                StrategyName::Aimed => Mode::StrategyAimed,
             });
         }
         set

@@ -121,13 +121,14 @@ impl Progress {
         };
         let elapsed = Duration::from_millis(elapsed_ms);
         format!(
-            "{}.{} s  {} scenarios  {} decisions  {} collections  {} moved  {} findings",
+            "{}.{} s  {} scenarios  {} decisions  {} collections  {} moved  {} cancels  {} findings",
             elapsed.as_secs(),
             elapsed.subsec_millis() / 100,
             sum(|c| c.scenarios),
             sum(|c| c.decisions),
             sum(|c| c.collections_minor + c.collections_major),
             sum(|c| c.objects_moved),
+            sum(|c| c.cancels),
             totals.findings.len()
         )
     }

@@ -74,10 +74,26 @@ const PROGRAMS: &[Expectation] = &[
     ("faults", |c| c.faults, 0.01),
 ];
 
-fn expectations(lane: Lane) -> &'static [Expectation] {
+/// What the lane of cancellation counts besides: each place in which a cancellation can meet
+/// a task, and all else that ends or interrupts a wait.
+const CANCELLATION: &[Expectation] = &[
+    ("cancelled.unstarted", |c| c.cancelled_unstarted, 0.01),
+    ("cancelled.running", |c| c.cancelled_running, 0.01),
+    ("cancelled.awaiting", |c| c.cancelled_awaiting, 0.01),
+    ("cancelled.waiting", |c| c.cancelled_waiting, 0.01),
+    ("cancelled.in_host", |c| c.cancelled_in_host, 0.01),
+    ("cancelled.late", |c| c.cancelled_late, 0.01),
+    ("drops", |c| c.drops, 0.02),
+    ("deadlines", |c| c.deadlines, 0.02),
+    ("interrupts", |c| c.interrupts, 0.02),
+];
+
+/// The tables of a lane.
+fn expectations(lane: Lane) -> &'static [&'static [Expectation]] {
     match lane {
-        Lane::HeapOps => HEAP_OPS,
-        Lane::Programs | Lane::Cancellation | Lane::Reload | Lane::Serve => PROGRAMS,
+        Lane::HeapOps => &[HEAP_OPS],
+        Lane::Programs | Lane::Reload | Lane::Serve => &[PROGRAMS],
+        Lane::Cancellation => &[PROGRAMS, CANCELLATION],
     }
 }
 
@@ -112,7 +128,7 @@ fn judge_lane(plan: &Plan, lane: Lane, done: &LaneTotals, vacuous: &mut Vec<Vacu
     };
     let scenarios = done.counters.scenarios;
     if plan.is_default_mix() {
-        for &(counter, value, per_scenario) in expectations(lane) {
+        for &(counter, value, per_scenario) in expectations(lane).iter().copied().flatten() {
             let expected = scenarios as f64 * per_scenario;
             if expected >= EXPECTED_MIN && value(&done.counters) == 0 {
                 say(

@@ -20,7 +20,7 @@ use super::process::NEXT_SCENARIO;
 use super::slot::Slot;
 use super::totals::ChunkResult;
 use crate::cli::exit::{Exit, Refusal};
-use crate::executor::{Advantages, Counters, RunOptions, RunReport, run::ReplayMode};
+use crate::executor::{Advantages, Canary, Counters, RunOptions, RunReport, run::ReplayMode};
 use crate::lane::LaneRunner;
 use crate::oracles::failure::Failure;
 use crate::scenario::{Decision, Lane, Scenario};
@@ -343,7 +343,7 @@ fn panicked(part: &str, panic: &PanicNote) -> RunReport {
 /// Runs corrupted scenarios until one fails, which the first should.
 fn canary(source: &Source, runner: &dyn LaneRunner, lane: Lane) -> Option<Failure> {
     let options = RunOptions {
-        canary: true,
+        canary: Some(Canary::of(lane)),
         ..RunOptions::default()
     };
     (0..CANARY_TRIES).find_map(|index| {
@@ -472,7 +472,7 @@ mod tests {
             };
             report.counters.decisions = 2;
             report.pairs.add(EventKind::Spawn, EventKind::Await, 1);
-            if index / 100 % 2 == 1 || options.canary {
+            if index / 100 % 2 == 1 || options.canary.is_some() {
                 report.failure = Some(Failure {
                     oracle: "fake".into(),
                     check: "odd_hundred".into(),

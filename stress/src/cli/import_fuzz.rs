@@ -33,6 +33,8 @@ enum Target {
     HeapOps,
     #[value(alias = "program_race")]
     ProgramRace,
+    #[value(alias = "cancel_race")]
+    CancelRace,
     Bytecode,
     #[value(alias = "source_text")]
     SourceText,
@@ -50,6 +52,7 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
     let mut scenario = match args.target {
         Target::HeapOps => FuzzTarget::HeapOps.scenario(&bytes),
         Target::ProgramRace => FuzzTarget::ProgramRace.scenario(&bytes),
+        Target::CancelRace => FuzzTarget::CancelRace.scenario(&bytes),
         Target::Bytecode => FuzzTarget::Bytecode.scenario(&bytes),
         Target::SourceText => FuzzTarget::SourceText.scenario(&bytes),
         Target::ScenarioText => {

@@ -77,13 +77,14 @@ fn lane_names() -> String {
 }
 
 /// The strategies with their names.
-pub const STRATEGIES: [(StrategyName, &str); 6] = [
+pub const STRATEGIES: [(StrategyName, &str); 7] = [
     (StrategyName::Random, "random"),
     (StrategyName::Pct2, "pct2"),
     (StrategyName::Pct3, "pct3"),
     (StrategyName::Urw, "urw"),
     (StrategyName::RoundRobin, "round-robin"),
     (StrategyName::KthPoint, "kth-point"),
+    (StrategyName::Aimed, "aimed"),
 ];
 
 /// Reads the name of a strategy.

@@ -699,7 +699,7 @@ impl<'h, C: Checks> Run<'h, C> {
         for (handle, &model) in self.handles.iter().zip(&self.model.handles) {
             work.push((heap.protected(handle, &permit), model));
         }
-        if self.options.canary {
+        if self.options.canary.is_some() {
             work.push((Value::TRUE, ModelValue::Bool(false)));
         }
         let old_after = match heap.debug().promote {

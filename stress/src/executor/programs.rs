@@ -1,8 +1,10 @@
 //! Runs programs raced with a host script, on the simulated platform.
 
+mod canary;
 mod dump;
 mod host;
 mod observer;
+mod tally;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use gcrucible_heap::{
 
 use self::host::{HostScript, Progress};
 use self::observer::TraceObserver;
+use super::pairs::EventKind;
 use super::run::{RunOptions, RunReport};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
@@ -34,6 +37,9 @@ use crate::scheduler::{
 /// tasks end in time when each instruction is followed by a collection that goes over all of
 /// their frames.
 pub const MAX_FRAMES: usize = 128;
+
+/// The signal that a schedule raises by itself.
+const INJECTED_SIGNAL: &str = "INT";
 
 /// Frames of a task of a person's own program: as many as in production.
 const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
@@ -167,7 +173,7 @@ fn refused(refusal: Refused) -> RunReport {
 
 /// The schedule of the dry run that a schedule needs. Uniform random walk weighs actors by
 /// the events they still have, which a run without races can tell; the k-th point is one of
-/// its base schedule.
+/// its base schedule, and so is what is aimed at.
 fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
     match schedule {
         Schedule::Drawn {
@@ -178,7 +184,7 @@ fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
             seed: 0,
         }),
         Schedule::Drawn {
-            strategy: StrategyName::KthPoint,
+            strategy: StrategyName::KthPoint | StrategyName::Aimed,
             ..
         } => Some(schedule.clone()),
         _ => None,
@@ -208,8 +214,18 @@ fn dry_run(
     let mut counts = run.counts.take().unwrap_or_default();
     if let Some(marks) = run.marks.take() {
         let events = run.observer.take_events();
-        let points = InjectionPoints::of_run(&marks, &events, Engine::FINALIZER_CALL);
-        counts.set_points(points);
+        let is_aimed = matches!(
+            schedule,
+            Schedule::Drawn {
+                strategy: StrategyName::Aimed,
+                ..
+            }
+        );
+        let points_of_run = match is_aimed {
+            true => scheduler::aimed,
+            false => InjectionPoints::of_run,
+        };
+        counts.set_points(points_of_run(&marks, &events, Engine::FINALIZER_CALL));
     }
     run.tear_down();
     counts
@@ -442,10 +458,13 @@ impl<'s> Run<'s> {
                 self.faults += 1;
                 engine.heap().fail_next_allocation();
             }
-            // An unknown or ended one is refused, which is all that can be seen of it.
-            Injected::CancelCall(call) => drop(engine.cancel_call(call)),
-            Injected::CancelFuture(future) => drop(engine.cancel_future(future)),
+            // What is unknown or has ended is refused, which is all that can be seen of it.
+            Injected::CancelCall(call) => self.host.cancel_call(engine, &self.observer, call),
+            Injected::CancelFuture(future) => {
+                self.host.cancel_future(engine, &self.observer, future)
+            }
             Injected::DropCall(call) => self.host.drop_call(&self.observer, call),
+            Injected::Interrupt(call) => drop(engine.interrupt(call, INJECTED_SIGNAL)),
         }
     }
 
@@ -529,9 +548,9 @@ impl<'s> Run<'s> {
     fn judge(&mut self) -> Result<(), Failure> {
         self.events = self.observer.take_events();
         let falsified;
-        let events: &[Event] = if self.options.canary {
+        let events: &[Event] = if let Some(canary) = self.options.canary {
             let mut events = self.events.clone();
-            observer::corrupt(&mut events);
+            canary::corrupt(canary, &mut events);
             falsified = events;
             &falsified
         } else {
@@ -637,7 +656,11 @@ impl<'s> Run<'s> {
         let slice_events = self.observer.take_slice_events();
         let mut pairs = observer::pairs(&events, &self.host, &slice_events, &self.happened);
         self.report.pairs = pairs.take();
-        observer::count(&events, &mut self.report.counters);
+        tally::count(&events, &self.happened, &mut self.report.counters);
+        self.report.counters.cancelled_late += self.host.late_cancels;
+        let drops = self.host.actions.iter();
+        let drops = drops.filter(|(_, _, kind)| *kind == EventKind::CallDrop);
+        self.report.counters.drops = drops.count() as u64;
         self.report.counters.scenarios = 1;
         self.report.counters.operations += self.observer.instructions();
         self.report.trace_hash = trace_digest(&events);

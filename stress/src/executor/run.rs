@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::pairs::PairMatrix;
 use super::trace::Event;
 use crate::oracles::failure::Failure;
-use crate::scenario::Decision;
+use crate::scenario::{Decision, Lane};
 
 /// Which advantages of the harness are on; the zoo takes them away one at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct RunOptions {
     pub advantages: Advantages,
     /// Corrupt one observation between the engine and the oracles on purpose: a run that
     /// still passes shows oracles that judge nothing. Campaigns do this once per lane.
-    pub canary: bool,
+    pub canary: Option<Canary>,
     /// How recorded decisions are followed.
     pub replay: ReplayMode,
     /// Decisions after which a run is cut off; generated programs end long before.
@@ -50,6 +50,25 @@ pub struct RunOptions {
 impl RunOptions {
     /// [`RunOptions::decisions_max`] where nothing else is wanted.
     pub const DECISIONS_MAX: u32 = 200_000;
+}
+
+/// Which observation is corrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// A result.
+    Result,
+    /// That something was cancelled. Has no effect on a run in which nothing was.
+    Cancellation,
+}
+
+impl Canary {
+    /// The one of a lane: of what the lane is about.
+    pub fn of(lane: Lane) -> Canary {
+        match lane {
+            Lane::Cancellation => Canary::Cancellation,
+            Lane::HeapOps | Lane::Programs | Lane::Reload | Lane::Serve => Canary::Result,
+        }
+    }
 }
 
 /// What to do when a recorded decision cannot be taken.
@@ -67,7 +86,7 @@ impl Default for RunOptions {
         Self {
             record: false,
             advantages: Advantages::ALL,
-            canary: false,
+            canary: None,
             replay: ReplayMode::Strict,
             decisions_max: Self::DECISIONS_MAX,
         }
@@ -120,7 +139,25 @@ pub struct Counters {
     pub calls: u64,
     /// Cancellations requested.
     pub cancels: u64,
-    /// Events that the k-th point injected.
+    /// Cancellations that ended a task before its body began.
+    pub cancelled_unstarted: u64,
+    /// Cancellations thrown in a task that was running.
+    pub cancelled_running: u64,
+    /// Cancellations thrown in a task that awaited a future, or several.
+    pub cancelled_awaiting: u64,
+    /// Cancellations thrown in a task that slept, or waited for a channel or mutex.
+    pub cancelled_waiting: u64,
+    /// Cancellations thrown in a task that stood at an operation of the host.
+    pub cancelled_in_host: u64,
+    /// Cancellations of calls and futures that had ended.
+    pub cancelled_late: u64,
+    /// Calls whose future the host dropped.
+    pub drops: u64,
+    /// Deadlines that fired, as far as the model says.
+    pub deadlines: u64,
+    /// Signals that were dispatched, as far as the model says.
+    pub interrupts: u64,
+    /// Events that the k-th point and the aimed strategy injected.
     pub injections: u64,
     /// Reloads begun.
     pub reloads_begun: u64,
@@ -152,7 +189,9 @@ impl std::ops::AddAssign<&Counters> for Counters {
             scenarios operations statements tasks decisions safepoints collections_minor
             collections_major objects_moved objects_kept weak_cleared finalizers_queued zombies bytes_scribbled
             verifications futures_ready futures_error futures_cancelled futures_internal_error
-            calls cancels injections reloads_begun reloads_swapped reloads_failed
+            calls cancels cancelled_unstarted cancelled_running cancelled_awaiting
+            cancelled_waiting cancelled_in_host cancelled_late drops deadlines interrupts
+            injections reloads_begun reloads_swapped reloads_failed
             reloads_deferred forks costly faults invalid refused);
     }
 }

@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary as _, Unstructured};
 
 use gcrucible_heap::{HeapConfig, HeapDebug};
 
-use super::{Mix, heap_ops, programs};
+use super::{Focus, Mix, heap_ops, programs};
 use crate::scenario::{Body, BytecodeEdit, Scenario, Schedule, StrategyName};
 
 /// Edits of a program at most: with many of them hardly any program is accepted.
@@ -20,7 +20,9 @@ pub enum FuzzTarget {
     HeapOps,
     /// A generated program raced with a host script.
     ProgramRace,
-    /// The same, its bytecode edited.
+    /// The same with a focus on cancellation, under a schedule that aims at it.
+    CancelRace,
+    /// A generated program raced with a host script, its bytecode edited.
     Bytecode,
     /// The source text of a program that the host calls `main` of; what is no UTF-8 is
     /// replaced.
@@ -29,9 +31,10 @@ pub enum FuzzTarget {
 
 impl FuzzTarget {
     /// All targets.
-    pub const ALL: [FuzzTarget; 4] = [
+    pub const ALL: [FuzzTarget; 5] = [
         FuzzTarget::HeapOps,
         FuzzTarget::ProgramRace,
+        FuzzTarget::CancelRace,
         FuzzTarget::Bytecode,
         FuzzTarget::SourceText,
     ];
@@ -41,6 +44,7 @@ impl FuzzTarget {
         match self {
             FuzzTarget::HeapOps => "heap_ops",
             FuzzTarget::ProgramRace => "program_race",
+            FuzzTarget::CancelRace => "cancel_race",
             FuzzTarget::Bytecode => "bytecode",
             FuzzTarget::SourceText => "source_text",
         }
@@ -52,10 +56,15 @@ impl FuzzTarget {
         let mut choices = Unstructured::new(input);
         match self {
             FuzzTarget::HeapOps => heap_ops::generate(&mut choices, None, &mix),
-            FuzzTarget::ProgramRace => programs::generate(&mut choices, None, &mix),
+            FuzzTarget::ProgramRace => {
+                programs::generate(&mut choices, None, &mix, Focus::Everything)
+            }
+            FuzzTarget::CancelRace => {
+                programs::generate(&mut choices, None, &mix, Focus::Cancellation)
+            }
             FuzzTarget::Bytecode => {
                 let edits = edits(&mut choices);
-                let mut scenario = programs::generate(&mut choices, None, &mix);
+                let mut scenario = programs::generate(&mut choices, None, &mix, Focus::Everything);
                 if let Body::Programs(programs) = &mut scenario.body {
                     programs.edits = edits;
                 }

@@ -21,11 +21,9 @@ use super::heap_modes::{draw_faults, draw_heap};
 use super::swarm::Swarm;
 use super::topics::host_operations::answers;
 use super::topics::host_script::host_script;
-use super::{Mix, origin};
+use super::{Focus, Mix, origin};
 use crate::scenario::model::FORMAT;
-use crate::scenario::{
-    Body, ModuleSource, Programs, Scenario, ScenarioSeed, Schedule, StrategyName,
-};
+use crate::scenario::{Body, ModuleSource, Programs, Scenario, ScenarioSeed};
 
 /// How large a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,26 +96,32 @@ impl Size {
     }
 }
 
-/// Draws a scenario of the lane.
-pub fn generate<C: Choices>(c: &mut C, seed: Option<ScenarioSeed>, mix: &Mix) -> Scenario {
+/// Draws a scenario of a lane with this focus.
+pub fn generate<C: Choices>(
+    c: &mut C,
+    seed: Option<ScenarioSeed>,
+    mix: &Mix,
+    focus: Focus,
+) -> Scenario {
     let largest = seed.map_or(Size::Large, |seed| Size::at_index(seed.index));
     Scenario {
         origin: origin(seed),
-        ..generate_up_to(c, largest, mix)
+        ..generate_up_to(c, largest, mix, focus)
     }
 }
 
 /// Draws a scenario not larger than `largest`.
-pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenario {
+pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Focus) -> Scenario {
     let size = Size::draw(c, largest);
     let swarm = Swarm::draw(c);
+    let swarm = focus.swarm(c, swarm);
     let (heap, debug) = draw_heap(c, mix.heap.as_ref());
-    let schedule = draw_schedule(c, mix.strategy);
+    let schedule = focus.schedule(c, mix.strategy);
     let faults = draw_faults(c);
-    let made = functions::make(c, swarm, size);
+    let made = functions::make(c, swarm, size, focus);
     let (from, to) = size.calls();
     let calls = c.within(from, to);
-    let host = host_script(c, swarm, &made.entries, Some(made.read_back), calls);
+    let host = host_script(c, swarm, focus, &made.entries, Some(made.read_back), calls);
     let answers = answers(c, swarm);
     let entry = ModuleSource::Tree(made.module);
     Scenario {
@@ -133,20 +137,6 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix) -> Scenar
             answers,
             edits: Vec::new(),
         }),
-    }
-}
-
-fn draw_schedule<C: Choices>(c: &mut C, fixed: Option<StrategyName>) -> Schedule {
-    let drawn = [
-        StrategyName::Urw,
-        StrategyName::Random,
-        StrategyName::Pct2,
-        StrategyName::Pct3,
-        StrategyName::RoundRobin,
-    ][c.weighted(&[7, 6, 4, 4, 1])];
-    Schedule::Drawn {
-        strategy: fixed.unwrap_or(drawn),
-        seed: u64::from(c.below(1 << 31)),
     }
 }
 
@@ -232,7 +222,7 @@ mod tests {
         let bytes: Vec<u8> = (0..2000u32).map(|n| (n * 167 % 251) as u8).collect();
         for length in [0, 10, 100, 2000] {
             let mut choices = ByteChoices::new(&bytes[..length]);
-            let scenario = generate(&mut choices, None, &Mix::default());
+            let scenario = generate(&mut choices, None, &Mix::default(), Focus::Everything);
             let (module, _) = programs(&scenario);
             compiled(module);
             assert!(
@@ -256,7 +246,7 @@ mod tests {
     fn a_fuzzers_bytes_give_programs() {
         let bytes: Vec<u8> = (0..3000u32).map(|n| (n * 73 % 241) as u8).collect();
         let mut input = arbitrary::Unstructured::new(&bytes);
-        let scenario = generate(&mut input, None, &Mix::default());
+        let scenario = generate(&mut input, None, &Mix::default(), Focus::Everything);
         compiled(programs(&scenario).0);
     }
 
@@ -271,7 +261,7 @@ mod tests {
         fn any_bytes_give_programs_that_end(
             bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)
         ) {
-            let scenario = generate(&mut ByteChoices::new(&bytes), None, &Mix::default());
+            let scenario = generate(&mut ByteChoices::new(&bytes), None, &Mix::default(), Focus::Everything);
             let (program, drive) = driven(&scenario, bytes.len() as u64);
             assert!(drive.quiescent);
             let checked = matches_reference::check(&program, &drive.events, LIMITS.model);

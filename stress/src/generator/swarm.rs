@@ -130,6 +130,8 @@ features! {
     HostTime,
     /// The host waits between calls.
     HostJoin,
+    /// Clients with retries, fallbacks and turns.
+    Clients,
 }
 
 /// A set of features.
@@ -148,6 +150,11 @@ impl Swarm {
             1 => first,
             _ => u64::MAX,
         })
+    }
+
+    /// The set with a feature on.
+    pub fn with(self, feature: Feature) -> Swarm {
+        Swarm(self.0 | 1 << feature as u8)
     }
 
     /// Whether a feature is on.

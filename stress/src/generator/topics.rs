@@ -5,6 +5,7 @@
 mod arrays;
 mod cancellation;
 mod channels;
+mod clients;
 mod closures;
 mod deadlines;
 mod detached;
@@ -26,11 +27,12 @@ mod numbers;
 mod schedules;
 mod squads;
 mod steps;
-mod streams;
+pub(super) mod streams;
 mod strings;
 mod tasks;
 mod weak;
 
+use super::Focus;
 use super::choices::Choices;
 use super::programs::body::Body;
 use super::programs::world::Kind;
@@ -67,11 +69,12 @@ pub(super) enum Topic {
     Finalizers,
     Detached,
     HostOperations,
+    Clients,
 }
 
 impl Topic {
     /// How many there are.
-    pub(super) const COUNT: usize = 27;
+    pub(super) const COUNT: usize = 28;
 
     const ALL: [(Topic, u32, Option<Feature>); Topic::COUNT] = [
         // First what is simplest: choices that ran out take it.
@@ -102,12 +105,13 @@ impl Topic {
         (Topic::Finalizers, 2, Some(Feature::Finalizers)),
         (Topic::Detached, 1, Some(Feature::Detached)),
         (Topic::HostOperations, 1, Some(Feature::HostOperations)),
+        (Topic::Clients, 2, Some(Feature::Clients)),
     ];
 }
 
 impl Topic {
     /// Those that wait, or start what does: for bodies that may.
-    const WAITING: [Topic; 9] = [
+    const WAITING: [Topic; 10] = [
         Topic::Tasks,
         Topic::Cancellation,
         Topic::Channels,
@@ -117,6 +121,7 @@ impl Topic {
         Topic::Lifecycle,
         Topic::Detached,
         Topic::HostOperations,
+        Topic::Clients,
     ];
 
     /// Those that are made of few statements.
@@ -146,13 +151,17 @@ impl Topic {
 const NESTING_MAX: u8 = 6;
 
 /// Draws how strongly each topic is preferred in a scenario.
-pub(super) fn draw_weights<C: Choices>(c: &mut C, swarm: Swarm) -> [u32; Topic::COUNT] {
+pub(super) fn draw_weights<C: Choices>(
+    c: &mut C,
+    swarm: Swarm,
+    focus: Focus,
+) -> [u32; Topic::COUNT] {
     let mut weights = [0; Topic::COUNT];
-    for (weight, &(_, usual, feature)) in weights.iter_mut().zip(&Topic::ALL) {
+    for (weight, &(topic, usual, feature)) in weights.iter_mut().zip(&Topic::ALL) {
         let times = [2, 1, 3, 6][c.weighted(&[4, 3, 2, 1])];
         *weight = match feature {
             Some(feature) if !swarm.has(feature) => 0,
-            _ => usual * times,
+            _ => usual * times * focus.weight(topic),
         };
     }
     weights
@@ -165,9 +174,10 @@ pub(super) fn start_task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>
 
 /// Uses something that others left, with nothing allocated before.
 pub(super) fn use_at_once<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    match body.c.chance(1, 2) {
-        true => wait_for_future(body, out),
-        false => channels::touch_shared(body, out),
+    match body.c.below(3) {
+        0 => tasks::await_first_shared(body, out),
+        1 => channels::touch_shared(body, out),
+        _ => streams::next_of_shared(body, out),
     }
 }
 
@@ -229,6 +239,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         Topic::Finalizers => finalizers::statement(body, out),
         Topic::Detached => detached::statement(body, out),
         Topic::HostOperations => host_operations::statement(body, out),
+        Topic::Clients => clients::statement(body, out),
     }
     if body.fuel == before {
         body.spend(1);

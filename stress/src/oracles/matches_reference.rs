@@ -68,6 +68,7 @@ pub fn check_and_note(
         due: VecDeque::new(),
         late_cancels: Vec::new(),
         wakes: BTreeMap::new(),
+        woken_from: BTreeMap::new(),
         woken_at_host: BTreeSet::new(),
         stats: ModelStats::default(),
     };
@@ -147,6 +148,9 @@ struct Judge<'p, 'e> {
     /// How many futures have settled that a task waited for. Each wakes it once, perhaps when
     /// it waits for something else already.
     wakes: BTreeMap<TaskId, u32>,
+    /// What a woken task has waited for: it goes on waiting until it runs, and a future that
+    /// settles until then wakes it, too.
+    woken_from: BTreeMap<TaskId, Status>,
     /// Tasks woken while they stand at a host operation.
     woken_at_host: BTreeSet<TaskId>,
     stats: ModelStats,
@@ -523,6 +527,7 @@ impl<'e> Judge<'_, 'e> {
                 || self.model.was_told(task)
                 || self.is_woken_late(task) =>
             {
+                self.woken_from.insert(task, status);
                 self.model.wake(task);
                 return Ok(());
             }

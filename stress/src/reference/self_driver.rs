@@ -208,6 +208,13 @@ impl Driver<'_> {
                     self.cancel(task);
                 }
             }
+            HostEvent::CancelFuture { future } => {
+                let pending = self.model.future(*future);
+                let pending = pending.filter(|future| future.state == FutureState::Pending);
+                if let Some(runner) = pending.map(|future| future.runner) {
+                    self.cancel(runner);
+                }
+            }
             HostEvent::Collect { kind } => {
                 self.events.push(Event::Collected {
                     kind: *kind,

@@ -56,6 +56,10 @@ pub struct LaneSummary {
     pub futures: Futures,
     pub calls: u64,
     pub cancels: u64,
+    pub cancelled: Cancelled,
+    pub drops: u64,
+    pub deadlines: u64,
+    pub interrupts: u64,
     pub reloads: Reloads,
     pub forks: u64,
     pub findings: u64,
@@ -74,6 +78,22 @@ pub struct LaneSummary {
 pub struct Collections {
     pub minor: u64,
     pub major: u64,
+}
+
+/// Cancellations by where they met their target, and what else ends or interrupts waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(
+    missing_docs,
+    reason = "the fields are those of the file, documented with the contract"
+)]
+pub struct Cancelled {
+    pub unstarted: u64,
+    pub running: u64,
+    pub awaiting: u64,
+    pub waiting: u64,
+    pub in_host: u64,
+    pub late: u64,
 }
 
 /// Futures by terminal state.
@@ -227,6 +247,17 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
         },
         calls: c.calls,
         cancels: c.cancels,
+        cancelled: Cancelled {
+            unstarted: c.cancelled_unstarted,
+            running: c.cancelled_running,
+            awaiting: c.cancelled_awaiting,
+            waiting: c.cancelled_waiting,
+            in_host: c.cancelled_in_host,
+            late: c.cancelled_late,
+        },
+        drops: c.drops,
+        deadlines: c.deadlines,
+        interrupts: c.interrupts,
         reloads: Reloads {
             begun: c.reloads_begun,
             swapped: c.reloads_swapped,
@@ -324,7 +355,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
 type Row = (&'static str, fn(&LaneSummary) -> String);
 
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 24] = [
+    let rows: [Row; 33] = [
         ("scenarios", |l| l.scenarios.to_string()),
         ("scenarios per CPU second", |l| {
             format!("{:.0}", l.scenarios_per_s)
@@ -348,6 +379,17 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
         ("futures cancelled", |l| l.futures.cancelled.to_string()),
         ("calls", |l| l.calls.to_string()),
         ("cancels", |l| l.cancels.to_string()),
+        ("cancelled unstarted", |l| l.cancelled.unstarted.to_string()),
+        ("cancelled running", |l| l.cancelled.running.to_string()),
+        ("cancelled in an await", |l| {
+            l.cancelled.awaiting.to_string()
+        }),
+        ("cancelled in a wait", |l| l.cancelled.waiting.to_string()),
+        ("cancelled in the host", |l| l.cancelled.in_host.to_string()),
+        ("cancelled too late", |l| l.cancelled.late.to_string()),
+        ("calls dropped", |l| l.drops.to_string()),
+        ("deadlines", |l| l.deadlines.to_string()),
+        ("interrupts", |l| l.interrupts.to_string()),
         ("reloads", |l| l.reloads.begun.to_string()),
         ("forks", |l| l.forks.to_string()),
         ("findings", |l| l.findings.to_string()),

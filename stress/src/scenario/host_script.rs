@@ -21,6 +21,12 @@ pub enum HostEvent {
         /// Id of the call.
         call: u32,
     },
+    /// Request cancellation of a future by id (unknown or settled ones too). Ids count from 1
+    /// in order of registration.
+    CancelFuture {
+        /// Id of the future.
+        future: u64,
+    },
     /// Drop the host's future of a call.
     DropCall {
         /// Id of the call.

@@ -80,7 +80,7 @@ impl Lane {
     ];
 
     /// The lanes that exist in this build.
-    pub const BUILT: [Lane; 2] = [Lane::HeapOps, Lane::Programs];
+    pub const BUILT: [Lane; 3] = [Lane::HeapOps, Lane::Programs, Lane::Cancellation];
 
     /// The name on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -186,6 +186,10 @@ pub enum StrategyName {
     /// One event, or two, at the place with this number among all those of a schedule.
     #[serde(rename = "kth_point")]
     KthPoint,
+    /// Cancellations, drops and interrupts right before and right after a transition of the
+    /// task they are meant for, one or two of them.
+    #[serde(rename = "aimed")]
+    Aimed,
 }
 
 /// One decision of the schedule.
@@ -214,6 +218,8 @@ pub enum Injected {
     CancelFuture(u64),
     /// The host drops its future of the call with this id.
     DropCall(u32),
+    /// The signal `INT` is raised for the call with this id.
+    Interrupt(u32),
 }
 
 /// A stable place of an actor in a run.

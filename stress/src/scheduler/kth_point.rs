@@ -62,6 +62,7 @@ impl PointEvent {
             PointEvent::Inject(Injected::CancelCall(_)) => "cancel call",
             PointEvent::Inject(Injected::CancelFuture(_)) => "cancel future",
             PointEvent::Inject(Injected::DropCall(_)) => "drop call",
+            PointEvent::Inject(Injected::Interrupt(_)) => "interrupt",
         }
     }
 }
@@ -110,6 +111,11 @@ impl InjectionPoints {
                     .map(|event| InjectionPoint { ordinal, event }),
             );
         }
+        InjectionPoints { points }
+    }
+
+    /// These points, in the order of the run.
+    pub(super) fn from_points(points: Vec<InjectionPoint>) -> Self {
         InjectionPoints { points }
     }
 
@@ -313,6 +319,16 @@ impl KthPoint {
     }
 }
 
+impl KthPoint {
+    /// The same over points that a base schedule has besides others: a `k` beyond all of them
+    /// begins with the first again, and the base schedule stays.
+    pub fn again(seed: u64, points: Option<&InjectionPoints>) -> Self {
+        let (base, k) = (seed >> K_BITS, seed & ((1 << K_BITS) - 1));
+        let runs = points.map_or(0, InjectionPoints::runs);
+        Self::new(base << K_BITS | k % runs.max(1), points)
+    }
+}
+
 impl Base {
     fn choose(&mut self, point: &Point<'_>) -> Result<Choice, Divergence> {
         match self {
@@ -379,7 +395,7 @@ impl Strategy for KthPoint {
 
     fn note(&self) -> Option<&'static str> {
         self.is_dry
-            .then_some("kth-point has no points of a dry run: this is its base schedule")
+            .then_some("without the points of a dry run this is the base schedule")
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct HostScript {
     protected: Vec<(u32, TaskId, Handle)>,
     /// What the host did, for the pairs: number of trace events before it, task, kind.
     pub(super) actions: Vec<(usize, TaskId, EventKind)>,
+    /// Cancellations of calls and futures that had ended.
+    pub(super) late_cancels: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ impl HostScript {
             init: None,
             protected: Vec::new(),
             actions: Vec::new(),
+            late_cancels: 0,
         }
     }
 
@@ -138,10 +141,8 @@ impl HostScript {
                 }
                 self.call(engine, observer, *call, function, args);
             }
-            HostEvent::CancelCall { call } => {
-                // An unknown or ended id is refused, which is all that can be seen of it.
-                let _ = engine.cancel_call(*call);
-            }
+            HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
+            HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
             HostEvent::JoinCall { .. } => {}
             HostEvent::Protect { call } => self.protect(engine, observer, *call),
@@ -167,6 +168,29 @@ impl HostScript {
             }
         }
         Progress::Done
+    }
+
+    /// Requests cancellation of a call; an unknown or ended one is refused.
+    pub(super) fn cancel_call(&mut self, engine: &Engine, observer: &TraceObserver, call: u32) {
+        if engine.cancel_call(call).is_err() {
+            let started =
+                |event: &Event| matches!(event, Event::CallStarted { call: it, .. } if *it == call);
+            self.note_late(observer, started);
+        }
+    }
+
+    /// Requests cancellation of a future; an unknown or settled one is refused.
+    pub(super) fn cancel_future(&mut self, engine: &Engine, observer: &TraceObserver, future: u64) {
+        if !engine.cancel_future(future) {
+            let registered = |event: &Event| matches!(event, Event::Registered { future: it, .. } if *it == future);
+            self.note_late(observer, registered);
+        }
+    }
+
+    /// Counts a request that was refused, if its target existed once.
+    fn note_late(&mut self, observer: &TraceObserver, existed: impl Fn(&Event) -> bool) {
+        let existed = observer.with_events_from(0, |events| events.iter().any(existed));
+        self.late_cancels += u64::from(existed);
     }
 
     /// Drops the host's future of a call, if it has it.

@@ -15,9 +15,8 @@ use gcrucible_vm::{SliceEnd as VmEnd, SliceInput, SliceOutcome};
 
 use super::dump::dump;
 use super::host::HostScript;
-use crate::executor::graph::{FutureState, GraphDump, GraphValue};
+use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::pairs::{EventKind, PairTracker};
-use crate::executor::run::Counters;
 use crate::executor::simulated_platform::data;
 use crate::executor::trace::{Callee, Effects, Event, Outcome, SliceEnd, SliceStart, TaskId};
 use crate::oracles::failure::Failure;
@@ -379,51 +378,6 @@ fn visible(state: HeapState) -> FutureState {
         HeapState::Cancelled => FutureState::Cancelled,
         HeapState::InternalError => FutureState::InternalError,
     }
-}
-
-/// Falsifies one observation, as a canary: whoever judges the trace must notice.
-pub(super) fn corrupt(events: &mut Vec<Event>) {
-    let ended = events.iter_mut().rev().find_map(|event| match event {
-        Event::CallEnded { outcome, .. } => Some(outcome),
-        _ => None,
-    });
-    match ended {
-        Some(Outcome::Returned(dump) | Outcome::Threw(dump)) => {
-            dump.root = match dump.root {
-                GraphValue::Bool(true) => GraphValue::Bool(false),
-                _ => GraphValue::Bool(true),
-            };
-        }
-        Some(outcome) => *outcome = Outcome::Returned(GraphDump::default()),
-        None => events.push(Event::Settled {
-            future: u64::MAX,
-            state: FutureState::Ready,
-        }),
-    }
-}
-
-/// Adds what the trace says to the counters.
-pub(super) fn count(events: &[Event], counters: &mut Counters) {
-    let mut tasks = 0;
-    for event in events {
-        match event {
-            Event::CallStarted { call, .. } => {
-                tasks += 1;
-                counters.calls += u64::from(*call < Engine::FINALIZER_CALL);
-            }
-            Event::Registered { .. } => tasks += 1,
-            Event::CancelRequested { .. } => counters.cancels += 1,
-            Event::Settled { state, .. } => match state {
-                FutureState::Ready => counters.futures_ready += 1,
-                FutureState::Error => counters.futures_error += 1,
-                FutureState::Cancelled => counters.futures_cancelled += 1,
-                FutureState::InternalError => counters.futures_internal_error += 1,
-                FutureState::Pending => {}
-            },
-            _ => {}
-        }
-    }
-    counters.tasks += tasks;
 }
 
 /// Subjects of pairs: tasks and futures have ranges of their own.

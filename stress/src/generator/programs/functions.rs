@@ -7,6 +7,7 @@
 use super::Size;
 use super::body::{Body, Role};
 use super::world::{ClassInfo, GlobalInfo, Kind, Signature, World};
+use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
@@ -23,8 +24,8 @@ pub(super) struct Made {
 }
 
 /// Makes a module.
-pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size) -> Made {
-    let topics = topics::draw_weights(c, swarm);
+pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size, focus: Focus) -> Made {
+    let topics = topics::draw_weights(c, swarm, focus);
     let mut maker = Maker {
         c,
         world: World::new(swarm, topics),
@@ -291,6 +292,10 @@ impl<C: Choices> Maker<'_, C> {
         if self.has(Feature::Guards) {
             let mutex = Expr::Builtin(gcrucible_bytecode::Builtin::Mutex, vec![]);
             self.global(Kind::Mutex, |_| mutex);
+        }
+        if self.has(Feature::Streams) {
+            let stream = topics::streams::of_ints(self.c);
+            self.global(Kind::Stream, |_| stream);
         }
         if self.has(Feature::SharedFutures) {
             let name = self.world.fresh(Stem::Global);

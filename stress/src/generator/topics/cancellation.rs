@@ -3,7 +3,7 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
-use super::{channels, tasks};
+use super::{channels, streams, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
@@ -119,6 +119,10 @@ fn until_requested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 /// Something that cancellation ends, caught: the task goes on and waits once more.
 fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let elements = body.sometimes(Feature::Streams, 3).then(|| {
+        let elements = streams::of_ints(body.c);
+        body.let_in(out, Stem::Shared, Kind::Stream, elements)
+    });
     let caught = body.world.fresh(Stem::Caught);
     let tried = body.block(wait);
     let handler = body.block(|body, out| {
@@ -127,7 +131,10 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             0 => {}
             1 => wait(body, out),
             // Asked again meanwhile, it still does what does not wait.
-            _ => (0..4).for_each(|_| channels::touch_shared(body, out)),
+            _ => match elements {
+                Some(elements) => out.extend((0..3).map(|_| streams::next(Expr::Name(elements)))),
+                None => (0..4).for_each(|_| channels::touch_shared(body, out)),
+            },
         }
     });
     out.push(Stmt::Try {

@@ -3,6 +3,7 @@
 use gcrucible_heap::CollectionKind;
 
 use super::interrupts::SIGNALS;
+use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::scenario::HostEvent;
@@ -24,6 +25,7 @@ pub(in crate::generator) const READ_BACK_CALL: u32 = 99;
 pub(in crate::generator) fn host_script<C: Choices>(
     c: &mut C,
     swarm: Swarm,
+    focus: Focus,
     entries: &[EntryPoint],
     read_back: Option<EntryPoint>,
     calls: u32,
@@ -31,6 +33,7 @@ pub(in crate::generator) fn host_script<C: Choices>(
     let mut script = Script {
         c,
         swarm,
+        focus,
         events: Vec::with_capacity(16),
         ids: Vec::new(),
     };
@@ -46,6 +49,7 @@ pub(in crate::generator) fn host_script<C: Choices>(
 struct Script<'a, C> {
     c: &'a mut C,
     swarm: Swarm,
+    focus: Focus,
     events: Vec<HostEvent>,
     /// Ids given to calls so far.
     ids: Vec<u32>,
@@ -94,19 +98,25 @@ impl<C: Choices> Script<'_, C> {
 
     /// What happens between two calls.
     fn between(&mut self) {
-        for _ in 0..self.c.below(4) {
+        let (events, times) = match self.focus {
+            Focus::Everything => (4, 1),
+            Focus::Cancellation => (6, 3),
+        };
+        for _ in 0..self.c.below(events) {
             let has = |feature| u32::from(self.swarm.has(feature));
+            let cancels_futures = u32::from(self.focus == Focus::Cancellation);
             let weights = [
-                4 * has(Feature::HostCancel),
-                2 * has(Feature::HostDrop),
+                4 * times * has(Feature::HostCancel),
+                2 * times * has(Feature::HostDrop),
                 2 * has(Feature::HostProtect),
                 2 * has(Feature::HostProtect),
                 3 * has(Feature::HostCollect),
                 2 * has(Feature::HostTime),
                 3 * has(Feature::HostJoin),
-                3 * has(Feature::Interrupts),
+                3 * times * has(Feature::Interrupts),
+                4 * times * cancels_futures * has(Feature::HostCancel),
             ];
-            if weights == [0; 8] {
+            if weights == [0; 9] {
                 return;
             }
             let choice = self.c.weighted(&weights);
@@ -121,9 +131,12 @@ impl<C: Choices> Script<'_, C> {
                     ms: self.c.within(1, 5),
                 },
                 6 => HostEvent::JoinCall { call },
-                _ => HostEvent::Interrupt {
+                7 => HostEvent::Interrupt {
                     call,
                     signal: SIGNALS[self.c.below(2) as usize].to_owned(),
+                },
+                _ => HostEvent::CancelFuture {
+                    future: u64::from(self.c.within(1, 8)),
                 },
             };
             self.events.push(event);

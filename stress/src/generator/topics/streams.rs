@@ -37,6 +37,29 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     }
 }
 
+/// The next element of a stream that everybody finds: an int, so that nothing is allocated.
+pub(super) fn next_of_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(stream) = body.global(Kind::Stream) else {
+        return;
+    };
+    out.push(next(stream));
+    body.spend(2);
+}
+
+/// A stream of a few ints, for [`next`] to draw from.
+pub(in crate::generator) fn of_ints<C: Choices>(c: &mut C) -> Expr {
+    let end = Expr::Int(i64::from(c.within(2, 6)));
+    Expr::library(
+        "stream",
+        vec![Expr::Range(Box::new(Expr::Int(0)), Box::new(end))],
+    )
+}
+
+/// The next element as a statement.
+pub(super) fn next(stream: Expr) -> Stmt {
+    Stmt::Expr(Expr::named(stream, "next", vec![]))
+}
+
 /// A loop over a stream that uses a channel for each element.
 fn pump<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, stream: Name) {
     let name = body.world.fresh(Stem::Local);

@@ -7,7 +7,7 @@ use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::{Kind, Signature};
 use crate::generator::swarm::Feature;
-use crate::scenario::program::{Expr, Name, Stem, Stmt};
+use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(can_spawn(body));
@@ -331,6 +331,25 @@ fn await_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         limit,
         body: inner,
     });
+}
+
+/// Awaits the first of them, if there is one, and allocates nothing for it.
+pub(super) fn await_first_shared<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(table) = body.world.shared_futures else {
+        return;
+    };
+    let length = Expr::method(Expr::Name(table), Method::Len, vec![]);
+    let condition = Expr::binary(BinaryOp::Gt, length, Expr::Int(0));
+    let awaited = Expr::awaited(Expr::index(Expr::Name(table), Expr::Int(0)));
+    let caught = body.world.fresh(Stem::Caught);
+    let tried = Stmt::Try {
+        body: vec![Stmt::Expr(awaited)],
+        typed: Vec::new(),
+        catch: Some((caught, vec![])),
+        finally: None,
+    };
+    out.push(Stmt::If(condition, vec![tried], vec![]));
+    body.spend(2);
 }
 
 /// Lets others run.

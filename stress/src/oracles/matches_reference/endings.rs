@@ -40,7 +40,8 @@ impl Judge<'_, '_> {
             return self.fail("settled_state", runner, message);
         }
         for task in self.model.tasks() {
-            let waits = match &task.status {
+            let status = self.woken_from.get(&task.number).unwrap_or(&task.status);
+            let waits = match status {
                 Status::Waiting(other) => *other == future,
                 Status::WaitingForAny { futures, .. } => futures.contains(&future),
                 _ => false,

@@ -12,6 +12,7 @@ impl<'e> Judge<'_, 'e> {
             let message = format!("its slice began inside one of task {}", open.task);
             return self.fail("slice_began", task, message);
         }
+        self.woken_from.remove(&task);
         if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
             self.model.drop_spawn(task);
         }

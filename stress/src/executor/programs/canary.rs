@@ -1,0 +1,52 @@
+//! Falsified observations: whoever judges the trace must notice.
+
+use crate::executor::graph::{FutureState, GraphDump, GraphValue};
+use crate::executor::run::Canary;
+use crate::executor::trace::{Event, Outcome};
+
+/// Falsifies one observation of the run.
+pub(super) fn corrupt(canary: Canary, events: &mut Vec<Event>) {
+    match canary {
+        Canary::Result => corrupt_result(events),
+        Canary::Cancellation => corrupt_cancellation(events),
+    }
+}
+
+/// The last result is another one.
+fn corrupt_result(events: &mut Vec<Event>) {
+    let ended = events.iter_mut().rev().find_map(|event| match event {
+        Event::CallEnded { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    match ended {
+        Some(Outcome::Returned(dump) | Outcome::Threw(dump)) => {
+            dump.root = match dump.root {
+                GraphValue::Bool(true) => GraphValue::Bool(false),
+                _ => GraphValue::Bool(true),
+            };
+        }
+        Some(outcome) => *outcome = Outcome::Returned(GraphDump::default()),
+        None => events.push(Event::Settled {
+            future: u64::MAX,
+            state: FutureState::Ready,
+        }),
+    }
+}
+
+/// The first cancellation that ended something looks as if it had not: its future is ready,
+/// its call returned. Runs without one stay as they are.
+fn corrupt_cancellation(events: &mut [Event]) {
+    for event in events {
+        match event {
+            Event::Settled { state, .. } if *state == FutureState::Cancelled => {
+                *state = FutureState::Ready;
+                return;
+            }
+            Event::CallEnded { outcome, .. } if *outcome == Outcome::Cancelled => {
+                *outcome = Outcome::Returned(GraphDump::default());
+                return;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a lane of programs is about.
+
+use super::choices::Choices;
+use super::swarm::{Feature, Swarm};
+use super::topics::Topic;
+use crate::scenario::{Schedule, StrategyName};
+use crate::scheduler::KthPoint;
+
+/// What a generator of programs prefers. All of them draw from the same language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// Nothing: the lane `programs`.
+    Everything,
+    /// Cancellation: waits of all sorts, what bounds and interrupts them, a host that cancels,
+    /// drops and interrupts, and schedules that aim at what tasks do.
+    Cancellation,
+}
+
+/// What there is to be cancelled, and what cancels.
+const OF_CANCELLATION: [Feature; 15] = [
+    Feature::Catch,
+    Feature::Finally,
+    Feature::NestedTasks,
+    Feature::SharedFutures,
+    Feature::Cancel,
+    Feature::Sleep,
+    Feature::Channels,
+    Feature::Squads,
+    Feature::Deadlines,
+    Feature::Interrupts,
+    Feature::HostOperations,
+    Feature::Clients,
+    Feature::HostCancel,
+    Feature::HostDrop,
+    Feature::HostIds,
+];
+
+/// Numbers of runs among which an aimed schedule takes one: with so few, most programs get
+/// single events, small ones pairs as well.
+const AIMS: u32 = 256;
+
+impl Focus {
+    /// The swarm of a scenario: what the focus is about is on in most.
+    pub(super) fn swarm<C: Choices>(self, c: &mut C, drawn: Swarm) -> Swarm {
+        match self {
+            Focus::Everything => drawn,
+            Focus::Cancellation => {
+                let missing = |swarm: Swarm, feature| match c.chance(1, 3) {
+                    true => swarm,
+                    false => swarm.with(feature),
+                };
+                OF_CANCELLATION.into_iter().fold(drawn, missing)
+            }
+        }
+    }
+
+    /// How many times as often as usual a topic comes up.
+    pub(super) fn weight(self, topic: Topic) -> u32 {
+        match (self, topic) {
+            (
+                Focus::Cancellation,
+                Topic::Tasks
+                | Topic::Cancellation
+                | Topic::Squads
+                | Topic::Deadlines
+                | Topic::Channels
+                | Topic::Guards
+                | Topic::Streams
+                | Topic::Interrupts
+                | Topic::HostOperations
+                | Topic::Clients,
+            ) => 3,
+            _ => 1,
+        }
+    }
+
+    /// The schedule of a scenario, under this strategy if there is one.
+    pub(super) fn schedule<C: Choices>(self, c: &mut C, fixed: Option<StrategyName>) -> Schedule {
+        let aimed = match self {
+            Focus::Everything => 0,
+            Focus::Cancellation => 22,
+        };
+        let drawn = [
+            StrategyName::Urw,
+            StrategyName::Random,
+            StrategyName::Pct2,
+            StrategyName::Pct3,
+            StrategyName::RoundRobin,
+            StrategyName::Aimed,
+        ][c.weighted(&[7, 6, 4, 4, 1, aimed])];
+        let strategy = fixed.unwrap_or(drawn);
+        let seed = match strategy {
+            StrategyName::Aimed => {
+                // Every fourth goes instruction by instruction.
+                let walk = u64::from(c.below(1 << 30));
+                let base = if c.chance(1, 4) { 0 } else { walk + 1 };
+                KthPoint::seed(base, u64::from(c.below(AIMS)))
+            }
+            _ => u64::from(c.below(1 << 31)),
+        };
+        Schedule::Drawn { strategy, seed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::choices::{ByteChoices, SeededChoices};
+
+    #[test]
+    fn most_scenarios_of_a_focus_have_what_it_is_about() {
+        let mut c = SeededChoices::new(5);
+        for feature in OF_CANCELLATION {
+            let has = (0..300).filter(|_| {
+                let drawn = Swarm::draw(&mut c);
+                Focus::Cancellation.swarm(&mut c, drawn).has(feature)
+            });
+            let has = has.count();
+            assert!((220..300).contains(&has), "{feature:?}: {has} of 300");
+        }
+    }
+
+    #[test]
+    fn half_of_its_schedules_aim() {
+        let mut c = SeededChoices::new(6);
+        let aims = (0..400).filter(|_| {
+            let schedule = Focus::Cancellation.schedule(&mut c, None);
+            matches!(
+                schedule,
+                Schedule::Drawn {
+                    strategy: StrategyName::Aimed,
+                    ..
+                }
+            )
+        });
+        assert!((160..240).contains(&aims.count()));
+    }
+
+    #[test]
+    fn the_lane_without_a_focus_takes_no_choices_for_one() {
+        let mut c = ByteChoices::new(&[]);
+        assert_eq!(Focus::Everything.swarm(&mut c, Swarm::ALL), Swarm::ALL);
+        assert_eq!(Focus::Everything.weight(Topic::Squads), 1);
+    }
+}
