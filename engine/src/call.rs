@@ -7,8 +7,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use gcrucible_heap::{Checked, Handle, Heap, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::{
+    Checked, Checks, Handle, Heap, Mutator, RootAudit, RootKind, RootProvider, RootTracer, Slot,
+    Value,
+};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
@@ -29,6 +34,8 @@ pub struct Call {
     seed: u64,
     value: Slot,
     outcome: Mutex<Option<Outcome>>,
+    /// Whether the error that it threw is a cancellation, or wraps one.
+    threw_cancellation: AtomicBool,
     trace: Mutex<Vec<TraceFrame>>,
     ended: Signal,
 }
@@ -101,6 +108,12 @@ impl Call {
         *self.outcome.lock()
     }
 
+    /// Whether cancellation is what it ended with: its own, or that of a future whose
+    /// `Cancelled` nobody caught, whatever errors have that as their payload in the end.
+    pub fn is_cancelled(&self) -> bool {
+        self.outcome() == Some(Outcome::Cancelled) || self.threw_cancellation.load(SeqCst)
+    }
+
     /// Where the error was thrown that nobody caught, innermost frame first; empty unless
     /// the call ended with one.
     pub fn trace(&self) -> Vec<TraceFrame> {
@@ -120,10 +133,36 @@ impl Call {
         &self.run
     }
 
+    /// Looks whether the error that it ends with is a cancellation.
+    pub(crate) fn recognise<'p, C: Checks>(&self, m: &Mutator<'p, C>, error: Value<'p>) {
+        let is_cancelled = wraps_cancellation(m, error);
+        self.threw_cancellation.store(is_cancelled, SeqCst);
+    }
+
     pub(crate) fn set_trace(&self, program: &LoadedProgram, trace: &[(u16, u32)]) {
         let frame = |&at: &(u16, u32)| TraceFrame::at(program.program(), at);
         *self.trace.lock() = trace.iter().map(frame).collect();
     }
+}
+
+/// Whether an error is `Cancelled`, or has one as the payload of its payload of its …
+fn wraps_cancellation<'p, C: Checks>(m: &Mutator<'p, C>, error: Value<'p>) -> bool {
+    let mut value = error;
+    // Payloads are older than their errors: this ends.
+    while let Some((kind, _, payload)) = m.error_parts(value) {
+        if kind == ErrorKind::Cancelled as u8 {
+            return true;
+        }
+        if seeded_bugs::is_on(Bug::B64) {
+            // B-64: only the error itself is looked at.
+            if m.error_parts(payload).is_some() {
+                seeded_bugs::note_triggered(Bug::B64);
+            }
+            return false;
+        }
+        value = payload;
+    }
+    false
 }
 
 impl RootProvider for Call {
@@ -189,6 +228,7 @@ impl CallTable {
             seed,
             value: Slot::nil(),
             outcome: Mutex::default(),
+            threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
             ended: Signal::default(),
         });

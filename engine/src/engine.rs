@@ -294,7 +294,7 @@ impl Engine {
         let (call, token) = self.inner.calls.find(id)?;
         call.run().cancel();
         self.cancel_task(call.task(), &token);
-        for task in self.inner.tasks.of_run(call.run()) {
+        for task in self.inner.tasks_of_run(call.run()) {
             self.cancel_task(task.number(), task.token());
         }
         Ok(())
@@ -447,6 +447,11 @@ impl Inner {
         if let Some(observer) = &self.observer {
             observer.event(event);
         }
+    }
+
+    /// The tasks that a run started, in order.
+    pub(crate) fn tasks_of_run(&self, run: &Arc<Run>) -> Vec<Arc<Task>> {
+        self.tasks.of_run(run)
     }
 
     pub(crate) fn new_task(&self) -> u32 {

@@ -98,6 +98,38 @@ fn a_cancelled_run_takes_its_tasks_with_it() {
 }
 
 #[test]
+fn a_cancellation_is_recognised_whatever_wraps_it() {
+    let world = world(
+        r#"
+        fn child() { channel(1).receive() }
+        fn main(depth) {
+          let f = spawn child()
+          cancel(f)
+          try { await f } catch e {
+            let wrapped = e
+            for i in 0..depth { wrapped = error("wrapped ${i}", wrapped) }
+            throw wrapped
+          }
+        }
+        fn other() { throw error("other", error("no cancellation", [1])) }
+        "#,
+    );
+    for depth in 0..3 {
+        let call = world.engine.start_call(depth, "main", &[depth.into()]);
+        let call = call.expect("the id is free");
+        world.run();
+        assert_eq!(call.call().outcome(), Some(Outcome::Threw));
+        assert!(call.call().is_cancelled(), "{depth}");
+    }
+    let other = world.engine.start_call(0, "other", &[]);
+    let other = other.expect("the id is free");
+    world.run();
+    assert_eq!(other.call().outcome(), Some(Outcome::Threw));
+    assert!(!other.call().is_cancelled());
+    world.finish();
+}
+
+#[test]
 fn hooks_see_the_value_and_what_is_unsettled() {
     let world = world(
         r#"

@@ -1,6 +1,7 @@
 //! Judges runs.
 
 pub mod call_ids_stay_taken;
+pub mod clients_stop_when_cancelled;
 pub mod failure;
 pub mod futures_settle_once;
 pub mod matches_reference;

@@ -18,6 +18,7 @@
 
 mod builtins;
 mod calls;
+mod clients;
 mod display;
 mod dump;
 mod finalizers;
@@ -36,6 +37,7 @@ mod unwinding;
 mod value;
 mod waiting;
 
+pub use clients::Broken;
 pub use machine::Step;
 pub use map::{Key, MapObject};
 pub use model::{BodyEnd, Limits, Model, ModelFuture, Work};

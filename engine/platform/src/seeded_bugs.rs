@@ -126,7 +126,11 @@ catalogue! {
     B61 = "B-61", Simulation, "I-17", "a refused duplicate of a call id replaces the first call's token";
     B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
     B63 = "B-63", Simulation, "model", "await prefers a finished future to the cancellation";
+    B64 = "B-64", Simulation, "I-16", "a cancellation that another error has as its payload is not recognised";
+    B65 = "B-65", Simulation, "I-19", "the turn of a round robin is counted before the cancellation is seen";
+    B66 = "B-66", Simulation, "I-19", "a retry goes on after the cancellation";
     B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
+    B72 = "B-72", Simulation, "liveness", "handling an interrupt clears the cancellation of the whole run";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
     B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";

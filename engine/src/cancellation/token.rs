@@ -55,6 +55,11 @@ impl Token {
         matches!(self.state.load(SeqCst), REQUESTED | TIMED)
     }
 
+    /// What seeded bug B-72 does: takes the request back. Whether there was one.
+    pub(crate) fn clear(&self) -> bool {
+        self.state.swap(NONE, SeqCst) != NONE
+    }
+
     /// Notes that it was thrown.
     pub fn set_delivered(&self) {
         self.state.store(DELIVERED, SeqCst);

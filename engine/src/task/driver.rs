@@ -253,6 +253,14 @@ impl<'e> Driver<'e> {
             && let (Some(run), Some(name)) = (task.own_run(), &input.interrupt)
         {
             run.dispatched(name);
+            if seeded_bugs::is_on(Bug::B72) {
+                // B-72: who handles a signal takes it for the request, and puts that back.
+                for sibling in inner.tasks_of_run(run) {
+                    if sibling.token().clear() {
+                        seeded_bugs::note_triggered(Bug::B72);
+                    }
+                }
+            }
         }
         self.operations.after_slice(&task.vm, &outcome);
         self.observe(&EngineEvent::Slice {

@@ -143,6 +143,9 @@ impl Driver<'_> {
             let m = permit.mutator::<C>(inner.registry.tlab());
             let value = m.load_root(self.task.vm.exchange());
             m.store(guard.call().value(), value);
+            if outcome == Outcome::Threw {
+                guard.call().recognise(&m, value);
+            }
             // Nobody has a handle on it to ask.
             uncaught = (is_finalizer && outcome == Outcome::Threw)
                 .then(|| display(&m, inner.program.program(), value));

@@ -73,6 +73,10 @@ const ORACLES: &[(&str, &str)] = &[
         "at rest, futures, handles, calls and waiters are back at their baseline",
     ),
     (
+        "clients_stop_when_cancelled",
+        "a client that is called in a cancelled task attempts nothing and counts no turn",
+    ),
+    (
         "program_holds",
         "a person's own program ends without an uncaught error (--program)",
     ),

@@ -156,6 +156,8 @@ pub enum Event {
         task: TaskId,
         /// How it ended.
         outcome: Outcome,
+        /// Whether the host takes that for a cancellation.
+        is_cancelled: bool,
     },
     /// A collection.
     Collected {

@@ -238,7 +238,11 @@ impl<'e> Judge<'_, 'e> {
                 call,
                 task,
                 outcome,
-            } => self.call_ended(*call, *task, outcome),
+                is_cancelled,
+            } => {
+                self.call_ended(*call, *task, outcome)?;
+                self.recognised(*call, *task, outcome, *is_cancelled)
+            }
             Event::Collected {
                 cleared, queued, ..
             } => self.collected(cleared, queued),

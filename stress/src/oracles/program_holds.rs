@@ -163,6 +163,7 @@ mod tests {
                     call: 0,
                     task: 2,
                     outcome,
+                    is_cancelled: false,
                 });
                 events.push(Event::Quiescent {
                     waiting: Vec::new(),

@@ -67,10 +67,14 @@ impl Model<'_> {
         self.work.instructions += 1;
         match self.execute(task, op, at) {
             Ok(Flow::Wait(end)) => return Step::Ended(end),
-            Ok(Flow::Next) => frame(task).at = at + 1,
-            Ok(Flow::Goto(target)) => frame(task).at = target,
-            Ok(Flow::Enter(callee)) => {
+            Ok(Flow::Next) => {
                 frame(task).at = at + 1;
+                self.note_client_store(task, op);
+            }
+            Ok(Flow::Goto(target)) => frame(task).at = target,
+            Ok(Flow::Enter(mut callee)) => {
+                frame(task).at = at + 1;
+                self.note_client_call(task, &mut callee);
                 task.frames.push(callee);
             }
             Ok(Flow::EnterStep(callee, step)) => {

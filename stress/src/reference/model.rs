@@ -2,6 +2,7 @@
 
 use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 
+use super::clients::Clients;
 use super::finalizers::Finalizers;
 use super::slice::SliceLog;
 use super::task::{Frame, Status, Task};
@@ -61,6 +62,7 @@ pub struct Work {
 pub struct Model<'p> {
     pub(super) program: &'p Program,
     pub(super) limits: Limits,
+    pub(super) clients: Clients,
     pub(super) store: Store,
     pub(super) globals: Vec<Value>,
     /// Of each module whether it is initialised.
@@ -92,6 +94,7 @@ impl<'p> Model<'p> {
         Self {
             program,
             limits,
+            clients: Clients::of(program),
             store: Store::new(),
             globals: vec![Value::Nil; program.globals.len()],
             frozen: vec![false; program.modules.len()],

@@ -434,10 +434,15 @@ impl Driver<'_> {
             Some(Err(error)) if !end.token => Outcome::Threw(self.model.dump(error)),
             Some(Err(_)) | None => Outcome::Cancelled,
         };
+        let is_cancelled = match end.result {
+            Some(Err(error)) => end.token || self.model.store().wraps_cancellation(error),
+            result => result.is_none(),
+        };
         self.events.push(Event::CallEnded {
             call,
             task,
             outcome,
+            is_cancelled,
         });
     }
 

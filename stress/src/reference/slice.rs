@@ -2,6 +2,7 @@
 
 use gcrucible_bytecode::ErrorKind;
 
+use super::clients::Broken;
 use super::machine::{Step, set};
 use super::model::Model;
 use super::task::{Operation, Status, Task};
@@ -23,6 +24,8 @@ pub struct SliceLog {
     pub effects: Effects,
     /// What happened in it, in order, with the channel or mutex that it happened to.
     pub happened: Vec<(EventKind, Option<u64>)>,
+    /// The first thing that a client did though it must not.
+    pub broken: Option<Broken>,
 }
 
 impl SliceLog {

@@ -175,6 +175,8 @@ pub(super) struct Frame {
     pub(super) result: Reg,
     /// Whether it handles an interrupt.
     pub(super) interrupts: bool,
+    /// For a frame of a client: whether cancellation was requested when it was entered.
+    pub(super) of_client: Option<bool>,
 }
 
 impl Frame {
@@ -189,6 +191,7 @@ impl Frame {
             closure: None,
             result: 0,
             interrupts: false,
+            of_client: None,
         }
     }
 }

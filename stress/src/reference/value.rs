@@ -174,6 +174,19 @@ impl Store {
         self.value(Object::String(Rc::from(text)))
     }
 
+    /// Whether a value is an error that is a cancellation, or has one as its payload, or as
+    /// the payload of that, and so on.
+    pub fn wraps_cancellation(&self, error: Value) -> bool {
+        let mut value = error;
+        while let Some(Object::Error { kind, payload, .. }) = self.object(value) {
+            if *kind == ErrorKind::Cancelled {
+                return true;
+            }
+            value = *payload;
+        }
+        false
+    }
+
     /// Makes an error as the machine raises it.
     pub fn error(&mut self, kind: ErrorKind, payload: Value) -> Value {
         self.error_saying(kind, kind.message(), payload)

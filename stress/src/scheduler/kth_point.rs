@@ -470,6 +470,7 @@ mod tests {
                 call: 7,
                 task: 1,
                 outcome: Outcome::Cancelled,
+                is_cancelled: true,
             },
         ];
         let decisions = [0, 1, 2, 3, 4, 4, 4];

@@ -361,6 +361,7 @@ impl Observer for TraceObserver {
                     call: call.id(),
                     task: call.task(),
                     outcome,
+                    is_cancelled: call.is_cancelled(),
                 });
             }
             // The call's end says it, as a graph.

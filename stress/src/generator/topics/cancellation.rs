@@ -25,6 +25,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         3 * asks,
         2 * catch,
         2 * finally,
+        2 * catch * futures,
         1,
     ]) {
         0 => cancel_one(body, out),
@@ -33,6 +34,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         3 => until_requested(body, out),
         4 => survive(body, out),
         5 => clean_up(body, out),
+        6 => wrap(body, out),
         _ => tasks::pause(body, out),
     }
 }
@@ -144,6 +146,31 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         finally: None,
     });
     body.spend(1);
+}
+
+/// An await whose error comes out as the payload of another one.
+fn wrap<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(future) = body.variable(Kind::Future) else {
+        return tasks::pause(body, out);
+    };
+    if body.has(Feature::Cancel) && body.c.chance(1, 2) {
+        out.push(Stmt::Cancel(future.clone()));
+        body.spend(1);
+    }
+    let caught = body.world.fresh(Stem::Caught);
+    let tried = body.block(|body, out| tasks::use_result(body, out, Expr::awaited(future)));
+    let mut wrapped = Expr::Name(caught);
+    for _ in 0..body.c.within(1, 2) {
+        let message = body.word();
+        wrapped = Expr::Builtin(Builtin::Error, vec![message, wrapped]);
+    }
+    out.push(Stmt::Try {
+        body: tried,
+        typed: Vec::new(),
+        catch: Some((caught, vec![Stmt::Throw(wrapped)])),
+        finally: None,
+    });
+    body.spend(2);
 }
 
 /// Something that cancellation ends, with work to be done in any case.

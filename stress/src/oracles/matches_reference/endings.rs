@@ -108,6 +108,34 @@ impl Judge<'_, '_> {
         self.fail("result", task, message)
     }
 
+    /// The host must take a call's end for a cancellation if it is one, whatever wraps it.
+    pub(super) fn recognised(
+        &self,
+        call: u32,
+        task: TaskId,
+        outcome: &Outcome,
+        is_cancelled: bool,
+    ) -> Verdict {
+        let thrown = self
+            .model
+            .task(task)
+            .and_then(|task| task.end?.result?.err());
+        let expected = match outcome {
+            Outcome::Returned(_) => false,
+            Outcome::Threw(_) => {
+                thrown.is_some_and(|error| self.model.store().wraps_cancellation(error))
+            }
+            Outcome::Cancelled => true,
+        };
+        if is_cancelled == expected {
+            return Ok(());
+        }
+        let message = format!(
+            "call {call} ended as a cancellation: {is_cancelled}, in the model: {expected}"
+        );
+        self.fail("is_cancelled", task, message)
+    }
+
     pub(super) fn quiescent(
         &mut self,
         waiting: &[(TaskId, u64)],

@@ -4,6 +4,7 @@ use gcrucible_bytecode::ErrorKind;
 
 use super::{Due, Judge, Slice, Verdict};
 use crate::executor::trace::{Effects, Event, SliceEnd, SliceStart, TaskId};
+use crate::oracles::clients_stop_when_cancelled;
 use crate::reference::{BodyEnd, Status, Step};
 
 impl<'e> Judge<'_, 'e> {
@@ -169,6 +170,8 @@ impl<'e> Judge<'_, 'e> {
         }
         let nothing = Effects::default();
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
+        let broken = self.model.log().broken;
+        clients_stop_when_cancelled::check(task, broken, self.model.site(task))?;
         self.model.finish_slice(task, end);
         if *end == SliceEnd::Resuming && instructions > 0 {
             self.model.offer_again(task);

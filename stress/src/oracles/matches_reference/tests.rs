@@ -165,6 +165,18 @@ fn a_wrong_result_is_seen() {
         _ => false,
     });
     assert_eq!(check, "outcome");
+    let check = check_after(|event| match event {
+        Event::CallEnded {
+            is_cancelled,
+            call: 1,
+            ..
+        } => {
+            *is_cancelled = !*is_cancelled;
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(check, "is_cancelled");
 }
 
 #[test]

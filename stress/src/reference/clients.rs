@@ -1,0 +1,70 @@
+//! What clients promise: one that is called in a task whose cancellation was requested
+//! attempts nothing and counts no turn (I-19).
+//!
+//! The library is Crux, and the model runs it as it is. So it looks besides, from outside,
+//! whether it keeps its word.
+
+use gcrucible_bytecode::{FunctionId, Op, Program};
+
+use super::machine::frame;
+use super::model::Model;
+use super::task::{Frame, Task};
+
+/// What a client did though it must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// It called a service.
+    Attempt,
+    /// It changed what it keeps from call to call.
+    Turn,
+}
+
+/// Which functions are those of clients.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    /// `clients.call`, if the program calls any.
+    call: Option<FunctionId>,
+    /// Of each function whether it is one of the library.
+    is_library: Vec<bool>,
+}
+
+impl Clients {
+    pub(super) fn of(program: &Program) -> Self {
+        let is_library = |module: u16| {
+            let module = program.modules.get(usize::from(module));
+            module.is_some_and(|module| module.path == "<library>")
+        };
+        let functions = program.functions.iter();
+        let is_library: Vec<bool> = functions.map(|f| is_library(f.module)).collect();
+        let mut functions = program.functions.iter().zip(&is_library);
+        let call = functions.position(|(f, is_library)| *is_library && f.name == "clients.call");
+        Clients {
+            call: call.map(|at| at as FunctionId),
+            is_library,
+        }
+    }
+}
+
+impl Model<'_> {
+    /// A task enters the frame of a function. One of a client keeps whether cancellation had
+    /// been requested by then: the client must see that before it does anything.
+    pub(super) fn note_client_call(&mut self, task: &Task, callee: &mut Frame) {
+        let Some(call) = self.clients.call else {
+            return;
+        };
+        let caller = task.frames.last().and_then(|frame| frame.of_client);
+        if self.clients.is_library[usize::from(callee.function)] {
+            let is_of_client = callee.function == call || caller.is_some();
+            callee.of_client = is_of_client.then_some(task.token);
+        } else if caller == Some(true) {
+            self.log.broken.get_or_insert(Broken::Attempt);
+        }
+    }
+
+    /// An instruction took effect.
+    pub(super) fn note_client_store(&mut self, task: &mut Task, op: Op) {
+        if matches!(op, Op::SetIndex { .. }) && frame(task).of_client == Some(true) {
+            self.log.broken.get_or_insert(Broken::Turn);
+        }
+    }
+}
