@@ -28,3 +28,82 @@ pub fn check(task: TaskId, broken: Option<Broken>, site: String) -> Result<(), F
         message: format!("task {task}: a client that is called after the cancellation {what}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use gcrucible_bytecode::{Op, Program};
+    use gcrucible_frontend::{Source, compile};
+
+    use super::*;
+    use crate::generator::choices::ByteChoices;
+    use crate::oracles::matches_reference;
+    use crate::reference::Limits;
+    use crate::reference::self_driver::{DriveLimits, World, drive};
+    use crate::scenario::HostEvent;
+
+    const LIMITS: DriveLimits = DriveLimits {
+        model: Limits { max_frames: 40 },
+        fuel: 50,
+        decisions: 10_000,
+    };
+
+    /// A task that calls a client when it has been cancelled.
+    fn program(client: &str) -> Program {
+        let text = format!(
+            "fn child(client) {{
+               try {{ sleep(100) }} catch {{ clients.call(client, 1) }}
+             }}
+             fn main() {{
+               let f = spawn child({client})
+               sleep(5)
+               cancel(f)
+             }}"
+        );
+        let path = "main.crux".to_owned();
+        compile(&Source { path, text }).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// The same, whose client does not look before it acts.
+    fn without_look(client: &str) -> Program {
+        let mut program = program(client);
+        let mut functions = program.functions.iter_mut();
+        let call = functions.find(|function| function.name == "clients.call");
+        let code = &mut call.expect("it calls one").code;
+        let look = code.iter_mut().find_map(|op| match op {
+            Op::Call { base, .. } => Some((*base, op)),
+            _ => None,
+        });
+        let (dst, op) = look.expect("it looks first");
+        *op = Op::LoadNil { dst };
+        program
+    }
+
+    fn judged(program: &Program) -> Result<(), (String, String)> {
+        let host = [HostEvent::Call {
+            call: 1,
+            function: "main".into(),
+            args: vec![],
+        }];
+        let world = World {
+            host: &host,
+            answers: &[],
+        };
+        let drive = drive(program, world, &mut ByteChoices::new(&[]), LIMITS);
+        assert!(drive.quiescent);
+        let verdict = matches_reference::check(program, &drive.events, LIMITS.model);
+        verdict
+            .map(|_| ())
+            .map_err(|failure| (failure.oracle, failure.check))
+    }
+
+    #[test]
+    fn an_attempt_or_a_turn_after_the_cancellation_is_seen() {
+        let service = "clients.named(\"a\", |request| request)";
+        let turns = format!("clients.round_robin([{service}])");
+        assert_eq!(judged(&program(service)), Ok(()));
+        assert_eq!(judged(&program(&turns)), Ok(()));
+        let broken = |client| judged(&without_look(client)).expect_err("it acts");
+        assert_eq!(broken(service), (NAME.into(), "attempt".into()));
+        assert_eq!(broken(&turns), (NAME.into(), "turn".into()));
+    }
+}
