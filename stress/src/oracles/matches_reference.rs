@@ -524,6 +524,7 @@ impl<'e> Judge<'_, 'e> {
                 if let Some(left) = self.wakes.get_mut(&task) {
                     *left = left.saturating_sub(1);
                 }
+                self.woken_from.insert(task, status);
                 self.model.wake(task);
                 return Ok(());
             }
