@@ -325,7 +325,7 @@ impl KthPoint {
     pub fn again(seed: u64, points: Option<&InjectionPoints>) -> Self {
         let (base, k) = (seed >> K_BITS, seed & ((1 << K_BITS) - 1));
         let runs = points.map_or(0, InjectionPoints::runs);
-        Self::new(base << K_BITS | k % runs.max(1), points)
+        Self::new((base << K_BITS) | (k % runs.max(1)), points)
     }
 }
 
