@@ -13,7 +13,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
 
-use crate::cancellation::Token;
+use crate::cancellation::{Link, Token, TokenTree};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::Run;
@@ -169,6 +169,7 @@ impl CallTable {
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
+        tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
@@ -176,15 +177,17 @@ impl CallTable {
             if seeded_bugs::is_on(Bug::B61) {
                 // B-61: a token for the new call is there before its id is refused.
                 seeded_bugs::note_triggered(Bug::B61);
-                first.token = Arc::default();
+                first.token = Arc::new(Token::new(first.call.task));
             }
             return Err(CallError::DuplicateCallId(id));
         }
         let (run, seed) = new_run();
+        let token = Arc::new(Token::new(run.root()));
+        let link = tokens.link(&token, None);
         let call = Arc::new(Call {
             id,
             task: run.root(),
-            token: Arc::default(),
+            token,
             run,
             seed,
             value: Slot::nil(),
@@ -202,6 +205,7 @@ impl CallTable {
         Ok(CallGuard {
             table: Arc::clone(self),
             call,
+            link: Some(link),
             outcome: Outcome::Cancelled,
         })
     }
@@ -217,9 +221,9 @@ impl CallTable {
         Ok(Arc::clone(&entry.call))
     }
 
-    /// The call with an id, if it is in progress, and what cancels it.
-    pub(crate) fn find(&self, id: u32) -> Result<(Arc<Call>, Arc<Token>), CallError> {
-        let call = self.get(id)?;
+    /// What cancels the call with an id, if it is in progress.
+    pub(crate) fn token(&self, id: u32) -> Result<Arc<Token>, CallError> {
+        self.get(id)?;
         let mut calls = self.calls.lock();
         let token = calls.get(&id).map(|entry| Arc::clone(&entry.token));
         if seeded_bugs::is_on(Bug::B60) {
@@ -227,8 +231,7 @@ impl CallTable {
             seeded_bugs::note_triggered(Bug::B60);
             calls.remove(&id);
         }
-        let token = token.ok_or(CallError::CallNotFound(id))?;
-        Ok((call, token))
+        token.ok_or(CallError::CallNotFound(id))
     }
 
     /// Number of calls in progress; zero at rest (I-18).
@@ -242,6 +245,8 @@ impl CallTable {
 pub(crate) struct CallGuard {
     table: Arc<CallTable>,
     call: Arc<Call>,
+    /// Its token's place among the others, until it has really ended.
+    link: Option<Link>,
     /// How the call ends when this drops. A call whose task was dropped was cancelled.
     outcome: Outcome,
 }
@@ -260,6 +265,7 @@ impl CallGuard {
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
+        self.link = None;
         let mut calls = self.table.calls.lock();
         let is_ours = calls
             .get(&self.call.id)
@@ -345,7 +351,7 @@ impl CallHandle {
 impl Drop for CallHandle {
     fn drop(&mut self) {
         if self.call.outcome().is_none() {
-            self.engine.cancel_task(self.call.task, self.call.token());
+            self.engine.cancel(self.call.token());
         }
     }
 }

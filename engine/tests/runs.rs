@@ -89,7 +89,7 @@ fn a_cancelled_run_takes_its_tasks_with_it() {
     world.run();
     assert_eq!(main.call().outcome(), None);
     assert_eq!(world.engine.blocked_tasks().len(), 3);
-    assert_eq!(world.engine.cancel_run(0), Ok(()));
+    assert_eq!(world.engine.cancel_call(0), Ok(()));
     world.run();
     assert_eq!(main.call().outcome(), Some(Outcome::Cancelled));
     assert_eq!(world.printed(), ["child", "child"]);

@@ -84,7 +84,7 @@ async fn finish(
                 let is_taken = !is_signalled && match engine.interrupt(id, signal) {
                     Ok(true) => true,
                     // No handler can see it: the program is asked to end.
-                    Ok(false) => engine.cancel_run(id).is_ok(),
+                    Ok(false) => engine.cancel_call(id).is_ok(),
                     Err(_) => false,
                 };
                 if !is_taken {

@@ -160,7 +160,7 @@ pub unsafe extern "C" fn gcr_cancel(
     let body = || {
         // SAFETY: what the caller owes.
         let engine = unsafe { object(engine, "the engine")? };
-        let cancelled = engine.engine.cancel_run(id);
+        let cancelled = engine.engine.cancel_call(id);
         cancelled.map_err(|error| call_failure(&error))
     };
     // SAFETY: what the caller owes.

@@ -121,12 +121,14 @@ catalogue! {
     B54 = "B-54", Simulation, "I-12", "completion wakes the waiters before the value is visible";
     B55 = "B-55", Simulation, "liveness", "an await takes the value: the second await of a future hangs";
     B56 = "B-56", Simulation, "model", "a squad joins in order and sees a later child's failure late";
+    B57 = "B-57", Simulation, "liveness", "a squad cuts its children off from outer cancellation";
     B59 = "B-59", Simulation, "liveness", "the end of a run waits for the tasks of other runs";
     B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
     B61 = "B-61", Simulation, "I-17", "a refused duplicate of a call id replaces the first call's token";
     B62 = "B-62", Simulation, "I-16", "a call cancelled before it starts returns its value";
     B63 = "B-63", Simulation, "model", "await prefers a finished future to the cancellation";
     B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
+    B69 = "B-69", Simulation, "liveness", "the token of a child is not linked to that of its parent";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
     B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";

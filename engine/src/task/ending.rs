@@ -7,6 +7,7 @@ use gcrucible_vm::display;
 use super::driver::Driver;
 use super::yield_points;
 use crate::call::{CallGuard, Outcome};
+use crate::cancellation::Link;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::run::Membership;
@@ -28,6 +29,7 @@ impl Driver<'_> {
     pub(super) async fn settle<C: Checks>(
         &self,
         id: u64,
+        link: Link,
         membership: Option<Membership>,
         end: BodyEnd,
     ) {
@@ -74,6 +76,8 @@ impl Driver<'_> {
         if let Some(membership) = &membership {
             membership.settled();
         }
+        // From now on nothing can be requested of it.
+        drop(link);
         if is_settled {
             self.observe(&EngineEvent::Settled { future: id, state });
         } else {

@@ -246,6 +246,7 @@ impl<'p> Model<'p> {
         let value = self.store.value(Object::Future(future));
         super::machine::set(&mut task, spawning.register, value);
         let root = task.root.filter(|_| !spawning.detached);
+        let above = (!spawning.detached).then_some(spawner);
         if !spawning.detached {
             self.note_child(&mut task, future, value);
         }
@@ -253,6 +254,7 @@ impl<'p> Model<'p> {
         self.add_task(Task {
             future: Some(future),
             root,
+            above,
             inherited_deadline,
             random: seed,
             ..Task::of(spawning.body)
@@ -307,7 +309,7 @@ impl<'p> Model<'p> {
         self.put_task(spawner, task);
     }
 
-    /// Requests the cancellation of a task. Without effect if it has ended. `by_scope`: the
+    /// Requests the cancellation of a task. Its end stays as it is if it has ended. `by_scope`: the
     /// scope in which it was spawned ends it. A task whose inherited time is over by then
     /// throws the error of that, and not the same cause twice.
     pub fn request_cancel(&mut self, task: TaskId, by_scope: bool) {
@@ -315,14 +317,45 @@ impl<'p> Model<'p> {
         let Some(task) = self.task_mut(task) else {
             return;
         };
-        if task.status == Status::Ended {
-            return;
-        }
         let is_over = task.inherited_deadline.is_some_and(|at| at <= now_ms);
         task.delivered |= by_scope && is_over && !task.token;
         task.token = true;
-        if !task.started {
+        if !task.started && task.status != Status::Ended {
             task.end(None);
+        }
+    }
+
+    /// The tasks that a request for one of them reaches, in order: itself, and those below it
+    /// which were not requested before. Nobody if it has ended for everybody.
+    pub fn reached_by(&self, task: TaskId) -> Vec<TaskId> {
+        let Some(found) = self.task(task).filter(|task| !task.is_over) else {
+            return Vec::new();
+        };
+        let mut reached = vec![task];
+        if found.token {
+            return reached;
+        }
+        let mut below = vec![task];
+        for other in self.tasks() {
+            if other.above.is_some_and(|above| below.contains(&above)) {
+                below.push(other.number);
+                reached.extend((!other.token).then_some(other.number));
+            }
+        }
+        reached
+    }
+
+    /// A task has ended for everybody: those below it move up.
+    pub fn end_for_all(&mut self, task: TaskId) {
+        let Some(ended) = self.task_mut(task) else {
+            return;
+        };
+        ended.is_over = true;
+        let above = ended.above.take();
+        for other in self.tasks.iter_mut().flatten() {
+            if other.above == Some(task) {
+                other.above = above;
+            }
         }
     }
 
@@ -374,6 +407,7 @@ impl<'p> Model<'p> {
         let Some(runner) = self.future(future).map(|future| future.runner) else {
             return;
         };
+        self.end_for_all(runner);
         let result = self
             .task(runner)
             .and_then(|task| task.end.as_ref())

@@ -298,6 +298,9 @@ impl<'p> Watch<'p> {
             Event::CancelRequested { task } => {
                 touched.disturbed.push(task);
                 touched.write(Resource::Task(task));
+                // Whom it reaches depends on who was spawned and who has ended.
+                touched.read(Resource::Numbers);
+                touched.read(Resource::Settled);
             }
             Event::Settled { future, .. } | Event::SettleRefused { future } => {
                 touched.write(Resource::Future(future));

@@ -437,6 +437,8 @@ struct Subjects {
     futures: BTreeMap<TaskId, u64>,
     /// Tasks by the future they run.
     runners: BTreeMap<u64, TaskId>,
+    /// Futures that have settled: nobody is reached by cancelling one.
+    settled: BTreeSet<u64>,
 }
 
 impl Subjects {
@@ -497,7 +499,12 @@ impl Subjects {
                 self.future(*future, EventKind::Await);
             }
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
+            Event::SliceEnded {
+                end: SliceEnd::Cancelling { future },
+                ..
+            } if self.settled.contains(future) => self.future(*future, EventKind::Cancel),
             Event::Settled { future, state } => {
+                self.settled.insert(*future);
                 let kind = match state {
                     FutureState::Ready => EventKind::Complete,
                     _ => EventKind::Fail,

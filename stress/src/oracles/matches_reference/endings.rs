@@ -76,6 +76,7 @@ impl Judge<'_, '_> {
             return self.fail("call_ended_early", task, message);
         }
         self.calls.remove(&call);
+        self.model.end_for_all(task);
         if call == INIT_CALL {
             self.model.freeze();
         }
