@@ -282,16 +282,21 @@ impl Drop for CallGuard {
 }
 
 /// The host's end of a call. Dropping it requests cancellation of a call that has not
-/// ended (I-18).
+/// ended, and of all that it started (I-18), unless it is [detached](CallHandle::detach).
 #[derive(Debug)]
 pub struct CallHandle {
     call: Arc<Call>,
     engine: Engine,
+    is_detached: bool,
 }
 
 impl CallHandle {
     pub(crate) fn new(call: Arc<Call>, engine: Engine) -> Self {
-        CallHandle { call, engine }
+        CallHandle {
+            call,
+            engine,
+            is_detached: false,
+        }
     }
 
     /// The call.
@@ -338,6 +343,12 @@ impl CallHandle {
         inner.heap.protect(m.load_root(&self.call.value))
     }
 
+    /// Gives the call up without cancelling it: it goes on alone, and its id is free when it has
+    /// ended.
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+
     /// Waits until the call and every task that it started, but for detached ones, have ended.
     /// For a call this is the same as [`CallHandle::join`]; the initialisation ends before the
     /// tasks that it started.
@@ -350,8 +361,14 @@ impl CallHandle {
 
 impl Drop for CallHandle {
     fn drop(&mut self) {
-        if self.call.outcome().is_none() {
-            self.engine.cancel(self.call.token());
+        if self.is_detached || self.call.outcome().is_some() {
+            return;
         }
+        if seeded_bugs::is_on(Bug::B70) {
+            // B-70: what nobody waits for any more goes on all the same.
+            seeded_bugs::note_triggered(Bug::B70);
+            return;
+        }
+        self.engine.cancel(self.call.token());
     }
 }

@@ -179,3 +179,37 @@ fn tasks_draw_random_numbers_of_their_own_and_the_same_each_time() {
     assert_eq!(parts.len(), 3);
     assert_ne!(parts[1], parts[2].trim_end_matches(']'));
 }
+
+const FAMILY: &str = r#"
+    fn child(name) {
+      try { sleep(20); print("${name} slept") } finally { print("${name} ends") }
+    }
+    fn main() { spawn child("a"); spawn detached child("detached"); sleep(20); print("main") }
+"#;
+
+#[test]
+fn a_dropped_call_takes_all_it_started_with_it() {
+    let world = world(FAMILY);
+    let main = world.main();
+    world.run_until(5);
+    assert_eq!(world.engine.open_task_count(), 3);
+    drop(main);
+    world.run_until(5);
+    assert_eq!(world.printed(), ["a ends"]);
+    assert_eq!(world.engine.open_call_count(), 0);
+    assert_eq!(world.engine.open_task_count(), 1);
+    world.run();
+    assert_eq!(world.printed(), ["detached slept", "detached ends"]);
+    world.finish();
+}
+
+#[test]
+fn a_detached_call_goes_on_alone() {
+    let world = world(FAMILY);
+    world.main().detach();
+    world.run();
+    let printed = world.printed();
+    assert!(printed.contains(&"main".to_owned()), "{printed:?}");
+    assert!(printed.contains(&"a slept".to_owned()), "{printed:?}");
+    world.finish();
+}

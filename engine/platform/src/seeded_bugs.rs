@@ -129,6 +129,7 @@ catalogue! {
     B63 = "B-63", Simulation, "model", "await prefers a finished future to the cancellation";
     B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
     B69 = "B-69", Simulation, "liveness", "the token of a child is not linked to that of its parent";
+    B70 = "B-70", Simulation, "I-18", "a dropped call leaves its entry and its tasks";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
     B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";

@@ -33,6 +33,11 @@ pub enum Event {
         /// Id of the call.
         call: u32,
     },
+    /// The host dropped its end of a call.
+    CallDropped {
+        /// The task that runs the call.
+        task: TaskId,
+    },
     /// A task runs.
     SliceBegan {
         /// The task.

@@ -202,6 +202,7 @@ impl<'e> Judge<'_, 'e> {
                     format!("call id {call} was refused as taken, but no open call has it"),
                 )),
             },
+            Event::CallDropped { task } => self.call_dropped(*task),
             Event::SliceBegan { task, start } => self.slice_began(*task, start),
             Event::Printed { task, text } => match &mut self.slice {
                 Some(slice) if slice.task == *task => {
@@ -364,6 +365,19 @@ impl<'e> Judge<'_, 'e> {
             return Err(failure("call_started", "host", message));
         }
         self.calls.insert(call, task);
+        Ok(())
+    }
+
+    /// Dropping a call that has not ended cancels it.
+    fn call_dropped(&mut self, task: TaskId) -> Verdict {
+        if self.model.task(task).is_some_and(|task| !task.is_over) {
+            self.due.push_back(Due::CancelRequested {
+                by: task,
+                task,
+                by_scope: false,
+                is_passed_on: false,
+            });
+        }
         Ok(())
     }
 

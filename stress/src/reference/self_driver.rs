@@ -204,6 +204,9 @@ impl Driver<'_> {
                 }
             }
             HostEvent::CancelCall { call } | HostEvent::DropCall { call } => {
+                if let (HostEvent::DropCall { .. }, Some(&task)) = (event, self.calls.get(call)) {
+                    self.events.push(Event::CallDropped { task });
+                }
                 if let Some(&task) = self.calls.get(call) {
                     self.cancel(task);
                 }

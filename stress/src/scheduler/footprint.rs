@@ -312,6 +312,8 @@ impl<'p> Watch<'p> {
                 touched.write(Resource::Call(call));
                 touched.write(Resource::Task(task));
             }
+            // Who does that says whose call it is.
+            Event::CallDropped { .. } => {}
             Event::CallRefused { call } => touched.read(Resource::Call(call)),
             Event::CallEnded { call, .. } => {
                 touched.write(Resource::Call(call));

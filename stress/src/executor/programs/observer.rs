@@ -556,6 +556,9 @@ pub(super) fn timeline(
                 (Site::HOST, format!("{what} in task {task}"))
             }
             Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
+            Event::CallDropped { task } => {
+                (Site::HOST, format!("the call of task {task} is dropped"))
+            }
             Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
                 (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
                 (_, Some(error)) if start.delivered => {
