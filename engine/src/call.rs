@@ -42,6 +42,9 @@ pub enum Outcome {
     Threw,
     /// It ended with an error while its cancellation was requested, or never started.
     Cancelled,
+    /// A host operation panicked in its task, and no more of it ran; [`Call::value`] holds the
+    /// message of the panic, nil if there was no memory for it.
+    Panicked,
 }
 
 /// Why a call could not be started or cancelled.

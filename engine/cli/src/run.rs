@@ -101,6 +101,10 @@ async fn finish(
             output::report(call).await;
             Exit::Failed
         }
+        Outcome::Panicked => {
+            eprintln!("error: a host operation panicked: {}", call.text().await);
+            Exit::Failed
+        }
         Outcome::Cancelled => Exit::Interrupted,
     }
 }

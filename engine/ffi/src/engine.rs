@@ -126,7 +126,7 @@ impl GcrEngine {
             .map_err(|error| call_failure(&error))?;
         match made.platform.block_on(init.join()) {
             Outcome::Returned => Ok(made),
-            Outcome::Threw | Outcome::Cancelled => {
+            Outcome::Threw | Outcome::Cancelled | Outcome::Panicked => {
                 let text = made.platform.block_on(init.text());
                 Err((GcrStatus::Threw, format!("the top level failed: {text}")))
             }

@@ -23,6 +23,8 @@ pub(super) struct Driver<'e> {
     pub(super) operations: Operations,
     /// An error to throw at the next slice's start.
     pub(super) pending: Option<Pending>,
+    /// The message of a host operation that has panicked: there is no next slice.
+    pub(super) panicked: Option<String>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -64,6 +66,7 @@ impl<'e> Driver<'e> {
             task,
             operations: Operations::default(),
             pending: None,
+            panicked: None,
             is_cancel_refused: false,
             attempts: 0,
             has_run: false,
@@ -113,6 +116,9 @@ impl<'e> Driver<'e> {
             }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
+            }
+            if let Some(message) = self.panicked.take() {
+                return self.fail::<C>(message).await;
             }
             let Ran {
                 outcome,
@@ -285,12 +291,19 @@ impl<'e> Driver<'e> {
                 inner.raise(run, name);
             }
         }
-        if !outcome.changed.is_empty() && inner.wait_lists.has_any(&outcome.changed) {
-            self.yield_at(yield_points::BEFORE_WAKE).await;
-            for (waiter, signal) in inner.wait_lists.take(&outcome.changed) {
-                if signal.notify() {
-                    self.observe(&EngineEvent::Woken { task: waiter });
-                }
+        self.wake_changed(&outcome.changed).await;
+    }
+
+    /// Wakes who waits for channels and mutexes that have changed.
+    pub(super) async fn wake_changed(&self, changed: &[u64]) {
+        let wait_lists = &self.engine.inner.wait_lists;
+        if changed.is_empty() || !wait_lists.has_any(changed) {
+            return;
+        }
+        self.yield_at(yield_points::BEFORE_WAKE).await;
+        for (waiter, signal) in wait_lists.take(changed) {
+            if signal.notify() {
+                self.observe(&EngineEvent::Woken { task: waiter });
             }
         }
     }

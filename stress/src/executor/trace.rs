@@ -119,6 +119,13 @@ pub enum Event {
         /// What it gave, or why it failed.
         result: Result<Data, String>,
     },
+    /// A host operation panicked, which ended the body of the task that began it.
+    HostPanicked {
+        /// The task.
+        task: TaskId,
+        /// What the panic said.
+        message: String,
+    },
     /// Somebody requested cancellation of a task (by call id or by future).
     CancelRequested {
         /// Who is to be cancelled.
@@ -317,4 +324,6 @@ pub enum Outcome {
     Threw(GraphDump),
     /// With an error while its cancellation was requested, or before it started.
     Cancelled,
+    /// With the panic of a host operation; its message, if there was memory for that.
+    Panicked(GraphDump),
 }

@@ -222,6 +222,15 @@ impl<'e> Judge<'_, 'e> {
             Event::WaitResolved { task, object } => self.wait_resolved(*task, *object),
             Event::InterruptRaised { task, signal } => self.interrupt_raised(*task, signal),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
+            Event::HostPanicked { task, message } => {
+                match self.model.panic_operation(*task, message) {
+                    true => Ok(()),
+                    false => {
+                        let message = "a host operation panicked that it never began".into();
+                        self.fail("host_panicked", *task, message)
+                    }
+                }
+            }
             Event::CancelRequested { task } => self.cancel_requested(*task, request),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
@@ -234,7 +243,10 @@ impl<'e> Judge<'_, 'e> {
             },
             Event::Woken { task } => self.woken(*task),
             // Whether it had a reason is for another oracle to say.
-            Event::MemoryRefused { .. } => Ok(()),
+            Event::MemoryRefused { task, .. } => {
+                self.model.forget_panic(*task);
+                Ok(())
+            }
             Event::CallEnded {
                 call,
                 task,

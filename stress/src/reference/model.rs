@@ -45,6 +45,8 @@ pub struct BodyEnd {
     pub result: Option<Result<Value, Value>>,
     /// Whether its cancellation had been requested by then.
     pub token: bool,
+    /// What the panic of a host operation said that ended it; there is no result then.
+    pub panic: Option<Value>,
 }
 
 /// How much a model did.
@@ -393,6 +395,42 @@ impl<'p> Model<'p> {
         true
     }
 
+    /// The host operation that a task stands at panics, which ends the task: what it holds is
+    /// released. False if it stands at none.
+    pub fn panic_operation(&mut self, task: TaskId, message: &str) -> bool {
+        let Some(stands) = self.task(task).and_then(|task| task.operation.as_ref()) else {
+            return false;
+        };
+        if !matches!(stands.status, Status::Host(false)) {
+            return false;
+        }
+        let cause = self.store.string(message);
+        let mut ended = self.take_task(task);
+        self.pop_scopes(&mut ended, 0);
+        ended.frames.clear();
+        ended.operation = None;
+        ended.interrupts.clear();
+        ended.signals.clear();
+        ended.locals = None;
+        ended.end(None);
+        if let Some(end) = &mut ended.end {
+            end.panic = Some(cause);
+        }
+        self.put_task(task, ended);
+        true
+    }
+
+    /// There was no memory for what the panic said that ended a task, if one did.
+    pub fn forget_panic(&mut self, task: TaskId) {
+        if let Some(task) = self.task_mut(task)
+            && let Some(BodyEnd {
+                panic: Some(cause), ..
+            }) = &mut task.end
+        {
+            *cause = Value::Nil;
+        }
+    }
+
     /// Makes a waiting task ready.
     pub fn wake(&mut self, task: TaskId) {
         if let Some(task) = self.task_mut(task)
@@ -408,12 +446,11 @@ impl<'p> Model<'p> {
             return;
         };
         self.end_for_all(runner);
-        let result = self
-            .task(runner)
-            .and_then(|task| task.end.as_ref())
-            .and_then(|end| end.result);
+        let end = self.task(runner).and_then(|task| task.end);
+        let result = end.and_then(|end| end.result);
         let payload = match (state, result) {
             (FutureState::Ready, Some(Ok(value))) | (FutureState::Error, Some(Err(value))) => value,
+            (FutureState::InternalError, None) => end.and_then(|end| end.panic).unwrap_or_default(),
             _ => Value::Nil,
         };
         let entry = &mut self.futures[future as usize - 1];

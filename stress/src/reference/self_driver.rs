@@ -272,6 +272,13 @@ impl Driver<'_> {
     fn end_operation(&mut self, task: TaskId) {
         let answer = self.world.answers.get(self.answered);
         self.answered += 1;
+        if let Some(message) = answer.and_then(|answer| answer.panics.clone()) {
+            self.events.push(Event::Woken { task });
+            self.model.panic_operation(task, &message);
+            self.events.push(Event::HostPanicked { task, message });
+            self.wake_all();
+            return self.body_ended(task);
+        }
         let result = match answer {
             Some(answer) => answer.result.clone(),
             None => Err("no answer".to_owned()),
@@ -401,6 +408,7 @@ impl Driver<'_> {
             let state = match end.result {
                 Some(Ok(_)) => FutureState::Ready,
                 Some(Err(_)) if !end.token => FutureState::Error,
+                None if end.panic.is_some() && !end.token => FutureState::InternalError,
                 Some(Err(_)) | None => FutureState::Cancelled,
             };
             self.model.settle(future, state);
@@ -433,6 +441,9 @@ impl Driver<'_> {
         let outcome = match end.result {
             Some(Ok(value)) => Outcome::Returned(self.model.dump(value)),
             Some(Err(error)) if !end.token => Outcome::Threw(self.model.dump(error)),
+            None if end.panic.is_some() && !end.token => {
+                Outcome::Panicked(self.model.dump(end.panic.unwrap_or_default()))
+            }
             Some(Err(_)) | None => Outcome::Cancelled,
         };
         self.events.push(Event::CallEnded {

@@ -265,6 +265,7 @@ impl Task {
         self.end = Some(BodyEnd {
             result,
             token: self.token,
+            panic: None,
         });
     }
 

@@ -341,6 +341,10 @@ impl Observer for TraceObserver {
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
             }
+            EngineEvent::HostPanicked { task, message } => self.push(Event::HostPanicked {
+                task,
+                message: message.to_owned(),
+            }),
             EngineEvent::CancelRequested { task } => self.push(Event::CancelRequested { task }),
             EngineEvent::Settled { future, state } => {
                 self.push(Event::Settled {
@@ -356,6 +360,7 @@ impl Observer for TraceObserver {
                     CallOutcome::Returned => Outcome::Returned(self.dump_value(call)),
                     CallOutcome::Threw => Outcome::Threw(self.dump_value(call)),
                     CallOutcome::Cancelled => Outcome::Cancelled,
+                    CallOutcome::Panicked => Outcome::Panicked(self.dump_value(call)),
                 };
                 self.push(Event::CallEnded {
                     call: call.id(),
@@ -617,6 +622,7 @@ pub(super) fn timeline(
                     Err(message) => format!("the host fails: {message}"),
                 },
             ),
+            Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
             Event::SettleRefused { future } => (
@@ -649,6 +655,7 @@ pub(super) fn timeline(
                         let _ = write!(text, "threw {}", dump.error_text());
                     }
                     Outcome::Cancelled => text.push_str("cancelled"),
+                    Outcome::Panicked(_) => text.push_str("panicked"),
                 }
                 (Site::HOST, text)
             }

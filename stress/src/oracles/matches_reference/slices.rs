@@ -29,7 +29,11 @@ impl<'e> Judge<'_, 'e> {
         }
         if !self.model.could_run(task) && !self.model.offers_cancellation(task) {
             let message = match found.end {
-                Some(BodyEnd { result: None, .. }) => "cancelled before its start but runs".into(),
+                Some(BodyEnd {
+                    result: None,
+                    panic: None,
+                    ..
+                }) => "cancelled before its start but runs".into(),
                 Some(_) => "runs again after its end".into(),
                 None => format!("runs while {:?}", found.status),
             };
