@@ -18,7 +18,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
 
-use crate::cancellation::Token;
+use crate::cancellation::{Link, Token, TokenTree};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::Run;
@@ -49,6 +49,9 @@ pub enum Outcome {
     Threw,
     /// It ended with an error while its cancellation was requested, or never started.
     Cancelled,
+    /// A host operation panicked in its task, and no more of it ran; [`Call::value`] holds the
+    /// message of the panic, nil if there was no memory for it.
+    Panicked,
 }
 
 /// Why a call could not be started or cancelled.
@@ -208,6 +211,7 @@ impl CallTable {
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
+        tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
@@ -215,15 +219,17 @@ impl CallTable {
             if seeded_bugs::is_on(Bug::B61) {
                 // B-61: a token for the new call is there before its id is refused.
                 seeded_bugs::note_triggered(Bug::B61);
-                first.token = Arc::default();
+                first.token = Arc::new(Token::new(first.call.task));
             }
             return Err(CallError::DuplicateCallId(id));
         }
         let (run, seed) = new_run();
+        let token = Arc::new(Token::new(run.root()));
+        let link = tokens.link(&token, None);
         let call = Arc::new(Call {
             id,
             task: run.root(),
-            token: Arc::default(),
+            token,
             run,
             seed,
             value: Slot::nil(),
@@ -242,6 +248,7 @@ impl CallTable {
         Ok(CallGuard {
             table: Arc::clone(self),
             call,
+            link: Some(link),
             outcome: Outcome::Cancelled,
         })
     }
@@ -257,9 +264,9 @@ impl CallTable {
         Ok(Arc::clone(&entry.call))
     }
 
-    /// The call with an id, if it is in progress, and what cancels it.
-    pub(crate) fn find(&self, id: u32) -> Result<(Arc<Call>, Arc<Token>), CallError> {
-        let call = self.get(id)?;
+    /// What cancels the call with an id, if it is in progress.
+    pub(crate) fn token(&self, id: u32) -> Result<Arc<Token>, CallError> {
+        self.get(id)?;
         let mut calls = self.calls.lock();
         let token = calls.get(&id).map(|entry| Arc::clone(&entry.token));
         if seeded_bugs::is_on(Bug::B60) {
@@ -267,8 +274,7 @@ impl CallTable {
             seeded_bugs::note_triggered(Bug::B60);
             calls.remove(&id);
         }
-        let token = token.ok_or(CallError::CallNotFound(id))?;
-        Ok((call, token))
+        token.ok_or(CallError::CallNotFound(id))
     }
 
     /// Number of calls in progress; zero at rest (I-18).
@@ -282,6 +288,8 @@ impl CallTable {
 pub(crate) struct CallGuard {
     table: Arc<CallTable>,
     call: Arc<Call>,
+    /// Its token's place among the others, until it has really ended.
+    link: Option<Link>,
     /// How the call ends when this drops. A call whose task was dropped was cancelled.
     outcome: Outcome,
 }
@@ -300,6 +308,7 @@ impl CallGuard {
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
+        self.link = None;
         let mut calls = self.table.calls.lock();
         let is_ours = calls
             .get(&self.call.id)
@@ -316,16 +325,21 @@ impl Drop for CallGuard {
 }
 
 /// The host's end of a call. Dropping it requests cancellation of a call that has not
-/// ended (I-18).
+/// ended, and of all that it started (I-18), unless it is [detached](CallHandle::detach).
 #[derive(Debug)]
 pub struct CallHandle {
     call: Arc<Call>,
     engine: Engine,
+    is_detached: bool,
 }
 
 impl CallHandle {
     pub(crate) fn new(call: Arc<Call>, engine: Engine) -> Self {
-        CallHandle { call, engine }
+        CallHandle {
+            call,
+            engine,
+            is_detached: false,
+        }
     }
 
     /// The call.
@@ -372,6 +386,12 @@ impl CallHandle {
         inner.heap.protect(m.load_root(&self.call.value))
     }
 
+    /// Gives the call up without cancelling it: it goes on alone, and its id is free when it has
+    /// ended.
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+
     /// Waits until the call and every task that it started, but for detached ones, have ended.
     /// For a call this is the same as [`CallHandle::join`]; the initialisation ends before the
     /// tasks that it started.
@@ -384,8 +404,14 @@ impl CallHandle {
 
 impl Drop for CallHandle {
     fn drop(&mut self) {
-        if self.call.outcome().is_none() {
-            self.engine.cancel_task(self.call.task, self.call.token());
+        if self.is_detached || self.call.outcome().is_some() {
+            return;
         }
+        if seeded_bugs::is_on(Bug::B70) {
+            // B-70: what nobody waits for any more goes on all the same.
+            seeded_bugs::note_triggered(Bug::B70);
+            return;
+        }
+        self.engine.cancel(self.call.token());
     }
 }

@@ -14,7 +14,7 @@ use gcrucible_platform::{Place, Platform, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
-use crate::cancellation::Token;
+use crate::cancellation::{Token, TokenTree};
 use crate::event::{EngineEvent, Observer};
 use crate::futures::Registry;
 use crate::run::Run;
@@ -84,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) calls: Arc<CallTable>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
+    pub(crate) tokens: Arc<TokenTree>,
     max_frames: usize,
     args: Arc<[String]>,
     next_task: AtomicU32,
@@ -140,6 +141,7 @@ impl Engine {
                 calls: Arc::default(),
                 observer,
                 wait_lists: WaitLists::default(),
+                tokens: Arc::default(),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
                 next_task: AtomicU32::new(1),
@@ -241,7 +243,7 @@ impl Engine {
 
     fn reserve(&self, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
-        inner.calls.reserve(&inner.heap, id, || {
+        inner.calls.reserve(&inner.heap, id, &inner.tokens, || {
             let takes_interrupts = inner.program.program().interrupt.is_some();
             let run = Run::new(inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
@@ -275,63 +277,55 @@ impl Engine {
         Ok(self.inner.raise(call.run(), signal))
     }
 
-    /// Requests cancellation of a call in progress.
+    /// Requests cancellation of a call in progress and of every task that it started, but for
+    /// detached ones. Harmless if repeated.
     ///
     /// # Errors
     /// [`CallError::CallNotFound`] if there is none with that id.
     pub fn cancel_call(&self, id: u32) -> Result<(), CallError> {
-        let (call, token) = self.inner.calls.find(id)?;
-        self.cancel_task(call.task(), &token);
-        Ok(())
-    }
-
-    /// Requests cancellation of a call in progress and of every task that it started, but for
-    /// detached ones.
-    ///
-    /// # Errors
-    /// [`CallError::CallNotFound`] if there is none with that id.
-    pub fn cancel_run(&self, id: u32) -> Result<(), CallError> {
-        let (call, token) = self.inner.calls.find(id)?;
-        call.run().cancel();
-        self.cancel_task(call.task(), &token);
-        for task in self.inner.tasks_of_run(call.run()) {
-            self.cancel_task(task.number(), task.token());
-        }
+        self.cancel(&self.inner.calls.token(id)?);
         Ok(())
     }
 
     /// Requests cancellation of an unfinished future. Returns whether there is one with that
     /// id; a future that has ended stays as it is (I-11).
     pub fn cancel_future(&self, id: u64) -> bool {
-        let Some((runner, token)) = self.inner.registry.runner(id) else {
+        let Some(token) = self.inner.registry.token(id) else {
             return false;
         };
-        self.cancel_task(runner, &token);
+        self.cancel(&token);
         true
     }
 
-    /// Requests cancellation of a task; harmless when it was requested before.
-    pub(crate) fn cancel_task(&self, task: u32, token: &Token) {
-        self.inner.observe(&EngineEvent::CancelRequested { task });
-        if token.request() {
-            self.inner.wake_cancelled(task);
-        }
+    /// Requests cancellation of a task and of those below it; harmless when it was requested
+    /// before, or when the task has ended.
+    pub(crate) fn cancel(&self, token: &Arc<Token>) {
+        self.request(token, |_| false);
     }
 
     /// The same for a scope that ends the tasks which were spawned in it. One whose inherited
     /// time is over by then throws the error of that, and no second one for the same cause.
     /// Nobody wakes it: that its time is over does, unless it waits for something else first.
-    pub(crate) fn cancel_child(&self, task: u32, token: &Token, now_ms: u64) {
+    pub(crate) fn cancel_child(&self, token: &Arc<Token>, now_ms: u64) {
+        self.request(token, |task| {
+            let deadline = self
+                .inner
+                .tasks
+                .find(task)
+                .and_then(|task| task.inherited_deadline());
+            deadline.is_some_and(|at| at <= now_ms)
+        });
+    }
+
+    fn request(&self, token: &Arc<Token>, is_timed: impl Fn(u32) -> bool) {
         let inner = &self.inner;
-        let deadline = inner
-            .tasks
-            .find(task)
-            .and_then(|task| task.inherited_deadline());
-        if deadline.is_none_or(|at| at > now_ms) {
-            return self.cancel_task(task, token);
+        for reached in inner.tokens.request(token, is_timed) {
+            let task = reached.token.task();
+            inner.observe(&EngineEvent::CancelRequested { task });
+            if reached.is_news {
+                inner.wake_cancelled(task);
+            }
         }
-        inner.observe(&EngineEvent::CancelRequested { task });
-        token.request_timed();
     }
 
     /// Starts a task.
@@ -416,6 +410,11 @@ impl Engine {
     /// Number of calls in progress; zero at rest (I-18).
     pub fn open_call_count(&self) -> usize {
         self.inner.calls.open()
+    }
+
+    /// Number of tasks that can be cancelled, because they have not ended; zero at rest (I-18).
+    pub fn open_task_count(&self) -> usize {
+        self.inner.tokens.len()
     }
 
     /// Tasks that wait for futures, with the future's id.
@@ -534,13 +533,13 @@ impl Inner {
     /// Requests cancellation of the future in a machine's exchange slot. A future that has
     /// ended stays as it is (I-11).
     pub(crate) async fn cancel_future<C: Checks>(&self, engine: &Engine, future: u64, slot: &Slot) {
-        match self.registry.runner(future) {
-            Some((runner, _)) if seeded_bugs::is_on(Bug::B50) => {
+        match self.registry.token(future) {
+            Some(token) if seeded_bugs::is_on(Bug::B50) => {
                 // B-50: a token is fired, but not that of the future.
                 seeded_bugs::note_triggered(Bug::B50);
-                engine.cancel_task(runner, &Token::default());
+                engine.cancel(&Arc::new(Token::new(token.task())));
             }
-            Some((runner, token)) => engine.cancel_task(runner, &token),
+            Some(token) => engine.cancel(&token),
             None => {
                 if seeded_bugs::is_on(Bug::B51) {
                     // B-51: cancelling a settled future makes it cancelled.

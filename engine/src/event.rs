@@ -81,6 +81,15 @@ pub enum EngineEvent<'a> {
         /// What it gave, or why it failed.
         result: &'a Result<HostValue, String>,
     },
+    /// A host operation panicked. The task has ended by that: what it held is released, and
+    /// its future or call settles as an internal error, with the message unless
+    /// [`EngineEvent::MemoryRefused`] says that there is no memory for that.
+    HostPanicked {
+        /// The task.
+        task: u32,
+        /// The message of the panic.
+        message: &'a str,
+    },
     /// Cancellation of a task was requested.
     CancelRequested {
         /// The task.

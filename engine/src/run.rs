@@ -24,8 +24,6 @@ pub(crate) struct Run {
     takes_interrupts: AtomicBool,
     /// Whether the root's body has ended, so that the root may wait for the others.
     has_root_ended: AtomicBool,
-    /// Whether the run was cancelled as a whole: so are tasks that it starts from then on.
-    is_cancelled: AtomicBool,
     /// Signals that were raised and not dispatched yet, oldest first.
     pending: Mutex<VecDeque<String>>,
     /// Spawned tasks whose futures are not settled.
@@ -44,7 +42,6 @@ impl Run {
             signal: Arc::default(),
             takes_interrupts: AtomicBool::new(takes_interrupts),
             has_root_ended: AtomicBool::new(false),
-            is_cancelled: AtomicBool::new(false),
             pending: Mutex::default(),
             unsettled: AtomicU32::new(0),
             live: AtomicU32::new(0),
@@ -82,15 +79,6 @@ impl Run {
         if let Some(at) = pending.iter().position(|pending| pending == name) {
             pending.remove(at);
         }
-    }
-
-    /// The run is cancelled as a whole.
-    pub(crate) fn cancel(&self) {
-        self.is_cancelled.store(true, SeqCst);
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(SeqCst)
     }
 
     /// The root's body has ended: what is pending now never comes.

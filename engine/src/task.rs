@@ -27,7 +27,7 @@ use gcrucible_vm::Vm;
 use self::driver::Driver;
 use self::ending::BodyEnd;
 use crate::call::CallGuard;
-use crate::cancellation::Token;
+use crate::cancellation::{Link, Token};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
@@ -70,8 +70,9 @@ pub mod yield_points {
 pub(crate) enum Runs {
     /// A call of the host.
     Call(CallGuard),
-    /// The body of a future, and the task's place in a run unless it is detached.
-    Future(u64, Option<Membership>),
+    /// The body of a future, its token's place among the others, and the task's place in a run
+    /// unless it is detached.
+    Future(u64, Link, Option<Membership>),
 }
 
 /// A task's state that others reach.
@@ -118,10 +119,6 @@ impl Task {
         &self.vm
     }
 
-    pub(crate) fn token(&self) -> &Token {
-        &self.token
-    }
-
     /// When the time is over that it inherited.
     pub(crate) fn inherited_deadline(&self) -> Option<u64> {
         self.inherited_deadline
@@ -164,20 +161,6 @@ impl Tasks {
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {
         self.tasks.lock().tasks.get(&number)?.upgrade()
     }
-
-    /// The tasks that a run started, in order.
-    pub(crate) fn of_run(&self, run: &Arc<Run>) -> Vec<Arc<Task>> {
-        let known = self.tasks.lock();
-        let is_member = |task: &Arc<Task>| {
-            task.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)) && task.number != run.root()
-        };
-        known
-            .tasks
-            .values()
-            .filter_map(Weak::upgrade)
-            .filter(is_member)
-            .collect()
-    }
 }
 
 /// Runs a task to its end.
@@ -199,7 +182,9 @@ pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs
     };
     match runs {
         Runs::Call(guard) => driver.end_call::<C>(guard, end).await,
-        Runs::Future(id, membership) => driver.settle::<C>(id, membership, end).await,
+        Runs::Future(id, link, membership) => {
+            driver.settle::<C>(id, link, membership, end).await;
+        }
     }
 }
 
@@ -207,7 +192,7 @@ pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs
 async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
     let inner = &engine.inner;
     let id = match runs {
-        Runs::Future(id, _) => *id,
+        Runs::Future(id, ..) => *id,
         Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
             return start_finalizer::<C>(engine, task).await;
         }

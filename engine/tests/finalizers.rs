@@ -32,10 +32,6 @@ fn the_host_reaches_no_finalizer() {
         world.engine.cancel_call(id),
         Err(CallError::CallNotFound(id))
     );
-    assert_eq!(
-        world.engine.cancel_run(id),
-        Err(CallError::CallNotFound(id))
-    );
     let interrupted = world.engine.interrupt(id, "INT");
     assert_eq!(interrupted, Err(CallError::CallNotFound(id)));
     let taken = world.engine.start_call(id, "main", &[]);

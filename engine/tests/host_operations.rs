@@ -34,6 +34,21 @@ fn interrupted() {
   on_interrupt("A", || print(host("echo", "in the handler")))
   return host("late", 50)
 }
+fn panics() { return host("panic", "broken") }
+fn panics_locked(m) { sync m { host("panic", "broken") } }
+fn caught(f) {
+  try { return await f } catch e { return [e.kind, e.payload] }
+}
+fn tries_panics() {
+  try { return panics() } catch e { return "caught" } finally { print("finally") }
+}
+fn awaits_panics() {
+  let m = mutex()
+  let f = spawn panics_locked(m)
+  let results = [caught(f), caught(f), await spawn caught(f)]
+  sync m { results.push("the lock is free") }
+  return results
+}
 "#;
 
 /// A host whose operations count how many of them are under way.
@@ -79,6 +94,11 @@ fn host(under_way: &Arc<AtomicUsize>) -> VirtualPlatform {
             ("nest", Some(HostValue::Int(levels))) => Box::pin(async move {
                 let _guard = guard;
                 Ok(nested(levels))
+            }),
+            ("panic", Some(HostValue::String(text))) => Box::pin(async move {
+                let _guard = guard;
+                // Without a word on stderr.
+                std::panic::resume_unwind(Box::new(text))
             }),
             ("fail", _) => Box::pin(async move {
                 let _guard = guard;
@@ -279,5 +299,34 @@ fn files_and_the_environment_on_real_threads() {
          \"HostError: `fs.read` takes other arguments, all of them texts\", \
          \"HostError: this host has no operation `unheard of`\", \"gcrucible-engine\", nil]"
     );
+    world.finish();
+}
+
+#[test]
+fn an_operation_that_panics_fails_its_own_call_only() {
+    let (world, under_way) = clockwork();
+    let call = world.engine.start_call(4, "tries_panics", &[]);
+    let call = call.expect("a call");
+    let other = world.engine.start_call(5, "cancelled", &[]);
+    let other = other.expect("a call");
+    world.run();
+    assert_eq!(call.call().outcome(), Some(Outcome::Panicked));
+    assert_eq!(world.text(&call), "broken");
+    // No more of it ran.
+    assert_eq!(world.printed(), [""; 0]);
+    assert_eq!(other.call().outcome(), Some(Outcome::Returned));
+    assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn whoever_awaits_a_task_that_panicked_gets_the_cause() {
+    let (world, under_way) = clockwork();
+    let cause = r#"["Internal", "broken"]"#;
+    assert_eq!(
+        returned(&world, "awaits_panics", &[]),
+        format!(r#"[{cause}, {cause}, {cause}, "the lock is free"]"#)
+    );
+    assert_eq!(under_way.load(SeqCst), 0);
     world.finish();
 }

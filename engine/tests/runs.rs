@@ -90,7 +90,7 @@ fn a_cancelled_run_takes_its_tasks_with_it() {
     world.run();
     assert_eq!(main.call().outcome(), None);
     assert_eq!(world.engine.blocked_tasks().len(), 3);
-    assert_eq!(world.engine.cancel_run(0), Ok(()));
+    assert_eq!(world.engine.cancel_call(0), Ok(()));
     world.run();
     assert_eq!(main.call().outcome(), Some(Outcome::Cancelled));
     assert_eq!(world.printed(), ["child", "child"]);
@@ -230,5 +230,39 @@ fn a_task_that_allocates_and_never_waits_gives_way_to_others() {
     world.run();
     assert_eq!(world.text(&main), "nil");
     assert_eq!(world.printed(), ["other", "main"]);
+    world.finish();
+}
+
+const FAMILY: &str = r#"
+    fn child(name) {
+      try { sleep(20); print("${name} slept") } finally { print("${name} ends") }
+    }
+    fn main() { spawn child("a"); spawn detached child("detached"); sleep(20); print("main") }
+"#;
+
+#[test]
+fn a_dropped_call_takes_all_it_started_with_it() {
+    let world = world(FAMILY);
+    let main = world.main();
+    world.run_until(5);
+    assert_eq!(world.engine.open_task_count(), 3);
+    drop(main);
+    world.run_until(5);
+    assert_eq!(world.printed(), ["a ends"]);
+    assert_eq!(world.engine.open_call_count(), 0);
+    assert_eq!(world.engine.open_task_count(), 1);
+    world.run();
+    assert_eq!(world.printed(), ["detached slept", "detached ends"]);
+    world.finish();
+}
+
+#[test]
+fn a_detached_call_goes_on_alone() {
+    let world = world(FAMILY);
+    world.main().detach();
+    world.run();
+    let printed = world.printed();
+    assert!(printed.contains(&"main".to_owned()), "{printed:?}");
+    assert!(printed.contains(&"a slept".to_owned()), "{printed:?}");
     world.finish();
 }

@@ -128,6 +128,9 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             Ok(_) => format!("task {task}: the operation ended"),
             Err(message) => format!("task {task}: the operation failed: {message}"),
         },
+        EngineEvent::HostPanicked { task, message } => {
+            format!("task {task}: the operation panicked: {message}")
+        }
         EngineEvent::CancelRequested { task } => format!("task {task}: cancellation requested"),
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),
         EngineEvent::SettleRefused { future } => format!("future {future}: refused"),

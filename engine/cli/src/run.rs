@@ -84,7 +84,7 @@ async fn finish(
                 let is_taken = !is_signalled && match engine.interrupt(id, signal) {
                     Ok(true) => true,
                     // No handler can see it: the program is asked to end.
-                    Ok(false) => engine.cancel_run(id).is_ok(),
+                    Ok(false) => engine.cancel_call(id).is_ok(),
                     Err(_) => false,
                 };
                 if !is_taken {
@@ -99,6 +99,10 @@ async fn finish(
         Outcome::Returned => Exit::Ok,
         Outcome::Threw => {
             output::report(call).await;
+            Exit::Failed
+        }
+        Outcome::Panicked => {
+            eprintln!("error: a host operation panicked: {}", call.text().await);
             Exit::Failed
         }
         Outcome::Cancelled => Exit::Interrupted,

@@ -68,6 +68,10 @@ typedef enum {
    The engine panicked.
    */
   GCR_STATUS_INTERNAL = 13,
+  /*
+   The call ended because a host operation panicked in it.
+   */
+  GCR_STATUS_PANICKED = 14,
 } GcrStatus;
 
 /*

@@ -123,6 +123,11 @@ impl GcrCall {
                 }
                 Err((GcrStatus::Threw, text))
             }
+            Some(Outcome::Panicked) => {
+                let cause = self.platform.block_on(self.handle.text());
+                let message = format!("a host operation of call {id} panicked: {cause}");
+                Err((GcrStatus::Panicked, message))
+            }
             Some(Outcome::Cancelled) => {
                 Err((GcrStatus::Cancelled, format!("call {id} was cancelled")))
             }

@@ -126,7 +126,7 @@ impl GcrEngine {
             .map_err(|error| call_failure(&error))?;
         match made.platform.block_on(init.join()) {
             Outcome::Returned => Ok(made),
-            Outcome::Threw | Outcome::Cancelled => {
+            Outcome::Threw | Outcome::Cancelled | Outcome::Panicked => {
                 let text = made.platform.block_on(init.text());
                 Err((GcrStatus::Threw, format!("the top level failed: {text}")))
             }
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn gcr_cancel(
     let body = || {
         // SAFETY: what the caller owes.
         let engine = unsafe { object(engine, "the engine")? };
-        let cancelled = engine.engine.cancel_run(id);
+        let cancelled = engine.engine.cancel_call(id);
         cancelled.map_err(|error| call_failure(&error))
     };
     // SAFETY: what the caller owes.

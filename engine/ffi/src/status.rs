@@ -38,6 +38,8 @@ pub enum GcrStatus {
     NotData = 12,
     /// The engine panicked.
     Internal = 13,
+    /// The call ended because a host operation panicked in it.
+    Panicked = 14,
 }
 
 /// A failure on its way to the caller.

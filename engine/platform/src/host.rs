@@ -61,7 +61,8 @@ pub struct HostRequest {
 }
 
 /// A host operation under way. Dropping it ends it; what it has done by then stays done.
-/// The error is a message for people.
+/// The error is a message for people. One that panics ends the task that asked for it, with an
+/// internal error, and harms nobody else.
 pub type HostOperation = Pin<Box<dyn Future<Output = Result<HostValue, String>> + Send>>;
 
 /// An operation that fails at once.

@@ -117,10 +117,13 @@ catalogue! {
     B49 = "B-49", Simulation, "liveness", "an await of a future that is already resolved waits for a completion that never comes";
     B50 = "B-50", Simulation, "liveness", "cancelling a future does not fire its token: what it runs goes on";
     B51 = "B-51", Simulation, "I-11", "cancel after ready turns the future into cancelled";
+    B52 = "B-52", Simulation, "model", "the original cause of an internal error is lost";
     B53 = "B-53", Simulation, "model", "a squad that fails ends before its children";
     B54 = "B-54", Simulation, "I-12", "completion wakes the waiters before the value is visible";
     B55 = "B-55", Simulation, "liveness", "an await takes the value: the second await of a future hangs";
     B56 = "B-56", Simulation, "model", "a squad joins in order and sees a later child's failure late";
+    B57 = "B-57", Simulation, "liveness", "a squad cuts its children off from outer cancellation";
+    B58 = "B-58", Simulation, "liveness", "a task whose host operation panics never settles its future";
     B59 = "B-59", Simulation, "liveness", "the end of a run waits for the tasks of other runs";
     B60 = "B-60", Simulation, "I-17", "the call id is freed at cancel, and the first call's guard then removes its successor";
     B61 = "B-61", Simulation, "I-17", "a refused duplicate of a call id replaces the first call's token";
@@ -130,6 +133,8 @@ catalogue! {
     B65 = "B-65", Simulation, "I-19", "the turn of a round robin is counted before the cancellation is seen";
     B66 = "B-66", Simulation, "I-19", "a retry goes on after the cancellation";
     B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
+    B69 = "B-69", Simulation, "liveness", "the token of a child is not linked to that of its parent";
+    B70 = "B-70", Simulation, "I-18", "a dropped call leaves its entry and its tasks";
     B72 = "B-72", Simulation, "liveness", "handling an interrupt clears the cancellation of the whole run";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";

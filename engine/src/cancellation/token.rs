@@ -1,6 +1,6 @@
 //! Requests for cancellation.
 
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 
 /// The cancellation of one task. It is requested at most once; requests after the first
 /// change nothing (I-16).
@@ -9,9 +9,13 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 /// and from then on at every await and every host operation. If the time that is over for the
 /// body is what the request comes from, it reaches it as `DeadlineExceeded` instead: one cause
 /// is thrown once, wherever slices end (semantics.md C7).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Token {
+    /// Number of the task.
+    task: u32,
     state: AtomicU8,
+    /// Whether the task has ended for everybody: nothing can be requested of it any more.
+    is_over: AtomicBool,
 }
 
 /// Nobody has requested it.
@@ -24,6 +28,29 @@ const TIMED: u8 = 2;
 const DELIVERED: u8 = 3;
 
 impl Token {
+    /// The token of a task, by its number.
+    pub(crate) fn new(task: u32) -> Token {
+        Token {
+            task,
+            state: AtomicU8::new(NONE),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    /// Number of the task that it cancels.
+    pub fn task(&self) -> u32 {
+        self.task
+    }
+
+    /// Whether the task has ended, so that a request is not noted any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(SeqCst)
+    }
+
+    pub(super) fn set_over(&self) {
+        self.is_over.store(true, SeqCst);
+    }
+
     /// Requests cancellation. Returns whether this was the first request.
     pub fn request(&self) -> bool {
         self.begin(REQUESTED)

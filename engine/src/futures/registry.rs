@@ -34,7 +34,6 @@ struct Entry {
     future: Arc<Slot>,
     /// Callee and arguments until the body starts.
     unscheduled: Slot,
-    runner: u32,
     token: Arc<Token>,
     waiters: Vec<(u32, Arc<Signal>)>,
 }
@@ -85,8 +84,8 @@ impl Registry {
     }
 
     /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
-    /// own buffer, and leaves it in `exchange`. Returns its id and the task that will run
-    /// it, whose number comes from `new_task`.
+    /// own buffer, and leaves it in `exchange`. Returns its id and the token of the task that
+    /// will run it, which comes from `new_token`.
     ///
     /// # Errors
     /// When a collection is due first; nothing has changed then.
@@ -94,19 +93,17 @@ impl Registry {
         &self,
         permit: &SharedPermit<'_>,
         exchange: &Slot,
-        new_task: impl FnOnce() -> u32,
-        token: Arc<Token>,
-    ) -> Result<(u64, u32), NeedsMemory> {
+        new_token: impl FnOnce() -> Arc<Token>,
+    ) -> Result<(u64, Arc<Token>), NeedsMemory> {
         let mut state = self.state.lock();
         let id = state.next_id;
         let m = permit.mutator::<C>(&self.tlab);
         let future = m.future(id)?;
-        let runner = new_task();
+        let token = new_token();
         let entry = Entry {
             future: Arc::new(Slot::nil()),
             unscheduled: Slot::nil(),
-            runner,
-            token,
+            token: Arc::clone(&token),
             waiters: Vec::new(),
         };
         entry.unscheduled.copy_from(exchange);
@@ -114,7 +111,7 @@ impl Registry {
         m.store(exchange, future);
         state.next_id += 1;
         state.entries.insert(id, entry);
-        Ok((id, runner))
+        Ok((id, token))
     }
 
     /// The slot of a pending future.
@@ -133,11 +130,10 @@ impl Registry {
         }
     }
 
-    /// Runner and token of a pending future.
-    pub(crate) fn runner(&self, id: u64) -> Option<(u32, Arc<Token>)> {
+    /// The token of the task that runs a pending future.
+    pub(crate) fn token(&self, id: u64) -> Option<Arc<Token>> {
         let state = self.state.lock();
-        let entry = state.entries.get(&id)?;
-        Some((entry.runner, Arc::clone(&entry.token)))
+        Some(Arc::clone(&state.entries.get(&id)?.token))
     }
 
     /// Whether the id is one that the registry knows as pending, has known, or never had.

@@ -23,6 +23,8 @@ pub(super) struct Driver<'e> {
     pub(super) operations: Operations,
     /// An error to throw at the next slice's start.
     pub(super) pending: Option<Pending>,
+    /// The message of a host operation that has panicked: there is no next slice.
+    pub(super) panicked: Option<String>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -67,6 +69,7 @@ impl<'e> Driver<'e> {
             task,
             operations: Operations::default(),
             pending: None,
+            panicked: None,
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
@@ -117,6 +120,9 @@ impl<'e> Driver<'e> {
             }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
+            }
+            if let Some(message) = self.panicked.take() {
+                return self.fail::<C>(message).await;
             }
             let Ran {
                 outcome,
@@ -294,8 +300,8 @@ impl<'e> Driver<'e> {
     async fn pass_on(&self, outcome: &SliceOutcome, now_ms: u64) {
         let inner = &self.engine.inner;
         for &future in &outcome.cancel {
-            if let Some((runner, token)) = inner.registry.runner(future) {
-                self.engine.cancel_child(runner, &token, now_ms);
+            if let Some(token) = inner.registry.token(future) {
+                self.engine.cancel_child(&token, now_ms);
             }
         }
         if let Some(run) = &self.task.run {
@@ -303,12 +309,19 @@ impl<'e> Driver<'e> {
                 inner.raise(run, name);
             }
         }
-        if !outcome.changed.is_empty() && inner.wait_lists.has_any(&outcome.changed) {
-            self.yield_at(yield_points::BEFORE_WAKE).await;
-            for (waiter, signal) in inner.wait_lists.take(&outcome.changed) {
-                if signal.notify() {
-                    self.observe(&EngineEvent::Woken { task: waiter });
-                }
+        self.wake_changed(&outcome.changed).await;
+    }
+
+    /// Wakes who waits for channels and mutexes that have changed.
+    pub(super) async fn wake_changed(&self, changed: &[u64]) {
+        let wait_lists = &self.engine.inner.wait_lists;
+        if changed.is_empty() || !wait_lists.has_any(changed) {
+            return;
+        }
+        self.yield_at(yield_points::BEFORE_WAKE).await;
+        for (waiter, signal) in wait_lists.take(changed) {
+            if signal.notify() {
+                self.observe(&EngineEvent::Woken { task: waiter });
             }
         }
     }
@@ -347,15 +360,12 @@ impl<'e> Driver<'e> {
     async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
-        let token: Arc<Token> = Arc::default();
         let mut attempts = 0;
-        let (id, runner) = loop {
+        let (id, token) = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
-                let new_task = || inner.new_task();
-                inner
-                    .registry
-                    .register::<C>(&permit, exchange, new_task, Arc::clone(&token))
+                let new_token = || Arc::new(Token::new(inner.new_task()));
+                inner.registry.register::<C>(&permit, exchange, new_token)
             };
             match registered {
                 Ok(registered) => break registered,
@@ -368,6 +378,7 @@ impl<'e> Driver<'e> {
                 }
             }
         };
+        let runner = token.task();
         let run = self.task.run.as_ref().filter(|_| !detached);
         let membership = run.map(|run| run.join());
         let deadline = match detached {
@@ -384,13 +395,23 @@ impl<'e> Driver<'e> {
             seed,
         });
         let vm = inner.new_vm(runner, seed, false);
-        let task = Task::new(runner, vm, token, run.cloned(), deadline);
-        // Whoever cancelled the run could not know of this one.
-        let is_cancelled = run.is_some_and(|run| run.is_cancelled());
-        self.engine.spawn(task, Runs::Future(id, membership));
-        if is_cancelled && let Some((runner, token)) = inner.registry.runner(id) {
-            self.engine.cancel_task(runner, &token);
+        let link = inner.tokens.link(&token, self.parent_of_spawned(detached));
+        if token.is_requested() {
+            // It was spawned by a task that is cancelled.
+            self.observe(&EngineEvent::CancelRequested { task: runner });
         }
+        let task = Task::new(runner, vm, token, run.cloned(), deadline);
+        self.engine.spawn(task, Runs::Future(id, link, membership));
         None
+    }
+
+    /// The task whose token is the parent of that of a task which this one spawns.
+    fn parent_of_spawned(&self, detached: bool) -> Option<u32> {
+        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.is_in_squad() {
+            // B-57: what cancels the children of a squad is the squad, and nothing outside.
+            seeded_bugs::note_triggered(Bug::B57);
+            return None;
+        }
+        (!detached).then_some(self.task.number)
     }
 }

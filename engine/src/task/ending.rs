@@ -7,6 +7,7 @@ use gcrucible_vm::display;
 use super::driver::Driver;
 use super::yield_points;
 use crate::call::{CallGuard, Outcome};
+use crate::cancellation::Link;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::run::Membership;
@@ -20,6 +21,8 @@ pub(super) enum BodyEnd {
         trace: Vec<(u16, u32)>,
     },
     NeverStarted,
+    /// A host operation panicked. The exchange slot has the message.
+    Panicked,
 }
 
 impl Driver<'_> {
@@ -28,6 +31,7 @@ impl Driver<'_> {
     pub(super) async fn settle<C: Checks>(
         &self,
         id: u64,
+        link: Link,
         membership: Option<Membership>,
         end: BodyEnd,
     ) {
@@ -36,8 +40,16 @@ impl Driver<'_> {
         let state = match end {
             BodyEnd::Returned => FutureState::Ready,
             BodyEnd::Threw { .. } if !self.task.token.is_requested() => FutureState::Error,
-            BodyEnd::Threw { .. } | BodyEnd::NeverStarted => FutureState::Cancelled,
+            BodyEnd::Panicked if !self.task.token.is_requested() => FutureState::InternalError,
+            BodyEnd::Threw { .. } | BodyEnd::NeverStarted | BodyEnd::Panicked => {
+                FutureState::Cancelled
+            }
         };
+        if end == BodyEnd::Panicked && seeded_bugs::is_on(Bug::B58) {
+            // B-58: a task that panics never settles its future.
+            seeded_bugs::note_triggered(Bug::B58);
+            return;
+        }
         self.yield_at(yield_points::BEFORE_SETTLE).await;
         let Some(future) = inner.registry.future(id) else {
             return;
@@ -74,6 +86,8 @@ impl Driver<'_> {
         if let Some(membership) = &membership {
             membership.settled();
         }
+        // From now on nothing can be requested of it.
+        drop(link);
         if is_settled {
             self.observe(&EngineEvent::Settled { future: id, state });
         } else {
@@ -118,7 +132,8 @@ impl Driver<'_> {
         let outcome = match end {
             BodyEnd::Returned => Outcome::Returned,
             BodyEnd::Threw { .. } if !self.task.token.is_requested() => Outcome::Threw,
-            BodyEnd::Threw { .. } | BodyEnd::NeverStarted => Outcome::Cancelled,
+            BodyEnd::Panicked if !self.task.token.is_requested() => Outcome::Panicked,
+            BodyEnd::Threw { .. } | BodyEnd::NeverStarted | BodyEnd::Panicked => Outcome::Cancelled,
         };
         let run = guard.call().run();
         run.root_ended();
@@ -147,8 +162,9 @@ impl Driver<'_> {
                 guard.call().recognise(&m, value);
             }
             // Nobody has a handle on it to ask.
-            uncaught = (is_finalizer && outcome == Outcome::Threw)
-                .then(|| display(&m, inner.program.program(), value));
+            let has_failed = matches!(outcome, Outcome::Threw | Outcome::Panicked);
+            uncaught =
+                (is_finalizer && has_failed).then(|| display(&m, inner.program.program(), value));
         }
         self.task.vm.exchange().clear();
         if guard.call().id() == Engine::INIT_CALL {

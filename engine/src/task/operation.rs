@@ -4,6 +4,8 @@
 //! the handler may begin one of its own: so they are a stack. The machine knows how many
 //! operations it still stands at; what is above that was abandoned, and dropping it ends it.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use gcrucible_platform::{HostOperation, HostValue, Task as Timer};
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
 use super::driver::{Driver, Pending};
+use super::ending::BodyEnd;
 use super::yield_points;
 use crate::event::EngineEvent;
 
@@ -37,15 +40,31 @@ enum Operation {
 enum Done {
     Slept,
     Host(Result<HostValue, String>),
+    /// It panicked, with this message.
+    Panicked(String),
 }
 
 impl Operation {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
         match self {
             Operation::Sleep(timer) => timer.as_mut().poll(cx).map(|()| Done::Slept),
-            Operation::Host(operation) => operation.as_mut().poll(cx).map(Done::Host),
+            Operation::Host(operation) => {
+                // What panics is not polled again, so nobody sees what state it is in.
+                let polled = catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(cx)));
+                match polled {
+                    Ok(poll) => poll.map(Done::Host),
+                    Err(panic) => Poll::Ready(Done::Panicked(message_of(&*panic))),
+                }
+            }
         }
     }
+}
+
+/// The text that a panic was made with.
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it panicked".to_owned())
 }
 
 impl Operations {
@@ -73,7 +92,13 @@ impl Driver<'_> {
             (SliceEnd::Sleep { ms }, _) => {
                 Operation::Sleep(platform.sleep(Duration::from_millis(ms)))
             }
-            (_, Some(request)) => Operation::Host(platform.host(request.clone())),
+            (_, Some(request)) => {
+                let begun = catch_unwind(AssertUnwindSafe(|| platform.host(request.clone())));
+                // To begin is part of the operation: it panics when it is waited for.
+                Operation::Host(begun.unwrap_or_else(|panic| {
+                    Box::pin(async move { std::panic::resume_unwind(panic) })
+                }))
+            }
             (_, None) => unreachable!("a slice that ends with a host operation names it"),
         };
         self.operations.stack.get_mut().push(operation);
@@ -101,16 +126,45 @@ impl Driver<'_> {
             None => self.operations.stack.get_mut().push(operation),
             Some(done) => {
                 self.operations.is_under_way = false;
-                drop(operation);
-                if let Done::Host(result) = done {
-                    self.observe(&EngineEvent::HostEnded {
-                        task: task.number,
-                        result: &result,
-                    });
-                    self.pending = self.place::<C>(result).await;
+                // A second panic says nothing that the first did not.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(operation)));
+                match done {
+                    Done::Slept => {}
+                    Done::Panicked(message) => self.panicked = Some(message),
+                    Done::Host(result) => {
+                        self.observe(&EngineEvent::HostEnded {
+                            task: task.number,
+                            result: &result,
+                        });
+                        self.pending = self.place::<C>(result).await;
+                    }
                 }
             }
         }
+    }
+
+    /// Ends the body because a host operation has panicked: nothing more of it runs, what it
+    /// holds is released, and the exchange slot has the message.
+    pub(super) async fn fail<C: Checks>(&mut self, message: String) -> BodyEnd {
+        let inner = &self.engine.inner;
+        let changed = {
+            let permit = inner.heap.shared().await;
+            self.task.vm.abandon::<C>(&permit)
+        };
+        self.operations = Operations::default();
+        self.observe(&EngineEvent::HostPanicked {
+            task: self.task.number,
+            message: &message,
+        });
+        // Without memory for the message there is no cause.
+        let _ = self.place::<C>(Ok(HostValue::String(message))).await;
+        if seeded_bugs::is_on(Bug::B52) {
+            // B-52: the original cause of an internal error is lost.
+            seeded_bugs::note_triggered(Bug::B52);
+            self.task.vm.exchange().clear();
+        }
+        self.wake_changed(&changed).await;
+        BodyEnd::Panicked
     }
 
     /// Leaves the result of a host operation in the exchange slot. Returns the error to

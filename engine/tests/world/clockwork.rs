@@ -121,6 +121,7 @@ impl Clockwork {
     /// Looks at an engine at rest.
     pub(crate) fn finish(self) {
         assert_eq!(self.engine.active_future_count(), 0);
+        assert_eq!(self.engine.open_task_count(), 0);
         assert_eq!(self.engine.open_call_count(), 0);
         assert_eq!(self.engine.waiting_tasks(), []);
         assert_eq!(self.engine.blocked_tasks(), []);

@@ -127,8 +127,11 @@ impl World {
     /// Waits until every future is settled and every call has ended, then looks at the
     /// heap and at what was seen on the way.
     pub(crate) fn finish(self) {
-        let is_at_rest =
-            || self.engine.active_future_count() == 0 && self.engine.open_call_count() == 0;
+        let is_at_rest = || {
+            self.engine.active_future_count() == 0
+                && self.engine.open_call_count() == 0
+                && self.engine.open_task_count() == 0
+        };
         while !is_at_rest() {
             std::thread::yield_now();
         }

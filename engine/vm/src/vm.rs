@@ -214,6 +214,11 @@ impl Vm {
         self.state.lock().control.scopes.inheritable_deadline()
     }
 
+    /// Whether a task that is spawned now is a squad's.
+    pub fn is_in_squad(&self) -> bool {
+        self.state.lock().control.scopes.squad().is_some()
+    }
+
     /// How many sleeps and host operations the machine stands at, those included in whose
     /// middle an interrupt handler runs.
     pub fn operations(&self) -> usize {

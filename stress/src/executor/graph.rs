@@ -89,7 +89,7 @@ pub enum GraphNode {
     Cell(GraphValue),
     /// Kind number, message, payload.
     Error(u8, GraphValue, GraphValue),
-    /// Id, state, payload (nil while pending, when cancelled, or for an internal error).
+    /// Id, state, payload (nil while pending or when cancelled).
     Future(u64, FutureState, GraphValue),
     /// What it goes over and its position.
     Iterator(GraphValue, i64),

@@ -213,6 +213,10 @@ impl Platform for SimulatedPlatform {
         let timer = self.sleep(Duration::from_millis(u64::from(answer.after_ms)));
         Box::pin(async move {
             timer.await;
+            if let Some(message) = answer.panics {
+                // A panic of the host's, which is no finding: without a word on stderr.
+                std::panic::resume_unwind(Box::new(message));
+            }
             answer.result.map(|data| host_value(&data))
         })
     }

@@ -33,6 +33,11 @@ pub enum Event {
         /// Id of the call.
         call: u32,
     },
+    /// The host dropped its end of a call.
+    CallDropped {
+        /// The task that runs the call.
+        task: TaskId,
+    },
     /// A task runs.
     SliceBegan {
         /// The task.
@@ -113,6 +118,13 @@ pub enum Event {
         task: TaskId,
         /// What it gave, or why it failed.
         result: Result<Data, String>,
+    },
+    /// A host operation panicked, which ended the body of the task that began it.
+    HostPanicked {
+        /// The task.
+        task: TaskId,
+        /// What the panic said.
+        message: String,
     },
     /// Somebody requested cancellation of a task (by call id or by future).
     CancelRequested {
@@ -314,4 +326,6 @@ pub enum Outcome {
     Threw(GraphDump),
     /// With an error while its cancellation was requested, or before it started.
     Cancelled,
+    /// With the panic of a host operation; its message, if there was memory for that.
+    Panicked(GraphDump),
 }

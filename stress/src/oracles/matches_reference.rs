@@ -92,14 +92,15 @@ struct Slice<'e> {
 /// What the next events must be.
 #[derive(Clone, Debug, PartialEq)]
 enum Due {
-    /// The request that a slice of `by` makes. It may be missing if the task's body has ended
-    /// and its future is about to settle.
+    /// The request that a slice of `by` makes, or one that reaches a task because it reached
+    /// `by`, which that one belongs to.
     CancelRequested {
         by: TaskId,
         task: TaskId,
-        /// A scope of the slice ends it.
+        /// A scope of a slice ends it.
         by_scope: bool,
-        is_optional: bool,
+        /// It came from above.
+        is_passed_on: bool,
     },
     /// The signal that a slice of `by` raises. It may be missing if the root's body has ended.
     InterruptRaised {
@@ -113,9 +114,8 @@ enum Due {
 impl Due {
     fn is_optional(&self) -> bool {
         match self {
-            Due::CancelRequested { is_optional, .. } | Due::InterruptRaised { is_optional, .. } => {
-                *is_optional
-            }
+            Due::CancelRequested { .. } => false,
+            Due::InterruptRaised { is_optional, .. } => *is_optional,
         }
     }
 
@@ -186,7 +186,7 @@ impl<'e> Judge<'_, 'e> {
     }
 
     fn event(&mut self, event: &'e Event) -> Verdict {
-        let by_scope = self.settle_due(event)?;
+        let request = self.settle_due(event)?;
         match event {
             Event::CallStarted {
                 call,
@@ -202,6 +202,7 @@ impl<'e> Judge<'_, 'e> {
                     format!("call id {call} was refused as taken, but no open call has it"),
                 )),
             },
+            Event::CallDropped { task } => self.call_dropped(*task),
             Event::SliceBegan { task, start } => self.slice_began(*task, start),
             Event::Printed { task, text } => match &mut self.slice {
                 Some(slice) if slice.task == *task => {
@@ -221,7 +222,16 @@ impl<'e> Judge<'_, 'e> {
             Event::WaitResolved { task, object } => self.wait_resolved(*task, *object),
             Event::InterruptRaised { task, signal } => self.interrupt_raised(*task, signal),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
-            Event::CancelRequested { task } => self.cancel_requested(*task, by_scope),
+            Event::HostPanicked { task, message } => {
+                match self.model.panic_operation(*task, message) {
+                    true => Ok(()),
+                    false => {
+                        let message = "a host operation panicked that it never began".into();
+                        self.fail("host_panicked", *task, message)
+                    }
+                }
+            }
+            Event::CancelRequested { task } => self.cancel_requested(*task, request),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
                 Some(known) if known.state != FutureState::Pending => Ok(()),
@@ -233,7 +243,10 @@ impl<'e> Judge<'_, 'e> {
             },
             Event::Woken { task } => self.woken(*task),
             // Whether it had a reason is for another oracle to say.
-            Event::MemoryRefused { .. } => Ok(()),
+            Event::MemoryRefused { task, .. } => {
+                self.model.forget_panic(*task);
+                Ok(())
+            }
             Event::CallEnded {
                 call,
                 task,
@@ -259,20 +272,19 @@ impl<'e> Judge<'_, 'e> {
         }
     }
 
-    /// Compares an event with what is due, if something is. Gives whether it is the request
-    /// of a scope that ends its tasks.
-    fn settle_due(&mut self, event: &Event) -> Result<bool, Failure> {
+    /// Compares an event with what is due, if something is, and says what that was.
+    fn settle_due(&mut self, event: &Event) -> Result<Option<Due>, Failure> {
         if self.due.is_empty()
             || matches!(
                 event,
                 Event::Collected { .. } | Event::TimeAdvanced { .. } | Event::Woken { .. }
             )
         {
-            return Ok(false);
+            return Ok(None);
         }
         while let Some(due) = self.due.pop_front() {
             if due.is(event) {
-                return Ok(matches!(due, Due::CancelRequested { by_scope: true, .. }));
+                return Ok(Some(due));
             }
             if due.is_optional() {
                 continue;
@@ -280,8 +292,8 @@ impl<'e> Judge<'_, 'e> {
             let verdict = match due {
                 Due::CancelRequested { by, task, .. } => {
                     let message = format!(
-                        "it must request cancellation of task {task} at once, but next came \
-                         {event:?}"
+                        "cancellation of task {task} must be requested with it at once, but next \
+                         came {event:?}"
                     );
                     self.fail("cancel_requested", by, message)
                 }
@@ -294,9 +306,9 @@ impl<'e> Judge<'_, 'e> {
                     self.fail("interrupt_raised", by, message)
                 }
             };
-            return verdict.map(|()| false);
+            return verdict.map(|()| None);
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// What a task has spawned is registered.
@@ -336,6 +348,15 @@ impl<'e> Judge<'_, 'e> {
             );
             return self.fail("registered", task, message);
         }
+        if !detached && self.model.task(task).is_some_and(|task| task.token) {
+            // The child of a cancelled task is born cancelled.
+            self.due.push_back(Due::CancelRequested {
+                by: task,
+                task: runner,
+                by_scope: false,
+                is_passed_on: true,
+            });
+        }
         Ok(())
     }
 
@@ -363,7 +384,28 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
-    fn cancel_requested(&mut self, task: TaskId, by_scope: bool) -> Verdict {
+    /// Dropping a call that has not ended cancels it.
+    fn call_dropped(&mut self, task: TaskId) -> Verdict {
+        if self.model.task(task).is_some_and(|task| !task.is_over) {
+            self.due.push_back(Due::CancelRequested {
+                by: task,
+                task,
+                by_scope: false,
+                is_passed_on: false,
+            });
+        }
+        Ok(())
+    }
+
+    fn cancel_requested(&mut self, task: TaskId, request: Option<Due>) -> Verdict {
+        let (by_scope, is_passed_on) = match request {
+            Some(Due::CancelRequested {
+                by_scope,
+                is_passed_on,
+                ..
+            }) => (by_scope, is_passed_on),
+            _ => (false, false),
+        };
         let Some(found) = self.model.task(task) else {
             return self.fail(
                 "cancel_requested",
@@ -371,11 +413,26 @@ impl<'e> Judge<'_, 'e> {
                 "cancelled but never created".into(),
             );
         };
+        if found.is_over {
+            let message = "cancelled after its end, when nothing of it was left".into();
+            return self.fail("cancel_requested", task, message);
+        }
         if found.end.is_some() {
             self.late_cancels.push(task);
-        } else {
-            self.model.request_cancel(task, by_scope);
         }
+        let below = match is_passed_on {
+            true => Vec::new(),
+            false => self.model.reached_by(task),
+        };
+        for &below in below.iter().skip(1).rev() {
+            self.due.push_front(Due::CancelRequested {
+                by: task,
+                task: below,
+                by_scope,
+                is_passed_on: true,
+            });
+        }
+        self.model.request_cancel(task, by_scope);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use gcrucible_heap::{CollectionKind, Heap};
 use super::failure::Failure;
 
 /// Checks an engine on which nothing runs and nothing waits: no unfinished future (I-14),
-/// no open call (I-18), no timer.
+/// no open call and task (I-18), no timer.
 ///
 /// # Errors
 /// What is left.
@@ -16,6 +16,7 @@ pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
     let left = [
         ("I-14", "futures", engine.active_future_count()),
         ("I-18", "calls", engine.open_call_count()),
+        ("I-18", "tasks", engine.open_task_count()),
         ("timers", "timers", timers),
     ];
     match left.into_iter().find(|&(_, _, count)| count > 0) {

@@ -46,6 +46,8 @@ pub struct BodyEnd {
     pub result: Option<Result<Value, Value>>,
     /// Whether its cancellation had been requested by then.
     pub token: bool,
+    /// What the panic of a host operation said that ended it; there is no result then.
+    pub panic: Option<Value>,
 }
 
 /// How much a model did.
@@ -249,6 +251,7 @@ impl<'p> Model<'p> {
         let value = self.store.value(Object::Future(future));
         super::machine::set(&mut task, spawning.register, value);
         let root = task.root.filter(|_| !spawning.detached);
+        let above = (!spawning.detached).then_some(spawner);
         if !spawning.detached {
             self.note_child(&mut task, future, value);
         }
@@ -256,6 +259,7 @@ impl<'p> Model<'p> {
         self.add_task(Task {
             future: Some(future),
             root,
+            above,
             inherited_deadline,
             random: seed,
             ..Task::of(spawning.body)
@@ -310,7 +314,7 @@ impl<'p> Model<'p> {
         self.put_task(spawner, task);
     }
 
-    /// Requests the cancellation of a task. Without effect if it has ended. `by_scope`: the
+    /// Requests the cancellation of a task. Its end stays as it is if it has ended. `by_scope`: the
     /// scope in which it was spawned ends it. A task whose inherited time is over by then
     /// throws the error of that, and not the same cause twice.
     pub fn request_cancel(&mut self, task: TaskId, by_scope: bool) {
@@ -318,14 +322,45 @@ impl<'p> Model<'p> {
         let Some(task) = self.task_mut(task) else {
             return;
         };
-        if task.status == Status::Ended {
-            return;
-        }
         let is_over = task.inherited_deadline.is_some_and(|at| at <= now_ms);
         task.delivered |= by_scope && is_over && !task.token;
         task.token = true;
-        if !task.started {
+        if !task.started && task.status != Status::Ended {
             task.end(None);
+        }
+    }
+
+    /// The tasks that a request for one of them reaches, in order: itself, and those below it
+    /// which were not requested before. Nobody if it has ended for everybody.
+    pub fn reached_by(&self, task: TaskId) -> Vec<TaskId> {
+        let Some(found) = self.task(task).filter(|task| !task.is_over) else {
+            return Vec::new();
+        };
+        let mut reached = vec![task];
+        if found.token {
+            return reached;
+        }
+        let mut below = vec![task];
+        for other in self.tasks() {
+            if other.above.is_some_and(|above| below.contains(&above)) {
+                below.push(other.number);
+                reached.extend((!other.token).then_some(other.number));
+            }
+        }
+        reached
+    }
+
+    /// A task has ended for everybody: those below it move up.
+    pub fn end_for_all(&mut self, task: TaskId) {
+        let Some(ended) = self.task_mut(task) else {
+            return;
+        };
+        ended.is_over = true;
+        let above = ended.above.take();
+        for other in self.tasks.iter_mut().flatten() {
+            if other.above == Some(task) {
+                other.above = above;
+            }
         }
     }
 
@@ -363,6 +398,42 @@ impl<'p> Model<'p> {
         true
     }
 
+    /// The host operation that a task stands at panics, which ends the task: what it holds is
+    /// released. False if it stands at none.
+    pub fn panic_operation(&mut self, task: TaskId, message: &str) -> bool {
+        let Some(stands) = self.task(task).and_then(|task| task.operation.as_ref()) else {
+            return false;
+        };
+        if !matches!(stands.status, Status::Host(false)) {
+            return false;
+        }
+        let cause = self.store.string(message);
+        let mut ended = self.take_task(task);
+        self.pop_scopes(&mut ended, 0);
+        ended.frames.clear();
+        ended.operation = None;
+        ended.interrupts.clear();
+        ended.signals.clear();
+        ended.locals = None;
+        ended.end(None);
+        if let Some(end) = &mut ended.end {
+            end.panic = Some(cause);
+        }
+        self.put_task(task, ended);
+        true
+    }
+
+    /// There was no memory for what the panic said that ended a task, if one did.
+    pub fn forget_panic(&mut self, task: TaskId) {
+        if let Some(task) = self.task_mut(task)
+            && let Some(BodyEnd {
+                panic: Some(cause), ..
+            }) = &mut task.end
+        {
+            *cause = Value::Nil;
+        }
+    }
+
     /// Makes a waiting task ready.
     pub fn wake(&mut self, task: TaskId) {
         if let Some(task) = self.task_mut(task)
@@ -377,12 +448,12 @@ impl<'p> Model<'p> {
         let Some(runner) = self.future(future).map(|future| future.runner) else {
             return;
         };
-        let result = self
-            .task(runner)
-            .and_then(|task| task.end.as_ref())
-            .and_then(|end| end.result);
+        self.end_for_all(runner);
+        let end = self.task(runner).and_then(|task| task.end);
+        let result = end.and_then(|end| end.result);
         let payload = match (state, result) {
             (FutureState::Ready, Some(Ok(value))) | (FutureState::Error, Some(Err(value))) => value,
+            (FutureState::InternalError, None) => end.and_then(|end| end.panic).unwrap_or_default(),
             _ => Value::Nil,
         };
         let entry = &mut self.futures[future as usize - 1];

@@ -204,6 +204,9 @@ impl Driver<'_> {
                 }
             }
             HostEvent::CancelCall { call } | HostEvent::DropCall { call } => {
+                if let (HostEvent::DropCall { .. }, Some(&task)) = (event, self.calls.get(call)) {
+                    self.events.push(Event::CallDropped { task });
+                }
                 if let Some(&task) = self.calls.get(call) {
                     self.cancel(task);
                 }
@@ -269,6 +272,13 @@ impl Driver<'_> {
     fn end_operation(&mut self, task: TaskId) {
         let answer = self.world.answers.get(self.answered);
         self.answered += 1;
+        if let Some(message) = answer.and_then(|answer| answer.panics.clone()) {
+            self.events.push(Event::Woken { task });
+            self.model.panic_operation(task, &message);
+            self.events.push(Event::HostPanicked { task, message });
+            self.wake_all();
+            return self.body_ended(task);
+        }
         let result = match answer {
             Some(answer) => answer.result.clone(),
             None => Err("no answer".to_owned()),
@@ -298,31 +308,27 @@ impl Driver<'_> {
     }
 
     fn cancel(&mut self, task: TaskId) {
-        if self.request_cancel(task, false) {
+        for task in self.request_cancel(task, false) {
             self.body_ended(task);
         }
     }
 
-    /// Requests cancellation; whether the task has ended by that.
-    fn request_cancel(&mut self, task: TaskId, by_scope: bool) -> bool {
-        let Some(found) = self.model.task(task) else {
-            return false;
-        };
-        let had_ended = found.status == Status::Ended;
-        if had_ended && found.future.is_none() {
-            return false;
+    /// Requests cancellation of a task and those below it. Gives those that have ended by that.
+    fn request_cancel(&mut self, task: TaskId, by_scope: bool) -> Vec<TaskId> {
+        let mut ended = Vec::new();
+        for task in self.model.reached_by(task) {
+            let had_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
+            // Asked again before the future has settled, it is told again.
+            self.events.push(Event::CancelRequested { task });
+            self.model.request_cancel(task, by_scope);
+            let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
+            if !has_ended {
+                self.wake_if_possible(task);
+            } else if !had_ended {
+                ended.push(task);
+            }
         }
-        // Asked again before the future has settled, it is told again.
-        self.events.push(Event::CancelRequested { task });
-        if had_ended {
-            return false;
-        }
-        self.model.request_cancel(task, by_scope);
-        let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
-        if !has_ended {
-            self.wake_if_possible(task);
-        }
-        has_ended
+        ended
     }
 
     fn slice(&mut self, task: TaskId, fuel: u32) {
@@ -352,10 +358,8 @@ impl Driver<'_> {
         for (future, by_scope) in single.into_iter().chain(of_scopes) {
             let pending = self.model.future(future);
             let pending = pending.filter(|future| future.state == FutureState::Pending);
-            if let Some(runner) = pending.map(|future| future.runner)
-                && self.request_cancel(runner, by_scope)
-            {
-                ended.push(runner);
+            if let Some(runner) = pending.map(|future| future.runner) {
+                ended.extend(self.request_cancel(runner, by_scope));
             }
         }
         let root = self.model.task(task).and_then(|task| task.root);
@@ -383,6 +387,9 @@ impl Driver<'_> {
                         deadline,
                         seed,
                     });
+                    if !detached && self.model.task(task).is_some_and(|task| task.token) {
+                        self.cancel(runner);
+                    }
                 }
             }
             SliceEnd::Returned | SliceEnd::Threw => self.body_ended(task),
@@ -401,6 +408,7 @@ impl Driver<'_> {
             let state = match end.result {
                 Some(Ok(_)) => FutureState::Ready,
                 Some(Err(_)) if !end.token => FutureState::Error,
+                None if end.panic.is_some() && !end.token => FutureState::InternalError,
                 Some(Err(_)) | None => FutureState::Cancelled,
             };
             self.model.settle(future, state);
@@ -426,12 +434,16 @@ impl Driver<'_> {
             return;
         };
         self.calls.remove(&call);
+        self.model.end_for_all(task);
         if call == INIT_CALL {
             self.model.freeze();
         }
         let outcome = match end.result {
             Some(Ok(value)) => Outcome::Returned(self.model.dump(value)),
             Some(Err(error)) if !end.token => Outcome::Threw(self.model.dump(error)),
+            None if end.panic.is_some() && !end.token => {
+                Outcome::Panicked(self.model.dump(end.panic.unwrap_or_default()))
+            }
             Some(Err(_)) | None => Outcome::Cancelled,
         };
         let is_cancelled = match end.result {

@@ -17,6 +17,10 @@ pub struct Task {
     pub number: TaskId,
     /// Whether its cancellation was requested. It never goes back.
     pub token: bool,
+    /// The task whose cancellation reaches it, too.
+    pub above: Option<TaskId>,
+    /// Whether it has ended for everybody: its cancellation cannot be requested any more.
+    pub is_over: bool,
     /// Whether that request was delivered at the start of a slice.
     pub delivered: bool,
     /// Whether the request was offered last and not taken.
@@ -264,6 +268,7 @@ impl Task {
         self.end = Some(BodyEnd {
             result,
             token: self.token,
+            panic: None,
         });
     }
 

@@ -75,6 +75,9 @@ pub struct HostAnswer {
     pub after_ms: u32,
     /// What it gives, or the message of its failure.
     pub result: Result<Data, String>,
+    /// It panics instead of failing, with this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panics: Option<String>,
 }
 
 /// Plain data, as host and programs hand it to each other.

@@ -298,6 +298,9 @@ impl<'p> Watch<'p> {
             Event::CancelRequested { task } => {
                 touched.disturbed.push(task);
                 touched.write(Resource::Task(task));
+                // Whom it reaches depends on who was spawned and who has ended.
+                touched.read(Resource::Numbers);
+                touched.read(Resource::Settled);
             }
             Event::Settled { future, .. } | Event::SettleRefused { future } => {
                 touched.write(Resource::Future(future));
@@ -309,6 +312,8 @@ impl<'p> Watch<'p> {
                 touched.write(Resource::Call(call));
                 touched.write(Resource::Task(task));
             }
+            // Who does that says whose call it is.
+            Event::CallDropped { .. } => {}
             Event::CallRefused { call } => touched.read(Resource::Call(call)),
             Event::CallEnded { call, .. } => {
                 touched.write(Resource::Call(call));

@@ -124,7 +124,7 @@ fn set_answers(scenario: &mut Scenario, answers: Vec<HostAnswer>) {
     }
 }
 
-/// The answer with less data, or sooner.
+/// The answer without a panic, with less data, or sooner.
 fn simpler_answers(answer: &HostAnswer) -> Vec<HostAnswer> {
     let results = match &answer.result {
         Ok(data) => simpler_data(data).into_iter().map(Ok).collect(),
@@ -141,7 +141,11 @@ fn simpler_answers(answer: &HostAnswer) -> Vec<HostAnswer> {
         after_ms,
         ..answer.clone()
     });
-    with_less.chain(sooner).collect()
+    let calm = answer.panics.is_some().then(|| HostAnswer {
+        panics: None,
+        ..answer.clone()
+    });
+    calm.into_iter().chain(with_less).chain(sooner).collect()
 }
 
 /// Smaller data, the smallest first: nil, a part of it, the same without a part, the same

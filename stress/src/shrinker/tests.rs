@@ -241,7 +241,11 @@ fn answered_engine(scenario: &Scenario) -> Verdict {
 
 #[test]
 fn the_hosts_answers_shrink() {
-    let answer = |after_ms, result| HostAnswer { after_ms, result };
+    let answer = |after_ms, result| HostAnswer {
+        after_ms,
+        result,
+        panics: None,
+    };
     let nested = Data::Map(vec![
         ("status".into(), Data::Int(200)),
         (

@@ -19,7 +19,7 @@ fn corrupt_result(events: &mut Vec<Event>) {
         _ => None,
     });
     match ended {
-        Some(Outcome::Returned(dump) | Outcome::Threw(dump)) => {
+        Some(Outcome::Returned(dump) | Outcome::Threw(dump) | Outcome::Panicked(dump)) => {
             dump.root = match dump.root {
                 GraphValue::Bool(true) => GraphValue::Bool(false),
                 _ => GraphValue::Bool(true),

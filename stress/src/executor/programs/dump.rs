@@ -131,10 +131,10 @@ impl<'p, C: Checks> Dumper<'_, 'p, C> {
             Kind::Future => m
                 .future_state(value)
                 .map(|(state, payload)| match state {
-                    HeapState::Ready | HeapState::Error => vec![payload],
-                    HeapState::Pending | HeapState::Cancelled | HeapState::InternalError => {
-                        vec![Value::NIL]
+                    HeapState::Ready | HeapState::Error | HeapState::InternalError => {
+                        vec![payload]
                     }
+                    HeapState::Pending | HeapState::Cancelled => vec![Value::NIL],
                 })
                 .unwrap_or_default(),
             Kind::Iterator => m

@@ -196,7 +196,9 @@ impl HostScript {
     /// Drops the host's future of a call, if it has it.
     pub(super) fn drop_call(&mut self, observer: &TraceObserver, call: u32) {
         if let Some(handle) = self.calls.remove(&call) {
-            self.note(observer, handle.call().task(), EventKind::CallDrop);
+            let task = handle.call().task();
+            self.note(observer, task, EventKind::CallDrop);
+            observer.push(Event::CallDropped { task });
             drop(handle);
         }
     }

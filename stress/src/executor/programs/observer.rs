@@ -341,6 +341,10 @@ impl Observer for TraceObserver {
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
             }
+            EngineEvent::HostPanicked { task, message } => self.push(Event::HostPanicked {
+                task,
+                message: message.to_owned(),
+            }),
             EngineEvent::CancelRequested { task } => self.push(Event::CancelRequested { task }),
             EngineEvent::Settled { future, state } => {
                 self.push(Event::Settled {
@@ -356,6 +360,7 @@ impl Observer for TraceObserver {
                     CallOutcome::Returned => Outcome::Returned(self.dump_value(call)),
                     CallOutcome::Threw => Outcome::Threw(self.dump_value(call)),
                     CallOutcome::Cancelled => Outcome::Cancelled,
+                    CallOutcome::Panicked => Outcome::Panicked(self.dump_value(call)),
                 };
                 self.push(Event::CallEnded {
                     call: call.id(),
@@ -438,6 +443,8 @@ struct Subjects {
     futures: BTreeMap<TaskId, u64>,
     /// Tasks by the future they run.
     runners: BTreeMap<u64, TaskId>,
+    /// Futures that have settled: nobody is reached by cancelling one.
+    settled: BTreeSet<u64>,
 }
 
 impl Subjects {
@@ -498,7 +505,12 @@ impl Subjects {
                 self.future(*future, EventKind::Await);
             }
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
+            Event::SliceEnded {
+                end: SliceEnd::Cancelling { future },
+                ..
+            } if self.settled.contains(future) => self.future(*future, EventKind::Cancel),
             Event::Settled { future, state } => {
+                self.settled.insert(*future);
                 let kind = match state {
                     FutureState::Ready => EventKind::Complete,
                     _ => EventKind::Fail,
@@ -550,6 +562,9 @@ pub(super) fn timeline(
                 (Site::HOST, format!("{what} in task {task}"))
             }
             Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
+            Event::CallDropped { task } => {
+                (Site::HOST, format!("the call of task {task} is dropped"))
+            }
             Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
                 (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
                 (_, Some(error)) if start.delivered => {
@@ -608,6 +623,7 @@ pub(super) fn timeline(
                     Err(message) => format!("the host fails: {message}"),
                 },
             ),
+            Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
             Event::SettleRefused { future } => (
@@ -640,6 +656,7 @@ pub(super) fn timeline(
                         let _ = write!(text, "threw {}", dump.error_text());
                     }
                     Outcome::Cancelled => text.push_str("cancelled"),
+                    Outcome::Panicked(_) => text.push_str("panicked"),
                 }
                 (Site::HOST, text)
             }

@@ -42,6 +42,7 @@ pub(in crate::generator) fn answers<C: Choices>(c: &mut C, swarm: Swarm) -> Vec<
                 ("body".to_owned(), Data::Text("ok".to_owned())),
             ])),
         },
+        panics: c.chance(1, 8).then(|| "broken".to_owned()),
     };
     (0..count).map(|_| answer(c)).collect()
 }

@@ -27,7 +27,11 @@ impl Judge<'_, '_> {
             return self.fail("settled_early", runner, message);
         };
         let is_allowed = match (end.result, state) {
-            (Some(Ok(_)), FutureState::Ready) | (None, FutureState::Cancelled) => true,
+            (None, FutureState::InternalError) => end.panic.is_some() && !end.token,
+            (None, FutureState::Cancelled) => {
+                end.panic.is_none() || end.token || self.is_late(runner)
+            }
+            (Some(Ok(_)), FutureState::Ready) => true,
             (Some(Err(_)), FutureState::Cancelled) => end.token || self.is_late(runner),
             (Some(Err(_)), FutureState::Error) => !end.token,
             _ => false,
@@ -76,6 +80,7 @@ impl Judge<'_, '_> {
             return self.fail("call_ended_early", task, message);
         }
         self.calls.remove(&call);
+        self.model.end_for_all(task);
         if call == INIT_CALL {
             self.model.freeze();
         }
@@ -83,7 +88,14 @@ impl Judge<'_, '_> {
         let compared = match (end.result, outcome) {
             (Some(Ok(value)), Outcome::Returned(dump)) => Some((value, dump)),
             (Some(Err(error)), Outcome::Threw(dump)) if !end.token => Some((error, dump)),
-            (None, Outcome::Cancelled) => None,
+            (None, Outcome::Panicked(dump)) if !end.token && end.panic.is_some() => {
+                Some((end.panic.unwrap_or_default(), dump))
+            }
+            (None, Outcome::Cancelled)
+                if end.panic.is_none() || end.token || self.is_late(task) =>
+            {
+                None
+            }
             (Some(Err(_)), Outcome::Cancelled) if end.token || self.is_late(task) => None,
             _ => {
                 let message = format!(
@@ -220,6 +232,7 @@ fn how_it_ended(end: BodyEnd) -> String {
     match end.result {
         Some(Ok(_)) => format!("returned{token}"),
         Some(Err(_)) => format!("threw{token}"),
+        None if end.panic.is_some() => format!("panicked in the host{token}"),
         None => "never began, being cancelled before".into(),
     }
 }

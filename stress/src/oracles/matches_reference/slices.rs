@@ -3,6 +3,7 @@
 use gcrucible_bytecode::ErrorKind;
 
 use super::{Due, Judge, Slice, Verdict};
+use crate::executor::graph::FutureState;
 use crate::executor::trace::{Effects, Event, SliceEnd, SliceStart, TaskId};
 use crate::oracles::clients_stop_when_cancelled;
 use crate::reference::{BodyEnd, Status, Step};
@@ -29,7 +30,11 @@ impl<'e> Judge<'_, 'e> {
         }
         if !self.model.could_run(task) && !self.model.offers_cancellation(task) {
             let message = match found.end {
-                Some(BodyEnd { result: None, .. }) => "cancelled before its start but runs".into(),
+                Some(BodyEnd {
+                    result: None,
+                    panic: None,
+                    ..
+                }) => "cancelled before its start but runs".into(),
                 Some(_) => "runs again after its end".into(),
                 None => format!("runs while {:?}", found.status),
             };
@@ -236,14 +241,14 @@ impl<'e> Judge<'_, 'e> {
         };
         let of_scopes = effects.cancel.iter().map(|&future| (future, true));
         for (future, by_scope) in single.into_iter().chain(of_scopes) {
-            if let Some(task) = self.model.future(future).map(|future| future.runner) {
-                // From the end of its body until it has left the registry either is possible.
-                let is_optional = self.model.task(task).is_none_or(|t| t.end.is_some());
+            let pending = self.model.future(future);
+            let pending = pending.filter(|future| future.state == FutureState::Pending);
+            if let Some(task) = pending.map(|future| future.runner) {
                 self.due.push_back(Due::CancelRequested {
                     by,
                     task,
                     by_scope,
-                    is_optional,
+                    is_passed_on: false,
                 });
             }
         }
