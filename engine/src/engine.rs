@@ -448,11 +448,6 @@ impl Inner {
         }
     }
 
-    /// The tasks that a run started, in order.
-    pub(crate) fn tasks_of_run(&self, run: &Arc<Run>) -> Vec<Arc<Task>> {
-        self.tasks.of_run(run)
-    }
-
     pub(crate) fn new_task(&self) -> u32 {
         self.next_task.fetch_add(1, Ordering::Relaxed)
     }

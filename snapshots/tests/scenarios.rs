@@ -74,7 +74,7 @@ fn a_falsified_observation_is_reported() {
 #[test]
 fn a_run_that_passes_says_so() {
     let heap = scenario("heap_ops");
-    expect("passed", &report(&heap, &run(&heap, false)));
+    expect("passed", &report(&heap, &run(&heap, None)));
 }
 
 #[test]

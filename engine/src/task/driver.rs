@@ -261,10 +261,8 @@ impl<'e> Driver<'e> {
             run.dispatched(name);
             if seeded_bugs::is_on(Bug::B72) {
                 // B-72: who handles a signal takes it for the request, and puts that back.
-                for sibling in inner.tasks_of_run(run) {
-                    if sibling.token().clear() {
-                        seeded_bugs::note_triggered(Bug::B72);
-                    }
+                if inner.tokens.clear_below(task.number) {
+                    seeded_bugs::note_triggered(Bug::B72);
                 }
             }
         }

@@ -133,7 +133,7 @@ impl Judge<'_, '_> {
             .task(task)
             .and_then(|task| task.end?.result?.err());
         let expected = match outcome {
-            Outcome::Returned(_) => false,
+            Outcome::Returned(_) | Outcome::Panicked(_) => false,
             Outcome::Threw(_) => {
                 thrown.is_some_and(|error| self.model.store().wraps_cancellation(error))
             }
