@@ -104,6 +104,7 @@ fn scenario(operation: &Operation<'_>, body: &str, host: Vec<HostEvent>) -> Scen
         let answer = operation.answer.clone().map(|answer| HostAnswer {
             after_ms: 3,
             result: Ok(answer),
+            panics: None,
         });
         programs.answers = answer.into_iter().collect();
     }
