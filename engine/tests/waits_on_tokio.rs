@@ -4,6 +4,7 @@
 mod world;
 
 use gcrucible_engine::Outcome;
+use gcrucible_platform::TokioPlatform;
 
 use self::world::World;
 
@@ -242,5 +243,26 @@ fn cancellation_finds_a_call_in_whatever_it_waits_for() {
         assert_eq!(world.engine.cancel_call(round), Ok(()));
         assert_eq!(world.join(&call), Outcome::Cancelled, "{function}");
     }
+    world.finish();
+}
+
+#[test]
+fn a_task_that_never_waits_lets_others_have_their_worker() {
+    let platform = TokioPlatform::new(1).expect("threads start");
+    let world = World::on(
+        platform,
+        "",
+        r#"
+        let open = [false]
+        fn opener() { open[0] = true }
+        fn main() {
+          let f = spawn opener()
+          while !open[0] {}
+          await f
+          return "open"
+        }
+        "#,
+    );
+    assert_eq!(world.returned(1, "main", &[]), "open");
     world.finish();
 }

@@ -56,6 +56,13 @@ pub trait Platform: Send + Sync + 'static {
     /// How many instructions the next slice of a task may run; at least 1.
     fn fuel(&self, task: u32) -> u32;
 
+    /// Whether a task that has run a slice lets others go first, asked between slices. A
+    /// platform that decides on each turn itself says yes, and no in
+    /// [`poll_yield`](Self::poll_yield).
+    fn is_turn_over(&self) -> bool {
+        true
+    }
+
     /// Whether others go first now. Called again, with `has_yielded` true, when the task
     /// is polled after that; returns `Ready` then. A platform that needs no yielding is
     /// always ready.

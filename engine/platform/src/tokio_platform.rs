@@ -2,6 +2,7 @@
 
 mod host;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -11,6 +12,11 @@ use crate::clock::Clock;
 use crate::host::{HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
 
+thread_local! {
+    /// When a task of this worker last let others go first, by its platform's clock.
+    static LAST_TURN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
 /// Runs tasks on a multi-threaded tokio runtime of its own.
 #[derive(Debug)]
 pub struct TokioPlatform {
@@ -19,6 +25,7 @@ pub struct TokioPlatform {
     clock: Clock,
     random: AtomicU64,
     fuel: u32,
+    turn: Duration,
     #[cfg(feature = "http")]
     http: host::Http,
 }
@@ -28,15 +35,23 @@ impl TokioPlatform {
     /// loop sees its cancellation within a fraction of a millisecond.
     pub const FUEL: u32 = 10_000;
 
+    /// How long the tasks of a worker run before one of them lets others go first. Doing so
+    /// after each slice costs more than the slice: the runtime wakes an idle worker for every
+    /// task that goes to the back of the queue, and the task moves to its core.
+    const TURN: Duration = Duration::from_millis(1);
+
     /// A platform with `workers` threads.
     ///
     /// # Errors
     /// When the operating system starts no threads.
     pub fn new(workers: usize) -> std::io::Result<Self> {
-        Self::with_fuel(workers, Self::FUEL)
+        let mut platform = Self::with_fuel(workers, Self::FUEL)?;
+        platform.turn = Self::TURN;
+        Ok(platform)
     }
 
-    /// The same with another length of slices.
+    /// The same with another length of slices, after each of which others go first: for
+    /// races, not for speed.
     ///
     /// # Errors
     /// When the operating system starts no threads.
@@ -57,6 +72,7 @@ impl TokioPlatform {
             clock: Clock::start(),
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
+            turn: Duration::ZERO,
             #[cfg(feature = "http")]
             http: host::Http::default(),
         })
@@ -122,13 +138,41 @@ impl Platform for TokioPlatform {
         self.fuel
     }
 
+    fn is_turn_over(&self) -> bool {
+        let now = self.clock.elapsed();
+        let last = LAST_TURN.get();
+        // A time to come is another platform's, which this thread worked for.
+        let is_over = now < last || now - last >= self.turn;
+        if is_over {
+            LAST_TURN.set(now);
+        }
+        is_over
+    }
+
     fn poll_yield(&self, place: Place, has_yielded: bool, cx: &mut Context<'_>) -> Poll<()> {
-        // Between slices other tasks of the worker get their turn; the engine's own yield
-        // points are for simulation.
+        // The engine's own yield points are for simulation.
         if has_yielded || place.function == Place::ENGINE {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_end_by_time_unless_slices_have_a_length_of_their_own() {
+        let mut platform = TokioPlatform::new(1).expect("threads start");
+        platform.turn = Duration::MAX;
+        LAST_TURN.set(Duration::ZERO);
+        assert!(!platform.is_turn_over());
+        LAST_TURN.set(Duration::MAX);
+        assert!(platform.is_turn_over(), "that was another platform's");
+
+        let races = TokioPlatform::with_fuel(1, 7).expect("threads start");
+        assert!(races.is_turn_over() && races.is_turn_over());
     }
 }

@@ -69,8 +69,11 @@ impl<'e> Driver<'e> {
         yield_point(&*self.engine.inner.platform, place).await;
     }
 
-    /// Lets others go first, between two slices.
-    async fn turn(&self) {
+    /// Lets others go first, between two slices, if the platform or the program says so.
+    async fn turn(&self, is_asked: bool) {
+        if !self.engine.inner.platform.is_turn_over() && !is_asked {
+            return;
+        }
         let (function, at) = self.task.vm.position();
         let place = Place {
             task: self.task.number,
@@ -93,15 +96,17 @@ impl<'e> Driver<'e> {
     pub(super) async fn run<C: Checks>(&mut self) -> BodyEnd {
         let task = self.task;
         let mut is_turn_over = false;
+        let mut has_asked = false;
         loop {
             if std::mem::replace(&mut is_turn_over, true) {
-                self.turn().await;
+                self.turn(has_asked).await;
             }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
             let (outcome, now_ms) = self.slice::<C>().await;
             self.pass_on(&outcome, now_ms).await;
+            has_asked = outcome.end == SliceEnd::Yielded;
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,

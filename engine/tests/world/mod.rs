@@ -32,9 +32,14 @@ pub(crate) struct World {
 impl World {
     /// Compiles a program and runs its top level. Slices have `fuel` instructions.
     pub(crate) fn new(workers: usize, fuel: u32, modes: &str, source: &str) -> World {
+        let platform = TokioPlatform::with_fuel(workers, fuel).expect("threads start");
+        Self::on(platform, modes, source)
+    }
+
+    /// The same on a platform made before.
+    pub(crate) fn on(platform: TokioPlatform, modes: &str, source: &str) -> World {
         let source = Source::new("main.crux", source);
         let program = compile(&source).unwrap_or_else(|errors| panic!("{errors}"));
-        let platform = TokioPlatform::with_fuel(workers, fuel).expect("threads start");
         let platform = Arc::new(platform);
         let watch = Arc::<Watch>::default();
         let options = EngineOptions {
