@@ -7,7 +7,7 @@
 //! fuzzer's own crash file, which `cargo crucible import-fuzz` turns into a scenario.
 
 pub mod bytecode;
-pub mod source;
+mod source;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -37,6 +37,9 @@ pub fn run(target: FuzzTarget, input: &[u8]) {
     HOOK.call_once(hook_panics);
     let scenario = target.scenario(input);
     RUNNING.set(Some((target, scenario.clone())));
+    if target == FuzzTarget::SourceText {
+        source::check(&String::from_utf8_lossy(input));
+    }
     let mut options = RunOptions::default();
     if matches!(target, FuzzTarget::SourceText | FuzzTarget::Bytecode) {
         options.decisions_max = DECISIONS_MAX;

@@ -15,7 +15,7 @@ const LIBRARY_INSTRUCTIONS: usize = 20_000;
 ///
 /// # Panics
 /// When one of these does not hold.
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     let source = Source {
         path: "main.crux".to_owned(),
         text: text.to_owned(),
