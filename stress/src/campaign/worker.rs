@@ -276,7 +276,10 @@ fn run_chunk(
         let (modes, report) = run_numbered(source, slot, runner, chunk.lane, index, &options);
         slot.idle();
         result.counters += &report.counters;
-        result.pairs += &report.pairs;
+        // What a broken engine did says nothing of which events can follow which.
+        if report.failure.is_none() {
+            result.pairs += &report.pairs;
+        }
         result.trace_hash = result.trace_hash.wrapping_add(report.trace_hash);
         if let Some(modes) = modes {
             result.modes.note(modes, &report.counters);
@@ -424,6 +427,7 @@ mod tests {
     use super::*;
     use crate::campaign::plan::{Limit, PLAN_VERSION};
     use crate::cli::values::Shard;
+    use crate::executor::pairs::EventKind;
     use crate::generator::Mix;
     use crate::scenario::{Body, HeapOp, HeapOps, Origin, ScenarioSeed, Schedule, StrategyName};
 
@@ -467,6 +471,7 @@ mod tests {
                 ..RunReport::default()
             };
             report.counters.decisions = 2;
+            report.pairs.add(EventKind::Spawn, EventKind::Await, 1);
             if index / 100 % 2 == 1 || options.canary {
                 report.failure = Some(Failure {
                     oracle: "fake".into(),
@@ -530,6 +535,8 @@ mod tests {
             (result.failures[0].index, result.failures[0].count),
             (100, 27)
         );
+        let pairs = result.pairs.count(EventKind::Spawn, EventKind::Await);
+        assert_eq!(pairs, 50 - 27, "those of runs that passed");
     }
 
     #[test]
