@@ -16,7 +16,9 @@ pub fn check(input: &[u8]) {
     let Ok(program) = Program::arbitrary(&mut Unstructured::new(input)) else {
         return;
     };
-    assert!(!disassemble(&program).is_empty() || program == Program::default());
+    let instructions: usize = program.functions.iter().map(|f| f.code.len()).sum();
+    let lines = disassemble(&program).lines().count();
+    assert!(lines >= instructions, "{lines} lines list {instructions}");
     if verify(&program).is_err() {
         return;
     }
