@@ -55,6 +55,8 @@ pub enum CallError {
     UnknownExport(String),
     /// An int argument has more than 48 bits.
     ArgumentTooLarge(i64),
+    /// An argument has more than [`HostValue::LEVELS_MAX`] levels of arrays and maps.
+    ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
 }
@@ -65,6 +67,11 @@ impl fmt::Display for CallError {
             CallError::DuplicateCallId(id) => write!(f, "call {id} has not ended yet"),
             CallError::CallNotFound(id) => write!(f, "no call {id} is in progress"),
             CallError::ArgumentTooLarge(arg) => write!(f, "the argument {arg} has over 48 bits"),
+            CallError::ArgumentTooDeep => write!(
+                f,
+                "an argument has over {} levels of arrays and maps",
+                HostValue::LEVELS_MAX
+            ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }

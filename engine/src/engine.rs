@@ -184,8 +184,8 @@ impl Engine {
     /// The same with arguments that are any plain data.
     ///
     /// # Errors
-    /// As [`Engine::start_call`]; [`CallError::OutOfMemory`] when the heap has no room for the
-    /// arguments.
+    /// As [`Engine::start_call`]; [`CallError::ArgumentTooDeep`];
+    /// [`CallError::OutOfMemory`] when the heap has no room for the arguments.
     pub async fn call(
         &self,
         id: u32,
@@ -198,6 +198,9 @@ impl Engine {
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
+        if args.iter().any(|arg| arg.levels() > HostValue::LEVELS_MAX) {
+            return Err(CallError::ArgumentTooDeep);
+        }
         let mut attempts = 0;
         loop {
             let needs = {

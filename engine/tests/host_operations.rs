@@ -6,7 +6,7 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use gcrucible_engine::{HostValue, Outcome, VirtualPlatform};
+use gcrucible_engine::{CallError, HostValue, Outcome, VirtualPlatform};
 use gcrucible_heap::HeapConfig;
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::host::unknown_operation;
@@ -76,6 +76,10 @@ fn host(under_way: &Arc<AtomicUsize>) -> VirtualPlatform {
                 let _guard = guard;
                 std::future::pending().await
             }),
+            ("nest", Some(HostValue::Int(levels))) => Box::pin(async move {
+                let _guard = guard;
+                Ok(nested(levels))
+            }),
             ("fail", _) => Box::pin(async move {
                 let _guard = guard;
                 Err("it is broken".to_owned())
@@ -83,6 +87,11 @@ fn host(under_way: &Arc<AtomicUsize>) -> VirtualPlatform {
             _ => unknown_operation(&request),
         }
     })
+}
+
+/// An array in an array in an array.
+fn nested(levels: i64) -> HostValue {
+    (0..levels).fold(HostValue::Nil, |part, _| HostValue::Array(vec![part]))
 }
 
 /// A world, and how many of its operations are under way.
@@ -132,6 +141,30 @@ fn plain_data_goes_there_and_back() {
     };
     world.run();
     assert_eq!(world.data(&call), Some(data));
+    assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_both_ways() {
+    let (world, under_way) = clockwork();
+    let args = [text("nest"), HostValue::Int(65)];
+    assert_eq!(
+        returned(&world, "try_host", &args),
+        "HostError: the host's answer has over 64 levels"
+    );
+    let args = [text("echo"), nested(64)];
+    assert!(returned(&world, "try_host", &args).starts_with("[[["));
+    {
+        let args = [nested(65)];
+        let mut call = std::pin::pin!(world.engine.call(1, "echo", &args));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match call.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(Err(CallError::ArgumentTooDeep)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.engine.open_call_count(), 0);
     assert_eq!(under_way.load(SeqCst), 0);
     world.finish();
 }

@@ -341,7 +341,8 @@ GcrValue *gcr_array(void);
 GcrValue *gcr_map(void);
 
 /*
- Appends to an array. Takes `element` in any case, null as nil. False if `array` is none.
+ Appends to an array. Takes `element` in any case, null as nil. False if `array` is none, or
+ would have more than 64 levels of arrays and maps.
 
  # Safety
  See the rules of the crate.
@@ -349,8 +350,8 @@ GcrValue *gcr_map(void);
 bool gcr_array_push(GcrValue *array, GcrValue *element);
 
 /*
- Sets an entry of a map. Takes `value` in any case, null as nil. False if `map` is none or
- `key` no UTF-8.
+ Sets an entry of a map. Takes `value` in any case, null as nil. False if `map` is none,
+ `key` no UTF-8, or the map would have more than 64 levels of arrays and maps.
 
  # Safety
  See the rules of the crate.

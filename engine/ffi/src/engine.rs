@@ -141,6 +141,7 @@ pub(crate) fn call_failure(error: &CallError) -> Failure {
         CallError::CallNotFound(_) => GcrStatus::CallNotFound,
         CallError::UnknownExport(_) => GcrStatus::UnknownExport,
         CallError::ArgumentTooLarge(_) => GcrStatus::BadArgument,
+        CallError::ArgumentTooDeep => GcrStatus::NotData,
         CallError::OutOfMemory => GcrStatus::OutOfMemory,
     };
     (status, error.to_string())

@@ -11,6 +11,8 @@ use crate::status::{quietly, text};
 #[derive(Debug)]
 pub struct GcrValue {
     pub(crate) value: HostValue,
+    /// Its levels of arrays and maps, at most `HostValue::LEVELS_MAX`.
+    levels: u32,
     /// Text that was handed out, kept as long as the value.
     texts: std::cell::RefCell<Vec<CString>>,
     /// Parts that were handed out, kept as long as the value.
@@ -41,6 +43,7 @@ pub enum GcrKind {
 impl GcrValue {
     pub(crate) fn boxed(value: HostValue) -> Box<GcrValue> {
         Box::new(GcrValue {
+            levels: value.levels(),
             value,
             texts: Default::default(),
             parts: Default::default(),
@@ -127,26 +130,31 @@ pub extern "C" fn gcr_map() -> *mut GcrValue {
     GcrValue::raw(HostValue::Map(Vec::new()))
 }
 
-/// Appends to an array. Takes `element` in any case, null as nil. False if `array` is none.
+/// Appends to an array. Takes `element` in any case, null as nil. False if `array` is none, or
+/// would have more than 64 levels of arrays and maps.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gcr_array_push(array: *mut GcrValue, element: *mut GcrValue) -> bool {
     // SAFETY: what the caller owes; it gives the element away.
-    let element = unsafe { taken(element) };
+    let (element, levels) = unsafe { taken(element) };
     // SAFETY: what the caller owes.
-    match unsafe { array.as_mut() }.map(|array| &mut array.value) {
-        Some(HostValue::Array(elements)) => {
+    let Some(array) = (unsafe { array.as_mut() }) else {
+        return false;
+    };
+    match &mut array.value {
+        HostValue::Array(elements) if levels < HostValue::LEVELS_MAX => {
             elements.push(element);
+            array.levels = array.levels.max(levels + 1);
             true
         }
         _ => false,
     }
 }
 
-/// Sets an entry of a map. Takes `value` in any case, null as nil. False if `map` is none or
-/// `key` no UTF-8.
+/// Sets an entry of a map. Takes `value` in any case, null as nil. False if `map` is none,
+/// `key` no UTF-8, or the map would have more than 64 levels of arrays and maps.
 ///
 /// # Safety
 /// See the rules of the crate.
@@ -157,14 +165,14 @@ pub unsafe extern "C" fn gcr_map_set(
     value: *mut GcrValue,
 ) -> bool {
     // SAFETY: what the caller owes; it gives the value away.
-    let value = unsafe { taken(value) };
+    let (value, levels) = unsafe { taken(value) };
     // SAFETY: what the caller owes.
-    let Ok(key) = (unsafe { text(key, "the key") }) else {
+    let (Ok(key), Some(map)) = (unsafe { (text(key, "the key"), map.as_mut()) }) else {
         return false;
     };
-    // SAFETY: what the caller owes.
-    match unsafe { map.as_mut() }.map(|map| &mut map.value) {
-        Some(HostValue::Map(entries)) => {
+    match &mut map.value {
+        HostValue::Map(entries) if levels < HostValue::LEVELS_MAX => {
+            map.levels = map.levels.max(levels + 1);
             match entries.iter_mut().find(|(known, _)| known == key) {
                 Some(entry) => entry.1 = value,
                 None => entries.push((key.to_owned(), value)),
@@ -175,14 +183,17 @@ pub unsafe extern "C" fn gcr_map_set(
     }
 }
 
+/// What was given away, and its levels.
+///
 /// # Safety
 /// `value` is null or an unfreed value that the caller gives away.
-unsafe fn taken(value: *mut GcrValue) -> HostValue {
+unsafe fn taken(value: *mut GcrValue) -> (HostValue, u32) {
     if value.is_null() {
-        return HostValue::Nil;
+        return (HostValue::Nil, 0);
     }
     // SAFETY: what the caller owes.
-    unsafe { Box::from_raw(value) }.value
+    let value = unsafe { Box::from_raw(value) };
+    (value.value, value.levels)
 }
 
 /// The kind of a value.

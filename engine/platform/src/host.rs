@@ -22,6 +22,35 @@ pub enum HostValue {
     Map(Vec<(String, HostValue)>),
 }
 
+impl HostValue {
+    /// Levels of arrays and maps within each other that engine and host hand to each other
+    /// at most.
+    pub const LEVELS_MAX: u32 = 64;
+
+    /// Levels of arrays and maps within each other, 0 for what is neither; of more than
+    /// [`LEVELS_MAX`](Self::LEVELS_MAX), one more than these.
+    pub fn levels(&self) -> u32 {
+        self.levels_within(Self::LEVELS_MAX + 1)
+    }
+
+    fn levels_within(&self, most: u32) -> u32 {
+        if most == 0 {
+            return 0;
+        }
+        let deepest = |levels: &mut dyn Iterator<Item = &HostValue>| {
+            1 + levels
+                .map(|part| part.levels_within(most - 1))
+                .max()
+                .unwrap_or(0)
+        };
+        match self {
+            HostValue::Array(elements) => deepest(&mut elements.iter()),
+            HostValue::Map(entries) => deepest(&mut entries.iter().map(|(_, value)| value)),
+            _ => 0,
+        }
+    }
+}
+
 /// `host(name, args…)`: what a machine asks of its host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostRequest {
@@ -43,4 +72,24 @@ pub fn fails(message: String) -> HostOperation {
 /// Refuses an operation that a platform does not have.
 pub fn unknown_operation(request: &HostRequest) -> HostOperation {
     fails(format!("this host has no operation `{}`", request.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_deepest_part() {
+        let nested = |levels| (0..levels).fold(HostValue::Nil, |v, _| HostValue::Array(vec![v]));
+        assert_eq!(HostValue::Int(1).levels(), 0);
+        assert_eq!(HostValue::Map(Vec::new()).levels(), 1);
+        let part = ("k".to_owned(), nested(3));
+        let wide = HostValue::Array(vec![HostValue::Nil, HostValue::Map(vec![part]), nested(1)]);
+        assert_eq!(wide.levels(), 5);
+        assert_eq!(
+            nested(HostValue::LEVELS_MAX).levels(),
+            HostValue::LEVELS_MAX
+        );
+        assert_eq!(nested(200).levels(), HostValue::LEVELS_MAX + 1);
+    }
 }

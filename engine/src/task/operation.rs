@@ -116,7 +116,15 @@ impl Driver<'_> {
     async fn place<C: Checks>(&self, result: Result<HostValue, String>) -> Option<Pending> {
         let inner = &self.engine.inner;
         let data = match result {
-            Ok(data) => data,
+            Ok(data) if data.levels() <= HostValue::LEVELS_MAX => data,
+            Ok(_) => {
+                let levels = HostValue::LEVELS_MAX;
+                let message = format!("the host's answer has over {levels} levels");
+                return Some(Pending {
+                    kind: ErrorKind::HostError,
+                    message: Some(message),
+                });
+            }
             Err(message) => {
                 return Some(Pending {
                     kind: ErrorKind::HostError,

@@ -3,13 +3,10 @@
 use gcrucible_heap::{Checks, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostValue;
 
-/// Levels of arrays and maps within each other that a host value has at most; what is
-/// deeper, or has a cycle, is no data.
-const LEVELS_MAX: u32 = 64;
-
-/// The data that a value of the language is, `None` if it is none.
+/// The data that a value of the language is, `None` if it is none: what has more than
+/// [`HostValue::LEVELS_MAX`] levels, or a cycle, is not.
 pub fn of<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Option<HostValue> {
-    within(m, value, LEVELS_MAX)
+    within(m, value, HostValue::LEVELS_MAX)
 }
 
 fn within<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>, levels: u32) -> Option<HostValue> {

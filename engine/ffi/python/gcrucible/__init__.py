@@ -66,7 +66,8 @@ def _to_crux(value: Any) -> int:
         array = library.gcr_array()
         try:
             for element in value:
-                library.gcr_array_push(array, _to_crux(element))
+                if not library.gcr_array_push(array, _to_crux(element)):
+                    raise ValueError("nested too deep to be plain data")
         except BaseException:
             library.gcr_value_free(array)
             raise
@@ -77,7 +78,8 @@ def _to_crux(value: Any) -> int:
             for key, element in value.items():
                 if not isinstance(key, str):
                     raise TypeError(f"a map's key must be a str, not {type(key).__name__}")
-                library.gcr_map_set(table, key.encode(), _to_crux(element))
+                if not library.gcr_map_set(table, key.encode(), _to_crux(element)):
+                    raise ValueError("nested too deep to be plain data")
         except BaseException:
             library.gcr_value_free(table)
             raise

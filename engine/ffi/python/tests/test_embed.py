@@ -32,6 +32,12 @@ class Embed(unittest.TestCase):
                 self.engine.call("same", bad)
         with self.assertRaises(OverflowError):
             self.engine.call("same", 2**63)
+        deep = []
+        for _ in range(63):
+            deep = [deep]
+        self.assertEqual(self.engine.call("same", deep).result(), deep)
+        with self.assertRaisesRegex(ValueError, "too deep"):
+            self.engine.call("same", [deep])
 
     def test_errors_say_what_happened(self):
         with self.assertRaisesRegex(CruxError, "no good"):

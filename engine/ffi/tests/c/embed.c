@@ -72,6 +72,20 @@ int main(void) {
     gcr_value_free(job);
     gcr_call_free(call);
 
+    /* What is nested too deep is refused, and freed. */
+    GcrValue *deep = gcr_array();
+    int levels = 1;
+    for (;;) {
+        GcrValue *outer = levels % 2 ? gcr_array() : gcr_map();
+        if (!(levels % 2 ? gcr_array_push(outer, deep) : gcr_map_set(outer, "k", deep))) {
+            gcr_value_free(outer);
+            break;
+        }
+        deep = outer;
+        levels++;
+    }
+    CHECK(levels == 64);
+
     /* Errors: each its own. */
     CHECK(gcr_call(engine, 1, "nobody", NULL, 0, &call, NULL) == GCR_STATUS_UNKNOWN_EXPORT);
     CHECK(gcr_call(engine, 1, "fail", NULL, 0, &call, NULL) == GCR_STATUS_OK);
