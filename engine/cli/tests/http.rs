@@ -90,6 +90,36 @@ fn no_answer_is_an_error() {
 }
 
 #[test]
+fn a_server_that_sends_rubbish_is_an_error_and_leaves_nothing_behind() {
+    let folder = Folder::new("http_rubbish");
+    let answers = [
+        "\u{1}\u{2} no HTTP at all\r\n\r\n",
+        "HTTP/1.1 999999 What\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf a body",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno chunk",
+        // Nothing: the connection is closed.
+        "",
+    ];
+    let (addresses, servers): (Vec<_>, Vec<_>) = answers.into_iter().map(answering).unzip();
+    let urls: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("\"http://{address}/\""))
+        .collect();
+    let text = format!(
+        "fn main() {{\n  for url in [{}] {{\n    \
+         try {{ print(http.get(url)) }} catch e is HostError {{ print(\"HostError\") }}\n  }}\n  \
+         print(sys.unsettled())\n}}",
+        urls.join(", ")
+    );
+    let seen = finish(crux().arg("run").arg(folder.file("main.crux", &text)));
+    let expected = "HostError\n".repeat(answers.len()) + "0\n";
+    assert_eq!((seen.code, &seen.out), (0, &expected), "{}", seen.err);
+    for server in servers {
+        server.join().expect("a request");
+    }
+}
+
+#[test]
 fn deadlines_and_cancellation_end_an_exchange_that_is_never_answered() {
     let folder = Folder::new("http_silence");
     // Connections are made, but nobody accepts them.
