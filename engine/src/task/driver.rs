@@ -27,6 +27,9 @@ pub(super) struct Driver<'e> {
     pub(super) is_cancel_refused: bool,
     /// Collections since the machine got further.
     attempts: u32,
+    /// What a slice that lacked memory left of its fuel, for the next one: a turn is no longer
+    /// for that, or a task that allocates without end would never give way.
+    fuel_left: Option<u32>,
     /// Whether a slice has begun the body.
     has_run: bool,
 }
@@ -56,6 +59,7 @@ impl<'e> Driver<'e> {
             pending: None,
             is_cancel_refused: false,
             attempts: 0,
+            fuel_left: None,
             has_run: false,
         }
     }
@@ -176,7 +180,10 @@ impl<'e> Driver<'e> {
             None => (None, None),
         };
         let input = SliceInput {
-            fuel: inner.platform.fuel(task.number).max(1),
+            fuel: match self.fuel_left.take() {
+                Some(left) => left,
+                None => inner.platform.fuel(task.number).max(1),
+            },
             deliver,
             deliver_message,
             cancel_requested: task.token.is_requested(),
@@ -199,6 +206,9 @@ impl<'e> Driver<'e> {
                 .flatten();
             (outcome, cancelling)
         };
+        if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
+            self.fuel_left = Some(input.fuel.saturating_sub(outcome.instructions).max(1));
+        }
         if outcome.delivered {
             if offers_cancel {
                 task.token.set_delivered();
