@@ -4,6 +4,7 @@
 mod world;
 
 use gcrucible_engine::{Outcome, VirtualPlatform};
+use gcrucible_heap::HeapConfig;
 
 use self::world::clockwork::Clockwork;
 
@@ -178,4 +179,24 @@ fn tasks_draw_random_numbers_of_their_own_and_the_same_each_time() {
     let parts: Vec<&str> = texts[0].split("], [").collect();
     assert_eq!(parts.len(), 3);
     assert_ne!(parts[1], parts[2].trim_end_matches(']'));
+}
+
+#[test]
+fn a_task_that_allocates_and_never_waits_gives_way_to_others() {
+    // A turn has many more instructions than the nursery has room for arrays.
+    let source = r#"
+        fn other() { print("other") }
+        fn main() {
+          spawn other()
+          for n in 0..5000 { [n, n, n] }
+          print("main")
+        }
+    "#;
+    let platform = VirtualPlatform::new(10_000);
+    let world = Clockwork::on_heap(HeapConfig::tiny(), "natural", platform, source);
+    let main = world.main();
+    world.run();
+    assert_eq!(world.text(&main), "nil");
+    assert_eq!(world.printed(), ["other", "main"]);
+    world.finish();
 }
