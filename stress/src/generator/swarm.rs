@@ -154,7 +154,7 @@ impl Swarm {
 
     /// The set with a feature on.
     pub fn with(self, feature: Feature) -> Swarm {
-        Swarm(self.0 | 1 << feature as u8)
+        Swarm(self.0 | (1 << feature as u8))
     }
 
     /// Whether a feature is on.
