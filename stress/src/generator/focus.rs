@@ -66,12 +66,24 @@ impl Focus {
                 | Topic::Channels
                 | Topic::Guards
                 | Topic::Streams
-                | Topic::Interrupts
-                | Topic::HostOperations
-                | Topic::Clients,
+                | Topic::Interrupts,
             ) => 3,
+            (Focus::Cancellation, Topic::HostOperations | Topic::Clients) => 6,
             _ => 1,
         }
+    }
+
+    /// Host operations that get an answer, at most, and milliseconds that one takes, at most.
+    pub(super) fn answers(self) -> (u32, u32) {
+        match self {
+            Focus::Everything => (5, 3),
+            Focus::Cancellation => (12, 6),
+        }
+    }
+
+    /// Whether a function that the host calls begins with a handler for signals.
+    pub(super) fn handles_signals<C: Choices>(self, c: &mut C, swarm: Swarm) -> bool {
+        self == Focus::Cancellation && swarm.has(Feature::Interrupts) && c.chance(1, 3)
     }
 
     /// The schedule of a scenario, under this strategy if there is one.
@@ -91,9 +103,9 @@ impl Focus {
         let strategy = fixed.unwrap_or(drawn);
         let seed = match strategy {
             StrategyName::Aimed => {
-                // Every fourth goes instruction by instruction.
+                // Every second goes instruction by instruction.
                 let walk = u64::from(c.below(1 << 30));
-                let base = if c.chance(1, 4) { 0 } else { walk + 1 };
+                let base = if c.chance(1, 2) { 0 } else { walk + 1 };
                 KthPoint::seed(base, u64::from(c.below(AIMS)))
             }
             _ => u64::from(c.below(1 << 31)),

@@ -122,7 +122,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
     let (from, to) = size.calls();
     let calls = c.within(from, to);
     let host = host_script(c, swarm, focus, &made.entries, Some(made.read_back), calls);
-    let answers = answers(c, swarm);
+    let answers = answers(c, swarm, focus);
     let entry = ModuleSource::Tree(made.module);
     Scenario {
         format: FORMAT,

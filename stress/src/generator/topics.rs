@@ -172,6 +172,11 @@ pub(super) fn start_task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>
     tasks::statement_that_starts(body, out);
 }
 
+/// Registers a handler for a signal.
+pub(super) fn handle_a_signal<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    interrupts::register(body, out);
+}
+
 /// Uses something that others left, with nothing allocated before.
 pub(super) fn use_at_once<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     match body.c.below(3) {

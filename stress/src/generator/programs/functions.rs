@@ -31,6 +31,7 @@ pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size, focus: Focus
         world: World::new(swarm, topics),
         module: Module::default(),
         size,
+        focus,
     };
     maker.enums();
     maker.classes();
@@ -56,6 +57,7 @@ struct Maker<'a, C> {
     world: World,
     module: Module,
     size: Size,
+    focus: Focus,
 }
 
 impl<C: Choices> Maker<'_, C> {
@@ -429,12 +431,16 @@ impl<C: Choices> Maker<'_, C> {
             let (from, to) = self.size.entry_fuel();
             let fuel = self.c.within(from, to) as i32;
             let tasks = self.size.tasks();
+            let handles = self.focus.handles_signals(self.c, self.world.swarm);
             let signature = self.function(
                 Stem::Entry,
                 Role::Entry,
                 params,
                 (fuel, tasks),
                 |body, out| {
+                    if handles {
+                        topics::handle_a_signal(body, out);
+                    }
                     if body.c.chance(1, 8) {
                         topics::use_at_once(body, out);
                     }

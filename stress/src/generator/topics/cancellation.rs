@@ -18,6 +18,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let asks = u32::from(body.has(Feature::CancellationRequested) && body.affords(12));
     let finally = u32::from(body.has(Feature::Finally));
     let catch = u32::from(body.has(Feature::Catch));
+    let guards = catch * u32::from(body.has(Feature::Guards) && body.may_wait());
     match body.c.weighted(&[
         5 * cancel * futures,
         4 * cancel * spawns,
@@ -26,6 +27,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         2 * catch,
         2 * finally,
         2 * catch * futures,
+        guards,
         1,
     ]) {
         0 => cancel_one(body, out),
@@ -35,6 +37,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         4 => survive(body, out),
         5 => clean_up(body, out),
         6 => wrap(body, out),
+        7 if guards > 0 => survive_with_a_guard(body, out),
         _ => tasks::pause(body, out),
     }
 }
@@ -129,7 +132,7 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let tried = body.block(wait);
     let handler = body.block(|body, out| {
         tasks::use_result(body, out, Expr::Name(caught));
-        match body.c.weighted(&[2, 3, 1]) {
+        match body.c.weighted(&[2, 2, 2]) {
             0 => {}
             1 => wait(body, out),
             // Asked again meanwhile, it still does what does not wait.
@@ -171,6 +174,24 @@ fn wrap<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         finally: None,
     });
     body.spend(2);
+}
+
+/// A wait under a guard that cancellation ends, caught under the guard: it is released as
+/// always. Nobody who could want the mutex is waited for.
+fn survive_with_a_guard<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let Some(mutex) = body.variable(Kind::Mutex) else {
+        return tasks::pause(body, out);
+    };
+    let ms = Expr::Int(i64::from(body.c.below(4)));
+    let caught = body.world.fresh(Stem::Caught);
+    let tried = Stmt::Try {
+        body: vec![Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms]))],
+        typed: Vec::new(),
+        catch: Some((caught, vec![])),
+        finally: None,
+    };
+    out.push(Stmt::Sync(mutex, vec![tried]));
+    body.spend(3);
 }
 
 /// Something that cancellation ends, with work to be done in any case.

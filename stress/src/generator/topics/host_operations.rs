@@ -3,6 +3,7 @@
 use gcrucible_bytecode::Builtin;
 
 use super::{deadlines, tasks};
+use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::swarm::{Feature, Swarm};
@@ -26,13 +27,18 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 }
 
 /// What the host answers.
-pub(in crate::generator) fn answers<C: Choices>(c: &mut C, swarm: Swarm) -> Vec<HostAnswer> {
+pub(in crate::generator) fn answers<C: Choices>(
+    c: &mut C,
+    swarm: Swarm,
+    focus: Focus,
+) -> Vec<HostAnswer> {
     if !swarm.has(Feature::HostOperations) {
         return Vec::new();
     }
-    let count = c.below(6);
+    let (count_max, ms_max) = focus.answers();
+    let count = c.below(count_max + 1);
     let answer = |c: &mut C| HostAnswer {
-        after_ms: c.below(4),
+        after_ms: c.below(ms_max + 1),
         result: match c.below(4) {
             0 => Err("refused".to_owned()),
             1 => Ok(Data::Text("text".to_owned())),

@@ -17,19 +17,26 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     if matches!(body.role, Role::Helper | Role::Init) {
         return tasks::pause(body, out);
     }
-    let signal = Expr::text(SIGNALS[body.below(2)]);
     let registers = 4 * u32::from(body.role == Role::Entry);
     match body.c.weighted(&[registers, 3]) {
-        0 if registers > 0 => {
-            let handler = handler(body);
-            let mut arguments = vec![signal, handler];
-            if body.c.chance(1, 2) {
-                arguments.push(Expr::Bool(true));
-            }
-            out.push(Stmt::Expr(Expr::library("on_interrupt", arguments)));
+        0 if registers > 0 => register(body, out),
+        _ => {
+            let signal = Expr::text(SIGNALS[body.below(2)]);
+            out.push(Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal])));
+            body.spend(3);
         }
-        _ => out.push(Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal]))),
     }
+}
+
+/// Registers a handler, for once or for every time.
+pub(super) fn register<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let signal = Expr::text(SIGNALS[body.below(2)]);
+    let handler = handler(body);
+    let mut arguments = vec![signal, handler];
+    if body.c.chance(1, 2) {
+        arguments.push(Expr::Bool(true));
+    }
+    out.push(Stmt::Expr(Expr::library("on_interrupt", arguments)));
     body.spend(3);
 }
 
