@@ -225,7 +225,7 @@ fn a_cancellation_at_completion_is_seen_or_comes_too_late() {
             match world.join(&handle) {
                 Outcome::Cancelled => assert_eq!(asked, Ok(()), "{name}"),
                 Outcome::Returned => assert_eq!(world.value(&handle), n.to_string(), "{name}"),
-                Outcome::Threw => panic!("{name}: {}", world.value(&handle)),
+                Outcome::Threw | Outcome::Panicked => panic!("{name}: {}", world.value(&handle)),
             }
         }
     }
