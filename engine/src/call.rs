@@ -225,7 +225,8 @@ impl CallTable {
         }
         let (run, seed) = new_run();
         let token = Arc::new(Token::new(run.root()));
-        let link = tokens.link(&token, None);
+        // It has no parent that could have been cancelled.
+        let link = tokens.link(&token, None, 0);
         let call = Arc::new(Call {
             id,
             task: run.root(),

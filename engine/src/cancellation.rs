@@ -5,4 +5,5 @@ mod token;
 mod tree;
 
 pub use token::Token;
+pub(crate) use token::Watched;
 pub(crate) use tree::{Link, TokenTree};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
@@ -10,7 +11,7 @@ use gcrucible_heap::{
     NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_platform::{Place, Platform, yield_point};
+use gcrucible_platform::{Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
@@ -40,6 +41,14 @@ pub struct EngineOptions {
     pub is_parallel: bool,
     /// What `sys.args()` gives the program.
     pub args: Vec<String>,
+    /// How long what is cancelled may go on before it is cut off: a host operation since the
+    /// request or its begin, a body since the error was thrown inside it.
+    pub grace: Duration,
+}
+
+impl EngineOptions {
+    /// The grace time, unless another one is given.
+    pub const GRACE: Duration = Duration::from_millis(250);
 }
 
 impl Default for EngineOptions {
@@ -51,6 +60,7 @@ impl Default for EngineOptions {
             max_frames: Vm::MAX_FRAMES_PRODUCTION,
             is_parallel: true,
             args: Vec::new(),
+            grace: EngineOptions::GRACE,
         }
     }
 }
@@ -85,6 +95,8 @@ pub(crate) struct Inner {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
+    /// Milliseconds.
+    pub(crate) grace: u64,
     max_frames: usize,
     args: Arc<[String]>,
     next_task: AtomicU32,
@@ -142,6 +154,7 @@ impl Engine {
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
+                grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
                 next_task: AtomicU32::new(1),
@@ -319,9 +332,10 @@ impl Engine {
 
     fn request(&self, token: &Arc<Token>, is_timed: impl Fn(u32) -> bool) {
         let inner = &self.inner;
-        for reached in inner.tokens.request(token, is_timed) {
+        for reached in inner.tokens.request(token, inner.now_ms(), is_timed) {
             let task = reached.token.task();
             inner.observe(&EngineEvent::CancelRequested { task });
+            reached.stops.iter().for_each(StopToken::fire);
             if reached.is_news {
                 inner.wake_cancelled(task);
             }
@@ -446,6 +460,11 @@ impl Inner {
         if let Some(observer) = &self.observer {
             observer.event(event);
         }
+    }
+
+    /// Milliseconds of the engine's time.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.platform.now().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn new_task(&self) -> u32 {

@@ -73,6 +73,18 @@ pub enum EngineEvent<'a> {
         /// Name of the signal.
         signal: &'a str,
     },
+    /// A host operation begins. What came between the slice that asked for it and this is seen
+    /// by it at once.
+    HostBegan {
+        /// The task.
+        task: u32,
+    },
+    /// A task that was cancelled went on for longer than its grace time. It has ended by that:
+    /// what it held is released, and its future or call ends as cancelled.
+    Aborted {
+        /// The task.
+        task: u32,
+    },
     /// A host operation ended. The next slice takes its result, if the machine still wants
     /// it.
     HostEnded {

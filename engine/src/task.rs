@@ -174,7 +174,7 @@ pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs
     } else if matches!(runs, Runs::Call(_)) && seeded_bugs::is_on(Bug::B62) {
         // B-62: a call that was cancelled before it started runs and returns its value.
         seeded_bugs::note_triggered(Bug::B62);
-        task.token.set_delivered();
+        task.token.set_delivered(engine.inner.now_ms());
         start::<C>(&engine, &task, &runs).await;
         driver.run::<C>().await
     } else {

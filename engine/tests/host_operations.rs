@@ -6,7 +6,7 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use gcrucible_engine::{CallError, HostValue, Outcome, VirtualPlatform};
+use gcrucible_engine::{CallError, EngineOptions, HostValue, Outcome, VirtualPlatform};
 use gcrucible_heap::HeapConfig;
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::host::unknown_operation;
@@ -29,6 +29,30 @@ fn cancelled() {
   sleep(5)
   cancel(f)
   try { return await f } catch e { return e.kind }
+}
+fn told() { return host("heeds", nil) }
+fn is_told() {
+  let f = spawn told()
+  sleep(5)
+  cancel(f)
+  try { return await f } catch e { return e.kind }
+}
+fn asleep() { sleep(300) }
+fn goes_on(m) {
+  sync m {
+    try { sleep(1000) } catch {
+      try { while true {} } finally { print("finally") }
+    }
+  }
+}
+fn aborted() {
+  let m = mutex()
+  let f = spawn goes_on(m)
+  spawn asleep()
+  yield_now()
+  cancel(f)
+  let kind = caught(f)
+  sync m { return [kind, "the lock is free"] }
 }
 fn interrupted() {
   on_interrupt("A", || print(host("echo", "in the handler")))
@@ -90,6 +114,11 @@ fn host(under_way: &Arc<AtomicUsize>) -> VirtualPlatform {
             ("never", _) => Box::pin(async move {
                 let _guard = guard;
                 std::future::pending().await
+            }),
+            ("heeds", _) => Box::pin(async move {
+                let _guard = guard;
+                request.stop.fired().await;
+                Err("stopped".to_owned())
             }),
             ("nest", Some(HostValue::Int(levels))) => Box::pin(async move {
                 let _guard = guard;
@@ -240,6 +269,8 @@ fn cancellation_ends_an_operation() {
     let (world, under_way) = clockwork();
     assert_eq!(returned(&world, "cancelled", &[]), "Cancelled");
     assert_eq!(under_way.load(SeqCst), 0);
+    // It did not end by itself: that is what the grace time is for.
+    assert_eq!(world.now(), 5 + EngineOptions::GRACE.as_millis());
     let main = world.main();
     world.settle();
     assert_eq!(under_way.load(SeqCst), 1);
@@ -247,6 +278,36 @@ fn cancellation_ends_an_operation() {
     world.run();
     assert_eq!(main.call().outcome(), Some(Outcome::Cancelled));
     assert_eq!(under_way.load(SeqCst), 0);
+    world.finish();
+}
+
+#[test]
+fn an_operation_that_heeds_its_token_ends_at_once() {
+    let (world, under_way) = clockwork();
+    assert_eq!(returned(&world, "is_told", &[]), "Cancelled");
+    assert_eq!(under_way.load(SeqCst), 0);
+    assert_eq!(world.now(), 5);
+    world.finish();
+}
+
+#[test]
+fn a_body_that_goes_on_after_its_cancellation_is_aborted() {
+    let (world, _) = clockwork();
+    let call = world.engine.start_call(6, "aborted", &[]).expect("a call");
+    // The loop never waits, so that no time passes by itself.
+    let steps = |count| (0..count).for_each(|_| assert!(world.platform.step()));
+    steps(200);
+    assert_eq!(call.call().outcome(), None);
+    while world.now() < 300 {
+        assert!(world.platform.fire_next_timer());
+    }
+    world.run();
+    assert_eq!(
+        world.text(&call),
+        r#"[["Cancelled", nil], "the lock is free"]"#
+    );
+    // No more of it ran.
+    assert_eq!(world.printed(), [""; 0]);
     world.finish();
 }
 

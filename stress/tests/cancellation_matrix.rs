@@ -104,7 +104,7 @@ fn scenario(operation: &Operation<'_>, body: &str, host: Vec<HostEvent>) -> Scen
         let answer = operation.answer.clone().map(|answer| HostAnswer {
             after_ms: 3,
             result: Ok(answer),
-            panics: None,
+            ..HostAnswer::default()
         });
         programs.answers = answer.into_iter().collect();
     }
@@ -266,6 +266,127 @@ fn a_cancelled_call_ends_as_the_phase_says() {
 #[test]
 fn a_dropped_call_ends_as_the_phase_says() {
     ends_the_call("drop", &HostEvent::DropCall { call: CALL });
+}
+
+/// The virtual time at each event.
+fn times(events: &[Event]) -> Vec<u64> {
+    let mut now = 0;
+    let time = |event: &Event| {
+        if let Event::TimeAdvanced { now_ms } = event {
+            now = *now_ms;
+        }
+        now
+    };
+    events.iter().map(time).collect()
+}
+
+const GRACE_MS: u64 = 250;
+
+/// How long after the later of its begin and the request the operation of the call was over, and
+/// whether it ended by itself, if it was under way then.
+fn after_request(events: &[Event], task: TaskId) -> Option<(u64, bool)> {
+    let times = times(events);
+    let requested = events
+        .iter()
+        .position(|event| matches!(event, Event::CancelRequested { task: it } if *it == task))?;
+    let began = events
+        .iter()
+        .position(|event| matches!(event, Event::HostBegan { task: it } if *it == task))?;
+    let over = events
+        .iter()
+        .enumerate()
+        .skip(began)
+        .find_map(|(at, event)| match event {
+            Event::HostEnded { task: it, .. } if *it == task => Some((at, true)),
+            Event::SliceBegan { task: it, .. } if *it == task => Some((at, false)),
+            _ => None,
+        });
+    let (over, by_itself) = over?;
+    let since = began.max(requested);
+    (since < over).then(|| (times[over] - times[since], by_itself))
+}
+
+#[test]
+fn a_cancelled_operation_of_the_host_has_its_grace_time() {
+    // What it takes, when it heeds its token, and how long after the request it is over if that
+    // comes as soon as it has begun, by itself or not.
+    let rows = [
+        (1_000, None, GRACE_MS, false),
+        (1_000, Some(10), 10, true),
+        (1_000, Some(0), 0, true),
+        // At the same time as the grace time ends, which comes first.
+        (1_000, Some(GRACE_MS as u32), GRACE_MS, false),
+        (GRACE_MS as u32 - 1, None, GRACE_MS - 1, true),
+    ];
+    let operations = operations()
+        .into_iter()
+        .filter(|operation| operation.answer.is_some());
+    for operation in operations {
+        for (after_ms, stops_after_ms, over_after, by_itself) in rows {
+            let name = format!("grace of {}, {after_ms} {stops_after_ms:?}", operation.name);
+            let body = format!("let v = {}\nreturn [v]", operation.uses);
+            let cancel = HostEvent::CancelCall { call: CALL };
+            let mut scenario = scenario(&operation, &body, vec![cancel]);
+            if let Body::Programs(programs) = &mut scenario.body {
+                programs.answers[0].after_ms = after_ms;
+                programs.answers[0].stops_after_ms = stops_after_ms;
+            }
+            let mut overs = BTreeSet::new();
+            explore(&name, &scenario, |events, task, outcome| {
+                if let Some(over) = after_request(events, task) {
+                    overs.insert(over);
+                    assert_eq!(outcome, Some(&Outcome::Cancelled), "{name}");
+                }
+            });
+            assert!(
+                overs.contains(&(over_after, by_itself)),
+                "{name}: {overs:?}"
+            );
+            for &(ms, by_itself) in &overs {
+                assert_eq!(by_itself, ms < GRACE_MS, "{name}: {overs:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_goes_on_is_aborted_after_its_grace_time() {
+    let operation = Operation {
+        name: "a body that goes on",
+        declares: "fn other() { sleep(300) }",
+        prepares: "",
+        uses: "",
+        answer: None,
+    };
+    let body = "spawn other()
+        try { sleep(1000) } catch {
+          try { let i = 0; while i < 4 { i = i + 1; yield_now() } } finally { hits.push(1) }
+        }
+        return hits";
+    let cancel = HostEvent::CancelCall { call: CALL };
+    let scenario = scenario(&operation, body, vec![cancel]);
+    let (mut is_aborted_once, mut goes_on_once) = (false, false);
+    explore(operation.name, &scenario, |events, task, outcome| {
+        let times = times(events);
+        let thrown = events.iter().position(
+            |event| matches!(event, Event::SliceBegan { task: it, start } if *it == task && start.delivered),
+        );
+        let aborted = events
+            .iter()
+            .position(|event| matches!(event, Event::Aborted { task: it } if *it == task));
+        let Some(aborted) = aborted else {
+            goes_on_once |= thrown.is_some() && matches!(outcome, Some(Outcome::Returned(_)));
+            return;
+        };
+        is_aborted_once = true;
+        assert_eq!(outcome, Some(&Outcome::Cancelled));
+        assert!(times[aborted] >= times[thrown.expect("it got the error")] + GRACE_MS);
+        let runs_on = events[aborted..]
+            .iter()
+            .any(|event| matches!(event, Event::SliceBegan { task: it, .. } if *it == task));
+        assert!(!runs_on, "no further code of it runs");
+    });
+    assert!(is_aborted_once && goes_on_once);
 }
 
 #[test]

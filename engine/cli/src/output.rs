@@ -119,11 +119,15 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             future,
             runner,
             ..
-        } => format!("task {task}: future {future} runs as task {runner}"),
+        } => {
+            format!("task {task}: future {future} runs as task {runner}")
+        }
         EngineEvent::AwaitResolved { task, .. }
         | EngineEvent::AwaitManyResolved { task }
         | EngineEvent::WaitResolved { task, .. } => format!("task {task}: need not wait"),
         EngineEvent::InterruptRaised { task, signal } => format!("task {task}: {signal} is due"),
+        EngineEvent::HostBegan { task } => format!("task {task}: the operation begins"),
+        EngineEvent::Aborted { task } => format!("task {task}: aborted, its grace time is over"),
         EngineEvent::HostEnded { task, result } => match result {
             Ok(_) => format!("task {task}: the operation ended"),
             Err(message) => format!("task {task}: the operation failed: {message}"),

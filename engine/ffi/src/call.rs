@@ -121,7 +121,11 @@ impl GcrCall {
                 for frame in self.handle.call().trace() {
                     text += &format!("\n  at {frame}");
                 }
-                Err((GcrStatus::Threw, text))
+                // Whatever wraps it on its way out, a cancellation is one.
+                match self.handle.call().is_cancelled() {
+                    true => Err((GcrStatus::Cancelled, text)),
+                    false => Err((GcrStatus::Threw, text)),
+                }
             }
             Some(Outcome::Panicked) => {
                 let cause = self.platform.block_on(self.handle.text());

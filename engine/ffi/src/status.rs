@@ -32,7 +32,8 @@ pub enum GcrStatus {
     Running = 9,
     /// The call ended with an error that nobody caught.
     Threw = 10,
-    /// The call was cancelled.
+    /// The call was cancelled, or ended with the cancellation of what it waited for, whatever
+    /// errors wrap that.
     Cancelled = 11,
     /// The value is no plain data, or nested too deep.
     NotData = 12,

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use crate::StopToken;
+
 /// A value of plain data: what a host operation takes and gives.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum HostValue {
@@ -52,15 +54,26 @@ impl HostValue {
 }
 
 /// `host(name, args…)`: what a machine asks of its host.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct HostRequest {
     /// Name of the operation.
     pub name: String,
     /// Its arguments.
     pub args: Vec<HostValue>,
+    /// Fires when the task that asks is cancelled. It is no part of what is asked for: requests
+    /// are equal without it.
+    pub stop: StopToken,
 }
 
-/// A host operation under way. Dropping it ends it; what it has done by then stays done.
+impl PartialEq for HostRequest {
+    fn eq(&self, other: &HostRequest) -> bool {
+        self.name == other.name && self.args == other.args
+    }
+}
+
+/// A host operation under way. Dropping it ends it; what it has done by then stays done. It is
+/// dropped in the middle when the task that asked is out of time, and when it has not ended by
+/// itself within the grace time after the task was cancelled ([`HostRequest::stop`]).
 /// The error is a message for people. One that panics ends the task that asked for it, with an
 /// internal error, and harms nobody else.
 pub type HostOperation = Pin<Box<dyn Future<Output = Result<HostValue, String>> + Send>>;

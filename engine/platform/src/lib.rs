@@ -8,6 +8,7 @@ pub mod host;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;
+mod stop_token;
 pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
@@ -15,6 +16,7 @@ pub mod virtual_platform;
 
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
+pub use stop_token::StopToken;
 #[cfg(feature = "tokio")]
 pub use tokio_platform::TokioPlatform;
 pub use virtual_platform::VirtualPlatform;

@@ -46,9 +46,10 @@ pub trait Platform: Send + Sync + 'static {
     /// A random number.
     fn random(&self) -> u64;
 
-    /// Begins a host operation. It waits and works on its own; the engine polls it, and drops
-    /// it when the task that asked is cancelled or out of time. A platform without any refuses
-    /// all.
+    /// Begins a host operation. It waits and works on its own; the engine polls it, fires the
+    /// request's stop token when the task that asked is cancelled, and drops it when it has not
+    /// ended within the grace time after that, or when the task is out of time. A platform
+    /// without any refuses all.
     fn host(&self, request: HostRequest) -> HostOperation {
         host::unknown_operation(&request)
     }

@@ -132,11 +132,14 @@ catalogue! {
     B64 = "B-64", Simulation, "I-16", "a cancellation that another error has as its payload is not recognised";
     B65 = "B-65", Simulation, "I-19", "the turn of a round robin is counted before the cancellation is seen";
     B66 = "B-66", Simulation, "I-19", "a retry goes on after the cancellation";
+    B67 = "B-67", Simulation, "liveness", "a host operation is not told of its task's cancellation: it ignores the token";
     B68 = "B-68", Simulation, "liveness", "a loop without await never sees the cancellation";
     B69 = "B-69", Simulation, "liveness", "the token of a child is not linked to that of its parent";
     B70 = "B-70", Simulation, "I-18", "a dropped call leaves its entry and its tasks";
+    B71 = "B-71", Simulation, "liveness", "the grace time of what is cancelled never ends";
     B72 = "B-72", Simulation, "liveness", "handling an interrupt clears the cancellation of the whole run";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
+    B74 = "B-74", Simulation, "liveness", "a host operation that begins after the request is not watched";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
     B81 = "B-81", Simulation, "I-9", "unwinding leaves a deadline armed that is deeper than the handler";
     B82 = "B-82", Simulation, "I-9", "the iterator of a loop that a throw has left stays the current one";

@@ -1,6 +1,11 @@
 //! Requests for cancellation.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
+
+use gcrucible_platform::StopToken;
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
 
 /// The cancellation of one task. It is requested at most once; requests after the first
 /// change nothing (I-16).
@@ -9,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 /// and from then on at every await and every host operation. If the time that is over for the
 /// body is what the request comes from, it reaches it as `DeadlineExceeded` instead: one cause
 /// is thrown once, wherever slices end (semantics.md C7).
+///
+/// Two things get a grace time then: a host operation under way, to end by itself (its stop
+/// token fires), and the body that got the error, to end.
 #[derive(Debug)]
 pub struct Token {
     /// Number of the task.
@@ -16,6 +24,13 @@ pub struct Token {
     state: AtomicU8,
     /// Whether the task has ended for everybody: nothing can be requested of it any more.
     is_over: AtomicBool,
+    /// When it was requested, in milliseconds of the engine's time. Set before the state.
+    requested_ms: AtomicU64,
+    /// Since when the body has had the time to end, once the request is answered.
+    body_since_ms: AtomicU64,
+    /// The stop tokens of the task's host operations under way. Who requests holds the lock, so
+    /// that none is missed.
+    stops: Mutex<Vec<StopToken>>,
 }
 
 /// Nobody has requested it.
@@ -34,6 +49,9 @@ impl Token {
             task,
             state: AtomicU8::new(NONE),
             is_over: AtomicBool::new(false),
+            requested_ms: AtomicU64::new(0),
+            body_since_ms: AtomicU64::new(0),
+            stops: Mutex::default(),
         }
     }
 
@@ -51,20 +69,53 @@ impl Token {
         self.is_over.store(true, SeqCst);
     }
 
-    /// Requests cancellation. Returns whether this was the first request.
-    pub fn request(&self) -> bool {
-        self.begin(REQUESTED)
+    /// Requests cancellation. If this is the first request, gives the stop tokens that the
+    /// caller fires.
+    pub fn request(&self, now_ms: u64) -> Option<Vec<StopToken>> {
+        self.begin(REQUESTED, now_ms)
     }
 
     /// The same for a body that throws the error of the time which the request comes from.
-    pub fn request_timed(&self) -> bool {
-        self.begin(TIMED)
+    pub fn request_timed(&self, now_ms: u64) -> Option<Vec<StopToken>> {
+        self.begin(TIMED, now_ms)
     }
 
-    fn begin(&self, state: u8) -> bool {
-        self.state
-            .compare_exchange(NONE, state, SeqCst, SeqCst)
-            .is_ok()
+    fn begin(&self, state: u8, now_ms: u64) -> Option<Vec<StopToken>> {
+        let mut stops = self.stops.lock();
+        if self.is_requested() {
+            return None;
+        }
+        self.requested_ms.store(now_ms, SeqCst);
+        self.body_since_ms.store(now_ms, SeqCst);
+        self.state.store(state, SeqCst);
+        Some(std::mem::take(&mut *stops))
+    }
+
+    /// When it was requested, in milliseconds of the engine's time, if it was.
+    pub fn requested_ms(&self) -> Option<u64> {
+        self.is_requested().then(|| self.requested_ms.load(SeqCst))
+    }
+
+    /// Watches a host operation until the guard drops: its stop token fires with the request, or
+    /// now if that has come.
+    pub(crate) fn watch(self: &Arc<Self>, stop: &StopToken) -> Watched {
+        let mut stops = self.stops.lock();
+        let is_late = self.is_requested();
+        if seeded_bugs::is_on(Bug::B67) {
+            // B-67: nobody tells the operation that it is to end.
+        } else if is_late && seeded_bugs::is_on(Bug::B74) {
+            // B-74: what begins after the request is not watched.
+        } else if is_late {
+            drop(stops);
+            stop.fire();
+        } else {
+            stops.push(stop.clone());
+        }
+        Watched {
+            token: Arc::clone(self),
+            stop: stop.clone(),
+            is_late,
+        }
     }
 
     /// Whether cancellation was requested.
@@ -82,13 +133,80 @@ impl Token {
         matches!(self.state.load(SeqCst), REQUESTED | TIMED)
     }
 
+    /// Since when the body has had the time to end, in milliseconds of the engine's time: once
+    /// the request was thrown inside it, or is answered by an error of the body's own.
+    pub(crate) fn body_since_ms(&self) -> Option<u64> {
+        let is_answered = matches!(self.state.load(SeqCst), TIMED | DELIVERED);
+        is_answered.then(|| self.body_since_ms.load(SeqCst))
+    }
+
+    /// The body's time begins anew: it waits for others that are cancelled, too.
+    pub(crate) fn restart_body(&self, now_ms: u64) {
+        self.body_since_ms.store(now_ms, SeqCst);
+    }
+
     /// What seeded bug B-72 does: takes the request back. Whether there was one.
     pub(crate) fn clear(&self) -> bool {
         self.state.swap(NONE, SeqCst) != NONE
     }
 
     /// Notes that it was thrown.
-    pub fn set_delivered(&self) {
+    pub fn set_delivered(&self, now_ms: u64) {
+        self.body_since_ms.store(now_ms, SeqCst);
         self.state.store(DELIVERED, SeqCst);
+    }
+}
+
+/// A host operation that a request for its task reaches, until this drops.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    token: Arc<Token>,
+    stop: StopToken,
+    is_late: bool,
+}
+
+impl Watched {
+    /// Whether the request had come by the time the operation began.
+    pub(crate) fn is_late(&self) -> bool {
+        self.is_late
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.token.stops.lock().retain(|stop| !stop.is(&self.stop));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_watched_is_told_once_and_what_has_ended_is_not() {
+        let token = Arc::new(Token::new(1));
+        let [first, second, third] = [(); 3].map(|()| StopToken::default());
+        let _first = token.watch(&first);
+        drop(token.watch(&second));
+        let stops = token.request(7).expect("the first request");
+        assert_eq!(stops.len(), 1);
+        assert!(stops[0].is(&first));
+        assert!(token.request(8).is_none());
+        assert_eq!(token.requested_ms(), Some(7));
+        assert!(!third.has_fired());
+        let _third = token.watch(&third);
+        assert!(third.has_fired() && !second.has_fired());
+    }
+
+    #[test]
+    fn the_time_of_a_body_begins_when_it_is_thrown() {
+        let token = Token::new(1);
+        token.request(7);
+        assert_eq!(token.body_since_ms(), None);
+        token.set_delivered(9);
+        assert_eq!(token.body_since_ms(), Some(9));
+        let timed = Token::new(2);
+        timed.request_timed(7);
+        assert_eq!(timed.body_since_ms(), Some(7));
     }
 }

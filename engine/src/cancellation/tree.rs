@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use gcrucible_platform::StopToken;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
@@ -36,12 +37,19 @@ pub(crate) struct Reached {
     pub(crate) token: Arc<Token>,
     /// Whether its task has to be woken to see the request.
     pub(crate) is_news: bool,
+    /// Those of its host operations, still to be fired.
+    pub(crate) stops: Vec<StopToken>,
 }
 
 impl TokenTree {
     /// Adds a token, below that of the task which spawned the new one, if it has a parent. The
     /// child of a cancelled parent is born cancelled.
-    pub(crate) fn link(self: &Arc<Self>, token: &Arc<Token>, parent: Option<u32>) -> Link {
+    pub(crate) fn link(
+        self: &Arc<Self>,
+        token: &Arc<Token>,
+        parent: Option<u32>,
+        now_ms: u64,
+    ) -> Link {
         let mut nodes = self.nodes.lock();
         let mut parent = parent.filter(|parent| nodes.contains_key(parent));
         if parent.is_some() && seeded_bugs::is_on(Bug::B69) {
@@ -52,7 +60,8 @@ impl TokenTree {
         if let Some(parent) = parent.and_then(|parent| nodes.get_mut(&parent)) {
             parent.children.insert(token.task());
             if parent.token.is_requested() {
-                token.request();
+                // It runs nothing yet that had to be told.
+                let _ = token.request(now_ms);
             }
         }
         let node = Node {
@@ -75,6 +84,7 @@ impl TokenTree {
     pub(crate) fn request(
         &self,
         token: &Arc<Token>,
+        now_ms: u64,
         is_timed: impl Fn(u32) -> bool,
     ) -> Vec<Reached> {
         let nodes = self.nodes.lock();
@@ -83,13 +93,16 @@ impl TokenTree {
         }
         let request = |token: &Arc<Token>| {
             let is_timed = is_timed(token.task());
-            let is_first = match is_timed {
-                true => token.request_timed(),
-                false => token.request(),
+            let stops = match is_timed {
+                true => token.request_timed(now_ms),
+                false => token.request(now_ms),
             };
+            let is_first = stops.is_some();
+            let stops = stops.unwrap_or_default();
             let reached = Reached {
                 token: Arc::clone(token),
                 is_news: is_first && !is_timed,
+                stops,
             };
             (reached, is_first)
         };
@@ -175,14 +188,14 @@ mod tests {
         let linked = parents.map(|parent| {
             number += 1;
             let token = Arc::new(Token::new(number));
-            let link = tree.link(&token, parent);
+            let link = tree.link(&token, parent, 0);
             (token, Some(link))
         });
         (tree, linked)
     }
 
     fn reached(tree: &TokenTree, token: &Arc<Token>) -> Vec<u32> {
-        let reached = tree.request(token, |_| false);
+        let reached = tree.request(token, 0, |_| false);
         reached.iter().map(|reached| reached.token.task()).collect()
     }
 
@@ -217,7 +230,7 @@ mod tests {
         let (tree, tokens) = tree_of([None]);
         assert_eq!(reached(&tree, &tokens[0].0), [1]);
         let child = Arc::new(Token::new(2));
-        let _link = tree.link(&child, Some(1));
+        let _link = tree.link(&child, Some(1), 0);
         assert!(child.is_requested());
     }
 }

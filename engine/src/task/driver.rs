@@ -106,7 +106,7 @@ impl<'e> Driver<'e> {
 
     /// Milliseconds of the engine's time.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.engine.inner.platform.now().as_millis()).unwrap_or(u64::MAX)
+        self.engine.inner.now_ms()
     }
 
     /// Runs slices until the body ends.
@@ -123,6 +123,9 @@ impl<'e> Driver<'e> {
             }
             if let Some(message) = self.panicked.take() {
                 return self.fail::<C>(message).await;
+            }
+            if self.is_grace_over() {
+                return self.abort::<C>().await;
             }
             let Ran {
                 outcome,
@@ -170,7 +173,7 @@ impl<'e> Driver<'e> {
                 }
                 SliceEnd::Cancel => {}
                 SliceEnd::Sleep { .. } | SliceEnd::Host => {
-                    self.begin_operation(&outcome);
+                    self.begin_operation(&outcome).await;
                     self.operate::<C>().await;
                 }
                 SliceEnd::Resume => self.operate::<C>().await,
@@ -185,6 +188,43 @@ impl<'e> Driver<'e> {
                 }
             }
         }
+    }
+
+    /// Whether the body has had its time to end after its cancellation. What it waits for is not
+    /// its time: the end of a squad, whose tasks are cancelled, too, and that of a host
+    /// operation, which has a grace time of its own.
+    fn is_grace_over(&mut self) -> bool {
+        let token = &self.task.token;
+        let Some(since) = token.body_since_ms() else {
+            return false;
+        };
+        let now = self.now_ms();
+        if self.task.vm.drains_squad() || self.operations.is_at_host() {
+            token.restart_body(now);
+            return false;
+        }
+        let is_over = now >= since.saturating_add(self.engine.inner.grace);
+        if is_over && seeded_bugs::is_on(Bug::B71) {
+            // B-71: the grace time never ends.
+            seeded_bugs::note_triggered(Bug::B71);
+            return false;
+        }
+        is_over
+    }
+
+    /// Ends the body although it would go on: nothing more of it runs, and what it holds is
+    /// released.
+    async fn abort<C: Checks>(&mut self) -> BodyEnd {
+        let changed = {
+            let permit = self.engine.inner.heap.shared().await;
+            self.task.vm.abandon::<C>(&permit)
+        };
+        self.operations = Operations::default();
+        self.observe(&EngineEvent::Aborted {
+            task: self.task.number,
+        });
+        self.wake_changed(&changed).await;
+        BodyEnd::Aborted
     }
 
     /// Runs one slice, and keeps the driver's books.
@@ -242,7 +282,7 @@ impl<'e> Driver<'e> {
         }
         if outcome.delivered {
             if offers_cancel {
-                task.token.set_delivered();
+                task.token.set_delivered(input.now_ms);
             }
             // An error of what the cancellation took the task away from is of no use.
             self.pending = None;
@@ -393,7 +433,8 @@ impl<'e> Driver<'e> {
             seed,
         });
         let vm = inner.new_vm(runner, seed, false);
-        let link = inner.tokens.link(&token, self.parent_of_spawned(detached));
+        let parent = self.parent_of_spawned(detached);
+        let link = inner.tokens.link(&token, parent, self.now_ms());
         if token.is_requested() {
             // It was spawned by a task that is cancelled.
             self.observe(&EngineEvent::CancelRequested { task: runner });

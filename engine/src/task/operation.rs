@@ -3,6 +3,12 @@
 //! An operation that an interrupt comes in the middle of goes on while the handler runs, and
 //! the handler may begin one of its own: so they are a stack. The machine knows how many
 //! operations it still stands at; what is above that was abandoned, and dropping it ends it.
+//!
+//! A sleep ends with the cancellation of its task. A host operation is told of it by its stop
+//! token and may end by itself in the grace time, since the request or its own begin; the task
+//! sees the cancellation when it has ended, and at the latest at the end of that. Those that an
+//! interrupt handler begins are the handler's, which the cancellation does not reach: they are
+//! not told, and the handler's own time bounds them.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +25,7 @@ use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 use super::driver::{Driver, Pending};
 use super::ending::BodyEnd;
 use super::yield_points;
+use crate::cancellation::Watched;
 use crate::event::EngineEvent;
 
 /// The operations of one task that are under way, innermost last.
@@ -33,7 +40,18 @@ pub(super) struct Operations {
 
 enum Operation {
     Sleep(Timer),
-    Host(HostOperation),
+    Host {
+        operation: HostOperation,
+        /// None for one of an interrupt handler.
+        watch: Option<Watch>,
+    },
+}
+
+/// What cancellation means for a host operation.
+struct Watch {
+    watched: Watched,
+    /// When it began, in milliseconds of the engine's time.
+    began_ms: u64,
 }
 
 /// What an operation came to.
@@ -48,7 +66,7 @@ impl Operation {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
         match self {
             Operation::Sleep(timer) => timer.as_mut().poll(cx).map(|()| Done::Slept),
-            Operation::Host(operation) => {
+            Operation::Host { operation, .. } => {
                 // What panics is not polled again, so nobody sees what state it is in.
                 let polled = catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(cx)));
                 match polled {
@@ -73,6 +91,12 @@ impl Operations {
         self.is_under_way
     }
 
+    /// Whether the machine stands at a host operation that has not ended.
+    pub(super) fn is_at_host(&mut self) -> bool {
+        let innermost = self.stack.get_mut().last();
+        self.is_under_way && matches!(innermost, Some(Operation::Host { .. }))
+    }
+
     /// Drops what the machine abandoned in a slice.
     pub(super) fn after_slice(&mut self, vm: &Vm, outcome: &SliceOutcome) {
         let begins = matches!(outcome.end, SliceEnd::Sleep { .. } | SliceEnd::Host);
@@ -86,7 +110,11 @@ impl Operations {
 
 impl Driver<'_> {
     /// Begins what a slice ended with.
-    pub(super) fn begin_operation(&mut self, outcome: &SliceOutcome) {
+    pub(super) async fn begin_operation(&mut self, outcome: &SliceOutcome) {
+        if outcome.end == SliceEnd::Host {
+            // Before it begins, as before every wait, others may come.
+            self.yield_at(yield_points::BEFORE_WAIT).await;
+        }
         let platform = &self.engine.inner.platform;
         let operation = match (outcome.end, &outcome.host) {
             (SliceEnd::Sleep { ms }, _) => {
@@ -94,10 +122,19 @@ impl Driver<'_> {
             }
             (_, Some(request)) => {
                 let begun = catch_unwind(AssertUnwindSafe(|| platform.host(request.clone())));
-                // To begin is part of the operation: it panics when it is waited for.
-                Operation::Host(begun.unwrap_or_else(|panic| {
-                    Box::pin(async move { std::panic::resume_unwind(panic) })
-                }))
+                self.observe(&EngineEvent::HostBegan {
+                    task: self.task.number,
+                });
+                Operation::Host {
+                    // To begin is part of the operation: it panics when it is waited for.
+                    operation: begun.unwrap_or_else(|panic| {
+                        Box::pin(async move { std::panic::resume_unwind(panic) })
+                    }),
+                    watch: (!self.task.vm.is_in_handler()).then(|| Watch {
+                        watched: self.task.token.watch(&request.stop),
+                        began_ms: self.now_ms(),
+                    }),
+                }
             }
             (_, None) => unreachable!("a slice that ends with a host operation names it"),
         };
@@ -109,38 +146,80 @@ impl Driver<'_> {
     pub(super) async fn operate<C: Checks>(&mut self) {
         self.operations.is_under_way = true;
         let task = self.task;
-        // In this order, as in every wait.
-        task.signal.reset();
-        if self.has_news() {
-            return;
-        }
-        let Some(mut operation) = self.operations.stack.get_mut().pop() else {
-            // Its error waits behind a cancellation that the machine refused.
-            self.operations.is_under_way = false;
-            return;
-        };
-        let done = self
-            .pause_until(task.vm.deadline(), |cx| operation.poll(cx))
-            .await;
-        match done {
-            None => self.operations.stack.get_mut().push(operation),
-            Some(done) => {
+        loop {
+            // In this order, as in every wait.
+            task.signal.reset();
+            let grace_end = self.grace_end();
+            match grace_end {
+                Some(end) if self.dispatchable().is_some() || self.is_passed(end) => {
+                    return;
+                }
+                None if self.has_news() => return,
+                _ => {}
+            }
+            let Some(mut operation) = self.operations.stack.get_mut().pop() else {
+                // Its error waits behind a cancellation that the machine refused.
                 self.operations.is_under_way = false;
-                // A second panic says nothing that the first did not.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(operation)));
-                match done {
-                    Done::Slept => {}
-                    Done::Panicked(message) => self.panicked = Some(message),
-                    Done::Host(result) => {
-                        self.observe(&EngineEvent::HostEnded {
-                            task: task.number,
-                            result: &result,
-                        });
-                        self.pending = self.place::<C>(result).await;
-                    }
+                return;
+            };
+            let deadline = task.vm.deadline();
+            let until = [deadline, grace_end.flatten()].into_iter().flatten().min();
+            let done = self.pause_until(until, |cx| operation.poll(cx)).await;
+            let Some(done) = done else {
+                self.operations.stack.get_mut().push(operation);
+                // Under a request it goes on until then, whoever wakes the task.
+                if self.grace_end().is_some() && !self.is_passed(deadline) {
+                    continue;
+                }
+                return;
+            };
+            self.operations.is_under_way = false;
+            // A second panic says nothing that the first did not.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(operation)));
+            match done {
+                Done::Slept => {}
+                Done::Panicked(message) => self.panicked = Some(message),
+                Done::Host(result) => {
+                    self.observe(&EngineEvent::HostEnded {
+                        task: task.number,
+                        result: &result,
+                    });
+                    self.pending = self.place::<C>(result).await;
                 }
             }
+            return;
         }
+    }
+
+    /// Whether a time has come, if there is one.
+    fn is_passed(&self, at: Option<u64>) -> bool {
+        at.is_some_and(|at| at <= self.now_ms())
+    }
+
+    /// If the innermost operation is one of the host that the task's cancellation concerns, and
+    /// that was requested: when the operation is cut off, if ever.
+    fn grace_end(&mut self) -> Option<Option<u64>> {
+        let requested_ms = self.task.token.requested_ms()?;
+        let operation = self.operations.stack.get_mut().last()?;
+        let Operation::Host {
+            watch: Some(watch), ..
+        } = operation
+        else {
+            return None;
+        };
+        let begin_ms = requested_ms.max(watch.began_ms);
+        let end = begin_ms.saturating_add(self.engine.inner.grace);
+        for (bug, is_it) in [(Bug::B71, true), (Bug::B74, watch.watched.is_late())] {
+            // B-71: the grace time never ends. B-74: what begins after the request has none.
+            if is_it && seeded_bugs::is_on(bug) {
+                seeded_bugs::note_triggered(bug);
+                return Some(None);
+            }
+        }
+        if seeded_bugs::is_on(Bug::B67) {
+            seeded_bugs::note_triggered(Bug::B67);
+        }
+        Some(Some(end))
     }
 
     /// Ends the body because a host operation has panicked: nothing more of it runs, what it

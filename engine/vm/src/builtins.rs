@@ -187,6 +187,7 @@ impl<'p, C: Checks> Context<'p, C> {
                 effects.host = Some(HostRequest {
                     name,
                     args: args.ok_or(ErrorKind::TypeError)?,
+                    ..HostRequest::default()
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))
             }

@@ -214,6 +214,16 @@ impl Vm {
         self.state.lock().control.scopes.inheritable_deadline()
     }
 
+    /// Whether an interrupt handler runs.
+    pub fn is_in_handler(&self) -> bool {
+        !self.state.lock().control.scopes.interrupts.is_empty()
+    }
+
+    /// Whether the next instruction waits for the end of a squad.
+    pub fn drains_squad(&self) -> bool {
+        self.is_draining(&self.state.lock().control)
+    }
+
     /// Whether a task that is spawned now is a squad's.
     pub fn is_in_squad(&self) -> bool {
         self.state.lock().control.scopes.squad().is_some()

@@ -83,6 +83,7 @@ const CANCELLATION: &[Expectation] = &[
     ("cancelled.waiting", |c| c.cancelled_waiting, 0.01),
     ("cancelled.in_host", |c| c.cancelled_in_host, 0.01),
     ("cancelled.late", |c| c.cancelled_late, 0.01),
+    ("cancelled.aborted", |c| c.cancelled_aborted, 0.002),
     ("drops", |c| c.drops, 0.02),
     ("deadlines", |c| c.deadlines, 0.02),
     ("interrupts", |c| c.interrupts, 0.02),

@@ -8,6 +8,7 @@ mod tally;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_engine::{Engine, EngineOptions};
@@ -37,6 +38,9 @@ use crate::scheduler::{
 /// tasks end in time when each instruction is followed by a collection that goes over all of
 /// their frames.
 pub const MAX_FRAMES: usize = 128;
+
+/// Milliseconds of grace: few, so that the times in a generated program meet them.
+pub const GRACE_MS: u64 = 5;
 
 /// The signal that a schedule raises by itself.
 const INJECTED_SIGNAL: &str = "INT";
@@ -261,6 +265,7 @@ struct Run<'s> {
     /// Nobody knows whether edited bytecode ends.
     is_edited: bool,
     max_frames: usize,
+    grace_ms: u64,
     /// Where tasks stood when they were chosen, by number of trace events before it; for
     /// the timeline.
     places: Vec<(usize, Site)>,
@@ -297,12 +302,18 @@ impl<'s> Run<'s> {
         } else {
             MAX_FRAMES_OWN
         };
+        let grace_ms = if is_generated {
+            GRACE_MS
+        } else {
+            EngineOptions::GRACE.as_millis() as u64
+        };
         let engine_options = EngineOptions {
             heap: scenario.heap,
             debug,
             max_frames,
             is_parallel: false,
             args: Vec::new(),
+            grace: Duration::from_millis(grace_ms),
         };
         let engine = Engine::in_region(
             region_pool::region(&scenario.heap),
@@ -330,6 +341,7 @@ impl<'s> Run<'s> {
             is_generated,
             is_edited,
             max_frames,
+            grace_ms,
             places: Vec::new(),
             happened: Vec::new(),
         }
@@ -435,6 +447,10 @@ impl<'s> Run<'s> {
         if let Err(divergence) = strategy.finish() {
             self.report.diverged = Some(divergence.message);
             return Ok(());
+        }
+        let operations = self.platform.told();
+        if !operations.is_empty() {
+            self.observer.push(Event::Told { operations });
         }
         self.observer.push(Event::Quiescent {
             waiting: self.engine().waiting_tasks(),
@@ -564,6 +580,7 @@ impl<'s> Run<'s> {
         if self.options.advantages.model {
             let limits = matches_reference::Limits {
                 max_frames: self.max_frames,
+                grace_ms: self.grace_ms,
             };
             let loaded = Arc::clone(self.engine().program());
             let program = loaded.program();

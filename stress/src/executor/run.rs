@@ -151,6 +151,8 @@ pub struct Counters {
     pub cancelled_in_host: u64,
     /// Cancellations of calls and futures that had ended.
     pub cancelled_late: u64,
+    /// Cancelled tasks that were aborted after their grace time.
+    pub cancelled_aborted: u64,
     /// Calls whose future the host dropped.
     pub drops: u64,
     /// Deadlines that fired, as far as the model says.
@@ -190,7 +192,7 @@ impl std::ops::AddAssign<&Counters> for Counters {
             collections_major objects_moved objects_kept weak_cleared finalizers_queued zombies bytes_scribbled
             verifications futures_ready futures_error futures_cancelled futures_internal_error
             calls cancels cancelled_unstarted cancelled_running cancelled_awaiting
-            cancelled_waiting cancelled_in_host cancelled_late drops deadlines interrupts
+            cancelled_waiting cancelled_in_host cancelled_late cancelled_aborted drops deadlines interrupts
             injections reloads_begun reloads_swapped reloads_failed
             reloads_deferred forks costly faults invalid refused);
     }

@@ -5,6 +5,7 @@
 //! which is what a schedule's decisions are keyed by.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use gcrucible_engine::{Engine, yield_points};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_platform::{HostOperation, HostRequest, HostValue, Place, Platform, Task};
+use gcrucible_platform::{HostOperation, HostRequest, HostValue, Place, Platform, StopToken, Task};
 use rustc_hash::FxHashMap;
 
 use crate::scenario::{Data, HostAnswer, Site};
@@ -26,6 +27,8 @@ pub struct SimulatedPlatform {
     random: AtomicU64,
     /// What host operations come to, in the order in which they begin.
     answers: Mutex<VecDeque<HostAnswer>>,
+    /// Of each operation that has begun whether it was told to stop by its end.
+    told: Arc<Mutex<Vec<Option<bool>>>>,
 }
 
 /// A task of the engine.
@@ -154,6 +157,12 @@ impl SimulatedPlatform {
         }
     }
 
+    /// Of each host operation, in order of their begins, whether it was told to stop before it
+    /// ended or was dropped; nothing of one that panicked or has not ended.
+    pub fn told(&self) -> Vec<Option<bool>> {
+        self.told.lock().clone()
+    }
+
     /// Drops all tasks, as the end of the process would.
     pub fn clear(&self) {
         let actors = std::mem::take(&mut *self.actors.lock());
@@ -183,14 +192,7 @@ impl Platform for SimulatedPlatform {
     }
 
     fn sleep(&self, duration: Duration) -> Task {
-        let mut timers = self.timers.lock();
-        let key = (timers.now + duration, timers.next);
-        timers.next += 1;
-        drop(timers);
-        Box::pin(Sleep {
-            timers: Arc::clone(&self.timers),
-            key,
-        })
+        sleep(&self.timers, duration)
     }
 
     fn now(&self) -> Duration {
@@ -204,20 +206,23 @@ impl Platform for SimulatedPlatform {
 
     fn host(&self, request: HostRequest) -> HostOperation {
         let answer = self.answers.lock().pop_front();
-        let Some(answer) = answer else {
-            return Box::pin(std::future::ready(Err(format!(
-                "nobody answers `{}`",
-                request.name
-            ))));
+        let answer = answer.unwrap_or_else(|| HostAnswer {
+            result: Err(format!("nobody answers `{}`", request.name)),
+            ..HostAnswer::default()
+        });
+        let number = {
+            let mut told = self.told.lock();
+            told.push(None);
+            told.len() - 1
         };
-        let timer = self.sleep(Duration::from_millis(u64::from(answer.after_ms)));
-        Box::pin(async move {
-            timer.await;
-            if let Some(message) = answer.panics {
-                // A panic of the host's, which is no finding: without a word on stderr.
-                std::panic::resume_unwind(Box::new(message));
-            }
-            answer.result.map(|data| host_value(&data))
+        Box::pin(Answering {
+            timer: self.sleep(Duration::from_millis(u64::from(answer.after_ms))),
+            answer,
+            stop: request.stop,
+            stopping: None,
+            timers: Arc::clone(&self.timers),
+            told: Arc::clone(&self.told),
+            number,
         })
     }
 
@@ -242,6 +247,67 @@ impl Platform for SimulatedPlatform {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// A host operation under way.
+struct Answering {
+    answer: HostAnswer,
+    timer: Task,
+    stop: StopToken,
+    /// It was told to stop and heeds that: when it ends.
+    stopping: Option<Task>,
+    timers: Arc<Mutex<Timers>>,
+    told: Arc<Mutex<Vec<Option<bool>>>>,
+    number: usize,
+}
+
+impl Future for Answering {
+    type Output = Result<HostValue, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.timer.as_mut().poll(cx).is_ready() {
+            if let Some(message) = this.answer.panics.take() {
+                this.number = usize::MAX;
+                // A panic of the host's, which is no finding: without a word on stderr.
+                std::panic::resume_unwind(Box::new(message));
+            }
+            let result = this.answer.result.as_ref();
+            return Poll::Ready(result.map(host_value).map_err(String::clone));
+        }
+        let Some(after_ms) = this.answer.stops_after_ms else {
+            return Poll::Pending;
+        };
+        if this.stopping.is_none() && this.stop.poll_fired(cx).is_ready() {
+            this.stopping = Some(sleep(&this.timers, Duration::from_millis(after_ms.into())));
+        }
+        match &mut this.stopping {
+            Some(timer) => timer.as_mut().poll(cx).map(|()| Err("stopped".to_owned())),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(told) = self.told.lock().get_mut(self.number) {
+            *told = Some(self.stop.has_fired());
+        }
+    }
+}
+
+/// A timer that ends after this much time.
+fn sleep(timers: &Arc<Mutex<Timers>>, duration: Duration) -> Task {
+    let key = {
+        let mut timers = timers.lock();
+        let key = (timers.now + duration, timers.next);
+        timers.next += 1;
+        key
+    };
+    Box::pin(Sleep {
+        timers: Arc::clone(timers),
+        key,
+    })
 }
 
 fn host_value(data: &Data) -> HostValue {
@@ -293,7 +359,7 @@ struct Sleep {
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut timers = self.timers.lock();
         if timers.now >= self.key.0 {
             timers.waiting.remove(&self.key);

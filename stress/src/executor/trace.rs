@@ -112,6 +112,23 @@ pub enum Event {
         /// Name of the signal.
         signal: String,
     },
+    /// A host operation begins.
+    HostBegan {
+        /// The task that asked for it.
+        task: TaskId,
+    },
+    /// A task that was cancelled went on for longer than its grace time: its body has ended by
+    /// that.
+    Aborted {
+        /// The task.
+        task: TaskId,
+    },
+    /// Of each host operation, in order of their begins, whether it was told to stop before it
+    /// ended or was dropped; nothing of one that panicked. It comes once, when all is over.
+    Told {
+        /// The operations.
+        operations: Vec<Option<bool>>,
+    },
     /// A host operation ended.
     HostEnded {
         /// The task that began it.

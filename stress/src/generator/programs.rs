@@ -154,7 +154,10 @@ mod tests {
     use gcrucible_bytecode::Program;
 
     const LIMITS: DriveLimits = DriveLimits {
-        model: Limits { max_frames: 100 },
+        model: Limits {
+            max_frames: 100,
+            grace_ms: 5,
+        },
         fuel: 24,
         decisions: 5000,
     };

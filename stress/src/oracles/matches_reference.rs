@@ -221,6 +221,15 @@ impl<'e> Judge<'_, 'e> {
             Event::AwaitManyResolved { task } => self.await_many_resolved(*task),
             Event::WaitResolved { task, object } => self.wait_resolved(*task, *object),
             Event::InterruptRaised { task, signal } => self.interrupt_raised(*task, signal),
+            Event::HostBegan { task } => match self.model.begin_operation(*task) {
+                true => Ok(()),
+                false => {
+                    let message = "a host operation begins that it never asked for".into();
+                    self.fail("host_began", *task, message)
+                }
+            },
+            Event::Aborted { task } => self.aborted(*task),
+            Event::Told { operations } => self.told(operations),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
             Event::HostPanicked { task, message } => {
                 match self.model.panic_operation(*task, message) {
@@ -449,7 +458,56 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
+    /// A body is aborted at the first slice start after its grace time, and not before.
+    fn aborted(&mut self, task: TaskId) -> Verdict {
+        let status = self.model.task(task).map(|task| task.status.clone());
+        if self.slice.is_some()
+            || !self.model.is_body_overdue(task)
+            || !(self.model.could_run(task) || self.looks_in_vain(task))
+        {
+            let message = format!("aborted at {} ms while {status:?}", self.model.now_ms());
+            return self.fail("aborted", task, message);
+        }
+        self.woken_from.remove(&task);
+        self.model.abort(task);
+        Ok(())
+    }
+
+    /// Compares which host operations were told to stop.
+    fn told(&self, operations: &[Option<bool>]) -> Verdict {
+        let told = self.model.told();
+        if operations.len() != told.len() {
+            let message = format!(
+                "{} host operations began, in the model {}",
+                operations.len(),
+                told.len()
+            );
+            return Err(failure("told", "host", message));
+        }
+        let differs = operations.iter().zip(told);
+        let differs = differs
+            .enumerate()
+            .find(|(_, (engine, model))| engine.is_some_and(|engine| engine != **model));
+        let Some((number, (engine, model))) = differs else {
+            return Ok(());
+        };
+        let message = format!(
+            "host operation number {number} was told to stop: {engine:?}, in the model {model}"
+        );
+        Err(failure("told", "host", message))
+    }
+
     fn host_ended(&mut self, task: TaskId, result: &Result<Data, String>) -> Verdict {
+        if let Some(found) = self.model.task(task)
+            && let Some(end) = self.model.grace_end(found)
+            && end <= self.model.now_ms()
+        {
+            let message = format!(
+                "its host operation ended at {} ms, but its grace time at {end} ms",
+                self.model.now_ms()
+            );
+            return self.fail("grace", task, message);
+        }
         match self.model.end_operation(task, result) {
             true => Ok(()),
             false => {

@@ -5,7 +5,7 @@ use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 use super::clients::Clients;
 use super::finalizers::Finalizers;
 use super::slice::SliceLog;
-use super::task::{Frame, Status, Task};
+use super::task::{Began, Frame, Status, Task};
 use super::value::{Object, ObjectId, Store, Value};
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Callee, Data, TaskId};
@@ -15,6 +15,8 @@ use crate::executor::trace::{Callee, Data, TaskId};
 pub struct Limits {
     /// Frames of one task; a call beyond them throws `StackOverflow`.
     pub max_frames: usize,
+    /// Milliseconds that a cancelled host operation or body may go on.
+    pub grace_ms: u64,
 }
 
 /// A future.
@@ -83,6 +85,9 @@ pub struct Model<'p> {
     pub(super) futures: Vec<ModelFuture>,
     pub(super) finalizers: Finalizers,
     settlements: u64,
+    /// Of each host operation that has begun whether its task was cancelled while it was under
+    /// way, or before.
+    told: Vec<bool>,
     pub(super) log: SliceLog,
     /// Tasks of the running task's run that have not settled.
     pub(super) open_now: u32,
@@ -108,6 +113,7 @@ impl<'p> Model<'p> {
             futures: Vec::new(),
             finalizers: Finalizers::default(),
             settlements: 0,
+            told: Vec::new(),
             log: SliceLog::default(),
             open_now: 0,
             work: Work::default(),
@@ -319,15 +325,81 @@ impl<'p> Model<'p> {
     /// throws the error of that, and not the same cause twice.
     pub fn request_cancel(&mut self, task: TaskId, by_scope: bool) {
         let now_ms = self.now_ms();
+        let mut told = Vec::new();
         let Some(task) = self.task_mut(task) else {
             return;
         };
         let is_over = task.inherited_deadline.is_some_and(|at| at <= now_ms);
-        task.delivered |= by_scope && is_over && !task.token;
+        if !task.token {
+            task.delivered |= by_scope && is_over;
+            task.requested_ms = now_ms;
+            task.body_since_ms = now_ms;
+            let interrupted = task
+                .interrupts
+                .iter()
+                .filter_map(|at| at.operation.as_ref());
+            told.extend(
+                interrupted
+                    .chain(&task.operation)
+                    .filter_map(|at| at.watched()),
+            );
+        }
         task.token = true;
         if !task.started && task.status != Status::Ended {
             task.end(None);
         }
+        for operation in told {
+            self.told[operation] = true;
+        }
+    }
+
+    /// Of each host operation that has begun, in order, whether it was told to stop.
+    pub fn told(&self) -> &[bool] {
+        &self.told
+    }
+
+    /// Begins the host operation that a task has asked for; false if it has asked for none.
+    pub fn begin_operation(&mut self, task: TaskId) -> bool {
+        let (now_ms, number) = (self.now_ms, self.told.len());
+        let Some(task) = self.task_mut(task) else {
+            return false;
+        };
+        let is_handlers = !task.interrupts.is_empty();
+        let is_told = task.token && !is_handlers;
+        match &mut task.operation {
+            Some(operation) if operation.status == Status::Host(false) => {
+                if operation.began.is_some() {
+                    return false;
+                }
+                operation.began = Some(Began {
+                    number,
+                    at_ms: now_ms,
+                    is_handlers,
+                });
+            }
+            _ => return false,
+        }
+        self.told.push(is_told);
+        true
+    }
+
+    /// A task that was cancelled is aborted at the end of its grace time: what it holds is
+    /// released.
+    pub fn abort(&mut self, task: TaskId) {
+        let mut ended = self.take_task(task);
+        self.abandon(&mut ended);
+        self.put_task(task, ended);
+    }
+
+    /// Ends a body without a result.
+    fn abandon(&mut self, ended: &mut Task) {
+        self.pop_scopes(ended, 0);
+        ended.frames.clear();
+        ended.operation = None;
+        ended.interrupts.clear();
+        ended.signals.clear();
+        ended.locals = None;
+        ended.end(None);
     }
 
     /// The tasks that a request for one of them reaches, in order: itself, and those below it
@@ -378,7 +450,7 @@ impl<'p> Model<'p> {
         let Some(stands) = self.task(task).and_then(|task| task.operation.as_ref()) else {
             return false;
         };
-        if !matches!(stands.status, Status::Host(false)) {
+        if !matches!(stands.status, Status::Host(false)) || stands.began.is_none() {
             return false;
         }
         let value = match result {
@@ -404,18 +476,12 @@ impl<'p> Model<'p> {
         let Some(stands) = self.task(task).and_then(|task| task.operation.as_ref()) else {
             return false;
         };
-        if !matches!(stands.status, Status::Host(false)) {
+        if !matches!(stands.status, Status::Host(false)) || stands.began.is_none() {
             return false;
         }
         let cause = self.store.string(message);
         let mut ended = self.take_task(task);
-        self.pop_scopes(&mut ended, 0);
-        ended.frames.clear();
-        ended.operation = None;
-        ended.interrupts.clear();
-        ended.signals.clear();
-        ended.locals = None;
-        ended.end(None);
+        self.abandon(&mut ended);
         if let Some(end) = &mut ended.end {
             end.panic = Some(cause);
         }

@@ -139,7 +139,10 @@ impl Driver<'_> {
         for task in self.model.tasks() {
             match task.status {
                 Status::Ready => actors.push(Actor::Task(task.number)),
-                Status::Host(false) => actors.push(Actor::Operation(task.number)),
+                // Else it is cut off.
+                Status::Host(false) if !self.model.could_run(task.number) => {
+                    actors.push(Actor::Operation(task.number));
+                }
                 _ => {}
             }
         }
@@ -159,7 +162,9 @@ impl Driver<'_> {
                 Status::Sleeping { ms, since } => Some(since.saturating_add(ms)),
                 _ => None,
             };
-            [sleep, task.deadline().filter(|_| is_waiting)]
+            let cut_off = self.model.grace_end(task);
+            let deadline = task.deadline();
+            [sleep, cut_off, deadline].map(|at| at.filter(|_| is_waiting))
         });
         times.flatten().min()
     }
@@ -332,6 +337,12 @@ impl Driver<'_> {
     }
 
     fn slice(&mut self, task: TaskId, fuel: u32) {
+        if self.model.is_body_overdue(task) {
+            self.model.abort(task);
+            self.events.push(Event::Aborted { task });
+            self.wake_all();
+            return self.body_ended(task);
+        }
         let start = self.model.slice_start(task, fuel);
         let report = self.model.run_task(task, &start);
         self.events.push(Event::SliceBegan { task, start });
@@ -393,6 +404,11 @@ impl Driver<'_> {
                 }
             }
             SliceEnd::Returned | SliceEnd::Threw => self.body_ended(task),
+            SliceEnd::Host => {
+                self.model.begin_operation(task);
+                self.events.push(Event::HostBegan { task });
+                self.wake_if_possible(task);
+            }
             // What it waits for may have come while it ran.
             _ => self.wake_if_possible(task),
         }

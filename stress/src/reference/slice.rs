@@ -58,6 +58,47 @@ impl Model<'_> {
         task.failed_operation.as_ref().map(|_| ErrorKind::HostError)
     }
 
+    /// When the host operation at which a cancelled task stands is cut off; none if that does
+    /// not concern it.
+    pub fn grace_end(&self, task: &Task) -> Option<u64> {
+        let operation = task.operation.as_ref()?;
+        operation.watched().filter(|_| task.token)?;
+        let begin_ms = task.requested_ms.max(operation.began?.at_ms);
+        Some(begin_ms.saturating_add(self.limits.grace_ms))
+    }
+
+    /// Whether a task waits for the begin of its host operation, or for its end in the grace
+    /// time after a cancellation: nothing but a deadline or a signal comes between.
+    fn is_held(&self, task: &Task) -> bool {
+        if task.status != Status::Host(false) {
+            return false;
+        }
+        if task.operation.as_ref().is_some_and(|at| at.began.is_none()) {
+            return true;
+        }
+        let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
+        let is_over = self.grace_end(task).is_none_or(|end| end <= self.now_ms());
+        !is_over && !is_late && self.next_signal(task).is_none()
+    }
+
+    /// Whether the next slice start of a task comes too late for it: it was cancelled, and its
+    /// body has had its time since.
+    pub fn is_body_overdue(&self, task: TaskId) -> bool {
+        self.task(task).is_some_and(|task| {
+            task.status != Status::Ended
+                && task.token
+                && task.delivered
+                && !self.is_body_excused(task)
+                && task.body_since_ms.saturating_add(self.limits.grace_ms) <= self.now_ms()
+        })
+    }
+
+    /// Whether what a task stands at is not its body's time.
+    fn is_body_excused(&self, task: &Task) -> bool {
+        let at_host = |operation: &Operation| operation.status == Status::Host(false);
+        task.drains(self.program) || task.operation.as_ref().is_some_and(at_host)
+    }
+
     /// The signal that the next slice of a task must be offered.
     pub fn to_dispatch(&self, task: TaskId) -> Option<&str> {
         self.next_signal(self.task(task)?)
@@ -119,7 +160,11 @@ impl Model<'_> {
     /// and was not refused since an interrupt handler ended.
     pub fn offers_cancellation(&self, task: TaskId) -> bool {
         self.task(task).is_some_and(|task| {
-            task.status != Status::Ended && task.token && !task.delivered && !task.refused_cancel
+            task.status != Status::Ended
+                && task.token
+                && !task.delivered
+                && !task.refused_cancel
+                && !self.is_held(task)
         })
     }
 
@@ -139,6 +184,7 @@ impl Model<'_> {
         match &task.status {
             Status::Ended => return false,
             Status::Ready => return task.spawning.is_none(),
+            _ if self.is_held(task) => return false,
             _ => {}
         }
         self.has_other_news(task) || self.has_happened(task)
@@ -210,6 +256,9 @@ impl Model<'_> {
         start: &SliceStart,
         thrown_max: Option<u32>,
     ) -> Option<SliceEnd> {
+        if self.is_body_excused(task) {
+            task.body_since_ms = self.now_ms();
+        }
         task.status = Status::Ready;
         // Nothing that was thrown before the first frame was entered stands anywhere.
         let nowhere = (!task.entered).then(Vec::new);
@@ -226,7 +275,10 @@ impl Model<'_> {
         }
         task.refused_cancel = start.offered == Some(ErrorKind::Cancelled) && !start.delivered;
         let delivered = start.offered.filter(|_| start.delivered);
-        task.delivered |= delivered == Some(ErrorKind::Cancelled);
+        if delivered == Some(ErrorKind::Cancelled) {
+            task.delivered = true;
+            task.body_since_ms = self.now_ms();
+        }
         if delivered.is_none() && task.refused.is_some() && thrown_max == Some(0) {
             // Without memory for the error the call is as good as not begun.
             return None;
@@ -326,6 +378,7 @@ impl Model<'_> {
                 register: task.operation_register,
                 status: status.clone(),
                 value: Value::Nil,
+                began: None,
             });
         }
         task.status = status;

@@ -23,6 +23,10 @@ pub struct Task {
     pub is_over: bool,
     /// Whether that request was delivered at the start of a slice.
     pub delivered: bool,
+    /// When it was requested, if it was.
+    pub requested_ms: u64,
+    /// Since when its body has had the time to end, once that is delivered.
+    pub body_since_ms: u64,
     /// Whether the request was offered last and not taken.
     pub refused_cancel: bool,
     /// Whether it ran at all.
@@ -118,6 +122,26 @@ pub(super) struct Operation {
     pub(super) status: Status,
     /// Its result, as soon as it is there.
     pub(super) value: Value,
+    /// Of a host operation, how it began, once it has.
+    pub(super) began: Option<Began>,
+}
+
+/// How a host operation began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began {
+    /// How many had begun before it.
+    pub(super) number: usize,
+    pub(super) at_ms: u64,
+    /// An interrupt handler began it: cancellation does not concern it.
+    pub(super) is_handlers: bool,
+}
+
+impl Operation {
+    /// The number of a host operation under way that a cancellation concerns.
+    pub(super) fn watched(&self) -> Option<usize> {
+        let began = self.began.filter(|began| !began.is_handlers)?;
+        (self.status == Status::Host(false)).then_some(began.number)
+    }
 }
 
 /// A guard, deadline, squad, step or interrupt handler.

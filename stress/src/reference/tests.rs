@@ -11,7 +11,10 @@ use crate::generator::choices::{ByteChoices, SeededChoices};
 use crate::scenario::HostEvent;
 
 const LIMITS: DriveLimits = DriveLimits {
-    model: Limits { max_frames: 40 },
+    model: Limits {
+        max_frames: 40,
+        grace_ms: 5,
+    },
     fuel: 50,
     decisions: 10_000,
 };

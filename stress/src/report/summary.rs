@@ -94,6 +94,7 @@ pub struct Cancelled {
     pub waiting: u64,
     pub in_host: u64,
     pub late: u64,
+    pub aborted: u64,
 }
 
 /// Futures by terminal state.
@@ -254,6 +255,7 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
             waiting: c.cancelled_waiting,
             in_host: c.cancelled_in_host,
             late: c.cancelled_late,
+            aborted: c.cancelled_aborted,
         },
         drops: c.drops,
         deadlines: c.deadlines,
@@ -355,7 +357,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
 type Row = (&'static str, fn(&LaneSummary) -> String);
 
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 33] = [
+    let rows: [Row; 34] = [
         ("scenarios", |l| l.scenarios.to_string()),
         ("scenarios per CPU second", |l| {
             format!("{:.0}", l.scenarios_per_s)
@@ -387,6 +389,7 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
         ("cancelled in a wait", |l| l.cancelled.waiting.to_string()),
         ("cancelled in the host", |l| l.cancelled.in_host.to_string()),
         ("cancelled too late", |l| l.cancelled.late.to_string()),
+        ("cancelled and aborted", |l| l.cancelled.aborted.to_string()),
         ("calls dropped", |l| l.drops.to_string()),
         ("deadlines", |l| l.deadlines.to_string()),
         ("interrupts", |l| l.interrupts.to_string()),

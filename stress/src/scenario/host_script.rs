@@ -78,6 +78,22 @@ pub struct HostAnswer {
     /// It panics instead of failing, with this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panics: Option<String>,
+    /// It heeds its stop token: it fails so many milliseconds after that has fired, unless it has
+    /// ended by then. Without this it takes its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops_after_ms: Option<u32>,
+}
+
+impl Default for HostAnswer {
+    /// Nil, at once.
+    fn default() -> Self {
+        HostAnswer {
+            after_ms: 0,
+            result: Ok(Data::Nil),
+            panics: None,
+            stops_after_ms: None,
+        }
+    }
 }
 
 /// Plain data, as host and programs hand it to each other.

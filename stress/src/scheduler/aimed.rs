@@ -95,6 +95,8 @@ impl Tasks {
             | Event::AwaitResolved { task, .. }
             | Event::AwaitManyResolved { task }
             | Event::WaitResolved { task, .. }
+            | Event::HostBegan { task }
+            | Event::Aborted { task }
             | Event::HostEnded { task, .. }
             | Event::InterruptRaised { task, .. }
             | Event::CancelRequested { task }

@@ -145,7 +145,17 @@ fn simpler_answers(answer: &HostAnswer) -> Vec<HostAnswer> {
         panics: None,
         ..answer.clone()
     });
-    calm.into_iter().chain(with_less).chain(sooner).collect()
+    let deaf = answer.stops_after_ms.is_some().then(|| HostAnswer {
+        stops_after_ms: None,
+        ..answer.clone()
+    });
+    let at_once = answer.stops_after_ms.filter(|&ms| ms > 0);
+    let at_once = at_once.map(|_| HostAnswer {
+        stops_after_ms: Some(0),
+        ..answer.clone()
+    });
+    let calm = calm.into_iter().chain(deaf).chain(at_once);
+    calm.chain(with_less).chain(sooner).collect()
 }
 
 /// Smaller data, the smallest first: nil, a part of it, the same without a part, the same

@@ -245,6 +245,7 @@ fn the_hosts_answers_shrink() {
         after_ms,
         result,
         panics: None,
+        stops_after_ms: None,
     };
     let nested = Data::Map(vec![
         ("status".into(), Data::Int(200)),

@@ -10,6 +10,11 @@ fn add(a, b) { return a + b }
 fn same(v) { return v }
 fn fail() { throw error("no good") }
 fn wait() { sleep(3600000) }
+fn cancels() {
+  let f = spawn wait()
+  cancel(f)
+  try { await f } catch e { throw error("wrapped", error("twice", e)) }
+}
 fn node() { return Node { value: 1 } }
 """
 
@@ -59,6 +64,10 @@ class Embed(unittest.TestCase):
             with self.assertRaises(CancelledError):
                 call.result()
         self.assertTrue(controller.signal.aborted)
+
+    def test_a_cancellation_is_recognised_whatever_wraps_it(self):
+        with self.assertRaisesRegex(CancelledError, "wrapped"):
+            self.engine.call("cancels").result()
 
     def test_an_id_is_taken_until_its_call_has_ended(self):
         first = self.engine.call("wait", call_id=1000)

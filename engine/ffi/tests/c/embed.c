@@ -20,6 +20,8 @@ static const char *SOURCE =
     "fn fail() { throw error(\"no good\") }\n"
     "fn wait() { sleep(3600000); return 1 }\n"
     "fn stubborn() { try { sleep(3600000) } catch e { return \"caught\" } }\n"
+    "fn wraps(e) { throw error(\"wrapped\", error(\"twice\", e)) }\n"
+    "fn cancels() { let f = spawn wait(); cancel(f); try { await f } catch e { wraps(e) } }\n"
     "fn spawns() { let f = spawn wait(); return await f }\n"
     "fn node() { return Node { value: 1, next: nil } }\n";
 
@@ -107,6 +109,13 @@ int main(void) {
     CHECK(gcr_call(engine, 7, "spawns", NULL, 0, &call, NULL) == GCR_STATUS_OK);
     CHECK(gcr_cancel(engine, 7, NULL) == GCR_STATUS_OK);
     CHECK(gcr_call_wait(call, -1, NULL) == GCR_STATUS_CANCELLED);
+    gcr_call_free(call);
+
+    /* A cancellation is recognised, whatever wraps it. */
+    CHECK(gcr_call(engine, 7, "cancels", NULL, 0, &call, NULL) == GCR_STATUS_OK);
+    CHECK(gcr_call_wait(call, -1, &error) == GCR_STATUS_CANCELLED);
+    CHECK(strstr(gcr_error_message(error), "wrapped") != NULL);
+    gcr_error_free(error);
     gcr_call_free(call);
 
     /* A handle keeps an object that is no data. */

@@ -10,9 +10,15 @@
 //!
 //! An answer of any status is a result; an error is that there was none. The last two are
 //! there with the feature `http`.
+//!
+//! What only reads ends at once when its task is cancelled; `fs.write` and `http.post` use the
+//! grace time to do what they began.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
+use crate::StopToken;
 use crate::host::{self, HostOperation, HostRequest, HostValue};
 
 /// All operations: what they take is text, each in its own number.
@@ -22,11 +28,14 @@ const TAKES_TEXTS: [&str; 5] = ["fs.read", "fs.write", "env", "http.get", "http.
 pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) -> HostOperation {
     use HostValue::String as Text;
     match (request.name.as_str(), request.args.as_slice()) {
-        ("fs.read", [Text(path)]) => read(path.clone()),
+        ("fs.read", [Text(path)]) => until_stopped(request.stop.clone(), read(path.clone())),
         ("fs.write", [Text(path), Text(text)]) => write(path.clone(), text.clone()),
         ("env", [Text(name)]) => env(name),
         #[cfg(feature = "http")]
-        ("http.get", [Text(url)]) => http.send(reqwest::Method::GET, url, None),
+        ("http.get", [Text(url)]) => {
+            let sent = http.send(reqwest::Method::GET, url, None);
+            until_stopped(request.stop.clone(), sent)
+        }
         #[cfg(feature = "http")]
         ("http.post", [Text(url), Text(body)]) => {
             http.send(reqwest::Method::POST, url, Some(body.clone()))
@@ -40,6 +49,14 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
         }
         _ => host::unknown_operation(&request),
     }
+}
+
+/// The operation, which fails at once when it is to stop.
+fn until_stopped(stop: StopToken, mut operation: HostOperation) -> HostOperation {
+    Box::pin(poll_fn(move |cx| match operation.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => stop.poll_fired(cx).map(|()| Err("stopped".to_owned())),
+    }))
 }
 
 fn read(path: String) -> HostOperation {

@@ -341,6 +341,8 @@ impl Observer for TraceObserver {
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
             }
+            EngineEvent::HostBegan { task } => self.push(Event::HostBegan { task }),
+            EngineEvent::Aborted { task } => self.push(Event::Aborted { task }),
             EngineEvent::HostPanicked { task, message } => self.push(Event::HostPanicked {
                 task,
                 message: message.to_owned(),
@@ -505,6 +507,8 @@ impl Subjects {
                 self.future(*future, EventKind::Await);
             }
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
+            // It releases guards and fails, as a throw does that nobody catches.
+            Event::Aborted { task } => self.task(*task, EventKind::Throw),
             Event::SliceEnded {
                 end: SliceEnd::Cancelling { future },
                 ..
@@ -623,6 +627,15 @@ pub(super) fn timeline(
                     Err(message) => format!("the host fails: {message}"),
                 },
             ),
+            Event::HostBegan { task } => (*task, "the host begins".to_owned()),
+            Event::Aborted { task } => (*task, "aborted: its grace time is over".to_owned()),
+            Event::Told { operations } => {
+                let told = operations.iter().filter(|told| **told == Some(true));
+                (
+                    Site::HOST,
+                    format!("{} operations were told to stop", told.count()),
+                )
+            }
             Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),

@@ -68,6 +68,7 @@ impl Tally<'_> {
                 self.stands.insert(*task, Stands::Running);
             }
             Event::SliceEnded { task, end, .. } => self.slice_ended(*task, end),
+            Event::Aborted { .. } => self.counters.cancelled_aborted += 1,
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::CallEnded {
                 task,

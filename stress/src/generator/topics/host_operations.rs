@@ -3,6 +3,7 @@
 use gcrucible_bytecode::Builtin;
 
 use super::{channels, deadlines, streams, tasks};
+use crate::executor::programs::GRACE_MS;
 use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
@@ -50,8 +51,13 @@ pub(in crate::generator) fn answers<C: Choices>(
     }
     let (count_max, ms_max) = focus.answers();
     let count = c.below(count_max + 1);
+    let grace_ms = GRACE_MS as u32;
     let answer = |c: &mut C| HostAnswer {
-        after_ms: c.below(ms_max + 1),
+        // Some take longer than what is cancelled may.
+        after_ms: match c.chance(1, 4) {
+            true => grace_ms - 1 + c.below(2 * grace_ms),
+            false => c.below(ms_max + 1),
+        },
         result: match c.below(4) {
             0 => Err("refused".to_owned()),
             1 => Ok(Data::Text("text".to_owned())),
@@ -62,6 +68,7 @@ pub(in crate::generator) fn answers<C: Choices>(
             ])),
         },
         panics: c.chance(1, 8).then(|| "broken".to_owned()),
+        stops_after_ms: c.chance(1, 2).then(|| c.below(grace_ms + 2)),
     };
     (0..count).map(|_| answer(c)).collect()
 }

@@ -40,6 +40,10 @@ impl<'e> Judge<'_, 'e> {
             };
             return self.fail("slice_began", task, message);
         }
+        if self.model.is_body_overdue(task) {
+            let message = "goes on after the grace time of its cancellation".into();
+            return self.fail("grace", task, message);
+        }
         self.compare_start(task, start)?;
         self.slice = Some(Slice {
             task,

@@ -12,7 +12,10 @@ use crate::generator::choices::SeededChoices;
 use crate::reference::self_driver::{DriveLimits, World, drive};
 use crate::scenario::HostEvent;
 
-const LIMITS: Limits = Limits { max_frames: 50 };
+const LIMITS: Limits = Limits {
+    max_frames: 50,
+    grace_ms: 5,
+};
 
 const TEXT: &str = r#"
     fn leaf(x) { print("leaf", x)
