@@ -57,7 +57,8 @@ typedef enum {
    */
   GCR_STATUS_THREW = 10,
   /*
-   The call was cancelled.
+   The call was cancelled, or ended with the cancellation of what it waited for, whatever
+   errors wrap that.
    */
   GCR_STATUS_CANCELLED = 11,
   /*

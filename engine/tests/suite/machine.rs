@@ -95,6 +95,7 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         max_frames: FRAMES_MAX,
         is_parallel: false,
         args: vec!["first".to_owned(), "second".to_owned()],
+        ..EngineOptions::default()
     };
     let engine = Engine::new(
         Arc::new(program),

@@ -46,8 +46,10 @@ impl Clients {
 }
 
 impl Model<'_> {
-    /// A task enters the frame of a function. One of a client keeps whether cancellation had
-    /// been requested by then: the client must see that before it does anything.
+    /// A task enters the frame of a function. One of a client keeps whether the client must not
+    /// do anything in it: cancellation had been requested when it was called, or was thrown in
+    /// the middle of it. What comes between its look and its deed is not its fault: an interrupt
+    /// handler may run there, which holds a cancellation up.
     pub(super) fn note_client_call(&mut self, task: &Task, callee: &mut Frame) {
         let Some(call) = self.clients.call else {
             return;
@@ -55,7 +57,11 @@ impl Model<'_> {
         let caller = task.frames.last().and_then(|frame| frame.of_client);
         if self.clients.is_library[usize::from(callee.function)] {
             let is_of_client = callee.function == call || caller.is_some();
-            callee.of_client = is_of_client.then_some(task.token);
+            let must_stop = match callee.function == call {
+                true => task.token,
+                false => caller == Some(true) || task.has_thrown_cancel,
+            };
+            callee.of_client = is_of_client.then_some(must_stop);
         } else if caller == Some(true) {
             self.log.broken.get_or_insert(Broken::Attempt);
         }

@@ -277,6 +277,7 @@ impl Model<'_> {
         let delivered = start.offered.filter(|_| start.delivered);
         if delivered == Some(ErrorKind::Cancelled) {
             task.delivered = true;
+            task.has_thrown_cancel = true;
             task.body_since_ms = self.now_ms();
         }
         if delivered.is_none() && task.refused.is_some() && thrown_max == Some(0) {

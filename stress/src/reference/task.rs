@@ -23,6 +23,8 @@ pub struct Task {
     pub is_over: bool,
     /// Whether that request was delivered at the start of a slice.
     pub delivered: bool,
+    /// Whether `Cancelled` was thrown in it at the start of a slice.
+    pub has_thrown_cancel: bool,
     /// When it was requested, if it was.
     pub requested_ms: u64,
     /// Since when its body has had the time to end, once that is delivered.
