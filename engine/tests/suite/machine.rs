@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use gcrucible_engine::{CallHandle, Engine, EngineEvent, EngineOptions, Observer, TraceFrame};
@@ -299,14 +301,25 @@ fn answer(
                 "http.get" => format!("GET {url}"),
                 _ => format!("POST {url} {}", text(1)),
             };
-            let timer = timer(ms);
-            Box::pin(async move {
-                timer.await;
-                Ok(HostValue::Map(vec![
-                    ("status".to_owned(), HostValue::Int(200)),
-                    ("body".to_owned(), HostValue::String(body)),
-                ]))
-            })
+            let mut timer = timer(ms);
+            let response = Ok(HostValue::Map(vec![
+                ("status".to_owned(), HostValue::Int(200)),
+                ("body".to_owned(), HostValue::String(body)),
+            ]));
+            // As in production: a request that only reads ends at once when it is cancelled.
+            let heeds = request.name == "http.get";
+            Box::pin(poll_fn(move |cx| {
+                if timer.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(response.clone());
+                }
+                match heeds {
+                    true => request
+                        .stop
+                        .poll_fired(cx)
+                        .map(|()| Err("stopped".to_owned())),
+                    false => Poll::Pending,
+                }
+            }))
         }
         _ => unknown_operation(&request),
     }
