@@ -40,6 +40,18 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     body.spend(2);
 }
 
+/// How an exchange fails: before it began, in its middle, before its end.
+const FAILURES: [&str; 3] = [
+    "refused",
+    "connection reset by peer",
+    "the body is incomplete",
+];
+
+const STATUSES: [i64; 3] = [200, 404, 503];
+
+/// Empty, part of one, and all of it, as JSON.
+const BODIES: [&str; 3] = ["", "[1, ", "[1, 2]"];
+
 /// What the host answers.
 pub(in crate::generator) fn answers<C: Choices>(
     c: &mut C,
@@ -59,12 +71,18 @@ pub(in crate::generator) fn answers<C: Choices>(
             false => c.below(ms_max + 1),
         },
         result: match c.below(4) {
-            0 => Err("refused".to_owned()),
+            0 => Err(FAILURES[c.below(3) as usize].to_owned()),
             1 => Ok(Data::Text("text".to_owned())),
             2 => Ok(Data::List(vec![Data::Int(1), Data::Nil, Data::Bool(true)])),
             _ => Ok(Data::Map(vec![
-                ("status".to_owned(), Data::Int(200)),
-                ("body".to_owned(), Data::Text("ok".to_owned())),
+                (
+                    "status".to_owned(),
+                    Data::Int(STATUSES[c.below(3) as usize]),
+                ),
+                (
+                    "body".to_owned(),
+                    Data::Text(BODIES[c.below(3) as usize].to_owned()),
+                ),
             ])),
         },
         panics: c.chance(1, 8).then(|| "broken".to_owned()),
