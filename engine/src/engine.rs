@@ -1,6 +1,7 @@
 //! The embedder's door.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    NeedsMemory, Region, Slot, Unchecked, Value,
+    HeapFault, NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, StopToken, yield_point};
@@ -23,6 +24,49 @@ use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
 /// An engine: one heap, one program, any number of tasks. Clones share it.
+///
+/// # Cancellation
+/// A cancelled call ends as soon as what it runs does: a wait at once, an operation of the host
+/// and code that catches the error within [`EngineOptions::grace`]. An operation that heeds its
+/// [stop token](gcrucible_platform::HostRequest::stop) ends earlier.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use gcrucible_engine::{Engine, EngineOptions, Outcome, Platform, Source, VirtualPlatform, compile};
+///
+/// // An operation that never ends by itself, and one that does when it is told to.
+/// let platform = Arc::new(VirtualPlatform::with_host(100, |request| {
+///     Box::pin(async move {
+///         match request.name.as_str() {
+///             "heeds" => request.stop.fired().await,
+///             _ => std::future::pending().await,
+///         }
+///         Err("stopped".to_owned())
+///     })
+/// }));
+/// let source = Source::new("main.crux", "fn call(name) { host([\"heeds\", \"ignores\"][name]) }");
+/// let options = EngineOptions {
+///     is_parallel: false,
+///     grace: Duration::from_secs(1),
+///     ..EngineOptions::default()
+/// };
+/// let program = Arc::new(compile(&source)?);
+/// let engine = Engine::new(program, &options, Arc::clone(&platform) as _, None)?;
+/// let init = engine.start_init()?;
+/// assert!(platform.run(1_000));
+/// assert_eq!(init.call().outcome(), Some(Outcome::Returned));
+/// for (id, seconds) in [(0, 0), (1, 1)] {
+///     let call = engine.start_call(id, "call", &[id.into()])?;
+///     while platform.step() {}
+///     engine.cancel_call(id)?;
+///     assert!(platform.run(1_000));
+///     assert_eq!(call.call().outcome(), Some(Outcome::Cancelled));
+///     assert_eq!(platform.now().as_secs(), seconds);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
@@ -456,10 +500,22 @@ impl Engine {
 }
 
 impl Inner {
+    /// Shows a step to the host. That its observer panics harms nobody.
     pub(crate) fn observe(&self, event: &EngineEvent<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.event(event);
-        }
+        let _ = self.try_observe(event);
+    }
+
+    /// The same; gives the message if the observer panics.
+    pub(crate) fn try_observe(&self, event: &EngineEvent<'_>) -> Result<(), String> {
+        let Some(observer) = &self.observer else {
+            return Ok(());
+        };
+        let seen = catch_unwind(AssertUnwindSafe(|| observer.event(event)));
+        seen.map_err(|panic| match panic.is::<HeapFault>() {
+            // A stale reference is no fault of the observer that met it.
+            true => resume_unwind(panic),
+            false => task::message_of(&*panic),
+        })
     }
 
     /// Milliseconds of the engine's time.

@@ -93,7 +93,7 @@ pub enum EngineEvent<'a> {
         /// What it gave, or why it failed.
         result: &'a Result<HostValue, String>,
     },
-    /// A host operation panicked. The task has ended by that: what it held is released, and
+    /// A host operation panicked, or the observer when it was shown a step of the task. The task has ended by that: what it held is released, and
     /// its future or call settles as an internal error, with the message unless
     /// [`EngineEvent::MemoryRefused`] says that there is no memory for that.
     HostPanicked {
@@ -156,13 +156,15 @@ pub enum EngineEvent<'a> {
 }
 
 /// Sees the engine's steps. It is called between slices, while the caller holds no permit
-/// and no lock.
+/// and no lock. When it panics at a step of a task's body, the task ends as by a host operation
+/// that panics; at any other step, nothing comes of it.
 pub trait Observer: Send + Sync {
     /// Takes note of one step.
     fn event(&self, event: &EngineEvent<'_>);
 }
 
-/// An observer that gets each line that the program prints, and nothing else.
+/// An observer that gets each line that the program prints, and nothing else. When `print`
+/// panics, the task that printed ends as by a host operation that panics.
 pub fn on_print(print: impl Fn(&str) + Send + Sync + 'static) -> Arc<dyn Observer> {
     struct Printer<F>(F);
 

@@ -16,6 +16,8 @@ mod ending;
 mod operation;
 mod wait;
 
+pub(crate) use operation::message_of;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 

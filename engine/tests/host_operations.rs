@@ -6,7 +6,10 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use gcrucible_engine::{CallError, EngineOptions, HostValue, Outcome, VirtualPlatform};
+use gcrucible_engine::{
+    CallError, Engine, EngineOptions, HostValue, Outcome, Source, VirtualPlatform, compile,
+    on_print,
+};
 use gcrucible_heap::HeapConfig;
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::host::unknown_operation;
@@ -378,6 +381,62 @@ fn an_operation_that_panics_fails_its_own_call_only() {
     assert_eq!(other.call().outcome(), Some(Outcome::Returned));
     assert_eq!(under_way.load(SeqCst), 0);
     world.finish();
+}
+
+#[test]
+fn a_callback_that_panics_fails_the_task_that_it_was_called_for() {
+    let source = r#"
+        const m = mutex()
+        fn locked() { sync m { print("child"); sleep(1) } }
+        fn child() {
+          try { await spawn locked() } catch e { sync m { return [e.kind, e.payload] } }
+        }
+        fn last() { print("last"); return 1 }
+        fn quiet() { sleep(2); return 2 }
+        "#;
+    let program = compile(&Source::new("main.crux", source)).expect("a program");
+    let platform = Arc::new(VirtualPlatform::new(20));
+    // Without a word on stderr.
+    let print = on_print(|line| std::panic::resume_unwind(Box::new(format!("no {line}"))));
+    let options = EngineOptions {
+        is_parallel: false,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::new(
+        Arc::new(program),
+        &options,
+        Arc::clone(&platform) as _,
+        Some(print),
+    );
+    let engine = engine.expect("an engine");
+    let init = engine.start_init().expect("nothing runs");
+    assert!(platform.run(1_000));
+    assert_eq!(init.call().outcome(), Some(Outcome::Returned));
+    let calls = [(1, "child"), (2, "last"), (3, "quiet")].map(|(id, name)| {
+        let call = engine.start_call(id, name, &[]);
+        (name, call)
+    });
+    assert!(platform.run(1_000));
+    let ends = calls.map(|(name, call)| {
+        let call = call.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut text = std::pin::pin!(call.text());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match text.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(text) => (call.call().outcome(), text),
+            std::task::Poll::Pending => panic!("nobody holds a permit"),
+        }
+    });
+    let [child, last, quiet] = ends.map(|(outcome, text)| (outcome.expect("it ended"), text));
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        child,
+        (Outcome::Returned, text(r#"["Internal", "no child"]"#))
+    );
+    assert_eq!(last, (Outcome::Panicked, text("no last")));
+    assert_eq!(quiet, (Outcome::Returned, text("2")));
+    assert_eq!(engine.active_future_count(), 0);
+    assert_eq!(engine.open_call_count(), 0);
+    assert_eq!(engine.open_task_count(), 0);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             Err(message) => format!("task {task}: the operation failed: {message}"),
         },
         EngineEvent::HostPanicked { task, message } => {
-            format!("task {task}: the operation panicked: {message}")
+            format!("task {task}: the host panicked: {message}")
         }
         EngineEvent::CancelRequested { task } => format!("task {task}: cancellation requested"),
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),

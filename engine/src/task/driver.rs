@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, CollectMode, CollectionKind};
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, yield_point};
 use gcrucible_vm::{SliceEnd, SliceInput, SliceOutcome};
 
@@ -25,6 +26,8 @@ pub(super) struct Driver<'e> {
     pub(super) pending: Option<Pending>,
     /// The message of a host operation that has panicked: there is no next slice.
     pub(super) panicked: Option<String>,
+    /// The same of the host's observer.
+    observer_panicked: Mutex<Option<String>>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -70,6 +73,7 @@ impl<'e> Driver<'e> {
             operations: Operations::default(),
             pending: None,
             panicked: None,
+            observer_panicked: Mutex::default(),
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
@@ -101,7 +105,9 @@ impl<'e> Driver<'e> {
     }
 
     pub(super) fn observe(&self, event: &EngineEvent<'_>) {
-        self.engine.inner.observe(event);
+        if let Err(message) = self.engine.inner.try_observe(event) {
+            self.observer_panicked.lock().get_or_insert(message);
+        }
     }
 
     /// Milliseconds of the engine's time.
@@ -121,7 +127,7 @@ impl<'e> Driver<'e> {
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
-            if let Some(message) = self.panicked.take() {
+            if let Some(message) = self.take_panic() {
                 return self.fail::<C>(message).await;
             }
             if self.is_grace_over() {
@@ -133,6 +139,11 @@ impl<'e> Driver<'e> {
                 fuel,
             } = self.slice::<C>().await;
             self.pass_on(&outcome, now_ms).await;
+            if matches!(outcome.end, SliceEnd::Returned | SliceEnd::Threw)
+                && let Some(message) = self.take_panic()
+            {
+                return self.fail::<C>(message).await;
+            }
             has_asked = outcome.end == SliceEnd::Yielded;
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
@@ -188,6 +199,12 @@ impl<'e> Driver<'e> {
                 }
             }
         }
+    }
+
+    /// What the host has panicked with, if it has.
+    fn take_panic(&mut self) -> Option<String> {
+        let of_observer = self.observer_panicked.get_mut().take();
+        self.panicked.take().or(of_observer)
     }
 
     /// Whether the body has had its time to end after its cancellation. What it waits for is not

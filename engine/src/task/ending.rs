@@ -21,7 +21,7 @@ pub(super) enum BodyEnd {
         trace: Vec<(u16, u32)>,
     },
     NeverStarted,
-    /// A host operation panicked. The exchange slot has the message.
+    /// The host panicked in it. The exchange slot has the message.
     Panicked,
     /// It was cancelled, and went on for longer than its grace time.
     Aborted,

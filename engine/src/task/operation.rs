@@ -79,7 +79,7 @@ impl Operation {
 }
 
 /// The text that a panic was made with.
-fn message_of(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "it panicked".to_owned())
@@ -222,7 +222,7 @@ impl Driver<'_> {
         Some(Some(end))
     }
 
-    /// Ends the body because a host operation has panicked: nothing more of it runs, what it
+    /// Ends the body because the host has panicked in it: nothing more of it runs, what it
     /// holds is released, and the exchange slot has the message.
     pub(super) async fn fail<C: Checks>(&mut self, message: String) -> BodyEnd {
         let inner = &self.engine.inner;
