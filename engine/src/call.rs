@@ -61,6 +61,8 @@ pub enum CallError {
     DuplicateCallId(u32),
     /// No call with that id is in progress.
     CallNotFound(u32),
+    /// The engine has made no future with that id: it is another engine's, or nobody's.
+    FutureNotFound(u64),
     /// The program exports no such name.
     UnknownExport(String),
     /// An int argument has more than 48 bits.
@@ -76,6 +78,7 @@ impl fmt::Display for CallError {
         match self {
             CallError::DuplicateCallId(id) => write!(f, "call {id} has not ended yet"),
             CallError::CallNotFound(id) => write!(f, "no call {id} is in progress"),
+            CallError::FutureNotFound(id) => write!(f, "this engine has made no future {id}"),
             CallError::ArgumentTooLarge(arg) => write!(f, "the argument {arg} has over 48 bits"),
             CallError::ArgumentTooDeep => write!(
                 f,

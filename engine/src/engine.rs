@@ -18,7 +18,7 @@ use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::event::{EngineEvent, Observer};
-use crate::futures::Registry;
+use crate::futures::{Registry, Wait};
 use crate::run::Run;
 use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
@@ -344,14 +344,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Requests cancellation of an unfinished future. Returns whether there is one with that
-    /// id; a future that has ended stays as it is (I-11).
-    pub fn cancel_future(&self, id: u64) -> bool {
-        let Some(token) = self.inner.registry.token(id) else {
-            return false;
+    /// Requests cancellation of a future. Returns whether it was unfinished; one that has ended
+    /// stays as it is (I-11).
+    ///
+    /// # Errors
+    /// [`CallError::FutureNotFound`] for an id that this engine has given to no future.
+    pub fn cancel_future(&self, id: u64) -> Result<bool, CallError> {
+        let registry = &self.inner.registry;
+        if registry.look_up(id) == Wait::NotFound {
+            return Err(CallError::FutureNotFound(id));
+        }
+        let Some(token) = registry.token(id) else {
+            return Ok(false);
         };
         self.cancel(&token);
-        true
+        Ok(true)
     }
 
     /// Requests cancellation of a task and of those below it; harmless when it was requested

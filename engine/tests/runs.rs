@@ -3,7 +3,7 @@
 
 mod world;
 
-use gcrucible_engine::{Outcome, VirtualPlatform};
+use gcrucible_engine::{CallError, Outcome, VirtualPlatform};
 use gcrucible_heap::HeapConfig;
 
 use self::world::clockwork::Clockwork;
@@ -265,4 +265,23 @@ fn a_detached_call_goes_on_alone() {
     assert!(printed.contains(&"main".to_owned()), "{printed:?}");
     assert!(printed.contains(&"a slept".to_owned()), "{printed:?}");
     world.finish();
+}
+
+#[test]
+fn a_future_of_another_engine_is_refused() {
+    let (world, other) = (world(FAMILY), world("fn main() {}"));
+    let main = world.main();
+    world.run_until(5);
+    let refused = Err(CallError::FutureNotFound(1));
+    assert_eq!(other.engine.cancel_future(1), refused);
+    assert_eq!(world.engine.cancel_future(1), Ok(true));
+    world.run();
+    assert_eq!(world.engine.cancel_future(1), Ok(false));
+    assert_eq!(main.call().outcome(), Some(Outcome::Returned));
+    assert_eq!(
+        world.printed(),
+        ["a ends", "main", "detached slept", "detached ends"]
+    );
+    world.finish();
+    other.finish();
 }

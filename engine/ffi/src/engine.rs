@@ -139,6 +139,7 @@ pub(crate) fn call_failure(error: &CallError) -> Failure {
     let status = match error {
         CallError::DuplicateCallId(_) => GcrStatus::DuplicateCallId,
         CallError::CallNotFound(_) => GcrStatus::CallNotFound,
+        CallError::FutureNotFound(_) => GcrStatus::BadArgument,
         CallError::UnknownExport(_) => GcrStatus::UnknownExport,
         CallError::ArgumentTooLarge(_) => GcrStatus::BadArgument,
         CallError::ArgumentTooDeep => GcrStatus::NotData,

@@ -1,6 +1,7 @@
 //! Handles: objects that the host keeps alive, counted.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
@@ -18,13 +19,27 @@ use crate::value::{Slot, Value};
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a handle that is dropped without unprotect keeps its object for ever"]
 pub struct Handle {
+    /// Whose table it is a place of.
+    table: TableId,
     index: u32,
+}
+
+/// Tells the tables of a process apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TableId(u64);
+
+impl Default for TableId {
+    fn default() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        TableId(MADE.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// The protected values. A value that is protected several times has one entry with a
 /// count.
 #[derive(Debug, Default)]
 pub(crate) struct HandleTable {
+    id: TableId,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -35,6 +50,15 @@ struct Entry {
 }
 
 impl HandleTable {
+    /// The place of a handle.
+    ///
+    /// # Panics
+    /// If it is one of another table: that one's places mean nothing here.
+    fn index(&self, handle: &Handle) -> usize {
+        assert_eq!(handle.table, self.id, "the handle is one of another heap");
+        handle.index as usize
+    }
+
     /// Traces every entry in use.
     pub(crate) fn trace(&self, tracer: &mut dyn RootTracer) {
         for entry in self.entries.lock().iter().filter(|entry| entry.count > 0) {
@@ -94,6 +118,7 @@ impl Heap {
         entries[index].slot.set(value.word());
         entries[index].count += 1;
         Handle {
+            table: self.handles.id,
             index: index as u32,
         }
     }
@@ -103,8 +128,9 @@ impl Heap {
     /// # Panics
     /// If the handle belongs to another heap.
     pub fn unprotect(&self, handle: Handle) {
+        let index = self.handles.index(&handle);
         let mut entries = self.handles.entries.lock();
-        let entry = &mut entries[handle.index as usize];
+        let entry = &mut entries[index];
         assert!(entry.count > 0, "a handle of this heap counts at least one");
         entry.count -= 1;
         if entry.count == 0 {
@@ -159,13 +185,16 @@ impl Heap {
     }
 
     /// What a handle keeps, read under the permit that `_permit` stands for.
+    ///
+    /// # Panics
+    /// If the handle belongs to another heap.
     pub fn protected<'p>(
         &self,
         handle: &Handle,
         _permit: &'p crate::permit::SharedPermit<'_>,
     ) -> Value<'p> {
         Value::from_word(
-            self.handles.entries.lock()[handle.index as usize]
+            self.handles.entries.lock()[self.handles.index(handle)]
                 .slot
                 .get(),
         )

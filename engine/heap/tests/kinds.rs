@@ -228,3 +228,13 @@ fn deep_copies_share_what_has_an_identity_of_its_own() {
         assert!(m.deep_equals(a, b) && !m.deep_equals(a, c));
     });
 }
+
+#[test]
+#[should_panic(expected = "the handle is one of another heap")]
+fn a_handle_of_another_heap_is_refused() {
+    let (one, other) = (heap(), heap());
+    let handle = one.protect(Value::TRUE);
+    // It has a handle in the same place.
+    let _its_own = other.protect(Value::TRUE);
+    other.unprotect(handle);
+}

@@ -181,7 +181,7 @@ impl HostScript {
 
     /// Requests cancellation of a future; an unknown or settled one is refused.
     pub(super) fn cancel_future(&mut self, engine: &Engine, observer: &TraceObserver, future: u64) {
-        if !engine.cancel_future(future) {
+        if engine.cancel_future(future) != Ok(true) {
             let registered = |event: &Event| matches!(event, Event::Registered { future: it, .. } if *it == future);
             self.note_late(observer, registered);
         }
