@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use gcrucible_bytecode::ErrorKind;
+use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{
     Checked, Checks, Handle, Heap, Mutator, RootAudit, RootKind, RootProvider, RootTracer, Slot,
     Value,
@@ -30,6 +30,8 @@ pub struct Call {
     task: u32,
     token: Arc<Token>,
     run: Arc<Run>,
+    /// What it runs, for the text of what it ends with.
+    program: Arc<LoadedProgram>,
     /// The first state of its task's random numbers.
     seed: u64,
     value: Slot,
@@ -142,8 +144,13 @@ impl Call {
         self.threw_cancellation.store(is_cancelled, SeqCst);
     }
 
-    pub(crate) fn set_trace(&self, program: &LoadedProgram, trace: &[(u16, u32)]) {
-        let frame = |&at: &(u16, u32)| TraceFrame::at(program.program(), at);
+    /// The program that it runs.
+    pub(crate) fn program(&self) -> &Program {
+        self.program.program()
+    }
+
+    pub(crate) fn set_trace(&self, trace: &[(u16, u32)]) {
+        let frame = |&at: &(u16, u32)| TraceFrame::at(self.program(), at);
         *self.trace.lock() = trace.iter().map(frame).collect();
     }
 }
@@ -211,6 +218,7 @@ impl CallTable {
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
+        program: &Arc<LoadedProgram>,
         tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
@@ -231,6 +239,7 @@ impl CallTable {
             task: run.root(),
             token,
             run,
+            program: Arc::clone(program),
             seed,
             value: Slot::nil(),
             outcome: Mutex::default(),
@@ -366,7 +375,7 @@ impl CallHandle {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
-        display(&m, inner.program.program(), m.load_root(&self.call.value))
+        display(&m, self.call.program(), m.load_root(&self.call.value))
     }
 
     /// The value or error that the call ended with, if it is plain data.

@@ -10,8 +10,9 @@ use gcrucible_heap::{
     NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, Platform, yield_point};
-use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
@@ -78,7 +79,8 @@ impl std::error::Error for EngineError {}
 /// What all tasks share.
 pub(crate) struct Inner {
     pub(crate) heap: Arc<Heap>,
-    pub(crate) program: Arc<LoadedProgram>,
+    /// What new calls run in.
+    realm: Mutex<Arc<Realm>>,
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
@@ -127,16 +129,16 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
-        let loaded = {
+        let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
-            LoadedProgram::load(&heap, &permit, program)
+            Realm::load(&heap, &permit, program)
                 .map_err(|error| EngineError::Program(error.to_string()))?
         };
         let engine = Engine {
             inner: Arc::new(Inner {
                 registry: Registry::new(&heap),
                 heap,
-                program: loaded,
+                realm: Mutex::new(realm),
                 platform,
                 calls: Arc::default(),
                 observer,
@@ -159,7 +161,7 @@ impl Engine {
     /// # Errors
     /// [`CallError::DuplicateCallId`] if it is running.
     pub fn start_init(&self) -> Result<CallHandle, CallError> {
-        self.start(Self::INIT_CALL, Vm::start_init)
+        self.start(&self.inner.realm(), Self::INIT_CALL, Vm::start_init)
     }
 
     /// Starts a call of an exported function of the entry module, with int arguments of at
@@ -169,9 +171,17 @@ impl Engine {
     /// [`CallError::DuplicateCallId`] while a call has that id, and for
     /// [`Engine::FINALIZER_CALL`]; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
-        let inner = &self.inner;
-        let global = inner
-            .program
+        self.start_call_in(&self.inner.realm(), id, export, args)
+    }
+
+    fn start_call_in(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        export: &str,
+        args: &[i64],
+    ) -> Result<CallHandle, CallError> {
+        let global = realm
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
@@ -180,7 +190,7 @@ impl Engine {
             Ok(Slot::immediate(value))
         };
         let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
-        self.start(id, |vm| vm.start_call(inner.program.global(global), &args))
+        self.start(realm, id, |vm| vm.start_call(realm.global(global), &args))
     }
 
     /// The same with arguments that are any plain data.
@@ -194,9 +204,18 @@ impl Engine {
         export: &str,
         args: &[HostValue],
     ) -> Result<CallHandle, CallError> {
+        self.call_in(&self.inner.realm(), id, export, args).await
+    }
+
+    async fn call_in(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        export: &str,
+        args: &[HostValue],
+    ) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
-        let global = inner
-            .program
+        let global = realm
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
@@ -219,8 +238,8 @@ impl Engine {
                 // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let callee = inner.program.global(global);
-                        return self.start(id, |vm| vm.start_call(callee, &args));
+                        let callee = realm.global(global);
+                        return self.start(realm, id, |vm| vm.start_call(callee, &args));
                     }
                     Err(needs) => needs.words,
                 }
@@ -231,30 +250,44 @@ impl Engine {
         }
     }
 
-    fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
+    fn start(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        prepare: impl FnOnce(&Vm),
+    ) -> Result<CallHandle, CallError> {
         if id == Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
-        let guard = self.reserve(id)?;
+        let guard = self.reserve(realm, id)?;
         let call = Arc::clone(guard.call());
-        self.run_call(guard, None, prepare);
+        self.run_call(realm, guard, None, prepare);
         Ok(CallHandle::new(call, self.clone()))
     }
 
-    fn reserve(&self, id: u32) -> Result<CallGuard, CallError> {
+    fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
-        inner.calls.reserve(&inner.heap, id, &inner.tokens, || {
-            let takes_interrupts = inner.program.program().interrupt.is_some();
-            let run = Run::new(inner.new_task(), takes_interrupts);
-            (run, inner.platform.random())
-        })
+        let program = realm.loaded();
+        inner
+            .calls
+            .reserve(&inner.heap, id, program, &inner.tokens, || {
+                let takes_interrupts = program.program().interrupt.is_some();
+                let run = Run::new(inner.new_task(), takes_interrupts);
+                (run, inner.platform.random())
+            })
     }
 
-    /// Starts the task of a call; `prepare` gives its machine something to run, unless it is
+    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
     /// that of a finalizer, by number, which is taken from the queue when the task begins.
-    fn run_call(&self, guard: CallGuard, finalizer: Option<u64>, prepare: impl FnOnce(&Vm)) {
+    fn run_call(
+        &self,
+        realm: &Arc<Realm>,
+        guard: CallGuard,
+        finalizer: Option<u64>,
+        prepare: impl FnOnce(&Vm),
+    ) {
         let call = Arc::clone(guard.call());
-        let vm = self.inner.new_vm(call.task(), call.seed(), true);
+        let vm = self.inner.new_vm(realm, call.task(), call.seed(), true);
         prepare(&vm);
         self.inner.observe(&EngineEvent::CallStarted {
             call: &call,
@@ -371,12 +404,13 @@ impl Engine {
         let inner = &self.inner;
         while inner.heap.next_finalizer().is_some() {
             // Who has the id looks again when it is free.
-            let Ok(guard) = self.reserve(Self::FINALIZER_CALL) else {
+            let realm = inner.realm();
+            let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.
             if let Some(number) = inner.heap.next_finalizer() {
-                return self.run_call(guard, Some(number), |_| {});
+                return self.run_call(&realm, guard, Some(number), |_| {});
             }
         }
     }
@@ -397,9 +431,14 @@ impl Engine {
         &self.inner.heap
     }
 
-    /// The program.
-    pub fn program(&self) -> &Arc<LoadedProgram> {
-        &self.inner.program
+    /// The realm that new calls run in.
+    pub fn realm(&self) -> Arc<Realm> {
+        self.inner.realm()
+    }
+
+    /// The program that new calls run.
+    pub fn program(&self) -> Arc<LoadedProgram> {
+        Arc::clone(self.inner.realm().loaded())
     }
 
     /// Number of unfinished futures; zero at rest (I-14).
@@ -452,14 +491,25 @@ impl Inner {
         self.next_task.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn new_vm(&self, task: u32, seed: u64, is_root: bool) -> Arc<Vm> {
+    /// The realm that new calls run in.
+    pub(crate) fn realm(&self) -> Arc<Realm> {
+        Arc::clone(&self.realm.lock())
+    }
+
+    pub(crate) fn new_vm(
+        &self,
+        realm: &Arc<Realm>,
+        task: u32,
+        seed: u64,
+        is_root: bool,
+    ) -> Arc<Vm> {
         let options = VmOptions {
             max_frames: self.max_frames,
             seed,
             args: Arc::clone(&self.args),
             is_root,
         };
-        Vm::with_options(&self.heap, Arc::clone(&self.program), task, options)
+        Vm::with_options(&self.heap, Arc::clone(realm), task, options)
     }
 
     /// Raises a signal for a run, and wakes its root task if that waits.

@@ -392,7 +392,7 @@ impl<'e> Driver<'e> {
             deadline,
             seed,
         });
-        let vm = inner.new_vm(runner, seed, false);
+        let vm = inner.new_vm(self.task.vm.realm(), runner, seed, false);
         let link = inner.tokens.link(&token, self.parent_of_spawned(detached));
         if token.is_requested() {
             // It was spawned by a task that is cancelled.

@@ -30,6 +30,7 @@ use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, V
 use gcrucible_platform::HostRequest;
 
 use crate::program::LoadedProgram;
+use crate::realm::Realm;
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
@@ -40,6 +41,7 @@ pub(crate) use run::{Takes, run};
 pub(crate) struct Context<'p, C: Checks> {
     pub(crate) m: Mutator<'p, C>,
     pub(crate) program: &'p LoadedProgram,
+    pub(crate) realm: &'p Realm,
     pub(crate) exchange: &'p Slot,
     pub(crate) task: u32,
     pub(crate) max_frames: usize,

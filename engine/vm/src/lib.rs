@@ -1,7 +1,8 @@
 //! The Crux virtual machine: runs verified bytecode in slices on the moving heap.
 //!
 //! ```text
-//! program        a program loaded into a heap: constants, functions, globals
+//! program        a program loaded into a heap: constants, functions
+//! realm          its globals
 //! vm, slice      one task's machine; what goes into a slice and what comes out
 //! execution      a slice from its begin to its end
 //! stack, frame   registers, and the frames that own them
@@ -26,6 +27,7 @@ mod frame;
 pub mod host_value;
 mod interpreter;
 mod program;
+mod realm;
 mod roots;
 mod scope;
 mod slice;
@@ -35,6 +37,7 @@ mod vm;
 pub use display::display;
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
+pub use realm::Realm;
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 

@@ -352,7 +352,7 @@ impl<'s> Run<'s> {
 
     /// Takes decisions until nothing is ready any more.
     fn explore(&mut self, programs: &Programs, strategy: &mut dyn Strategy) -> Result<(), Failure> {
-        let program = Arc::clone(self.engine().program());
+        let program = self.engine().program();
         let mut watch = strategy
             .is_watching()
             .then(|| Watch::new(program.program()));
@@ -565,7 +565,7 @@ impl<'s> Run<'s> {
             let limits = matches_reference::Limits {
                 max_frames: self.max_frames,
             };
-            let loaded = Arc::clone(self.engine().program());
+            let loaded = self.engine().program();
             let program = loaded.program();
             let happened = &mut self.happened;
             let stats = matches_reference::check_and_note(program, events, limits, happened)?;
@@ -587,8 +587,8 @@ impl<'s> Run<'s> {
         let held = if self.is_generated || self.has_injected {
             Ok(())
         } else {
-            let program = self.engine().program().program();
-            oracles::program_holds::check(program, events, collects)
+            let program = self.engine().program();
+            oracles::program_holds::check(program.program(), events, collects)
         };
         let heap = self.drop_everything();
         match heap {

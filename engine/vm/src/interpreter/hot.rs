@@ -44,6 +44,7 @@ pub(super) fn run_hot<'p, C: Checks>(
 ) -> Position {
     let m = cx.m;
     let program = cx.program;
+    let realm = cx.realm;
     let Position {
         mut function,
         mut pc,
@@ -186,7 +187,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 set!(dst, m.load(program.function(function)))
             }
             Fused::LoadGlobal { dst, global } => {
-                set!(dst, m.load(program.global(global)))
+                set!(dst, m.load(realm.global(global)))
             }
             Fused::LoadVariant { dst, variant } => {
                 set!(dst, m.load(program.variant(variant)))
