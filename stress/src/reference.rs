@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! Model ─┬─ Store      objects                         value.rs, map.rs
+//!        ├─ versions   programs and their globals      loaded.rs
 //!        ├─ tasks      frames, handlers, scopes        task.rs, scopes.rs, unwinding.rs
 //!        ├─ futures    states, payloads                model.rs
 //!        ├─ slices     how they begin and end          slice.rs
@@ -22,6 +23,7 @@ mod clients;
 mod display;
 mod dump;
 mod finalizers;
+mod loaded;
 mod machine;
 mod map;
 mod methods;

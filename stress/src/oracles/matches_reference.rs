@@ -441,7 +441,7 @@ impl<'e> Judge<'_, 'e> {
             .model
             .task(task)
             .is_some_and(|task| task.future.is_none());
-        if !is_root || self.model.program().interrupt.is_none() {
+        if !is_root || self.model.program_of(task).interrupt.is_none() {
             let message = format!("{signal:?} was raised for it, but it handles none");
             return self.fail("interrupt_raised", task, message);
         }

@@ -49,11 +49,11 @@ impl Model<'_> {
     /// A task enters the frame of a function. One of a client keeps whether cancellation had
     /// been requested by then: the client must see that before it does anything.
     pub(super) fn note_client_call(&mut self, task: &Task, callee: &mut Frame) {
-        let Some(call) = self.clients.call else {
+        let Some(call) = self.loaded.clients.call else {
             return;
         };
         let caller = task.frames.last().and_then(|frame| frame.of_client);
-        if self.clients.is_library[usize::from(callee.function)] {
+        if self.loaded.clients.is_library[usize::from(callee.function)] {
             let is_of_client = callee.function == call || caller.is_some();
             callee.of_client = is_of_client.then_some(task.token);
         } else if caller == Some(true) {
