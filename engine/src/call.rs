@@ -16,7 +16,7 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value};
 
 use crate::cancellation::{Link, Token, TokenTree};
 use crate::engine::Engine;
@@ -32,6 +32,8 @@ pub struct Call {
     run: Arc<Run>,
     /// What it runs, for the text of what it ends with.
     program: Arc<LoadedProgram>,
+    /// The number of the realm that it runs in.
+    realm: u32,
     /// The first state of its task's random numbers.
     seed: u64,
     value: Slot,
@@ -101,6 +103,11 @@ impl Call {
     /// Number of the task that runs it.
     pub fn task(&self) -> u32 {
         self.task
+    }
+
+    /// The number of the realm that it runs in.
+    pub fn realm(&self) -> u32 {
+        self.realm
     }
 
     /// The value or error it ended with; nil before that.
@@ -218,7 +225,7 @@ impl CallTable {
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
-        program: &Arc<LoadedProgram>,
+        realm: &Realm,
         tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
@@ -239,7 +246,8 @@ impl CallTable {
             task: run.root(),
             token,
             run,
-            program: Arc::clone(program),
+            program: Arc::clone(realm.loaded()),
+            realm: realm.number(),
             seed,
             value: Slot::nil(),
             outcome: Mutex::default(),

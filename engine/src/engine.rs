@@ -90,6 +90,7 @@ pub(crate) struct Inner {
     max_frames: usize,
     args: Arc<[String]>,
     next_task: AtomicU32,
+    next_realm: AtomicU32,
     tasks: task::Tasks,
 }
 
@@ -147,6 +148,7 @@ impl Engine {
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
                 next_task: AtomicU32::new(1),
+                next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
             }),
         };
@@ -174,7 +176,8 @@ impl Engine {
         self.start_call_in(&self.inner.realm(), id, export, args)
     }
 
-    fn start_call_in(
+    /// Starts a call in a realm of the engine's.
+    pub(crate) fn start_call_in(
         &self,
         realm: &Arc<Realm>,
         id: u32,
@@ -207,7 +210,8 @@ impl Engine {
         self.call_in(&self.inner.realm(), id, export, args).await
     }
 
-    async fn call_in(
+    /// The same with plain data.
+    pub(crate) async fn call_in(
         &self,
         realm: &Arc<Realm>,
         id: u32,
@@ -267,14 +271,12 @@ impl Engine {
 
     fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
-        let program = realm.loaded();
-        inner
-            .calls
-            .reserve(&inner.heap, id, program, &inner.tokens, || {
-                let takes_interrupts = program.program().interrupt.is_some();
-                let run = Run::new(inner.new_task(), takes_interrupts);
-                (run, inner.platform.random())
-            })
+        let (heap, tokens) = (&inner.heap, &inner.tokens);
+        inner.calls.reserve(heap, id, realm, tokens, || {
+            let takes_interrupts = realm.program().interrupt.is_some();
+            let run = Run::new(inner.new_task(), takes_interrupts);
+            (run, inner.platform.random())
+        })
     }
 
     /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
@@ -494,6 +496,11 @@ impl Inner {
     /// The realm that new calls run in.
     pub(crate) fn realm(&self) -> Arc<Realm> {
         Arc::clone(&self.realm.lock())
+    }
+
+    /// The number of the next realm.
+    pub(crate) fn new_realm(&self) -> u32 {
+        self.next_realm.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn new_vm(

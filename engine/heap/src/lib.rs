@@ -50,7 +50,8 @@ pub use fault::{FaultKind, HeapFault};
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes, StreamState,
+    Acquired, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes,
+    StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

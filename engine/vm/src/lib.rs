@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! program        a program loaded into a heap: constants, functions
-//! realm          its globals
+//! realm, fork    its globals; a copy of them that shares nothing which can change
 //! vm, slice      one task's machine; what goes into a slice and what comes out
 //! execution      a slice from its begin to its end
 //! stack, frame   registers, and the frames that own them
@@ -23,6 +23,7 @@ mod builtins;
 pub mod display;
 mod exception;
 mod execution;
+mod fork;
 mod frame;
 pub mod host_value;
 mod interpreter;
@@ -32,9 +33,11 @@ mod roots;
 mod scope;
 mod slice;
 mod stack;
+mod stream_path;
 mod vm;
 
 pub use display::display;
+pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;

@@ -20,7 +20,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_bytecode::Program;
-use gcrucible_heap::{Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot};
+use gcrucible_heap::{
+    Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::program::{LoadError, LoadedProgram};
@@ -31,30 +33,45 @@ use crate::program::{LoadError, LoadedProgram};
 /// machines of the realm (I-10).
 pub struct Realm {
     program: Arc<LoadedProgram>,
+    number: u32,
     globals: Box<[Slot]>,
     /// Modules, in order of initialisation, whose globals cannot be assigned any more.
     frozen_modules: AtomicU32,
     /// What B-87 keeps of a run that has failed; nil without it.
     left_locals: Slot,
+    /// Where a fork's globals were allocated; nothing else allocates in it.
+    tlab: Option<Tlab>,
 }
 
 impl Realm {
     /// A realm whose globals are nil until the program's top level has run in it, registered
-    /// with `heap`.
-    pub fn new(heap: &Heap, program: Arc<LoadedProgram>) -> Arc<Realm> {
+    /// with `heap`. `number` names it.
+    pub fn new(heap: &Heap, program: Arc<LoadedProgram>, number: u32) -> Arc<Realm> {
+        Self::with_buffer(heap, program, number, None)
+    }
+
+    /// The same, whose globals will be allocated in `tlab`.
+    pub(crate) fn with_buffer(
+        heap: &Heap,
+        program: Arc<LoadedProgram>,
+        number: u32,
+        tlab: Option<Tlab>,
+    ) -> Arc<Realm> {
         let globals = program.program().globals.iter();
         let realm = Arc::new(Realm {
             globals: globals.map(|_| Slot::nil()).collect(),
             frozen_modules: AtomicU32::new(0),
             left_locals: Slot::nil(),
+            tlab,
             program,
+            number,
         });
         let weak: Weak<Realm> = Arc::downgrade(&realm);
         heap.add_provider(weak);
         realm
     }
 
-    /// Loads a program and makes its first realm.
+    /// Loads a program and makes its first realm, number 0.
     ///
     /// # Errors
     /// When the verifier refuses the program or the heap has no room.
@@ -64,7 +81,7 @@ impl Realm {
         program: Arc<Program>,
     ) -> Result<Arc<Realm>, LoadError> {
         let program = LoadedProgram::load(heap, permit, program)?;
-        Ok(Realm::new(heap, program))
+        Ok(Realm::new(heap, program, 0))
     }
 
     /// The program, as it was loaded.
@@ -75,6 +92,20 @@ impl Realm {
     /// The program as the front end made it.
     pub fn program(&self) -> &Program {
         self.program.program()
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The buffer in which its globals are allocated, if it is made as a fork.
+    pub(crate) fn buffer(&self) -> Option<&Tlab> {
+        self.tlab.as_ref()
+    }
+
+    pub(crate) fn globals(&self) -> &[Slot] {
+        &self.globals
     }
 
     /// A module-level variable.
@@ -139,6 +170,10 @@ impl RootProvider for Realm {
         for index in 0..self.program().globals.len() {
             audit.root(RootKind::Global, &self.globals[index]);
         }
+    }
+
+    fn tlab(&self) -> Option<&Tlab> {
+        self.tlab.as_ref()
     }
 }
 

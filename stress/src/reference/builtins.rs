@@ -236,7 +236,9 @@ impl Model<'_> {
             return kind.name().to_owned();
         }
         let name = match self.store.object(value) {
-            Some(Object::Instance(class, _)) => &self.loaded.program.classes[usize::from(*class)].name,
+            Some(Object::Instance(class, _)) => {
+                &self.loaded.program.classes[usize::from(*class)].name
+            }
             Some(Object::Variant(variant, _)) => {
                 let of = self.loaded.program.variants[usize::from(*variant)].of;
                 &self.loaded.program.enums[usize::from(of)].name

@@ -139,10 +139,13 @@ impl Model<'_> {
             task.frames.push(Frame::new(self.loaded.program, init, &[]));
             return Step::Ran;
         }
-        if let (Some(finish), Some(_), false) = (self.loaded.program.finish, task.locals, task.finishing) {
+        if let (Some(finish), Some(_), false) =
+            (self.loaded.program.finish, task.locals, task.finishing)
+        {
             task.finishing = true;
             self.log.effects.finishing = true;
-            task.frames.push(Frame::new(self.loaded.program, finish, &[value]));
+            task.frames
+                .push(Frame::new(self.loaded.program, finish, &[value]));
             return Step::Ran;
         }
         task.locals = None;
@@ -158,7 +161,9 @@ impl Model<'_> {
             Op::LoadInt { dst, value } => set(task, dst, Value::Int(value.into())),
             Op::LoadConst { dst, constant } => set(task, dst, self.constant(constant)),
             Op::LoadFunction { dst, function } => set(task, dst, self.function(function)),
-            Op::LoadGlobal { dst, global } => set(task, dst, self.loaded.globals[usize::from(global)]),
+            Op::LoadGlobal { dst, global } => {
+                set(task, dst, self.loaded.globals[usize::from(global)])
+            }
             Op::StoreGlobal { global, src } => {
                 let module = self.loaded.program.globals[usize::from(global)].module;
                 if self.loaded.frozen[usize::from(module)] {

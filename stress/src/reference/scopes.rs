@@ -262,7 +262,8 @@ impl Model<'_> {
 
     /// Enters the handler of a signal.
     pub(super) fn interrupt(&mut self, task: &mut Task, signal: &str) -> Outcome<()> {
-        let function = self.loaded
+        let function = self
+            .loaded
             .program
             .interrupt
             .ok_or(Raise::from(ErrorKind::Internal))?;

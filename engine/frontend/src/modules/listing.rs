@@ -82,7 +82,12 @@ mod tests {
         ]);
         assert_eq!(
             module_paths("app/main.crux", &files),
-            ["app/main.crux", "app/lib/a.crux", "app/c.crux", "app/b.crux"]
+            [
+                "app/main.crux",
+                "app/lib/a.crux",
+                "app/c.crux",
+                "app/b.crux"
+            ]
         );
     }
 

@@ -174,6 +174,7 @@ impl Assembly {
             locals: arity,
             registers: 8,
             captures: Vec::new(),
+            capture_names: Vec::new(),
             spans: vec![SourceSpan::default(); code.len()],
             code,
         });

@@ -371,6 +371,8 @@ impl Observer for TraceObserver {
             }
             // The call's end says it, as a graph.
             EngineEvent::FinalizerFailed { .. } => {}
+            // No host script forks.
+            EngineEvent::Forked { .. } | EngineEvent::ForkDropped { .. } => {}
             EngineEvent::Collected { report } => self.collected(report),
         }
     }
