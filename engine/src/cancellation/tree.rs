@@ -166,9 +166,10 @@ impl Drop for Link {
 mod tests {
     use super::*;
 
-    fn tree_of<const N: usize>(
-        parents: [Option<u32>; N],
-    ) -> (Arc<TokenTree>, [(Arc<Token>, Option<Link>); N]) {
+    /// A token, and its place in the tree while its task has not ended.
+    type Linked = (Arc<Token>, Option<Link>);
+
+    fn tree_of<const N: usize>(parents: [Option<u32>; N]) -> (Arc<TokenTree>, [Linked; N]) {
         let tree = Arc::<TokenTree>::default();
         let mut number = 0;
         let linked = parents.map(|parent| {

@@ -284,7 +284,7 @@ const RULES: &[Rule] = {
         (
             "I-9: a guard is released when its frame is left",
             &[&[GuardAcquire]],
-            &[&[Complete, CallEnd]],
+            &[&[Complete, Fail, CallEnd]],
         ),
         (
             "I-9: a guard is released by the task that took it",
@@ -295,18 +295,6 @@ const RULES: &[Rule] = {
             "semantics.md B2: a wait of a cancelled task is cancelled again",
             &[&[Cancel]],
             &[&[GuardAcquire]],
-        ),
-        (
-            "semantics.md B2: a body that has begun fails by a throw",
-            &[&[
-                BarrierHit,
-                Catch,
-                ChannelSend,
-                ChannelReceive,
-                StreamNext,
-                GuardAcquire,
-            ]],
-            &[&[Fail]],
         ),
     ]
 };

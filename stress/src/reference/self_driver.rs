@@ -446,9 +446,10 @@ impl Driver<'_> {
             }
             Some(Err(_)) | None => Outcome::Cancelled,
         };
-        let is_cancelled = match end.result {
-            Some(Err(error)) => end.token || self.model.store().wraps_cancellation(error),
-            result => result.is_none(),
+        let is_cancelled = match (&outcome, end.result) {
+            (Outcome::Cancelled, _) => true,
+            (Outcome::Threw(_), Some(Err(error))) => self.model.store().wraps_cancellation(error),
+            _ => false,
         };
         self.events.push(Event::CallEnded {
             call,

@@ -2,15 +2,28 @@
 
 use gcrucible_bytecode::Builtin;
 
-use super::{deadlines, tasks};
+use super::{channels, deadlines, streams, tasks};
 use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
+use crate::generator::programs::world::Kind;
 use crate::generator::swarm::{Feature, Swarm};
-use crate::scenario::program::{Expr, Stmt};
+use crate::scenario::program::{Expr, Stem, Stmt};
 use crate::scenario::{Data, HostAnswer};
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    // What a failure of the host comes right behind.
+    let streams = u32::from(body.has(Feature::Streams));
+    match body.c.weighted(&[5, 1, streams]) {
+        0 => {}
+        1 => channels::touch_shared(body, out),
+        _ => {
+            let elements = streams::of_ints(body.c);
+            let elements = body.let_in(out, Stem::Shared, Kind::Stream, elements);
+            out.push(streams::next(Expr::Name(elements)));
+            body.spend(2);
+        }
+    }
     let call = match body.c.below(3) {
         0 => Expr::library("fs.read", vec![body.word()]),
         1 => Expr::library("http.get", vec![body.word()]),
