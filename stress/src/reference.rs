@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! Model ─┬─ Store      objects                         value.rs, map.rs
-//!        ├─ versions   programs and their globals      loaded.rs
+//!        ├─ versions   programs and their globals      loaded.rs, fork.rs
 //!        ├─ tasks      frames, handlers, scopes        task.rs, scopes.rs, unwinding.rs
 //!        ├─ futures    states, payloads                model.rs
 //!        ├─ slices     how they begin and end          slice.rs
@@ -23,6 +23,7 @@ mod clients;
 mod display;
 mod dump;
 mod finalizers;
+mod fork;
 mod loaded;
 mod machine;
 mod map;

@@ -53,6 +53,7 @@ impl Engine {
                 Ok(made) => break made,
                 Err(words) => {
                     if !inner.make_room(words, &mut attempts).await {
+                        inner.observe(&EngineEvent::MemoryRefused { task: 0, words });
                         break Err(ForkError::OutOfMemory);
                     }
                 }

@@ -521,6 +521,11 @@ impl<'p> Model<'p> {
         *self.out_of_memory.insert(error)
     }
 
+    /// Whether an object is the error that there is no memory.
+    pub(super) fn is_no_memory(&self, id: super::value::ObjectId) -> bool {
+        self.out_of_memory == Some(Value::Object(id))
+    }
+
     /// Where a task stands, as `function opcode`: names that survive shrinking.
     pub fn site(&self, task: TaskId) -> String {
         let Some(task) = self.task(task) else {

@@ -161,6 +161,7 @@ mod tests {
                 call: 7,
                 task: 1,
                 callee: Callee::ModuleInit,
+                realm: 0,
                 seed: 0,
             },
             Event::Registered {
