@@ -404,15 +404,17 @@ impl Engine {
     /// that runs starts the next when it has ended.
     pub(crate) fn start_finalizer(&self) {
         let inner = &self.inner;
-        while inner.heap.next_finalizer().is_some() {
+        while let Some((first, owner)) = inner.heap.next_finalizer_of() {
+            // It runs in the realm that registered it.
+            let realm = owner.and_then(|owner| owner.downcast::<Realm>().ok());
+            let realm = realm.unwrap_or_else(|| inner.realm());
             // Who has the id looks again when it is free.
-            let realm = inner.realm();
             let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.
-            if let Some(number) = inner.heap.next_finalizer() {
-                return self.run_call(&realm, guard, Some(number), |_| {});
+            if inner.heap.next_finalizer() == Some(first) {
+                return self.run_call(&realm, guard, Some(first), |_| {});
             }
         }
     }

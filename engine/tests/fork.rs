@@ -297,6 +297,28 @@ fn a_dropped_fork_leaves_nothing() {
 }
 
 #[test]
+fn a_finalizer_runs_where_it_was_registered() {
+    on_each(
+        r#"
+        let seen = []
+        fn make(n) { finalizer([n], |v| seen.push(v[0])) }
+        fn look() { return seen }
+        "#,
+        |world| {
+            let fork = world.fork().expect("nothing is in its way");
+            world.returned(&fork, "make", &[1]);
+            world.own("make", &[2]);
+            world.returned(&fork, "make", &[3]);
+            world.engine.try_collect(CollectionKind::Major);
+            world.run();
+            assert_eq!(world.own("look", &[]), "[2]");
+            let seen = world.returned(&fork, "look", &[]);
+            assert!(seen == "[1, 3]" || seen == "[3, 1]", "{seen}");
+        },
+    );
+}
+
+#[test]
 fn calls_of_forks_are_calls_of_the_engine() {
     let world = Clockwork::new(
         VirtualPlatform::new(20),
