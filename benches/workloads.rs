@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod collection;
 pub mod decision;
+pub mod fork;
 pub mod interpreter;
 pub mod scenarios;
 pub mod tasks;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::{CollectionKind, Heap, HeapConfig, HeapDebug, Unchecked};
-use gcrucible_vm::{LoadedProgram, SliceEnd, SliceInput, Vm};
+use gcrucible_vm::{Realm, SliceEnd, SliceInput, Vm};
 
 /// Calls, ints and comparisons.
 pub const FIB: &str = "
@@ -49,7 +49,7 @@ fn main() {
 #[derive(Debug)]
 pub struct Interpreter {
     heap: Arc<Heap>,
-    program: Arc<LoadedProgram>,
+    realm: Arc<Realm>,
 }
 
 impl Interpreter {
@@ -62,28 +62,28 @@ impl Interpreter {
             compile(&Source::new("bench.crux", source)).unwrap_or_else(|errors| panic!("{errors}"));
         let heap = Heap::new(HeapConfig::default(), HeapDebug::default())
             .expect("address space for a heap");
-        let program = {
+        let realm = {
             let permit = heap.try_shared().expect("nobody collects");
-            LoadedProgram::load(&heap, &permit, Arc::new(program)).expect("a verified program")
+            Realm::load(&heap, &permit, Arc::new(program)).expect("a verified program")
         };
-        let made = Interpreter { heap, program };
+        let made = Interpreter { heap, realm };
         made.run(Vm::start_init);
-        made.program.freeze();
+        made.realm.freeze();
         made
     }
 
     /// Calls `main`; how many instructions it took.
     pub fn main(&self) -> u64 {
         let main = self
-            .program
+            .realm
             .program()
             .entry_export("main")
             .expect("the program has a main");
-        self.run(|vm| vm.start_call(self.program.global(main), &[]))
+        self.run(|vm| vm.start_call(self.realm.global(main), &[]))
     }
 
     fn run(&self, start: impl FnOnce(&Vm)) -> u64 {
-        let vm = Vm::new(&self.heap, Arc::clone(&self.program), 1);
+        let vm = Vm::new(&self.heap, Arc::clone(&self.realm), 1);
         start(&vm);
         let mut instructions = 0;
         loop {

@@ -9,14 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use gcrucible_bytecode::ErrorKind;
+use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{
     Checked, Checks, Handle, Heap, Mutator, RootAudit, RootKind, RootProvider, RootTracer, Slot,
     Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, display, host_value};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value};
 
 use crate::cancellation::{Link, Token, TokenTree};
 use crate::engine::Engine;
@@ -30,6 +30,10 @@ pub struct Call {
     task: u32,
     token: Arc<Token>,
     run: Arc<Run>,
+    /// What it runs, for the text of what it ends with.
+    program: Arc<LoadedProgram>,
+    /// The number of the realm that it runs in.
+    realm: u32,
     /// The first state of its task's random numbers.
     seed: u64,
     value: Slot,
@@ -104,6 +108,11 @@ impl Call {
         self.task
     }
 
+    /// The number of the realm that it runs in.
+    pub fn realm(&self) -> u32 {
+        self.realm
+    }
+
     /// The value or error it ended with; nil before that.
     pub fn value(&self) -> &Slot {
         &self.value
@@ -145,8 +154,13 @@ impl Call {
         self.threw_cancellation.store(is_cancelled, SeqCst);
     }
 
-    pub(crate) fn set_trace(&self, program: &LoadedProgram, trace: &[(u16, u32)]) {
-        let frame = |&at: &(u16, u32)| TraceFrame::at(program.program(), at);
+    /// The program that it runs.
+    pub(crate) fn program(&self) -> &Program {
+        self.program.program()
+    }
+
+    pub(crate) fn set_trace(&self, trace: &[(u16, u32)]) {
+        let frame = |&at: &(u16, u32)| TraceFrame::at(self.program(), at);
         *self.trace.lock() = trace.iter().map(frame).collect();
     }
 }
@@ -214,6 +228,7 @@ impl CallTable {
         self: &Arc<Self>,
         heap: &Heap,
         id: u32,
+        realm: &Realm,
         tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
@@ -235,6 +250,8 @@ impl CallTable {
             task: run.root(),
             token,
             run,
+            program: Arc::clone(realm.loaded()),
+            realm: realm.number(),
             seed,
             value: Slot::nil(),
             outcome: Mutex::default(),
@@ -370,7 +387,7 @@ impl CallHandle {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
-        display(&m, inner.program.program(), m.load_root(&self.call.value))
+        display(&m, self.call.program(), m.load_root(&self.call.value))
     }
 
     /// The value or error that the call ended with, if it is plain data.

@@ -12,8 +12,9 @@ use gcrucible_heap::{
     HeapFault, NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, Platform, StopToken, yield_point};
-use gcrucible_vm::{HostValue, LoadedProgram, Vm, VmOptions, host_value};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
@@ -132,7 +133,8 @@ impl std::error::Error for EngineError {}
 /// What all tasks share.
 pub(crate) struct Inner {
     pub(crate) heap: Arc<Heap>,
-    pub(crate) program: Arc<LoadedProgram>,
+    /// What new calls run in.
+    realm: Mutex<Arc<Realm>>,
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
@@ -144,6 +146,7 @@ pub(crate) struct Inner {
     max_frames: usize,
     args: Arc<[String]>,
     next_task: AtomicU32,
+    next_realm: AtomicU32,
     tasks: task::Tasks,
 }
 
@@ -183,16 +186,16 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
-        let loaded = {
+        let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
-            LoadedProgram::load(&heap, &permit, program)
+            Realm::load(&heap, &permit, program)
                 .map_err(|error| EngineError::Program(error.to_string()))?
         };
         let engine = Engine {
             inner: Arc::new(Inner {
                 registry: Registry::new(&heap),
                 heap,
-                program: loaded,
+                realm: Mutex::new(realm),
                 platform,
                 calls: Arc::default(),
                 observer,
@@ -202,6 +205,7 @@ impl Engine {
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
                 next_task: AtomicU32::new(1),
+                next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
             }),
         };
@@ -216,7 +220,7 @@ impl Engine {
     /// # Errors
     /// [`CallError::DuplicateCallId`] if it is running.
     pub fn start_init(&self) -> Result<CallHandle, CallError> {
-        self.start(Self::INIT_CALL, Vm::start_init)
+        self.start(&self.inner.realm(), Self::INIT_CALL, Vm::start_init)
     }
 
     /// Starts a call of an exported function of the entry module, with int arguments of at
@@ -226,9 +230,18 @@ impl Engine {
     /// [`CallError::DuplicateCallId`] while a call has that id, and for
     /// [`Engine::FINALIZER_CALL`]; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
-        let inner = &self.inner;
-        let global = inner
-            .program
+        self.start_call_in(&self.inner.realm(), id, export, args)
+    }
+
+    /// Starts a call in a realm of the engine's.
+    pub(crate) fn start_call_in(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        export: &str,
+        args: &[i64],
+    ) -> Result<CallHandle, CallError> {
+        let global = realm
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
@@ -237,7 +250,7 @@ impl Engine {
             Ok(Slot::immediate(value))
         };
         let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
-        self.start(id, |vm| vm.start_call(inner.program.global(global), &args))
+        self.start(realm, id, |vm| vm.start_call(realm.global(global), &args))
     }
 
     /// The same with arguments that are any plain data.
@@ -251,9 +264,19 @@ impl Engine {
         export: &str,
         args: &[HostValue],
     ) -> Result<CallHandle, CallError> {
+        self.call_in(&self.inner.realm(), id, export, args).await
+    }
+
+    /// The same with plain data.
+    pub(crate) async fn call_in(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        export: &str,
+        args: &[HostValue],
+    ) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
-        let global = inner
-            .program
+        let global = realm
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
@@ -276,8 +299,8 @@ impl Engine {
                 // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let callee = inner.program.global(global);
-                        return self.start(id, |vm| vm.start_call(callee, &args));
+                        let callee = realm.global(global);
+                        return self.start(realm, id, |vm| vm.start_call(callee, &args));
                     }
                     Err(needs) => needs.words,
                 }
@@ -288,30 +311,42 @@ impl Engine {
         }
     }
 
-    fn start(&self, id: u32, prepare: impl FnOnce(&Vm)) -> Result<CallHandle, CallError> {
+    fn start(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        prepare: impl FnOnce(&Vm),
+    ) -> Result<CallHandle, CallError> {
         if id == Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
-        let guard = self.reserve(id)?;
+        let guard = self.reserve(realm, id)?;
         let call = Arc::clone(guard.call());
-        self.run_call(guard, None, prepare);
+        self.run_call(realm, guard, None, prepare);
         Ok(CallHandle::new(call, self.clone()))
     }
 
-    fn reserve(&self, id: u32) -> Result<CallGuard, CallError> {
+    fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
-        inner.calls.reserve(&inner.heap, id, &inner.tokens, || {
-            let takes_interrupts = inner.program.program().interrupt.is_some();
+        let (heap, tokens) = (&inner.heap, &inner.tokens);
+        inner.calls.reserve(heap, id, realm, tokens, || {
+            let takes_interrupts = realm.program().interrupt.is_some();
             let run = Run::new(inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
         })
     }
 
-    /// Starts the task of a call; `prepare` gives its machine something to run, unless it is
+    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
     /// that of a finalizer, by number, which is taken from the queue when the task begins.
-    fn run_call(&self, guard: CallGuard, finalizer: Option<u64>, prepare: impl FnOnce(&Vm)) {
+    fn run_call(
+        &self,
+        realm: &Arc<Realm>,
+        guard: CallGuard,
+        finalizer: Option<u64>,
+        prepare: impl FnOnce(&Vm),
+    ) {
         let call = Arc::clone(guard.call());
-        let vm = self.inner.new_vm(call.task(), call.seed(), true);
+        let vm = self.inner.new_vm(realm, call.task(), call.seed(), true);
         prepare(&vm);
         self.inner.observe(&EngineEvent::CallStarted {
             call: &call,
@@ -434,14 +469,17 @@ impl Engine {
     /// that runs starts the next when it has ended.
     pub(crate) fn start_finalizer(&self) {
         let inner = &self.inner;
-        while inner.heap.next_finalizer().is_some() {
+        while let Some((first, owner)) = inner.heap.next_finalizer_of() {
+            // It runs in the realm that registered it.
+            let realm = owner.and_then(|owner| owner.downcast::<Realm>().ok());
+            let realm = realm.unwrap_or_else(|| inner.realm());
             // Who has the id looks again when it is free.
-            let Ok(guard) = self.reserve(Self::FINALIZER_CALL) else {
+            let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.
-            if let Some(number) = inner.heap.next_finalizer() {
-                return self.run_call(guard, Some(number), |_| {});
+            if inner.heap.next_finalizer() == Some(first) {
+                return self.run_call(&realm, guard, Some(first), |_| {});
             }
         }
     }
@@ -462,9 +500,14 @@ impl Engine {
         &self.inner.heap
     }
 
-    /// The program.
-    pub fn program(&self) -> &Arc<LoadedProgram> {
-        &self.inner.program
+    /// The realm that new calls run in.
+    pub fn realm(&self) -> Arc<Realm> {
+        self.inner.realm()
+    }
+
+    /// The program that new calls run.
+    pub fn program(&self) -> Arc<LoadedProgram> {
+        Arc::clone(self.inner.realm().loaded())
     }
 
     /// Number of unfinished futures; zero at rest (I-14).
@@ -534,14 +577,30 @@ impl Inner {
         self.next_task.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn new_vm(&self, task: u32, seed: u64, is_root: bool) -> Arc<Vm> {
+    /// The realm that new calls run in.
+    pub(crate) fn realm(&self) -> Arc<Realm> {
+        Arc::clone(&self.realm.lock())
+    }
+
+    /// The number of the next realm.
+    pub(crate) fn new_realm(&self) -> u32 {
+        self.next_realm.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn new_vm(
+        &self,
+        realm: &Arc<Realm>,
+        task: u32,
+        seed: u64,
+        is_root: bool,
+    ) -> Arc<Vm> {
         let options = VmOptions {
             max_frames: self.max_frames,
             seed,
             args: Arc::clone(&self.args),
             is_root,
         };
-        Vm::with_options(&self.heap, Arc::clone(&self.program), task, options)
+        Vm::with_options(&self.heap, Arc::clone(realm), task, options)
     }
 
     /// Raises a signal for a run, and wakes its root task if that waits.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{CollectionReport, FutureState};
-use gcrucible_vm::{HostValue, SliceInput, SliceOutcome};
+use gcrucible_vm::{ForkError, HostValue, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 
@@ -16,6 +16,20 @@ pub enum EngineEvent<'a> {
         call: &'a Call,
         /// Number of the finalizer that it is for, if it is not the host's.
         finalizer: Option<u64>,
+    },
+    /// A fork of a realm for serving was asked for.
+    Forked {
+        /// Number of the realm that was to be copied.
+        template: u32,
+        /// Number of the fork, which calls in it name.
+        fork: u32,
+        /// Why there is none.
+        refused: Option<&'a ForkError>,
+    },
+    /// The host has dropped a fork. Calls that run in it go on.
+    ForkDropped {
+        /// Its number.
+        fork: u32,
     },
     /// A slice ran.
     Slice {

@@ -7,6 +7,7 @@
 //! run           a call and every task that it started
 //! task/         one task: slices of its machine, and what the engine does between them
 //! futures/      the registry of unfinished futures, waiting and waking
+//! serve/        forks of the program, each for one request
 //! wait_lists    who waits for channels and mutexes
 //! cancellation/ tokens
 //! event         what an observer sees of all this
@@ -61,6 +62,7 @@ mod engine;
 mod event;
 pub mod futures;
 mod run;
+mod serve;
 mod task;
 mod trace;
 mod wait_lists;
@@ -73,5 +75,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::ForkError;
+pub use serve::Fork;
 pub use task::yield_points;
 pub use trace::TraceFrame;

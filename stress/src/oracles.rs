@@ -3,6 +3,7 @@
 pub mod call_ids_stay_taken;
 pub mod clients_stop_when_cancelled;
 pub mod failure;
+pub mod forks_share_nothing;
 pub mod futures_settle_once;
 pub mod matches_reference;
 pub mod memory_runs_out_with_reason;

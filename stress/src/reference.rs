@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! Model ─┬─ Store      objects                         value.rs, map.rs
+//!        ├─ versions   programs and their globals      loaded.rs, fork.rs
 //!        ├─ tasks      frames, handlers, scopes        task.rs, scopes.rs, unwinding.rs
 //!        ├─ futures    states, payloads                model.rs
 //!        ├─ slices     how they begin and end          slice.rs
@@ -22,6 +23,8 @@ mod clients;
 mod display;
 mod dump;
 mod finalizers;
+mod fork;
+mod loaded;
 mod machine;
 mod map;
 mod methods;

@@ -394,6 +394,7 @@ mod tests {
                 locals: 0,
                 registers: 1,
                 captures: vec![Capture::Register(3), Capture::Outer(1)],
+                capture_names: Vec::new(),
                 code: vec![
                     Op::LoadConst {
                         dst: 0,

@@ -190,6 +190,9 @@ pub struct Function {
     /// Where [`Op::NewClosure`] finds the cells that this function captures, as seen by
     /// the function that creates it. Empty for a function that captures nothing.
     pub captures: Vec<Capture>,
+    /// The names of the variables in these cells, for reports. They may be missing.
+    #[serde(default)]
+    pub capture_names: Vec<String>,
     /// The instructions. The last one never falls through.
     pub code: Vec<Op>,
     /// For each instruction the place in the source it came from.

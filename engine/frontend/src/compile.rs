@@ -20,7 +20,7 @@ pub(crate) use constants::{Constants, MAX_CONSTANTS};
 
 use gcrucible_bytecode::{Class, Enum, Function, Global, Variant};
 
-use crate::ast::{Ast, FunctionNodeId};
+use crate::ast::{Ast, DeclId, FunctionNodeId};
 use crate::compile::emitter::{Emitter, TooLarge};
 use crate::diagnostic::Sink;
 use crate::link::Linker;
@@ -45,7 +45,12 @@ pub(crate) fn generate(
     for index in 0..ast.functions.len() {
         let id = FunctionNodeId(index as u32);
         let node = ast.function(id);
-        let Frame { locals, captures } = &resolved.frames[index];
+        let Frame {
+            locals,
+            captures,
+            captured,
+        } = &resolved.frames[index];
+        let capture_names = captured.iter().map(|&decl| name_of(ast, decl)).collect();
         let mut emitter = Emitter::new(ast, resolved, unit, linker, &mut places, *locals);
         emitter.function(id);
         let (code, spans, registers, too_large) = emitter.finish();
@@ -68,10 +73,16 @@ pub(crate) fn generate(
             locals: *locals,
             registers,
             captures: captures.clone(),
+            capture_names,
             code,
             spans,
         });
     }
+}
+
+/// The name of a variable.
+fn name_of(ast: &Ast<'_>, decl: DeclId) -> String {
+    ast.names.text(ast.decl(decl).name).to_owned()
 }
 
 /// Adds the globals, classes and enums of a tree to the program that is being linked;
@@ -83,9 +94,8 @@ pub(crate) fn declare(
     linker: &mut Linker<'_>,
 ) {
     let module = this_module(unit, linker);
-    let name_of = |&decl: &_| ast.names.text(ast.decl(decl).name).to_owned();
-    let globals = resolved.globals.iter().map(|decl| Global {
-        name: name_of(decl),
+    let globals = resolved.globals.iter().map(|&decl| Global {
+        name: name_of(ast, decl),
         module,
     });
     linker.program.globals.extend(globals);

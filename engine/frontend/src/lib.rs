@@ -23,7 +23,7 @@ mod resolve;
 mod source;
 
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS};
-pub use modules::{Loader, MAX_MODULES, ModuleErrors};
+pub use modules::{Listing, Loader, MAX_MODULES, ModuleErrors};
 pub use source::{MAX_SOURCE_BYTES, Source};
 
 use gcrucible_bytecode::Program;
@@ -57,4 +57,11 @@ pub fn compile(source: &Source) -> Result<Program, Diagnostics> {
 /// that the loader does not have, or more than [`MAX_MODULES`] are errors of the import.
 pub fn compile_modules(entry: &str, loader: &dyn Loader) -> Result<Program, ModuleErrors> {
     modules::compile_all(entry, loader)
+}
+
+/// The paths of the modules of a program, the entry module first: what a watcher of its files
+/// has to watch. Modules that cannot be loaded are among them; what is wrong with the others
+/// does not matter here.
+pub fn module_paths(entry: &str, loader: &dyn Loader) -> Vec<String> {
+    modules::module_paths(entry, loader)
 }

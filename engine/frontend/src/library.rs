@@ -277,6 +277,7 @@ fn initialiser() -> Function {
         locals: 0,
         registers: 1,
         captures: Vec::new(),
+        capture_names: Vec::new(),
         spans: vec![SourceSpan::default(); code.len()],
         code,
     }

@@ -2,6 +2,7 @@
 //! they are initialised.
 
 mod graph;
+mod listing;
 mod path;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use crate::resolve::{self, Imported, MAX_ITEMS, Resolved, Unit};
 use crate::source::{Source, Span};
 
 pub use graph::MAX_MODULES;
+pub use listing::Listing;
+pub(crate) use listing::module_paths;
 
 /// Gives the texts of modules. The front end itself reads no files.
 pub trait Loader {

@@ -120,6 +120,8 @@ pub(crate) struct Variable {
 pub(crate) struct Frame {
     pub(crate) locals: u8,
     pub(crate) captures: Vec<Capture>,
+    /// Which variable each capture holds.
+    pub(crate) captured: Vec<DeclId>,
 }
 
 /// Resolves all names of `ast`. The result is good for compilation only if nothing was
@@ -246,6 +248,7 @@ impl Resolver<'_, '_, '_, '_> {
             self.out.frames[open.id.index()] = Frame {
                 locals: open.registers.min(MAX_REGISTERS) as u8,
                 captures: open.captures,
+                captured: open.captured,
             };
         }
     }

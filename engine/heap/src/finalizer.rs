@@ -8,7 +8,9 @@
 //!
 //! Not handled: weak maps, finalizers of the host.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::{Mutex, MutexGuard};
@@ -20,11 +22,25 @@ use crate::permit::SharedPermit;
 use crate::roots::{RootAudit, RootKind, RootTracer};
 use crate::value::{Slot, Value, Word};
 
+/// What a finalizer belongs to: the heap only keeps it.
+pub type FinalizerOwner = Arc<dyn Any + Send + Sync>;
+
 impl<'p, C: Checks> Mutator<'p, C> {
     /// Has `function` called with `object` once nothing strong leads to it, and returns the
     /// number of the registration: 1 for the first. `None`, without effect, if `object` is
     /// an immediate.
     pub fn add_finalizer(&self, object: Value<'p>, function: Value<'p>) -> Option<u64> {
+        self.add_finalizer_of(None, object, function)
+    }
+
+    /// The same for an owner, which who calls the function wants to know, and which the
+    /// registration keeps alive.
+    pub fn add_finalizer_of(
+        &self,
+        owner: Option<FinalizerOwner>,
+        object: Value<'p>,
+        function: Value<'p>,
+    ) -> Option<u64> {
         if !object.is_object() {
             return None;
         }
@@ -34,6 +50,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             number: table.registered_ever,
             object: Slot::nil(),
             function: Slot::nil(),
+            owner,
         };
         entry.object.set(object.word());
         entry.function.set(function.word());
@@ -47,6 +64,13 @@ impl Heap {
     pub fn next_finalizer(&self) -> Option<u64> {
         let table = self.finalizers.lock();
         table.queue.front().map(|entry| entry.number)
+    }
+
+    /// Number and owner of the registration that is first in the queue.
+    pub fn next_finalizer_of(&self) -> Option<(u64, Option<FinalizerOwner>)> {
+        let table = self.finalizers.lock();
+        let first = table.queue.front();
+        first.map(|entry| (entry.number, entry.owner.clone()))
     }
 
     /// Takes the first registration from the queue, under the permit that `_permit` stands
@@ -74,6 +98,7 @@ pub(crate) struct Finalizer {
     pub(crate) number: u64,
     pub(crate) object: Slot,
     function: Slot,
+    owner: Option<FinalizerOwner>,
 }
 
 /// The registrations of a heap.
@@ -169,6 +194,7 @@ impl Table {
                 number: entry.number,
                 object: Slot::nil(),
                 function: Slot::nil(),
+                owner: entry.owner.clone(),
             };
             again.object.copy_from(&entry.object);
             again.function.copy_from(&entry.function);

@@ -47,10 +47,12 @@ pub use debug_mode::{
     VerifyWhen,
 };
 pub use fault::{FaultKind, HeapFault};
+pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes, StreamState,
+    Acquired, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes,
+    StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

@@ -3,7 +3,9 @@
 mod array;
 mod bulk;
 mod channel;
+mod copy;
 mod deep;
+mod fork;
 mod future;
 mod grant;
 mod map;
@@ -29,6 +31,7 @@ use crate::tlab::{Buffer, Tlab};
 use crate::value::{Offset, Slot, Value, Word};
 
 pub use channel::{Received, Sent};
+pub use fork::ForkStop;
 pub use future::FutureState;
 pub use grant::Grant;
 pub use map::MapStoreError;

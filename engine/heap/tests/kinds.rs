@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Acquired, Checked, CollectionKind, FutureState, Heap, HeapConfig, Holder, Mutator, Received,
-    Sent, StreamState, Value,
+    Acquired, Checked, CollectionKind, ForkStop, FutureState, Heap, HeapConfig, Holder, Mutator,
+    Received, Sent, Slot, StreamState, Value,
 };
 
 fn heap() -> Arc<Heap> {
@@ -201,6 +201,56 @@ fn arrays_change_as_a_whole() {
         assert_eq!(elements(m, slice), [9, 9, 9].map(Some));
         assert_eq!(elements(m, empty), [2, 1, 3].map(Some));
         assert!(!m.array_reverse(Value::NIL));
+    });
+}
+
+#[test]
+fn forks_share_nothing_that_can_change() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    with(&heap, &holder, |m| {
+        let copy_of = |value| {
+            let [from, to] = [Slot::nil(), Slot::nil()];
+            m.store(&from, value);
+            let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
+            m.fork(slots.0, slots.1).map(|()| m.load_root(&to))
+        };
+        let part = m.array(&[Value::int32(1)]).unwrap();
+        let iterator = m.iterator(part, 1).unwrap();
+        let copy = copy_of(iterator).unwrap();
+        let (source, position) = m.iterator_parts(copy).unwrap();
+        assert!(copy != iterator && source != part && position == 1);
+        // A future that was not handed over yet has its arguments copied.
+        let call = m.unscheduled(Value::NIL, &[part, part]).unwrap();
+        let copy = copy_of(call).unwrap();
+        let args = [1, 2].map(|index| m.unscheduled_part(copy, index).unwrap());
+        assert!(args[0] != part && args[0] == args[1]);
+        assert_eq!(elements(m, args[0]), [Some(1)]);
+        // One that was, is shared, and so is what it gives.
+        let future = m.future(1).unwrap();
+        assert!(m.future_settle(future, FutureState::Ready, part));
+        let channel = m.channel(1).unwrap();
+        let text = m.string("text").unwrap();
+        for shared in [future, channel, text, m.range(1, 2).unwrap()] {
+            assert_eq!(copy_of(shared), Ok(shared));
+        }
+        let cell = m.cell(part).unwrap();
+        let closure = m.closure(1, &[cell, cell]).unwrap();
+        let copy = copy_of(closure).unwrap();
+        let cells = [0, 1].map(|index| m.closure_capture(copy, index).unwrap());
+        assert!(copy != closure && cells[0] != cell && cells[0] == cells[1]);
+        assert!(m.cell_get(cells[0]) != Some(part));
+        let mutex = m.mutex().unwrap();
+        assert_eq!(m.mutex_try_acquire(mutex, 3), Some(Acquired::Done));
+        let copy = copy_of(mutex).unwrap();
+        assert_eq!(m.mutex_holder(copy), Some(None));
+        assert!(m.wait_version(copy) != m.wait_version(mutex));
+        // A stream is found behind what is shared, too.
+        let stream = m.stream(Value::NIL).unwrap();
+        m.channel_try_send(channel, stream).unwrap();
+        for refused in [stream, channel, m.cell(stream).unwrap()] {
+            assert_eq!(copy_of(refused), Err(ForkStop::Stream));
+        }
     });
 }
 

@@ -152,11 +152,16 @@ catalogue! {
     B89 = "B-89", Simulation, "liveness", "an interrupt handler that overruns its time is never stopped";
     B90 = "B-90", Simulation, "I-9", "a return out of a deadline leaves it armed";
     B91 = "B-91", Simulation, "I-9", "a catch in the frame of a deadline leaves it armed";
+    B92 = "B-92", Simulation, "I-23", "two aliases of one closure become two in a fork";
     B94a = "B-94a", Simulation, "I-6", "no barrier when an array is extended by a run of elements";
     B94b = "B-94b", Simulation, "I-6", "no barrier when an array is filled with a value";
     B95a = "B-95a", Simulation, "model", "the trace of an error is taken after unwinding";
     B95b = "B-95b", Simulation, "model", "the trace of an error is kept past a catch";
     B96 = "B-96", Simulation, "memory_runs_out_with_reason", "an allocation that fails again after one collection is refused, whatever room there is";
+    B110 = "B-110", Simulation, "I-23", "a fork shares the captured variables of closures";
+    B111 = "B-111", Simulation, "I-23", "a fork copies what it meets twice two times";
+    B112 = "B-112", Simulation, "I-24", "a stream that a closure has captured passes into a fork";
+    B113 = "B-113", Simulation, "I-23", "a fork shares the arrays and maps in fields of instances";
 }
 
 impl Bug {

@@ -449,7 +449,7 @@ impl<'e> Driver<'e> {
             deadline,
             seed,
         });
-        let vm = inner.new_vm(runner, seed, false);
+        let vm = inner.new_vm(self.task.vm.realm(), runner, seed, false);
         let parent = self.parent_of_spawned(detached);
         let link = inner.tokens.link(&token, parent, self.now_ms());
         if token.is_requested() {

@@ -170,14 +170,14 @@ impl Driver<'_> {
             // Nobody has a handle on it to ask.
             let has_failed = matches!(outcome, Outcome::Threw | Outcome::Panicked);
             uncaught =
-                (is_finalizer && has_failed).then(|| display(&m, inner.program.program(), value));
+                (is_finalizer && has_failed).then(|| display(&m, guard.call().program(), value));
         }
         self.task.vm.exchange().clear();
         if guard.call().id() == Engine::INIT_CALL {
-            inner.program.freeze();
+            self.task.vm.realm().freeze();
         }
         if let BodyEnd::Threw { trace } = end {
-            guard.call().set_trace(&inner.program, &trace);
+            guard.call().set_trace(&trace);
         }
         let call = guard.end(outcome);
         self.observe(&EngineEvent::CallEnded {

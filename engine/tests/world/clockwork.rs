@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gcrucible_engine::{
-    CallHandle, Engine, EngineEvent, EngineOptions, HostValue, Observer, Outcome, Platform as _,
-    Source, VirtualPlatform, compile,
+    CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, HostValue, Observer, Outcome,
+    Platform as _, Source, VirtualPlatform, compile,
 };
 use gcrucible_heap::{HeapConfig, VerifyLevel};
 use gcrucible_platform::sync::Mutex;
@@ -67,7 +67,8 @@ impl Clockwork {
         };
         let init = world.engine.start_init().expect("nothing runs yet");
         world.settle();
-        assert_eq!(init.call().outcome(), Some(Outcome::Returned));
+        let outcome = init.call().outcome();
+        assert_eq!(outcome, Some(Outcome::Returned), "{}", world.text(&init));
         world
     }
 
@@ -118,6 +119,27 @@ impl Clockwork {
         ready(handle.text())
     }
 
+    /// A fork of the program.
+    pub(crate) fn fork(&self) -> Result<Fork, ForkError> {
+        ready(self.engine.fork_for_serving())
+    }
+
+    /// What a function of a fork returns, as text.
+    pub(crate) fn returned(&self, fork: &Fork, function: &str, args: &[i64]) -> String {
+        let call = fork.start_call(7, function, args);
+        let call = call.unwrap_or_else(|error| panic!("{error}"));
+        self.run();
+        self.text(&call)
+    }
+
+    /// What a function of the engine's own realm returns, as text.
+    pub(crate) fn own(&self, function: &str, args: &[i64]) -> String {
+        let call = self.engine.start_call(7, function, args);
+        let call = call.unwrap_or_else(|error| panic!("{error}"));
+        self.run();
+        self.text(&call)
+    }
+
     /// Looks at an engine at rest.
     pub(crate) fn finish(self) {
         assert_eq!(self.engine.active_future_count(), 0);
@@ -133,7 +155,7 @@ impl Clockwork {
 }
 
 /// What a future gives that has no reason to wait.
-fn ready<F: Future>(future: F) -> F::Output {
+pub(crate) fn ready<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut cx) {

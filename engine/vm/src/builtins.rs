@@ -14,7 +14,7 @@ mod numbers;
 mod text;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
-use gcrucible_heap::{Checks, Kind, NeedsMemory, Sizes, Value};
+use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
 use crate::display::write_display;
@@ -140,7 +140,8 @@ impl<'p, C: Checks> Context<'p, C> {
                 if !has_object || !matches!(function, Some(Kind::Closure | Kind::Bound)) {
                     return Err(ErrorKind::TypeError.into());
                 }
-                self.m.add_finalizer(arg(0), arg(1));
+                let owner: FinalizerOwner = self.realm.clone();
+                self.m.add_finalizer_of(Some(owner), arg(0), arg(1));
                 done(Value::NIL)
             }
             Builtin::Chr => {

@@ -120,7 +120,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
 
     /// Pushes a frame of the program's interrupt function, if the signal can be dispatched.
     fn interrupt(&mut self, signal: &str) -> Result<(), SliceEnd> {
-        let program = self.vm.program.program();
+        let program = self.vm.realm.program();
         let control = &mut self.state.control;
         let is_running = control
             .scopes
@@ -156,7 +156,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         let registers = control.registers::<C>();
         registers
             .callee()
-            .copy_from(self.vm.program.function(function));
+            .copy_from(self.vm.program().function(function));
         registers.set(&self.cx.m, 0, text);
         self.state.is_safepoint_passed = false;
         self.interrupted = true;
@@ -204,13 +204,13 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     fn goes_on(&mut self) -> bool {
         if let Start::Init { next } = self.state.start {
             // The module's top level has ended.
-            self.vm.program.freeze_modules(next);
-            if next < self.vm.program.program().modules.len() {
+            self.vm.realm.freeze_modules(next);
+            if next < self.vm.realm.program().modules.len() {
                 self.vm.exchange.clear();
                 return true;
             }
         }
-        let program = self.vm.program.program();
+        let program = self.vm.realm.program();
         let Some(finish) = program.finish else {
             return false;
         };
@@ -223,7 +223,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         let registers = self.state.control.registers::<C>();
         registers
             .callee()
-            .copy_from(self.vm.program.function(finish));
+            .copy_from(self.vm.program().function(finish));
         // B-86: the run returns what the hooks were given, not what they made of it.
         if seeded_bugs::is_on(Bug::B86) {
             registers.slot(0).copy_from(&self.vm.exchange);
@@ -245,14 +245,14 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         // B-87: what belonged to a run that failed stays.
         if end == SliceEnd::Threw && seeded_bugs::is_on(Bug::B87) && !self.vm.locals.is_nil() {
             seeded_bugs::note_triggered(Bug::B87);
-            self.vm.program.left_locals().take_from(&self.vm.locals);
+            self.vm.realm.left_locals().take_from(&self.vm.locals);
         }
         self.vm.locals.clear();
     }
 
     /// Pushes the frame of what is to be started.
     fn enter(&mut self) -> Result<(), SliceEnd> {
-        let program = self.vm.program.program();
+        let program = self.vm.realm.program();
         let m = &self.cx.m;
         match &mut self.state.start {
             Start::None => unreachable!("a slice needs something to run"),
@@ -261,7 +261,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 *next += 1;
                 self.state.control.enter(program, init);
                 let registers = self.state.control.registers::<C>();
-                registers.callee().copy_from(self.vm.program.function(init));
+                registers
+                    .callee()
+                    .copy_from(self.vm.program().function(init));
                 Ok(())
             }
             Start::Call { callee, args } => {

@@ -1,7 +1,8 @@
 //! The Crux virtual machine: runs verified bytecode in slices on the moving heap.
 //!
 //! ```text
-//! program        a program loaded into a heap: constants, functions, globals
+//! program        a program loaded into a heap: constants, functions
+//! realm, fork    its globals; a copy of them that shares nothing which can change
 //! vm, slice      one task's machine; what goes into a slice and what comes out
 //! execution      a slice from its begin to its end
 //! stack, frame   registers, and the frames that own them
@@ -22,19 +23,24 @@ mod builtins;
 pub mod display;
 mod exception;
 mod execution;
+mod fork;
 mod frame;
 pub mod host_value;
 mod interpreter;
 mod program;
+mod realm;
 mod roots;
 mod scope;
 mod slice;
 mod stack;
+mod stream_path;
 mod vm;
 
 pub use display::display;
+pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
+pub use realm::Realm;
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 

@@ -12,15 +12,14 @@ use gcrucible_heap::{
     Checked, Heap, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot,
     Tlab, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::interpreter::fusion::Entry;
 
-/// A program with its compile-time objects and its globals.
+/// A program with its compile-time objects. Nothing of it ever changes; its globals are those
+/// of a [`Realm`](crate::Realm).
 ///
 /// Constants, functions without captures and variants without payload are immortal objects,
-/// made once. The globals of a module are writable until its top level has ended, and shared
-/// by all machines (I-10).
+/// made once.
 pub struct LoadedProgram {
     program: Arc<Program>,
     /// Each function as the hot loop reads it.
@@ -35,13 +34,8 @@ pub struct LoadedProgram {
     kind_names: Box<[Slot]>,
     /// Thrown when there is no memory for another error.
     out_of_memory: Slot,
-    globals: Box<[Slot]>,
-    /// Modules, in order of initialisation, whose globals cannot be assigned any more.
-    frozen_modules: AtomicU32,
     /// One for each variant; nil for those with a payload.
     variants: Box<[Slot]>,
-    /// What B-87 keeps of a run that has failed; nil without it.
-    left_locals: Slot,
     /// For each constant: the number of its text among field and method names.
     name_ids: Box<[u32]>,
     /// For each constant: the built-in method of that name.
@@ -103,8 +97,7 @@ impl From<NeedsMemory> for LoadError {
 const UNNAMED: u32 = u32::MAX;
 
 impl LoadedProgram {
-    /// Verifies a program, makes its compile-time objects and registers its globals as
-    /// roots.
+    /// Verifies a program, makes its compile-time objects and registers them as roots.
     ///
     /// # Errors
     /// When the verifier refuses the program or the heap has no room.
@@ -166,10 +159,7 @@ impl LoadedProgram {
             messages: messages.into(),
             kind_names: kind_names.into(),
             out_of_memory,
-            globals: program.globals.iter().map(|_| Slot::nil()).collect(),
-            frozen_modules: AtomicU32::new(0),
             variants: variants.into(),
-            left_locals: Slot::nil(),
             last_fields: names.ids.iter().map(|_| AtomicU32::new(0)).collect(),
             name_ids: names.ids,
             methods: names.methods,
@@ -188,42 +178,6 @@ impl LoadedProgram {
     /// The program as the front end made it.
     pub fn program(&self) -> &Program {
         &self.program
-    }
-
-    /// A module-level variable.
-    ///
-    /// # Panics
-    /// If the program has no global of that index.
-    pub fn global(&self, index: u16) -> &Slot {
-        &self.globals[usize::from(index)]
-    }
-
-    /// Ends initialisation: a store to any global throws from now on.
-    pub fn freeze(&self) {
-        self.frozen_modules.store(u32::MAX, Ordering::Release);
-    }
-
-    /// Notes that the top levels of the first `count` modules have ended: a store to one of
-    /// their globals throws from now on.
-    pub(crate) fn freeze_modules(&self, count: usize) {
-        self.frozen_modules
-            .fetch_max(count as u32, Ordering::AcqRel);
-    }
-
-    /// Whether initialisation has ended.
-    pub fn is_frozen(&self) -> bool {
-        self.frozen_modules.load(Ordering::Acquire) as usize >= self.program.modules.len()
-    }
-
-    /// Whether a global cannot be assigned any more.
-    pub(crate) fn is_global_frozen(&self, global: u16) -> bool {
-        let module = self.program.globals[usize::from(global)].module;
-        u32::from(module) < self.frozen_modules.load(Ordering::Acquire)
-    }
-
-    /// What belonged to a run that has failed, for B-87.
-    pub(crate) fn left_locals(&self) -> &Slot {
-        &self.left_locals
     }
 
     /// The value of a variant without payload.
@@ -413,18 +367,7 @@ impl RootProvider for LoadedProgram {
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
-        for (index, slot) in self.globals.iter().enumerate() {
-            // B-08: globals of a module that is still initialising are left out.
-            if seeded_bugs::is_on(Bug::B08) && !self.is_global_frozen(index as u16) {
-                if slot.is_object() {
-                    seeded_bugs::note_triggered(Bug::B08);
-                }
-                continue;
-            }
-            tracer.slot(RootKind::Global, slot);
-        }
         tracer.slot(RootKind::Global, &self.out_of_memory);
-        tracer.slot(RootKind::RunLocals, &self.left_locals);
         let immortal = [
             &self.constants,
             &self.functions,
@@ -439,12 +382,8 @@ impl RootProvider for LoadedProgram {
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
         audit.root(RootKind::Global, &self.out_of_memory);
-        audit.root(RootKind::RunLocals, &self.left_locals);
         for index in 0..self.program.variants.len() {
             audit.root(RootKind::Global, &self.variants[index]);
-        }
-        for index in 0..self.program.globals.len() {
-            audit.root(RootKind::Global, &self.globals[index]);
         }
         for index in 0..self.program.constants.len() {
             audit.root(RootKind::Global, &self.constants[index]);
@@ -464,8 +403,6 @@ impl fmt::Debug for LoadedProgram {
         f.debug_struct("LoadedProgram")
             .field("modules", &self.program.modules.len())
             .field("functions", &self.functions.len())
-            .field("globals", &self.globals)
-            .field("frozen_modules", &self.frozen_modules)
             .finish_non_exhaustive()
     }
 }

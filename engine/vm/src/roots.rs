@@ -14,7 +14,7 @@ impl RootProvider for Vm {
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
         let state = self.state.lock();
-        let functions = &self.program.program().functions;
+        let functions = &self.realm.program().functions;
         for frame in &state.control.frames {
             let locals = functions[usize::from(frame.function)].locals;
             let slots = state
@@ -25,7 +25,7 @@ impl RootProvider for Vm {
             tracer.slot(RootKind::Callee, callee);
             // B-34: what a library function has so far, as a built-in would keep it in native
             // memory, is left out.
-            if seeded_bugs::is_on(Bug::B34) && self.program.is_library(frame.function) {
+            if seeded_bugs::is_on(Bug::B34) && self.program().is_library(frame.function) {
                 if registers.iter().any(Slot::is_object) {
                     seeded_bugs::note_triggered(Bug::B34);
                 }
@@ -34,7 +34,7 @@ impl RootProvider for Vm {
             for (index, slot) in registers.iter().enumerate() {
                 // B-15: the iterators of loops are left out.
                 if seeded_bugs::is_on(Bug::B15)
-                    && self.program.keeps_iterator(frame.function, index)
+                    && self.program().keeps_iterator(frame.function, index)
                 {
                     if slot.is_object() {
                         seeded_bugs::note_triggered(Bug::B15);
@@ -127,7 +127,7 @@ impl RootProvider for Vm {
                 frames.next();
             }
             let Some(frame) = frames.peek() else { break };
-            let function = &self.program.program().functions[usize::from(frame.function)];
+            let function = &self.realm.program().functions[usize::from(frame.function)];
             let kind = match (index - frame.base as usize).checked_sub(1) {
                 None => RootKind::Callee,
                 Some(register) if register < usize::from(function.locals) => RootKind::Local,

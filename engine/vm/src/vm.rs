@@ -12,6 +12,7 @@ use crate::execution::Slice;
 use crate::frame::Control;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
+use crate::realm::Realm;
 use crate::slice::{SliceInput, SliceOutcome};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
@@ -19,7 +20,7 @@ use crate::slice::{SliceInput, SliceOutcome};
 /// Nothing of it is touched outside of slices but its [exchange slot](Vm::exchange).
 pub struct Vm {
     pub(crate) task: u32,
-    pub(crate) program: Arc<LoadedProgram>,
+    pub(crate) realm: Arc<Realm>,
     pub(crate) tlab: Tlab,
     pub(crate) exchange: Slot,
     /// What belongs to the run of which this is the root.
@@ -92,22 +93,17 @@ impl Vm {
     /// The most frames of a task in production.
     pub const MAX_FRAMES_PRODUCTION: usize = 10_000;
 
-    /// A machine for `program`, registered with `heap`. Identity hashes of the objects
+    /// A machine that runs in `realm`, registered with `heap`. Identity hashes of the objects
     /// that it sees first start at `task << 12`.
-    pub fn new(heap: &Heap, program: Arc<LoadedProgram>, task: u32) -> Arc<Vm> {
-        Self::with_options(heap, program, task, VmOptions::default())
+    pub fn new(heap: &Heap, realm: Arc<Realm>, task: u32) -> Arc<Vm> {
+        Self::with_options(heap, realm, task, VmOptions::default())
     }
 
     /// The same, made to order.
-    pub fn with_options(
-        heap: &Heap,
-        program: Arc<LoadedProgram>,
-        task: u32,
-        options: VmOptions,
-    ) -> Arc<Vm> {
+    pub fn with_options(heap: &Heap, realm: Arc<Realm>, task: u32, options: VmOptions) -> Arc<Vm> {
         let vm = Arc::new(Vm {
             task,
-            program,
+            realm,
             tlab: Tlab::new(task << 12),
             exchange: Slot::nil(),
             locals: Slot::nil(),
@@ -129,9 +125,13 @@ impl Vm {
         vm
     }
 
-    /// The program it runs.
-    pub fn program(&self) -> &Arc<LoadedProgram> {
-        &self.program
+    /// The realm that it runs in.
+    pub fn realm(&self) -> &Arc<Realm> {
+        &self.realm
+    }
+
+    pub(crate) fn program(&self) -> &LoadedProgram {
+        self.realm.loaded()
     }
 
     /// The slot through which machine and engine hand values to each other; see
@@ -180,7 +180,7 @@ impl Vm {
         self.exchange.clear();
         // B-87: the hooks of a run that failed run at the end of the next one.
         if self.options.is_root && seeded_bugs::is_on(Bug::B87) {
-            self.locals.take_from(self.program.left_locals());
+            self.locals.take_from(self.realm.left_locals());
         }
     }
 
@@ -192,7 +192,7 @@ impl Vm {
             return (frame.function, frame.pc);
         }
         let module = match state.start {
-            Start::Init { next } => self.program.program().modules.get(next),
+            Start::Init { next } => self.realm.program().modules.get(next),
             Start::None | Start::Call { .. } => None,
         };
         (module.map_or(0, |module| module.init), 0)
@@ -246,7 +246,7 @@ impl Vm {
     pub fn can_dispatch(&self, signal: &str) -> bool {
         let state = self.state.lock();
         self.options.is_root
-            && self.program.program().interrupt.is_some()
+            && self.realm.program().interrupt.is_some()
             && !state.control.frames.is_empty()
             && !state
                 .control
@@ -276,7 +276,7 @@ impl Vm {
         let Some(frame) = control.frames.last() else {
             return false;
         };
-        let code = &self.program.program().functions[usize::from(frame.function)].code;
+        let code = &self.realm.program().functions[usize::from(frame.function)].code;
         matches!(code.get(frame.pc as usize), Some(Op::DrainSquad { .. }))
     }
 
@@ -287,7 +287,8 @@ impl Vm {
     ) -> Context<'p, C> {
         Context {
             m: permit.mutator::<C>(&self.tlab),
-            program: &self.program,
+            program: self.realm.loaded(),
+            realm: &self.realm,
             exchange: &self.exchange,
             task: self.task,
             max_frames: self.options.max_frames,

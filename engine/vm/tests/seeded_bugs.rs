@@ -9,7 +9,7 @@ use gcrucible_bytecode::ErrorKind;
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, HeapDebug, Tlab};
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_vm::{LoadedProgram, SliceEnd, SliceInput, SliceOutcome, Vm, display};
+use gcrucible_vm::{Realm, SliceEnd, SliceInput, SliceOutcome, Vm, display};
 
 /// Milliseconds that a `yield_now()` takes.
 const YIELD_MS: u64 = 300;
@@ -53,21 +53,21 @@ fn run(case: &Case) -> Result<Vec<String>, String> {
     let debug: HeapDebug = "zombie,verify=full".parse().expect("well formed");
     let heap = Heap::new(HeapConfig::tiny(), debug).expect("there is address space");
     let permit = heap.try_shared().expect("nobody else has a permit");
-    let program = LoadedProgram::load(&heap, &permit, Arc::new(program)).expect("it loads");
+    let realm = Realm::load(&heap, &permit, Arc::new(program)).expect("it loads");
     drop(permit);
     let mut world = World {
         case,
         heap,
-        program,
+        realm,
         now_ms: 0,
         slices: 0,
         lines: Vec::new(),
     };
     world.call(|vm| vm.start_init())?;
     for name in ["first", "second"] {
-        let program = Arc::clone(&world.program);
-        if let Some(function) = program.program().entry_export(name) {
-            world.call(|vm| vm.start_call(program.global(function), &[]))?;
+        let realm = Arc::clone(&world.realm);
+        if let Some(function) = realm.program().entry_export(name) {
+            world.call(|vm| vm.start_call(realm.global(function), &[]))?;
         }
     }
     Ok(world.lines)
@@ -76,7 +76,7 @@ fn run(case: &Case) -> Result<Vec<String>, String> {
 struct World<'c> {
     case: &'c Case,
     heap: Arc<Heap>,
-    program: Arc<LoadedProgram>,
+    realm: Arc<Realm>,
     now_ms: u64,
     slices: u32,
     lines: Vec<String>,
@@ -84,7 +84,7 @@ struct World<'c> {
 
 impl World<'_> {
     fn call(&mut self, start: impl FnOnce(&Vm)) -> Result<(), String> {
-        let vm = Vm::new(&self.heap, Arc::clone(&self.program), 0);
+        let vm = Vm::new(&self.heap, Arc::clone(&self.realm), 0);
         start(&vm);
         let (mut deliver, mut interrupt) = (None, None);
         let mut has_yielded = false;
@@ -147,7 +147,7 @@ impl World<'_> {
         let permit = self.heap.try_shared().expect("nobody collects");
         let tlab = Tlab::new(0);
         let m = permit.mutator::<Checked>(&tlab);
-        let program = self.program.program();
+        let program = self.realm.program();
         let value = display(&m, program, m.load_root(vm.exchange()));
         if outcome.end == SliceEnd::Returned {
             return format!("= {value}");

@@ -89,11 +89,20 @@ const CANCELLATION: &[Expectation] = &[
     ("interrupts", |c| c.interrupts, 0.02),
 ];
 
+/// What the lane of serving forks counts besides.
+const SERVE: &[Expectation] = &[
+    ("forks", |c| c.forks, 0.2),
+    ("forks.refused", |c| c.forks_refused, 0.02),
+    ("forks.dropped", |c| c.forks_dropped, 0.05),
+    ("forks.calls", |c| c.fork_calls, 0.2),
+];
+
 /// The tables of a lane.
 fn expectations(lane: Lane) -> &'static [&'static [Expectation]] {
     match lane {
         Lane::HeapOps => &[HEAP_OPS],
-        Lane::Programs | Lane::Reload | Lane::Serve => &[PROGRAMS],
+        Lane::Programs | Lane::Reload => &[PROGRAMS],
+        Lane::Serve => &[PROGRAMS, SERVE],
         Lane::Cancellation => &[PROGRAMS, CANCELLATION],
     }
 }

@@ -101,7 +101,7 @@ impl EventKind {
     pub const COUNT: usize = Self::ALL.len();
 
     /// The kinds whose events exist in this build. Pairs with any other kind are not
-    /// counted as feasible yet: the lanes `reload` and `serve` are not built.
+    /// counted as feasible yet: the lane `reload` is not built.
     pub const BUILT: &'static [EventKind] = &[
         EventKind::Spawn,
         EventKind::Await,
@@ -115,6 +115,8 @@ impl EventKind {
         EventKind::Promote,
         EventKind::BarrierHit,
         EventKind::TlabRefill,
+        EventKind::Fork,
+        EventKind::ForkDrop,
         EventKind::Protect,
         EventKind::Unprotect,
         EventKind::CallBegin,
@@ -161,12 +163,13 @@ type Rule = (&'static str, Kinds, Kinds);
 /// Why pairs cannot happen. Observing one of them means that the harness (or the rule) is
 /// wrong.
 ///
-/// A task's subject is also that of the call or future that it runs.
+/// A task's subject is also that of the call or future that it runs. A realm is a subject of
+/// forks alone: what its tasks do is next to a fork of it, or to its drop.
 const RULES: &[Rule] = {
     use EventKind::{
         Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, ChannelReceive,
-        ChannelSend, Complete, Deadline, Fail, GuardAcquire, GuardRelease, Interrupt, Major, Minor,
-        Promote, Protect, Spawn, StreamNext, TlabRefill, Unprotect,
+        ChannelSend, Complete, Deadline, Fail, Fork, ForkDrop, GuardAcquire, GuardRelease,
+        Interrupt, Major, Minor, Promote, Protect, Spawn, StreamNext, TlabRefill, Unprotect,
     };
     &[
         (
@@ -260,7 +263,7 @@ const RULES: &[Rule] = {
             &[
                 &[
                     Spawn, Await, Complete, Fail, Cancel, Deadline, Interrupt, Minor, Major,
-                    Promote, BarrierHit, TlabRefill, CallEnd, CallDrop, Catch,
+                    Promote, BarrierHit, TlabRefill, Fork, ForkDrop, CallEnd, CallDrop, Catch,
                 ],
                 USES,
             ],
@@ -497,6 +500,11 @@ impl PairTracker {
         if self.live * 2 > self.table.len() {
             self.grow();
         }
+    }
+
+    /// Counts a pair that the caller has seen itself.
+    pub fn pair(&mut self, first: EventKind, second: EventKind) {
+        self.matrix.add(first, second, 1);
     }
 
     /// Notes an event that happens to every subject at once: a collection.

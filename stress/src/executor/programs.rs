@@ -364,7 +364,7 @@ impl<'s> Run<'s> {
 
     /// Takes decisions until nothing is ready any more.
     fn explore(&mut self, programs: &Programs, strategy: &mut dyn Strategy) -> Result<(), Failure> {
-        let program = Arc::clone(self.engine().program());
+        let program = self.engine().program();
         let mut watch = strategy
             .is_watching()
             .then(|| Watch::new(program.program()));
@@ -582,7 +582,7 @@ impl<'s> Run<'s> {
                 max_frames: self.max_frames,
                 grace_ms: self.grace_ms,
             };
-            let loaded = Arc::clone(self.engine().program());
+            let loaded = self.engine().program();
             let program = loaded.program();
             let happened = &mut self.happened;
             let stats = matches_reference::check_and_note(program, events, limits, happened)?;
@@ -604,8 +604,8 @@ impl<'s> Run<'s> {
         let held = if self.is_generated || self.has_injected {
             Ok(())
         } else {
-            let program = self.engine().program().program();
-            oracles::program_holds::check(program, events, collects)
+            let program = self.engine().program();
+            oracles::program_holds::check(program.program(), events, collects)
         };
         let heap = self.drop_everything();
         match heap {

@@ -59,6 +59,8 @@ pub enum Canary {
     Result,
     /// That something was cancelled. Has no effect on a run in which nothing was.
     Cancellation,
+    /// That the program was forked. Has no effect on a run in which it was not.
+    Fork,
 }
 
 impl Canary {
@@ -66,7 +68,8 @@ impl Canary {
     pub fn of(lane: Lane) -> Canary {
         match lane {
             Lane::Cancellation => Canary::Cancellation,
-            Lane::HeapOps | Lane::Programs | Lane::Reload | Lane::Serve => Canary::Result,
+            Lane::Serve => Canary::Fork,
+            Lane::HeapOps | Lane::Programs | Lane::Reload => Canary::Result,
         }
     }
 }
@@ -171,6 +174,12 @@ pub struct Counters {
     pub reloads_deferred: u64,
     /// Serving forks made.
     pub forks: u64,
+    /// Serving forks refused because a stream was reachable.
+    pub forks_refused: u64,
+    /// Serving forks that the host dropped.
+    pub forks_dropped: u64,
+    /// Calls of the host in serving forks.
+    pub fork_calls: u64,
     /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
     pub costly: u64,
     /// Allocations that the scenario made fail.
@@ -194,7 +203,7 @@ impl std::ops::AddAssign<&Counters> for Counters {
             calls cancels cancelled_unstarted cancelled_running cancelled_awaiting
             cancelled_waiting cancelled_in_host cancelled_late cancelled_aborted drops deadlines interrupts
             injections reloads_begun reloads_swapped reloads_failed
-            reloads_deferred forks costly faults invalid refused);
+            reloads_deferred forks forks_refused forks_dropped fork_calls costly faults invalid refused);
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Event {
         task: TaskId,
         /// What it calls.
         callee: Callee,
+        /// The realm that it runs in: 0 is the first, forks and all others are numbered on.
+        realm: u32,
         /// First state of its random numbers.
         seed: u64,
     },
@@ -37,6 +39,20 @@ pub enum Event {
     CallDropped {
         /// The task that runs the call.
         task: TaskId,
+    },
+    /// The host asked for a fork for serving.
+    Forked {
+        /// The realm that was to be copied.
+        template: u32,
+        /// The number of the fork's realm.
+        fork: u32,
+        /// Why there is none.
+        refused: Option<ForkRefusal>,
+    },
+    /// The host has dropped a fork.
+    ForkDropped {
+        /// The number of its realm.
+        fork: u32,
     },
     /// A task runs.
     SliceBegan {
@@ -213,6 +229,17 @@ pub enum Event {
         /// Waiting task and the id of its channel or mutex.
         blocked: Vec<(TaskId, u64)>,
     },
+}
+
+/// Why there is no fork.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ForkRefusal {
+    /// The top level has not ended.
+    Initialising,
+    /// A stream is reachable, on this way.
+    Stream(String),
+    /// There was no memory.
+    NoMemory,
 }
 
 /// What a task was told at the start of a slice, and what it made of that.

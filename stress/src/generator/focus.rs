@@ -14,6 +14,9 @@ pub enum Focus {
     /// Cancellation: waits of all sorts, what bounds and interrupts them, a host that cancels,
     /// drops and interrupts, and schedules that aim at what tasks do.
     Cancellation,
+    /// Forks for serving: globals that lead to much and to the same, a host that forks, calls
+    /// functions of forks and drops them.
+    Serve,
 }
 
 /// What there is to be cancelled, and what cancels.
@@ -35,6 +38,19 @@ const OF_CANCELLATION: [Feature; 15] = [
     Feature::HostIds,
 ];
 
+/// What forks copy, and what tells a copy from the original.
+const OF_SERVING: [Feature; 9] = [
+    Feature::Arrays,
+    Feature::Maps,
+    Feature::Instances,
+    Feature::Closures,
+    Feature::SharedCells,
+    Feature::Cycles,
+    Feature::Channels,
+    Feature::HostIds,
+    Feature::HostCollect,
+];
+
 /// Numbers of runs among which an aimed schedule takes one: with so few, most programs get
 /// single events, small ones pairs as well.
 const AIMS: u32 = 256;
@@ -50,6 +66,18 @@ impl Focus {
                     false => swarm.with(feature),
                 };
                 OF_CANCELLATION.into_iter().fold(drawn, missing)
+            }
+            Focus::Serve => {
+                let missing = |swarm: Swarm, feature| match c.chance(1, 4) {
+                    true => swarm,
+                    false => swarm.with(feature),
+                };
+                let swarm = OF_SERVING.into_iter().fold(drawn, missing);
+                // A stream that a global leads to is in the way of every fork.
+                match c.chance(1, 4) {
+                    true => swarm,
+                    false => swarm.without(Feature::Streams),
+                }
             }
         }
     }
@@ -69,6 +97,7 @@ impl Focus {
                 | Topic::Interrupts,
             ) => 3,
             (Focus::Cancellation, Topic::HostOperations | Topic::Clients) => 6,
+            (Focus::Serve, Topic::Closures | Topic::Instances | Topic::Arrays | Topic::Maps) => 2,
             _ => 1,
         }
     }
@@ -76,7 +105,7 @@ impl Focus {
     /// Host operations that get an answer, at most, and milliseconds that one takes, at most.
     pub(super) fn answers(self) -> (u32, u32) {
         match self {
-            Focus::Everything => (5, 3),
+            Focus::Everything | Focus::Serve => (5, 3),
             Focus::Cancellation => (12, 6),
         }
     }
@@ -89,7 +118,7 @@ impl Focus {
     /// The schedule of a scenario, under this strategy if there is one.
     pub(super) fn schedule<C: Choices>(self, c: &mut C, fixed: Option<StrategyName>) -> Schedule {
         let aimed = match self {
-            Focus::Everything => 0,
+            Focus::Everything | Focus::Serve => 0,
             Focus::Cancellation => 22,
         };
         let drawn = [

@@ -163,8 +163,12 @@ mod tests {
     };
 
     fn scenario(index: u64) -> Scenario {
+        of_lane(Lane::Programs, index)
+    }
+
+    fn of_lane(lane: Lane, index: u64) -> Scenario {
         let seed = ScenarioSeed {
-            lane: Lane::Programs,
+            lane,
             seed: 7,
             index,
         };
@@ -210,6 +214,32 @@ mod tests {
             let stats = checked.unwrap_or_else(|failure| panic!("scenario {index}: {failure:?}"));
             assert_eq!(stats.instructions, drive.work.instructions);
         }
+    }
+
+    #[test]
+    fn forks_are_made_called_refused_and_dropped() {
+        let (mut made, mut refused, mut dropped, mut called) = (0, 0, 0, 0);
+        for index in 0..300 {
+            let scenario = of_lane(Lane::Serve, index);
+            let (program, drive) = driven(&scenario, index);
+            assert!(drive.quiescent, "scenario {index} does not end");
+            let checked = matches_reference::check(&program, &drive.events, LIMITS.model);
+            assert!(checked.is_ok(), "scenario {index}: {checked:?}");
+            for event in &drive.events {
+                match event {
+                    Event::Forked { refused: None, .. } => made += 1,
+                    Event::Forked { .. } => refused += 1,
+                    Event::ForkDropped { .. } => dropped += 1,
+                    Event::CallStarted { realm, .. } if *realm > 0 => called += 1,
+                    _ => {}
+                }
+            }
+        }
+        let counts = (made, refused, dropped, called);
+        assert!(
+            made > 200 && refused > 20 && dropped > 50 && called > 200,
+            "{counts:?}"
+        );
     }
 
     #[test]

@@ -157,6 +157,11 @@ impl Swarm {
         Swarm(self.0 | (1 << feature as u8))
     }
 
+    /// The set with a feature off.
+    pub fn without(self, feature: Feature) -> Swarm {
+        Swarm(self.0 & !(1 << feature as u8))
+    }
+
     /// Whether a feature is on.
     pub fn has(self, feature: Feature) -> bool {
         self.0 & (1 << feature as u8) != 0

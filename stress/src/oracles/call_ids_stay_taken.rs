@@ -47,6 +47,7 @@ mod tests {
             call: 1,
             task: 1,
             callee: Callee::ModuleInit,
+            realm: 0,
             seed: 0,
         };
         assert!(check(std::slice::from_ref(&start)).is_ok());

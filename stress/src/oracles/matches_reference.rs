@@ -14,7 +14,7 @@ use gcrucible_bytecode::Program;
 use super::failure::Failure;
 use crate::executor::graph::FutureState;
 use crate::executor::pairs::EventKind;
-use crate::executor::trace::{Callee, Data, Event, SliceStart, TaskId};
+use crate::executor::trace::{Callee, Data, Event, ForkRefusal, SliceStart, TaskId};
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
 
@@ -65,6 +65,7 @@ pub fn check_and_note(
         model: Model::new(program, limits),
         calls: BTreeMap::new(),
         slice: None,
+        realms: BTreeMap::from([(0, 0)]),
         due: VecDeque::new(),
         late_cancels: Vec::new(),
         wakes: BTreeMap::new(),
@@ -141,6 +142,8 @@ struct Judge<'p, 'e> {
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
     slice: Option<Slice<'e>>,
+    /// Versions of the model by the numbers of their realms.
+    realms: BTreeMap<u32, usize>,
     due: VecDeque<Due>,
     /// Tasks that were cancelled after their body had ended but before everybody could see
     /// it: the request may still count.
@@ -164,6 +167,13 @@ fn failure(check: &str, site: impl Into<String>, message: String) -> Failure {
         check: check.into(),
         site: site.into(),
         message,
+    }
+}
+
+fn said(refused: Option<&ForkRefusal>) -> String {
+    match refused {
+        None => "made".to_owned(),
+        Some(why) => format!("refused ({why:?})"),
     }
 }
 
@@ -192,8 +202,9 @@ impl<'e> Judge<'_, 'e> {
                 call,
                 task,
                 callee,
+                realm,
                 seed,
-            } => self.call_started(*call, *task, callee, *seed),
+            } => self.call_started(*call, *task, callee, *realm, *seed),
             Event::CallRefused { call } => match self.calls.contains_key(call) {
                 true => Ok(()),
                 false => Err(failure(
@@ -203,6 +214,16 @@ impl<'e> Judge<'_, 'e> {
                 )),
             },
             Event::CallDropped { task } => self.call_dropped(*task),
+            Event::Forked {
+                template,
+                fork,
+                refused,
+            } => self.forked(*template, *fork, refused.as_ref()),
+            Event::ForkDropped { fork } => {
+                let version = self.version(*fork)?;
+                self.model.set_held(version, false);
+                Ok(())
+            }
             Event::SliceBegan { task, start } => self.slice_began(*task, start),
             Event::Printed { task, text } => match &mut self.slice {
                 Some(slice) if slice.task == *task => {
@@ -369,7 +390,45 @@ impl<'e> Judge<'_, 'e> {
         Ok(())
     }
 
-    fn call_started(&mut self, call: u32, task: TaskId, callee: &Callee, seed: u64) -> Verdict {
+    /// The model's version that is the realm of this number.
+    fn version(&self, realm: u32) -> Result<usize, Failure> {
+        let known = self.realms.get(&realm).copied();
+        known.ok_or_else(|| {
+            let message = format!("nothing has made realm {realm}");
+            failure("realm", "host", message)
+        })
+    }
+
+    fn forked(&mut self, template: u32, fork: u32, refused: Option<&ForkRefusal>) -> Verdict {
+        // That there is no memory is for another oracle to judge.
+        if refused == Some(&ForkRefusal::NoMemory) {
+            return Ok(());
+        }
+        let template = self.version(template)?;
+        let made = self.model.fork(template);
+        if made.as_ref().err() != refused {
+            let message = format!(
+                "realm {fork} was {}, in the model it was {}",
+                said(refused),
+                said(made.as_ref().err())
+            );
+            return Err(failure("forked", "host", message));
+        }
+        if let Ok(version) = made {
+            self.model.set_held(version, true);
+            self.realms.insert(fork, version);
+        }
+        Ok(())
+    }
+
+    fn call_started(
+        &mut self,
+        call: u32,
+        task: TaskId,
+        callee: &Callee,
+        realm: u32,
+        seed: u64,
+    ) -> Verdict {
         if let Some(open) = self.calls.get(&call) {
             let message =
                 format!("call id {call} was given out while task {open} still runs under it");
@@ -384,6 +443,8 @@ impl<'e> Judge<'_, 'e> {
             );
             return Err(failure("finalizer_started", "finalizer", message));
         }
+        let version = self.version(realm)?;
+        self.model.put_in_place(version);
         let expected = self.model.start_call(callee, seed);
         if task != expected {
             let message = format!("call {call} got task number {task}, the next one is {expected}");
@@ -450,7 +511,7 @@ impl<'e> Judge<'_, 'e> {
             .model
             .task(task)
             .is_some_and(|task| task.future.is_none());
-        if !is_root || self.model.program().interrupt.is_none() {
+        if !is_root || self.model.program_of(task).interrupt.is_none() {
             let message = format!("{signal:?} was raised for it, but it handles none");
             return self.fail("interrupt_raised", task, message);
         }

@@ -155,6 +155,7 @@ mod tests {
             call: 0,
             task: 2,
             callee,
+            realm: 0,
             seed: 0,
         }];
         match outcome {

@@ -236,10 +236,12 @@ impl Model<'_> {
             return kind.name().to_owned();
         }
         let name = match self.store.object(value) {
-            Some(Object::Instance(class, _)) => &self.program.classes[usize::from(*class)].name,
+            Some(Object::Instance(class, _)) => {
+                &self.loaded.program.classes[usize::from(*class)].name
+            }
             Some(Object::Variant(variant, _)) => {
-                let of = self.program.variants[usize::from(*variant)].of;
-                &self.program.enums[usize::from(of)].name
+                let of = self.loaded.program.variants[usize::from(*variant)].of;
+                &self.loaded.program.enums[usize::from(of)].name
             }
             _ => "iterator",
         };

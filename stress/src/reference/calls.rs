@@ -10,14 +10,14 @@ use super::value::{Object, ObjectId, Value};
 impl Model<'_> {
     /// The closure of a function without captures.
     pub(super) fn function(&mut self, function: u16) -> Value {
-        let made = self.functions[usize::from(function)];
+        let made = self.loaded.functions[usize::from(function)];
         let closure = made.unwrap_or_else(|| self.store.make(Object::Closure(function, vec![])));
-        self.functions[usize::from(function)] = Some(closure);
+        self.loaded.functions[usize::from(function)] = Some(closure);
         Value::Object(closure)
     }
 
     pub(super) fn new_closure(&mut self, task: &Task, function: u16) -> Outcome<Value> {
-        let captures = &self.program.functions[usize::from(function)].captures;
+        let captures = &self.loaded.program.functions[usize::from(function)].captures;
         let mut cells = Vec::with_capacity(captures.len());
         for capture in captures {
             cells.push(match *capture {
@@ -94,22 +94,22 @@ impl Model<'_> {
 
     /// The enum value of a variant without payload.
     pub(super) fn variant(&mut self, variant: u16) -> Value {
-        let made = self.variants[usize::from(variant)];
+        let made = self.loaded.variants[usize::from(variant)];
         let value = made.unwrap_or_else(|| self.store.make(Object::Variant(variant, vec![])));
-        self.variants[usize::from(variant)] = Some(value);
+        self.loaded.variants[usize::from(variant)] = Some(value);
         Value::Object(value)
     }
 
     /// The method of a class.
     pub(super) fn method_of(&self, class: u16, name: &str) -> Option<u16> {
-        let methods = &self.program.classes[usize::from(class)].methods;
+        let methods = &self.loaded.program.classes[usize::from(class)].methods;
         methods.iter().find(|(n, _)| n == name).map(|&(_, f)| f)
     }
 
     /// The library's method of a built-in kind.
     pub(super) fn library_method(&self, value: Value, name: &str) -> Option<u16> {
         let kind = self.kind_of(value)?;
-        let mut methods = self.program.library.iter();
+        let mut methods = self.loaded.program.library.iter();
         methods
             .find(|method| method.receiver == kind && method.name == name)
             .map(|method| method.function)

@@ -51,11 +51,11 @@ impl Model<'_> {
     /// the middle of it. What comes between its look and its deed is not its fault: an interrupt
     /// handler may run there, which holds a cancellation up.
     pub(super) fn note_client_call(&mut self, task: &Task, callee: &mut Frame) {
-        let Some(call) = self.clients.call else {
+        let Some(call) = self.loaded.clients.call else {
             return;
         };
         let caller = task.frames.last().and_then(|frame| frame.of_client);
-        if self.clients.is_library[usize::from(callee.function)] {
+        if self.loaded.clients.is_library[usize::from(callee.function)] {
             let is_of_client = callee.function == call || caller.is_some();
             let must_stop = match callee.function == call {
                 true => task.token,

@@ -63,7 +63,7 @@ impl Model<'_> {
                 put(out, to);
             }
             Object::Instance(class, fields) => {
-                let class = &self.program.classes[usize::from(*class)];
+                let class = &self.loaded.program.classes[usize::from(*class)];
                 out.push_str(&class.name);
                 if level >= LEVELS {
                     out.push_str(" {...}");
@@ -79,7 +79,7 @@ impl Model<'_> {
                 out.push_str(" }");
             }
             Object::Closure(function, _) | Object::Bound(function, _) => {
-                let name = &self.program.functions[usize::from(*function)].name;
+                let name = &self.loaded.program.functions[usize::from(*function)].name;
                 out.push_str(&format!("<fn {name}>"));
             }
             Object::Error { kind, message, .. } => {
@@ -92,8 +92,8 @@ impl Model<'_> {
                 out.push_str(&format!("{kind}: {message}"));
             }
             Object::Variant(variant, payload) => {
-                let variant = &self.program.variants[usize::from(*variant)];
-                let of = &self.program.enums[usize::from(variant.of)];
+                let variant = &self.loaded.program.variants[usize::from(*variant)];
+                let of = &self.loaded.program.enums[usize::from(variant.of)];
                 out.push_str(&format!("{}.{}", of.name, variant.name));
                 if payload.is_empty() {
                     return;

@@ -23,6 +23,8 @@ pub(super) struct Finalizer {
     number: u64,
     pub(super) object: ObjectId,
     pub(super) function: Value,
+    /// The version that registered it, and runs it.
+    version: usize,
 }
 
 impl Model<'_> {
@@ -52,6 +54,7 @@ impl Model<'_> {
             number: finalizers.registered_ever,
             object,
             function,
+            version: self.in_place,
         });
         Ok(())
     }
@@ -95,6 +98,15 @@ impl Model<'_> {
         first.map(|finalizer| finalizer.number)
     }
 
+    /// Whether a finalizer of a version has not begun.
+    pub(super) fn has_finalizer_of(&self, version: usize) -> bool {
+        let Finalizers {
+            registered, queue, ..
+        } = &self.finalizers;
+        let mut all = registered.iter().chain(queue);
+        all.any(|finalizer| finalizer.version == version)
+    }
+
     /// The task that runs the first finalizer of the queue, if it has that number.
     pub(super) fn start_finalizer(&mut self, number: u64) -> Task {
         let first = self.finalizers.queue.front();
@@ -105,6 +117,7 @@ impl Model<'_> {
             return Task::default();
         };
         let argument = Value::Object(finalizer.object);
+        self.put_in_place(finalizer.version);
         match self.frame_of(finalizer.function, &[argument]) {
             Ok(frame) => Task::of(frame),
             Err(kind) => Task {

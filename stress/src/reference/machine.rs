@@ -59,7 +59,7 @@ impl Model<'_> {
     /// Runs the next instruction of a task that is not among the others just now.
     pub(super) fn step_task(&mut self, task: &mut Task) -> Step {
         let (function, at, op) = task
-            .next(self.program)
+            .next(self.loaded.program)
             .expect("a task that runs has a frame");
         self.count_statement(task, function, at);
         task.last = Some((function, at));
@@ -103,7 +103,7 @@ impl Model<'_> {
     }
 
     fn count_statement(&mut self, task: &Task, function: u16, at: usize) {
-        let spans = &self.program.functions[usize::from(function)].spans;
+        let spans = &self.loaded.program.functions[usize::from(function)].spans;
         let line = |at: usize| spans.get(at).map_or(0, |span| span.line);
         let same = task.last.is_some_and(|(last, before)| {
             last == function && before < at && line(before) == line(at)
@@ -132,17 +132,20 @@ impl Model<'_> {
             return Step::Ran;
         }
         if let Some(module) = task.module.take() {
-            self.frozen[module] = true;
+            self.loaded.frozen[module] = true;
         }
         if let Some((module, init)) = task.inits.pop_front() {
             task.module = Some(module);
-            task.frames.push(Frame::new(self.program, init, &[]));
+            task.frames.push(Frame::new(self.loaded.program, init, &[]));
             return Step::Ran;
         }
-        if let (Some(finish), Some(_), false) = (self.program.finish, task.locals, task.finishing) {
+        if let (Some(finish), Some(_), false) =
+            (self.loaded.program.finish, task.locals, task.finishing)
+        {
             task.finishing = true;
             self.log.effects.finishing = true;
-            task.frames.push(Frame::new(self.program, finish, &[value]));
+            task.frames
+                .push(Frame::new(self.loaded.program, finish, &[value]));
             return Step::Ran;
         }
         task.locals = None;
@@ -158,13 +161,15 @@ impl Model<'_> {
             Op::LoadInt { dst, value } => set(task, dst, Value::Int(value.into())),
             Op::LoadConst { dst, constant } => set(task, dst, self.constant(constant)),
             Op::LoadFunction { dst, function } => set(task, dst, self.function(function)),
-            Op::LoadGlobal { dst, global } => set(task, dst, self.globals[usize::from(global)]),
+            Op::LoadGlobal { dst, global } => {
+                set(task, dst, self.loaded.globals[usize::from(global)])
+            }
             Op::StoreGlobal { global, src } => {
-                let module = self.program.globals[usize::from(global)].module;
-                if self.frozen[usize::from(module)] {
+                let module = self.loaded.program.globals[usize::from(global)].module;
+                if self.loaded.frozen[usize::from(module)] {
                     return Err(ErrorKind::StoreGlobalAfterInit.into());
                 }
-                self.globals[usize::from(global)] = get(task, src);
+                self.loaded.globals[usize::from(global)] = get(task, src);
             }
 
             Op::Add { dst, lhs, rhs } => {
@@ -245,7 +250,7 @@ impl Model<'_> {
                 set(task, dst, map);
             }
             Op::NewInstance { dst, class, first } => {
-                let fields = self.program.classes[usize::from(class)].fields.len();
+                let fields = self.loaded.program.classes[usize::from(class)].fields.len();
                 let fields = args(task, first, fields).to_vec();
                 set(task, dst, self.store.value(Object::Instance(class, fields)));
             }
@@ -255,7 +260,7 @@ impl Model<'_> {
                 variant,
                 first,
             } => {
-                let arity = self.program.variants[usize::from(variant)].arity;
+                let arity = self.loaded.program.variants[usize::from(variant)].arity;
                 let payload = args(task, first, arity).to_vec();
                 set(
                     task,

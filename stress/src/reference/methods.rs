@@ -61,7 +61,7 @@ impl Model<'_> {
     }
 
     fn field_at(&self, class: u16, name: &str) -> Option<usize> {
-        let fields = &self.program.classes[usize::from(class)].fields;
+        let fields = &self.loaded.program.classes[usize::from(class)].fields;
         fields.iter().position(|field| field == name)
     }
 

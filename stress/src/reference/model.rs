@@ -2,11 +2,11 @@
 
 use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 
-use super::clients::Clients;
 use super::finalizers::Finalizers;
+use super::loaded::Loaded;
 use super::slice::SliceLog;
 use super::task::{Began, Frame, Status, Task};
-use super::value::{Object, ObjectId, Store, Value};
+use super::value::{Object, Store, Value};
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Callee, Data, TaskId};
 
@@ -64,19 +64,16 @@ pub struct Work {
 /// A run of a program without a collector.
 #[derive(Clone, Debug)]
 pub struct Model<'p> {
-    pub(super) program: &'p Program,
+    /// The version of the task that runs.
+    pub(super) loaded: Loaded<'p>,
+    /// Its place among all.
+    pub(super) in_place: usize,
+    /// All others, each at its place.
+    pub(super) aside: Vec<Option<Loaded<'p>>>,
+    /// Of each version whether the host holds it.
+    pub(super) held: Vec<bool>,
     pub(super) limits: Limits,
-    pub(super) clients: Clients,
     pub(super) store: Store,
-    pub(super) globals: Vec<Value>,
-    /// Of each module whether it is initialised.
-    pub(super) frozen: Vec<bool>,
-    /// Strings among the constants, made when first loaded.
-    pub(super) constants: Vec<Option<Value>>,
-    /// Closures of functions without captures, made when first loaded.
-    pub(super) functions: Vec<Option<ObjectId>>,
-    /// Enum values without payload, made when first loaded.
-    pub(super) variants: Vec<Option<ObjectId>>,
     /// The one error of that kind, made when first thrown.
     out_of_memory: Option<Value>,
     /// Task 1 comes first; the one that runs is not there.
@@ -99,15 +96,12 @@ impl<'p> Model<'p> {
     /// A model that has done nothing yet.
     pub fn new(program: &'p Program, limits: Limits) -> Self {
         Self {
-            program,
+            loaded: Loaded::new(program),
+            in_place: 0,
+            aside: vec![None],
+            held: vec![true],
             limits,
-            clients: Clients::of(program),
             store: Store::new(),
-            globals: vec![Value::Nil; program.globals.len()],
-            frozen: vec![false; program.modules.len()],
-            constants: vec![None; program.constants.len()],
-            functions: vec![None; program.functions.len()],
-            variants: vec![None; program.variants.len()],
             out_of_memory: None,
             tasks: Vec::new(),
             futures: Vec::new(),
@@ -121,9 +115,9 @@ impl<'p> Model<'p> {
         }
     }
 
-    /// The program it runs.
+    /// The program of the version in place.
     pub fn program(&self) -> &'p Program {
-        self.program
+        self.loaded.program
     }
 
     /// What it did so far.
@@ -160,12 +154,12 @@ impl<'p> Model<'p> {
 
     /// The value of a global.
     pub fn global(&self, global: u16) -> Option<Value> {
-        self.globals.get(usize::from(global)).copied()
+        self.loaded.globals.get(usize::from(global)).copied()
     }
 
     /// Ends the initialisation, however it went: no global can be assigned any more.
     pub fn freeze(&mut self) {
-        self.frozen.fill(true);
+        self.loaded.frozen.fill(true);
     }
 
     /// Milliseconds since the start.
@@ -178,16 +172,16 @@ impl<'p> Model<'p> {
         self.now_ms = now_ms;
     }
 
-    /// Starts a call by the host and gives the task that will run it. What cannot be
-    /// called ends with an error in its first slice.
+    /// Starts a call by the host, on the version in place, and gives the task that will run it.
+    /// What cannot be called ends with an error in its first slice.
     pub fn start_call(&mut self, callee: &Callee, seed: u64) -> TaskId {
         let mut task = match callee {
             Callee::ModuleInit => {
-                let modules = self.program.modules.iter().enumerate();
+                let modules = self.loaded.program.modules.iter().enumerate();
                 let mut inits: std::collections::VecDeque<_> =
                     modules.map(|(at, module)| (at, module.init)).collect();
                 let first = inits.pop_front();
-                let frames = first.map(|(_, init)| Frame::new(self.program, init, &[]));
+                let frames = first.map(|(_, init)| Frame::new(self.loaded.program, init, &[]));
                 Task {
                     frames: frames.into_iter().collect(),
                     inits,
@@ -213,9 +207,16 @@ impl<'p> Model<'p> {
         self.add_task(task)
     }
 
+    /// Adds a task that runs on the version in place.
     fn add_task(&mut self, task: Task) -> TaskId {
         let number = self.next_task();
-        self.tasks.push(Some(Box::new(Task { number, ..task })));
+        let version = self.in_place;
+        let task = Task {
+            number,
+            version,
+            ..task
+        };
+        self.tasks.push(Some(Box::new(task)));
         number
     }
 
@@ -299,10 +300,10 @@ impl<'p> Model<'p> {
         args: &[Value],
     ) -> Result<Frame, ErrorKind> {
         let args: Vec<Value> = receiver.iter().chain(args).copied().collect();
-        if usize::from(self.program.functions[usize::from(function)].arity) != args.len() {
+        if usize::from(self.loaded.program.functions[usize::from(function)].arity) != args.len() {
             return Err(ErrorKind::WrongArity);
         }
-        Ok(Frame::new(self.program, function, &args))
+        Ok(Frame::new(self.loaded.program, function, &args))
     }
 
     /// There was no memory for the future of what a task has spawned: nil stands in its place.
@@ -586,18 +587,24 @@ impl<'p> Model<'p> {
         *self.out_of_memory.insert(error)
     }
 
+    /// Whether an object is the error that there is no memory.
+    pub(super) fn is_no_memory(&self, id: super::value::ObjectId) -> bool {
+        self.out_of_memory == Some(Value::Object(id))
+    }
+
     /// Where a task stands, as `function opcode`: names that survive shrinking.
     pub fn site(&self, task: TaskId) -> String {
         let Some(task) = self.task(task) else {
             return "no task".into();
         };
+        let program = self.loaded(task.version).program;
         let place = task
             .last
-            .or_else(|| task.next(self.program).map(|(f, at, _)| (f, at)));
+            .or_else(|| task.next(program).map(|(f, at, _)| (f, at)));
         let Some((function, at)) = place else {
             return "no frame".into();
         };
-        let function = &self.program.functions[usize::from(function)];
+        let function = &program.functions[usize::from(function)];
         let op = format!("{:?}", function.code[at]);
         let op = op.split([' ', '{']).next().unwrap_or_default();
         format!("{} {op}", function.name)
@@ -606,7 +613,9 @@ impl<'p> Model<'p> {
     pub(super) fn take_task(&mut self, task: TaskId) -> Box<Task> {
         let at = (task as usize).wrapping_sub(1);
         let task = self.tasks.get_mut(at).and_then(Option::take);
-        task.expect("a task that runs was created")
+        let task = task.expect("a task that runs was created");
+        self.put_in_place(task.version);
+        task
     }
 
     pub(super) fn put_task(&mut self, task: TaskId, running: Box<Task>) {
@@ -673,21 +682,21 @@ impl<'p> Model<'p> {
     /// The value of a constant.
     pub(super) fn constant(&mut self, constant: u16) -> Value {
         let at = usize::from(constant);
-        if let Some(value) = self.constants[at] {
+        if let Some(value) = self.loaded.constants[at] {
             return value;
         }
-        let value = match &self.program.constants[at] {
+        let value = match &self.loaded.program.constants[at] {
             Constant::Int(int) => Value::Int(*int),
             Constant::Float(float) => Value::Float(*float),
             Constant::String(text) => self.store.string(text),
         };
-        self.constants[at] = Some(value);
+        self.loaded.constants[at] = Some(value);
         value
     }
 
     /// The text of a constant that is a name.
     pub(super) fn name(&self, constant: u16) -> &'p str {
-        match &self.program.constants[usize::from(constant)] {
+        match &self.loaded.program.constants[usize::from(constant)] {
             Constant::String(text) => text,
             other => panic!("names are strings, this one is {other:?}"),
         }

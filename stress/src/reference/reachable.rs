@@ -36,9 +36,11 @@ impl Model<'_> {
     }
 
     fn roots(&self, walk: &mut Walk) {
-        walk.all(&self.globals);
-        let made = self.functions.iter().chain(&self.variants).flatten();
-        made.for_each(|&id| walk.object(id));
+        for loaded in self.live() {
+            walk.all(&loaded.globals);
+            let made = loaded.functions.iter().chain(&loaded.variants).flatten();
+            made.for_each(|&id| walk.object(id));
+        }
         let queue = &self.finalizers.queue;
         for finalizer in self.finalizers.registered.iter().chain(queue) {
             walk.value(finalizer.function);

@@ -156,7 +156,7 @@ impl Model<'_> {
 
     /// The scope of a step whose frame was just entered.
     pub(super) fn push_step(&mut self, task: &mut Task, step: u16, caller: u16) {
-        let budget = &self.program.steps[usize::from(step)];
+        let budget = &self.loaded.program.steps[usize::from(step)];
         let until = budget
             .time_ms
             .map(|ms| self.now_ms().saturating_add(u64::from(ms)));
@@ -246,7 +246,7 @@ impl Model<'_> {
 
     /// Whether a task could handle a signal now.
     pub(super) fn could_handle(&self, task: &Task, signal: &str) -> bool {
-        self.program.interrupt.is_some()
+        self.loaded(task.version).program.interrupt.is_some()
             && task.future.is_none()
             && !task.frames.is_empty()
             && !task.handles(signal)
@@ -263,6 +263,7 @@ impl Model<'_> {
     /// Enters the handler of a signal.
     pub(super) fn interrupt(&mut self, task: &mut Task, signal: &str) -> Outcome<()> {
         let function = self
+            .loaded
             .program
             .interrupt
             .ok_or(Raise::from(ErrorKind::Internal))?;
@@ -281,7 +282,7 @@ impl Model<'_> {
         let argument = self.store.string(signal);
         task.frames.push(Frame {
             interrupts: true,
-            ..Frame::new(self.program, function, &[argument])
+            ..Frame::new(self.loaded.program, function, &[argument])
         });
         let until = self.now_ms().saturating_add(HANDLER_TIMEOUT_MS);
         push_scope(task, Some(until), ScopeKind::Interrupt);

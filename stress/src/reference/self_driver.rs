@@ -67,12 +67,14 @@ pub fn drive<C: Choices>(
         model: Model::new(program, limits.model),
         events: Vec::new(),
         calls: BTreeMap::new(),
+        forks: BTreeMap::new(),
+        realms: 0,
         world,
         at: 0,
         answered: 0,
         seeds: 0,
     };
-    driver.start(INIT_CALL, Callee::ModuleInit);
+    driver.start(INIT_CALL, Callee::ModuleInit, (0, 0));
     let mut decisions = 0;
     let mut quiescent = false;
     let mut actors = Vec::new();
@@ -118,6 +120,9 @@ struct Driver<'a> {
     events: Vec<Event>,
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
+    /// By the script's number: the fork's realm, and its version.
+    forks: BTreeMap<u32, (u32, usize)>,
+    realms: u32,
     world: World<'a>,
     /// Host events that have happened.
     at: usize,
@@ -174,14 +179,16 @@ impl Driver<'_> {
         self.seeds
     }
 
-    fn start(&mut self, call: u32, callee: Callee) {
+    fn start(&mut self, call: u32, callee: Callee, (realm, version): (u32, usize)) {
         let seed = self.seed();
+        self.model.put_in_place(version);
         let task = self.model.start_call(&callee, seed);
         self.calls.insert(call, task);
         self.events.push(Event::CallStarted {
             call,
             task,
             callee,
+            realm,
             seed,
         });
     }
@@ -195,17 +202,27 @@ impl Driver<'_> {
                 function,
                 args,
             } => {
-                let program = self.model.program();
-                if self.calls.contains_key(call) {
-                    self.events.push(Event::CallRefused { call: *call });
-                } else if let Some(global) = program.entry_export(function) {
-                    self.start(
-                        *call,
-                        Callee::Export {
-                            global,
-                            args: args.clone(),
-                        },
-                    );
+                self.start_call(*call, function, args, (0, 0));
+            }
+            HostEvent::Fork { fork } => {
+                if !self.forks.contains_key(fork) {
+                    self.fork(*fork);
+                }
+            }
+            HostEvent::CallInFork {
+                fork,
+                call,
+                function,
+                args,
+            } => {
+                if let Some(&place) = self.forks.get(fork) {
+                    self.start_call(*call, function, args, place);
+                }
+            }
+            HostEvent::DropFork { fork } => {
+                if let Some((realm, version)) = self.forks.remove(fork) {
+                    self.events.push(Event::ForkDropped { fork: realm });
+                    self.model.set_held(version, false);
                 }
             }
             HostEvent::CancelCall { call } | HostEvent::DropCall { call } => {
@@ -243,6 +260,30 @@ impl Driver<'_> {
             HostEvent::JoinCall { .. }
             | HostEvent::Protect { .. }
             | HostEvent::Unprotect { .. } => {}
+        }
+    }
+
+    fn start_call(&mut self, call: u32, function: &str, args: &[i64], place: (u32, usize)) {
+        if self.calls.contains_key(&call) {
+            self.events.push(Event::CallRefused { call });
+        } else if let Some(global) = self.model.program().entry_export(function) {
+            let args = args.to_vec();
+            self.start(call, Callee::Export { global, args }, place);
+        }
+    }
+
+    fn fork(&mut self, number: u32) {
+        self.realms += 1;
+        let fork = self.realms;
+        let made = self.model.fork(0);
+        self.events.push(Event::Forked {
+            template: 0,
+            fork,
+            refused: made.as_ref().err().cloned(),
+        });
+        if let Ok(version) = made {
+            self.model.set_held(version, true);
+            self.forks.insert(number, (fork, version));
         }
     }
 

@@ -45,7 +45,7 @@ impl SliceLog {
 impl Model<'_> {
     /// Whether a cancellation that was requested can be thrown where the task stands.
     fn takes_cancellation(&self, task: &Task) -> bool {
-        task.interrupts.is_empty() && !task.drains(self.program)
+        task.interrupts.is_empty() && !task.drains(self.loaded(task.version).program)
     }
 
     /// The error that the next slice of a task must be offered: a cancellation that was
@@ -96,7 +96,7 @@ impl Model<'_> {
     /// Whether what a task stands at is not its body's time.
     fn is_body_excused(&self, task: &Task) -> bool {
         let at_host = |operation: &Operation| operation.status == Status::Host(false);
-        task.drains(self.program) || task.operation.as_ref().is_some_and(at_host)
+        task.drains(self.program_of(task.number)) || task.operation.as_ref().is_some_and(at_host)
     }
 
     /// The signal that the next slice of a task must be offered.
@@ -300,7 +300,7 @@ impl Model<'_> {
         }
         let is_due = task.deadline().is_some_and(|at| at <= self.now_ms());
         if thrown_max.is_none_or(|max| self.log.thrown < max)
-            && !task.drains(self.program)
+            && !task.drains(self.loaded.program)
             && let Some(kind) = self.take_due(task)
         {
             let error = self.store.error(kind, Value::Nil);
@@ -324,7 +324,7 @@ impl Model<'_> {
         let mut end = None;
         while end.is_none()
             && thrown_max.is_none_or(|max| self.log.thrown < max)
-            && !running.drains(self.program)
+            && !running.drains(self.loaded.program)
             && self.take_spent(&mut running)
         {
             let error = self.store.error(ErrorKind::StepExhausted, Value::Nil);

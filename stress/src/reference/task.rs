@@ -15,6 +15,8 @@ pub struct Task {
     pub status: Status,
     /// Its number.
     pub number: TaskId,
+    /// The version of the program that it runs on.
+    pub version: usize,
     /// Whether its cancellation was requested. It never goes back.
     pub token: bool,
     /// The task whose cancellation reaches it, too.

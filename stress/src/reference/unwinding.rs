@@ -55,8 +55,8 @@ impl Model<'_> {
                         self.log.effects.skipped_steps += 1;
                         return None;
                     }
-                    let name = &self.program.steps[usize::from(step)].name;
-                    let function = &self.program.functions[usize::from(caller)].name;
+                    let name = &self.loaded.program.steps[usize::from(step)].name;
+                    let function = &self.loaded.program.functions[usize::from(caller)].name;
                     let message = format!("step {name} in {function}");
                     value = self
                         .store
@@ -123,7 +123,7 @@ impl Model<'_> {
             if let ScopeKind::Step { step, .. } = scope.kind
                 && scope.threw
             {
-                let boundary = self.program.steps[usize::from(step)].boundary;
+                let boundary = self.loaded.program.steps[usize::from(step)].boundary;
                 if boundary != Boundary::Fail {
                     return Some(Target::Step(at, boundary));
                 }
@@ -180,11 +180,11 @@ impl Model<'_> {
     /// Whether a value is of a type.
     pub(super) fn is_of(&self, value: Value, type_id: u16) -> bool {
         let object = self.store.object(value);
-        match (&self.program.types[usize::from(type_id)], object) {
+        match (&self.loaded.program.types[usize::from(type_id)], object) {
             (Type::Class(class), Some(Object::Instance(of, _))) => class == of,
             (Type::Variant(variant), Some(Object::Variant(of, _))) => variant == of,
             (Type::Enum(number), Some(Object::Variant(of, _))) => {
-                self.program.variants[usize::from(*of)].of == *number
+                self.loaded.program.variants[usize::from(*of)].of == *number
             }
             (Type::Error(kind), Some(Object::Error { kind: of, .. })) => kind == of,
             (Type::Kind(kind), _) => self.kind_of(value) == Some(*kind),

@@ -57,6 +57,28 @@ pub enum HostEvent {
         /// By so many milliseconds.
         ms: u32,
     },
+    /// Fork the program for serving. The script knows the fork by its number; no effect if it has
+    /// one of that number.
+    Fork {
+        /// Number of the fork.
+        fork: u32,
+    },
+    /// Start a call in a fork (no effect if there is none of that number).
+    CallInFork {
+        /// Number of the fork.
+        fork: u32,
+        /// Id of the call.
+        call: u32,
+        /// Exported global that holds the function.
+        function: String,
+        /// Arguments.
+        args: Vec<i64>,
+    },
+    /// Drop a fork (no effect if there is none of that number). Its calls go on.
+    DropFork {
+        /// Number of the fork.
+        fork: u32,
+    },
     /// Raise a signal for a call (no effect if it has ended).
     Interrupt {
         /// Id of the call.

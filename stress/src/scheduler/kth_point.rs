@@ -452,6 +452,7 @@ mod tests {
                 call: 7,
                 task: 1,
                 callee: Callee::ModuleInit,
+                realm: 0,
                 seed: 0,
             },
             Event::Registered {

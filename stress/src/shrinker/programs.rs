@@ -90,6 +90,16 @@ fn simpler(event: &HostEvent) -> Vec<HostEvent> {
                 .map(zeroed)
                 .collect()
         }
+        HostEvent::CallInFork {
+            call,
+            function,
+            args,
+            ..
+        } => vec![HostEvent::Call {
+            call: *call,
+            function: function.clone(),
+            args: args.clone(),
+        }],
         HostEvent::AdvanceTime { ms } => {
             let smaller = [1, ms / 2].into_iter().filter(|n| (1..*ms).contains(n));
             smaller.map(|ms| HostEvent::AdvanceTime { ms }).collect()

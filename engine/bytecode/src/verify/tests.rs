@@ -16,6 +16,7 @@ fn function(code: Vec<Op>) -> Function {
         locals: 1,
         registers: 4,
         captures: Vec::new(),
+        capture_names: Vec::new(),
         spans: vec![SourceSpan::default(); code.len()],
         code,
     }

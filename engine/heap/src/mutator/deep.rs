@@ -1,7 +1,6 @@
 //! Deep copy and deep equality, cycles and sharing included (I-3).
 //!
-//! A copy first measures what it will allocate and asks for all of it, so that nothing
-//! collects in its middle; then it copies object by object with a memo by identity.
+//! A copy keeps identity: what is met again is the same object again.
 //! Strings, boxed ints, ranges, functions, futures, channels, mutexes, streams and weak
 //! references are shared, and enum values without payload; an unscheduled future's
 //! arguments are copied, and so is the receiver of a bound method.
@@ -10,199 +9,23 @@ use std::collections::HashMap;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
+use super::copy::Reach;
 use super::{FutureState, Mutator};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{HEADER_WORDS, Kind, Slots, raw};
-use crate::value::{Offset, Value, Word};
-
-/// Whether a deep copy shares objects of this kind, and deep equality goes by identity
-/// where they are no values.
-fn is_shared(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::String
-            | Kind::BigInt
-            | Kind::Range
-            | Kind::Closure
-            | Kind::Cell
-            | Kind::Future
-            | Kind::Channel
-            | Kind::Mutex
-            | Kind::Stream
-            | Kind::Weak
-    )
-}
+use crate::object::Kind;
+use crate::value::{Value, Word};
 
 impl<'p, C: Checks> Mutator<'p, C> {
-    /// First and last-plus-one slot of an object.
-    fn slot_range(&self, at: Offset) -> (u32, u32) {
-        let header = self.region().header(at);
-        let layout = header.kind().map(Kind::layout);
-        match layout.map(|layout| layout.slots) {
-            // A weak reference is shared, never looked into.
-            None | Some(Slots::None | Slots::Weak(_)) => (0, 0),
-            Some(Slots::From(first)) => (first, header.size_words()),
-            Some(Slots::Counted {
-                first,
-                count_at,
-                per_unit,
-            }) => (
-                first,
-                first + self.region().raw(at + count_at) as u32 * per_unit,
-            ),
-        }
-    }
-
-    /// The objects that a deep copy of `root` makes anew, in the order of discovery, each
-    /// with its number.
-    fn copied_objects(&self, root: Value<'p>) -> (Vec<Offset>, HashMap<Offset, usize>) {
-        let mut order = Vec::new();
-        let mut numbers = HashMap::new();
-        let note = |word: Word, order: &mut Vec<Offset>, numbers: &mut HashMap<_, _>| {
-            if word == Word::HOLE {
-                return;
-            }
-            let value = self.checked(word);
-            if self.kind(value).is_none_or(is_shared) {
-                return;
-            }
-            let at = self.offset(value);
-            if self.region().header(at).size_words() == HEADER_WORDS {
-                // An enum value without payload: nothing in it could differ, and programs
-                // expect it to be the one object that its name stands for.
-                return;
-            }
-            if let std::collections::hash_map::Entry::Vacant(vacant) = numbers.entry(at) {
-                vacant.insert(order.len());
-                order.push(at);
-            }
-        };
-        note(root.word(), &mut order, &mut numbers);
-        let mut next = 0;
-        while next < order.len() {
-            let at = order[next];
-            let kind = self.region().header(at).kind();
-            if seeded_bugs::is_on(Bug::B28) && kind == Some(Kind::Unscheduled) {
-                // B-28: the copy of an unscheduled future shares its arguments.
-                seeded_bugs::note_triggered(Bug::B28);
-                next += 1;
-                continue;
-            }
-            let (first, end) = self.slot_range(at);
-            for index in first..end {
-                let word = self.region().slot(at + index).get();
-                if kind == Some(Kind::MapStorage)
-                    && word == root.word()
-                    && seeded_bugs::is_on(Bug::B31)
-                {
-                    // B-31: a way back to the root through a map begins the walk anew.
-                    seeded_bugs::note_triggered(Bug::B31);
-                    next = 0;
-                }
-                note(word, &mut order, &mut numbers);
-            }
-            next += 1;
-        }
-        (order, numbers)
-    }
-
     /// A copy of a value and of all that it reaches.
     ///
     /// # Errors
     /// When a collection is due first; nothing has changed then.
     pub fn deep_copy(&self, root: Value<'p>) -> Result<Value<'p>, NeedsMemory> {
-        let (order, numbers) = self.copied_objects(root);
-        if order.is_empty() {
-            return Ok(root);
-        }
-        let sizes: Vec<u32> = order
-            .iter()
-            .map(|&at| self.region().header(at).size_words())
-            .collect();
-        let mut copies = Vec::with_capacity(order.len());
-        let mut _grant = None;
-        if seeded_bugs::is_on(Bug::B34b) {
-            // B-34b: what was copied before memory ran out is kept outside the roots, for
-            // the next attempt.
-            copies = self.tlab.escape.take_copies();
-            copies.truncate(order.len());
-            if !copies.is_empty() {
-                seeded_bugs::note_triggered(Bug::B34b);
-            }
-        } else {
-            _grant = Some(self.grant(sizes.iter().copied())?);
-        }
-        let known = copies.len();
-        for (&at, &words) in order.iter().zip(&sizes).skip(known) {
-            let header = self.region().header(at);
-            let kind = header.kind().expect("a copied object has a kind");
-            let copy = match self.allocate(kind, header.shape(), words) {
-                Ok(copy) => copy,
-                Err(needs) => {
-                    if seeded_bugs::is_on(Bug::B34b) {
-                        self.tlab.escape.keep_copies(&copies);
-                    }
-                    return Err(needs);
-                }
-            };
-            self.region().copy(at + 2, copy + 2, words - 2);
-            copies.push(copy);
-        }
-        self.link_copies(&order, &copies[known..], &copies, &numbers)?;
-        for &copy in &copies[known..] {
-            if self.region().header(copy).kind() == Some(Kind::MapStorage) {
-                self.rebuild_index(copy);
-            }
-        }
-        Ok(self.reference(copies[0]))
-    }
-
-    /// Makes the copies `fresh` refer to each other as their originals do.
-    fn link_copies(
-        &self,
-        order: &[Offset],
-        fresh: &[Offset],
-        copies: &[Offset],
-        numbers: &HashMap<Offset, usize>,
-    ) -> Result<(), NeedsMemory> {
-        // For seeded bug B-29: the copy through which each object was met first.
-        let mut first_met: HashMap<usize, Offset> = HashMap::new();
-        for &copy in fresh {
-            let (first, end) = self.slot_range(copy);
-            for index in first..end {
-                let word = self.region().slot(copy + index).get();
-                let number = word.is_object().then(|| numbers.get(&word.offset()));
-                let Some(&number) = number.flatten() else {
-                    continue;
-                };
-                let mut to = copies[number];
-                if seeded_bugs::is_on(Bug::B29)
-                    && number > 0
-                    && *first_met.entry(number).or_insert(copy) != copy
-                {
-                    // B-29: an object that is met from a second parent is copied again.
-                    seeded_bugs::note_triggered(Bug::B29);
-                    let header = self.region().header(to);
-                    let kind = header.kind().expect("a copied object has a kind");
-                    let again = self.allocate(kind, header.shape(), header.size_words())?;
-                    let from = order[number] + 2;
-                    self.region().copy(from, again + 2, header.size_words() - 2);
-                    to = again;
-                }
-                // The copy is as young as what it refers to: a plain store.
-                self.initialise(copy, index, &[self.reference(to)]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Builds a copied map storage's index anew: keys by identity have other hashes now.
-    fn rebuild_index(&self, storage: Offset) {
-        let capacity = self.region().raw(storage + raw::MAP_CAPACITY) as u32;
-        let index = storage + raw::MAP_FIRST + capacity * 2;
-        self.region().fill(index, index + capacity, 0);
-        self.reindex(storage, capacity);
+        let graph = self.look([root.word()], Reach::Value);
+        let copies = self.make(&graph)?;
+        // The root comes first.
+        Ok(copies.first().map_or(root, |&copy| self.reference(copy)))
     }
 
     /// Whether two values have the same structure: same kinds, shapes and parts, the same

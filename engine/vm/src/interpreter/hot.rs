@@ -14,6 +14,7 @@ use gcrucible_heap::{Checks, Value};
 use super::Context;
 use super::fusion::Fused;
 use crate::frame::{Control, Frame};
+use crate::realm::Realm;
 
 /// Where a slice stands.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,7 @@ pub(super) fn run_hot<'p, C: Checks>(
 ) -> Position {
     let m = cx.m;
     let program = cx.program;
+    let realm: &Realm = cx.realm;
     let Position {
         mut function,
         mut pc,
@@ -186,7 +188,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 set!(dst, m.load(program.function(function)))
             }
             Fused::LoadGlobal { dst, global } => {
-                set!(dst, m.load(program.global(global)))
+                set!(dst, m.load(realm.global(global)))
             }
             Fused::LoadVariant { dst, variant } => {
                 set!(dst, m.load(program.variant(variant)))

@@ -260,8 +260,8 @@ fn run_from<'p, C: Checks>(
             | Op::JumpIf { .. }
             | Op::JumpIfNot { .. } => unreachable!("the hot loop declines none of these"),
             Op::StoreGlobal { global, src } => {
-                if !cx.program.is_global_frozen(global) {
-                    m.store(cx.program.global(global), get!(src));
+                if !cx.realm.is_global_frozen(global) {
+                    m.store(cx.realm.global(global), get!(src));
                     continue;
                 }
                 ErrorKind::StoreGlobalAfterInit.into()

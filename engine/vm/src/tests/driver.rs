@@ -11,7 +11,7 @@ use gcrucible_heap::{
     SharedPermit, Slot, Tlab, Unchecked, Value,
 };
 
-use crate::{HostValue, LoadedProgram, SliceEnd, SliceInput, Vm, VmOptions, display, host_value};
+use crate::{HostValue, Realm, SliceEnd, SliceInput, Vm, VmOptions, display, host_value};
 
 /// How a program is run.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ struct Task {
 
 struct World<'t, C> {
     heap: Arc<Heap>,
-    program: Arc<LoadedProgram>,
+    realm: Arc<Realm>,
     setup: &'t Setup,
     registry: Arc<Holder>,
     /// Index is task number and future id.
@@ -155,12 +155,12 @@ impl<'t, C: Checks> World<'t, C> {
     fn new(program: Arc<Program>, setup: &'t Setup) -> Self {
         let heap = Heap::new(setup.config, setup.debug.clone()).expect("there is address space");
         let permit = heap.try_shared().expect("nobody else has a permit");
-        let program = LoadedProgram::load(&heap, &permit, program).expect("the program loads");
+        let realm = Realm::load(&heap, &permit, program).expect("the program loads");
         drop(permit);
         World {
             registry: Holder::registry(&heap, "registry", 1),
             heap,
-            program,
+            realm,
             setup,
             tasks: Vec::new(),
             ready: VecDeque::new(),
@@ -175,11 +175,11 @@ impl<'t, C: Checks> World<'t, C> {
     fn run(mut self) -> Output {
         let init = self.add_task(|vm| vm.start_init());
         self.run_task(init);
-        self.program.freeze();
-        let Some(main) = self.program.program().entry_export("main") else {
+        self.realm.freeze();
+        let Some(main) = self.realm.program().entry_export("main") else {
             return self.output;
         };
-        let callee = self.program.clone();
+        let callee = self.realm.clone();
         let main = self.add_task(|vm| vm.start_call(callee.global(main), &[]));
         self.run_task(main);
         self.output
@@ -193,7 +193,7 @@ impl<'t, C: Checks> World<'t, C> {
             args: Arc::new(["one".to_owned(), "two".to_owned()]),
             is_root: self.roots_are_made,
         };
-        let vm = Vm::with_options(&self.heap, self.program.clone(), number as u32, options);
+        let vm = Vm::with_options(&self.heap, self.realm.clone(), number as u32, options);
         start(&vm);
         let future = Holder::new(&self.heap, "future", 1);
         self.tasks.push(Task {
@@ -463,7 +463,7 @@ impl<'t, C: Checks> World<'t, C> {
         let m = permit.mutator::<C>(self.registry.tlab());
         let value = m.load_root(self.tasks[number].vm.exchange());
         if is_main {
-            self.output.result = display(&m, self.program.program(), value);
+            self.output.result = display(&m, self.realm.program(), value);
             self.output.is_thrown = state != FutureState::Ready;
         }
         let payload = if state == FutureState::Cancelled {

@@ -18,6 +18,7 @@ fn function(name: &str, code: Vec<Op>) -> Function {
         locals: 2,
         registers: 6,
         captures: Vec::new(),
+        capture_names: Vec::new(),
         spans: vec![SourceSpan::default(); code.len()],
         code,
     }

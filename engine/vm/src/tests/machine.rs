@@ -8,12 +8,12 @@ use gcrucible_bytecode::{
 use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Slot};
 
 use super::driver::program;
-use crate::{LoadedProgram, SliceEnd, SliceInput, SliceOutcome, Vm, display};
+use crate::{Realm, SliceEnd, SliceInput, SliceOutcome, Vm, display};
 
 /// A machine with its heap and program.
 pub(super) struct Machine {
     pub(super) heap: Arc<Heap>,
-    pub(super) program: Arc<LoadedProgram>,
+    pub(super) realm: Arc<Realm>,
     pub(super) vm: Arc<Vm>,
     holder: Arc<Holder>,
 }
@@ -36,14 +36,14 @@ impl Machine {
     fn with_program(program: Arc<Program>) -> Machine {
         let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
         let permit = heap.try_shared().unwrap();
-        let program = LoadedProgram::load(&heap, &permit, program)
+        let realm = Realm::load(&heap, &permit, program)
             .unwrap_or_else(|error| panic!("the program does not load: {error}"));
         drop(permit);
-        let vm = Vm::new(&heap, program.clone(), 0);
+        let vm = Vm::new(&heap, realm.clone(), 0);
         let holder = Holder::new(&heap, "test", 4);
         Machine {
             heap,
-            program,
+            realm,
             vm,
             holder,
         }
@@ -52,16 +52,16 @@ impl Machine {
     fn initialised(mut self) -> Machine {
         self.vm.start_init();
         assert_eq!(self.slice(1000).end, SliceEnd::Returned);
-        self.program.freeze();
-        self.vm = Vm::new(&self.heap, self.program.clone(), 1);
+        self.realm.freeze();
+        self.vm = Vm::new(&self.heap, self.realm.clone(), 1);
         self.start_main();
         self
     }
 
     /// Makes the next slices call `main`.
     pub(super) fn start_main(&self) {
-        let main = self.program.program().entry_export("main").unwrap();
-        self.vm.start_call(self.program.global(main), &[]);
+        let main = self.realm.program().entry_export("main").unwrap();
+        self.vm.start_call(self.realm.global(main), &[]);
     }
 
     pub(super) fn slice(&self, fuel: u32) -> SliceOutcome {
@@ -100,7 +100,7 @@ impl Machine {
     pub(super) fn exchange(&self) -> String {
         let permit = self.heap.try_shared().unwrap();
         let m = permit.mutator::<Checked>(self.holder.tlab());
-        display(&m, self.program.program(), m.load_root(self.vm.exchange()))
+        display(&m, self.realm.program(), m.load_root(self.vm.exchange()))
     }
 
     /// Answers a spawned call as the engine does, with a pending future.
@@ -174,6 +174,7 @@ impl Assembly {
             locals: arity,
             registers: 8,
             captures: Vec::new(),
+            capture_names: Vec::new(),
             spans: vec![SourceSpan::default(); code.len()],
             code,
         });

@@ -144,8 +144,8 @@ fn a_call_that_does_not_fit_throws_in_its_first_slice() {
     machine.vm.start_init();
     machine.slice(1000);
     let global = |name| {
-        let index = machine.program.program().entry_export(name).unwrap();
-        machine.program.global(index)
+        let index = machine.realm.program().entry_export(name).unwrap();
+        machine.realm.global(index)
     };
     for (callee, args, expected) in [
         ("n", 0, "NotCallable: not a function"),
@@ -236,7 +236,7 @@ fn a_spawned_future_comes_from_the_exchange_slot() {
 #[test]
 fn a_position_is_that_of_the_next_instruction() {
     let machine = Machine::calling_main("fn main() { return 1 }");
-    let main = machine.program.program().functions.iter();
+    let main = machine.realm.program().functions.iter();
     let main = main.clone().position(|function| function.name == "main");
     assert_eq!(machine.vm.position(), (0, 0));
     machine.slice(0);

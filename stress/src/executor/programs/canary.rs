@@ -2,13 +2,14 @@
 
 use crate::executor::graph::{FutureState, GraphDump, GraphValue};
 use crate::executor::run::Canary;
-use crate::executor::trace::{Event, Outcome};
+use crate::executor::trace::{Event, ForkRefusal, Outcome};
 
 /// Falsifies one observation of the run.
 pub(super) fn corrupt(canary: Canary, events: &mut Vec<Event>) {
     match canary {
         Canary::Result => corrupt_result(events),
         Canary::Cancellation => corrupt_cancellation(events),
+        Canary::Fork => corrupt_fork(events),
     }
 }
 
@@ -48,5 +49,19 @@ fn corrupt_cancellation(events: &mut [Event]) {
             }
             _ => {}
         }
+    }
+}
+
+/// The first fork looks as if a stream had been in its way, or not.
+fn corrupt_fork(events: &mut [Event]) {
+    let first = events.iter_mut().find_map(|event| match event {
+        Event::Forked { refused, .. } => Some(refused),
+        _ => None,
+    });
+    if let Some(refused) = first {
+        *refused = match refused {
+            None => Some(ForkRefusal::Stream("nothing".to_owned())),
+            Some(_) => None,
+        };
     }
 }

@@ -1,15 +1,17 @@
 //! The host script as an actor: each event is one step.
 
 use std::collections::BTreeMap;
+use std::task::Poll;
 use std::time::Duration;
 
-use gcrucible_engine::{CallError, CallHandle, Engine, Outcome};
+use gcrucible_engine::{CallError, CallHandle, Engine, Fork, Outcome};
 use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
 
 use super::observer::TraceObserver;
 use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
 use crate::executor::trace::{Callee, Event, TaskId};
+use crate::oracles::forks_share_nothing;
 use crate::scenario::{HostEvent, Programs, Site};
 
 /// What the embedder holds while it goes through its script.
@@ -19,6 +21,8 @@ pub(super) struct HostScript {
     /// The last call of each id that the host still holds.
     calls: BTreeMap<u32, CallHandle>,
     init: Option<CallHandle>,
+    /// Forks by the script's numbers.
+    forks: BTreeMap<u32, Fork>,
     /// Call, its task, handle of its result.
     protected: Vec<(u32, TaskId, Handle)>,
     /// What the host did, for the pairs: number of trace events before it, task, kind.
@@ -34,6 +38,14 @@ enum Stage {
     Script,
 }
 
+/// Says what the next call will run.
+fn announce(engine: &Engine, observer: &TraceObserver, call: u32, function: &str, args: &[i64]) {
+    if let Some(global) = engine.program().program().entry_export(function) {
+        let args = args.to_vec();
+        observer.announce(call, Callee::Export { global, args });
+    }
+}
+
 /// What a step of the host did.
 pub(super) enum Progress {
     Done,
@@ -47,6 +59,7 @@ impl HostScript {
             next: 0,
             calls: BTreeMap::new(),
             init: None,
+            forks: BTreeMap::new(),
             protected: Vec::new(),
             actions: Vec::new(),
             late_cancels: 0,
@@ -129,18 +142,28 @@ impl HostScript {
                 function,
                 args,
             } => {
-                let global = engine.program().program().entry_export(function);
-                if let Some(global) = global {
-                    observer.announce(
-                        *call,
-                        Callee::Export {
-                            global,
-                            args: args.clone(),
-                        },
-                    );
-                }
-                self.call(engine, observer, *call, function, args);
+                announce(engine, observer, *call, function, args);
+                let started = engine.start_call(*call, function, args);
+                self.started(observer, *call, started);
             }
+            HostEvent::Fork { fork } => {
+                if !self.forks.contains_key(fork) {
+                    self.fork(engine, observer, *fork);
+                }
+            }
+            HostEvent::CallInFork {
+                fork,
+                call,
+                function,
+                args,
+            } => {
+                if let Some(fork) = self.forks.get(fork) {
+                    announce(engine, observer, *call, function, args);
+                    let started = fork.start_call(*call, function, args);
+                    self.started(observer, *call, started);
+                }
+            }
+            HostEvent::DropFork { fork } => drop(self.forks.remove(fork)),
             HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
             HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
@@ -211,15 +234,27 @@ impl HostScript {
             .filter(|_| self.stage == Stage::Script)
     }
 
-    fn call(
+    /// Forks the program, and looks at the fork before anything runs in it.
+    fn fork(&mut self, engine: &Engine, observer: &TraceObserver, number: u32) {
+        let mut forking = std::pin::pin!(engine.fork_for_serving());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(made) = forking.as_mut().poll(&mut cx) else {
+            panic!("nobody holds a permit between decisions");
+        };
+        let Ok(fork) = made else { return };
+        if let Err(failure) = forks_share_nothing::check(engine, fork.realm()) {
+            observer.fail(failure);
+        }
+        self.forks.insert(number, fork);
+    }
+
+    fn started(
         &mut self,
-        engine: &Engine,
         observer: &TraceObserver,
         call: u32,
-        function: &str,
-        args: &[i64],
+        started: Result<CallHandle, CallError>,
     ) {
-        match engine.start_call(call, function, args) {
+        match started {
             Ok(handle) => {
                 self.calls.insert(call, handle);
             }
@@ -272,6 +307,7 @@ impl HostScript {
             engine.heap().unprotect(handle);
         }
         self.calls.clear();
+        self.forks.clear();
         self.init = None;
     }
 }

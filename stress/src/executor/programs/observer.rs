@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::{Call, Engine, EngineEvent, Observer, Outcome as CallOutcome};
+use gcrucible_engine::{Call, Engine, EngineEvent, ForkError, Observer, Outcome as CallOutcome};
 use gcrucible_heap::{
     Checked, Checks, CollectionKind, CollectionReport, FutureState as HeapState, Heap, Tlab,
     Unchecked,
@@ -18,7 +18,9 @@ use super::host::HostScript;
 use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::pairs::{EventKind, PairTracker};
 use crate::executor::simulated_platform::data;
-use crate::executor::trace::{Callee, Effects, Event, Outcome, SliceEnd, SliceStart, TaskId};
+use crate::executor::trace::{
+    Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId,
+};
 use crate::oracles::failure::Failure;
 use crate::oracles::matches_reference::Happening;
 use crate::scenario::Site;
@@ -102,6 +104,11 @@ impl TraceObserver {
 
     pub(super) fn take_spawned(&self) -> Vec<(TaskId, TaskId)> {
         std::mem::take(&mut self.state.lock().spawned)
+    }
+
+    /// Notes what an oracle says that looks while the run goes on.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.state.lock().failure.get_or_insert(failure);
     }
 
     pub(super) fn take_failure(&self) -> Option<Failure> {
@@ -291,6 +298,7 @@ impl Observer for TraceObserver {
                     call: call.id(),
                     task: call.task(),
                     callee,
+                    realm: call.realm(),
                     seed: call.seed(),
                 });
             }
@@ -373,6 +381,20 @@ impl Observer for TraceObserver {
             }
             // The call's end says it, as a graph.
             EngineEvent::FinalizerFailed { .. } => {}
+            EngineEvent::Forked {
+                template,
+                fork,
+                refused,
+            } => self.push(Event::Forked {
+                template,
+                fork,
+                refused: refused.map(|error| match error {
+                    ForkError::Initialising => ForkRefusal::Initialising,
+                    ForkError::Stream { path } => ForkRefusal::Stream(path.clone()),
+                    ForkError::OutOfMemory => ForkRefusal::NoMemory,
+                }),
+            }),
+            EngineEvent::ForkDropped { fork } => self.push(Event::ForkDropped { fork }),
             EngineEvent::Collected { report } => self.collected(report),
         }
     }
@@ -447,13 +469,32 @@ struct Subjects {
     runners: BTreeMap<u64, TaskId>,
     /// Futures that have settled: nobody is reached by cancelling one.
     settled: BTreeSet<u64>,
+    /// Realms by the tasks that run in them.
+    realms: BTreeMap<TaskId, u32>,
+    /// The last event of each realm.
+    last_in_realm: BTreeMap<u32, EventKind>,
+    /// Templates by their forks.
+    templates: BTreeMap<u32, u32>,
 }
 
 impl Subjects {
     fn task(&mut self, task: TaskId, kind: EventKind) {
         self.pairs.event(of_task(task), kind);
+        if let Some(&realm) = self.realms.get(&task) {
+            self.realm(realm, kind);
+        }
         if let Some(&future) = self.futures.get(&task) {
             self.pairs.event(of_future(future), kind);
+        }
+    }
+
+    /// Something happened in a realm. Only what is next to forks is a pair.
+    fn realm(&mut self, realm: u32, kind: EventKind) {
+        let is_of_forks = |kind| matches!(kind, EventKind::Fork | EventKind::ForkDrop);
+        if let Some(last) = self.last_in_realm.insert(realm, kind)
+            && (is_of_forks(last) || is_of_forks(kind))
+        {
+            self.pairs.pair(last, kind);
         }
     }
 
@@ -466,8 +507,28 @@ impl Subjects {
 
     fn note(&mut self, event: &Event) {
         match event {
-            Event::CallStarted { call, task, .. } if *call < Engine::FINALIZER_CALL => {
-                self.task(*task, EventKind::CallBegin);
+            Event::CallStarted {
+                call, task, realm, ..
+            } => {
+                self.realms.insert(*task, *realm);
+                if *call < Engine::FINALIZER_CALL {
+                    self.task(*task, EventKind::CallBegin);
+                }
+            }
+            Event::Forked {
+                template,
+                fork,
+                refused: None,
+            } => {
+                self.templates.insert(*fork, *template);
+                self.realm(*template, EventKind::Fork);
+                self.realm(*fork, EventKind::Fork);
+            }
+            Event::ForkDropped { fork } => {
+                self.realm(*fork, EventKind::ForkDrop);
+                if let Some(&template) = self.templates.get(fork) {
+                    self.realm(template, EventKind::ForkDrop);
+                }
             }
             Event::CallEnded { call, task, .. } if *call < Engine::FINALIZER_CALL => {
                 self.task(*task, EventKind::CallEnd);
@@ -479,6 +540,9 @@ impl Subjects {
                 ..
             } => {
                 self.task(*task, EventKind::Spawn);
+                if let Some(&realm) = self.realms.get(task) {
+                    self.realms.insert(*runner, realm);
+                }
                 self.futures.insert(*runner, *future);
                 self.runners.insert(*future, *runner);
                 self.future(*future, EventKind::Spawn);
@@ -523,11 +587,16 @@ impl Subjects {
             }
             Event::Collected { kind, promoted, .. } => {
                 // A collection that makes objects old is that first of all.
-                self.pairs.event_on_all(match kind {
+                let kind = match kind {
                     _ if *promoted > 0 => EventKind::Promote,
                     CollectionKind::Minor => EventKind::Minor,
                     CollectionKind::Major => EventKind::Major,
-                });
+                };
+                self.pairs.event_on_all(kind);
+                let realms: Vec<u32> = self.last_in_realm.keys().copied().collect();
+                for realm in realms {
+                    self.realm(realm, kind);
+                }
             }
             _ => {}
         }
@@ -551,7 +620,11 @@ pub(super) fn timeline(
         }
         let (actor, text) = match event {
             Event::CallStarted {
-                call, task, callee, ..
+                call,
+                task,
+                callee,
+                realm,
+                ..
             } => {
                 let what = match callee {
                     Callee::ModuleInit => "initialise the modules".to_owned(),
@@ -563,12 +636,30 @@ pub(super) fn timeline(
                         format!("call {call}: {name}({})", args.join(", "))
                     }
                 };
-                (Site::HOST, format!("{what} in task {task}"))
+                let place = match realm {
+                    0 => String::new(),
+                    realm => format!(" of realm {realm}"),
+                };
+                (Site::HOST, format!("{what} in task {task}{place}"))
             }
             Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
             Event::CallDropped { task } => {
                 (Site::HOST, format!("the call of task {task} is dropped"))
             }
+            Event::Forked {
+                template,
+                fork,
+                refused,
+            } => {
+                let text = match refused {
+                    None => format!("realm {template} is forked as realm {fork}"),
+                    Some(ForkRefusal::Initialising) => "no fork: initialising".to_owned(),
+                    Some(ForkRefusal::Stream(path)) => format!("no fork: {path} is a stream"),
+                    Some(ForkRefusal::NoMemory) => "no fork: no memory".to_owned(),
+                };
+                (Site::HOST, text)
+            }
+            Event::ForkDropped { fork } => (Site::HOST, format!("fork {fork} is dropped")),
             Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
                 (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
                 (_, Some(error)) if start.delivered => {

@@ -8,7 +8,7 @@ use gcrucible_engine::Engine;
 use crate::executor::graph::FutureState;
 use crate::executor::pairs::EventKind;
 use crate::executor::run::Counters;
-use crate::executor::trace::{Event, Outcome, SliceEnd, TaskId};
+use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId};
 use crate::oracles::matches_reference::Happening;
 
 /// Adds what the trace says to the counters.
@@ -50,7 +50,10 @@ struct Tally<'c> {
 impl Tally<'_> {
     fn note(&mut self, event: &Event) {
         match event {
-            Event::CallStarted { call, task, .. } => {
+            Event::CallStarted {
+                call, task, realm, ..
+            } => {
+                self.counters.fork_calls += u64::from(*realm > 0 && *call < Engine::FINALIZER_CALL);
                 self.counters.tasks += 1;
                 self.counters.calls += u64::from(*call < Engine::FINALIZER_CALL);
                 self.stands.insert(*task, Stands::NotBegun);
@@ -60,6 +63,12 @@ impl Tally<'_> {
                 self.stands.insert(*runner, Stands::NotBegun);
                 self.runners.insert(*future, *runner);
             }
+            Event::Forked { refused, .. } => match refused {
+                None => self.counters.forks += 1,
+                Some(ForkRefusal::Stream(_)) => self.counters.forks_refused += 1,
+                Some(_) => {}
+            },
+            Event::ForkDropped { .. } => self.counters.forks_dropped += 1,
             Event::CancelRequested { .. } => self.counters.cancels += 1,
             Event::SliceBegan { task, start } => {
                 if start.delivered && start.offered == Some(ErrorKind::Cancelled) {

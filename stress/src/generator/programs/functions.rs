@@ -296,8 +296,7 @@ impl<C: Choices> Maker<'_, C> {
             self.global(Kind::Mutex, |_| mutex);
         }
         if self.has(Feature::Streams) {
-            let stream = topics::streams::of_ints(self.c);
-            self.global(Kind::Stream, |_| stream);
+            self.stream_global();
         }
         if self.has(Feature::SharedFutures) {
             let name = self.world.fresh(Stem::Global);
@@ -306,6 +305,78 @@ impl<C: Choices> Maker<'_, C> {
                 value: Expr::Array(vec![]),
             });
             self.world.shared_futures = Some(name);
+        }
+        if self.focus == Focus::Serve {
+            self.globals_that_share();
+        }
+    }
+
+    /// A stream that everybody finds; where the host forks, perhaps behind something else.
+    fn stream_global(&mut self) {
+        let stream = topics::streams::of_ints(self.c);
+        match if self.focus == Focus::Serve {
+            self.c.below(4)
+        } else {
+            0
+        } {
+            0 => {
+                self.global(Kind::Stream, |_| stream);
+            }
+            1 => {
+                self.global(Kind::Any, |_| Expr::Array(vec![Expr::Nil, stream]));
+            }
+            _ => {
+                let maker =
+                    self.function(Stem::Function, Role::Helper, vec![], (6, 0), |body, out| {
+                        let name = body.let_in(out, Stem::Shared, Kind::Stream, stream);
+                        body.lambda(&[Kind::Any], |body, out| {
+                            out.push(topics::streams::next(Expr::Name(name)));
+                            out.push(Stmt::Return(Expr::Name(body.locals[1].name)));
+                        })
+                    });
+                self.global(Kind::Closure, |_| Expr::call(maker.name, vec![]));
+            }
+        }
+    }
+
+    /// Globals that lead to earlier ones: what is shared among them must stay so in a copy.
+    fn globals_that_share(&mut self) {
+        for _ in 0..self.c.within(1, 3) {
+            let earlier: Vec<Name> = self
+                .world
+                .globals
+                .iter()
+                .map(|global| global.name)
+                .collect();
+            let some = |c: &mut C| Expr::Name(earlier[c.below(earlier.len() as u32) as usize]);
+            let parts: Vec<Expr> = (0..self.c.within(1, 3)).map(|_| some(self.c)).collect();
+            match self.c.below(4) {
+                // An alias.
+                0 => {
+                    let at = self.c.below(self.world.globals.len() as u32) as usize;
+                    let GlobalInfo { name, kind, .. } = self.world.globals[at];
+                    self.global(kind, |_| Expr::Name(name));
+                }
+                1 if self.has(Feature::Maps) => {
+                    let key = |at: usize| Expr::Text(format!("k{at}"));
+                    let entries = parts.into_iter().enumerate();
+                    let map = entries.map(|(at, part)| (key(at), part)).collect();
+                    self.global(Kind::Dict, |_| Expr::Map(map));
+                }
+                2 if self.has(Feature::Closures) => {
+                    let maker =
+                        self.function(Stem::Function, Role::Helper, vec![], (6, 0), |body, out| {
+                            let array = Expr::Array(parts);
+                            body.let_in(out, Stem::Local, Kind::Any, array);
+                            body.new_closure(1)
+                        });
+                    self.global(Kind::Closure, |_| Expr::call(maker.name, vec![]));
+                }
+                _ => {
+                    let global = self.global(Kind::List, |_| Expr::Array(parts));
+                    global.elements = 1;
+                }
+            }
         }
     }
 

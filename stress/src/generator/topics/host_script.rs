@@ -36,9 +36,11 @@ pub(in crate::generator) fn host_script<C: Choices>(
         focus,
         events: Vec::with_capacity(16),
         ids: Vec::new(),
+        forks: Vec::new(),
     };
     for _ in 0..calls {
         script.between();
+        script.forks();
         script.call(entries);
     }
     script.between();
@@ -53,6 +55,8 @@ struct Script<'a, C> {
     events: Vec<HostEvent>,
     /// Ids given to calls so far.
     ids: Vec<u32>,
+    /// Forks that it has, as far as none was refused.
+    forks: Vec<u32>,
 }
 
 impl<C: Choices> Script<'_, C> {
@@ -86,20 +90,61 @@ impl<C: Choices> Script<'_, C> {
         let args = (0..entry.params)
             .map(|_| i64::from(self.c.below(4)))
             .collect();
-        self.events.push(HostEvent::Call {
-            call,
-            function: entry.name.to_string(),
-            args,
-        });
+        let function = entry.name.to_string();
+        let event = match self.some_fork() {
+            Some(fork) => HostEvent::CallInFork {
+                fork,
+                call,
+                function,
+                args,
+            },
+            None => HostEvent::Call {
+                call,
+                function,
+                args,
+            },
+        };
+        self.events.push(event);
         if !self.ids.contains(&call) {
             self.ids.push(call);
+        }
+    }
+
+    /// The fork that the next call is in, if it is in one.
+    fn some_fork(&mut self) -> Option<u32> {
+        if self.forks.is_empty() || self.c.chance(1, 4) {
+            return None;
+        }
+        Some(self.forks[self.c.below(self.forks.len() as u32) as usize])
+    }
+
+    /// Forks the program, or drops a fork.
+    fn forks(&mut self) {
+        if self.focus != Focus::Serve {
+            return;
+        }
+        for _ in 0..self.c.within(1, 2) {
+            match self.c.below(4) {
+                0 => {}
+                1 if !self.forks.is_empty() => {
+                    let at = self.c.below(self.forks.len() as u32) as usize;
+                    let fork = self.forks.swap_remove(at);
+                    self.events.push(HostEvent::DropFork { fork });
+                }
+                _ => {
+                    // A number is given out again when its fork has been dropped.
+                    let fork = (1..).find(|fork| !self.forks.contains(fork)).unwrap_or(1);
+                    self.forks.push(fork);
+                    self.events.push(HostEvent::Fork { fork });
+                }
+            }
         }
     }
 
     /// What happens between two calls.
     fn between(&mut self) {
         let (events, times) = match self.focus {
-            Focus::Everything => (4, 1),
+            Focus::Everything | Focus::Serve => (4, 1),
             Focus::Cancellation => (6, 3),
         };
         for _ in 0..self.c.below(events) {
@@ -180,6 +225,19 @@ impl<C: Choices> Script<'_, C> {
             self.events.push(HostEvent::Collect { kind });
         }
         if let Some(EntryPoint { name, .. }) = read_back {
+            for fork in std::mem::take(&mut self.forks) {
+                let call = READ_BACK_CALL + fork;
+                self.events.push(HostEvent::CallInFork {
+                    fork,
+                    call,
+                    function: name.to_string(),
+                    args: vec![],
+                });
+                self.events.push(HostEvent::JoinCall { call });
+                if self.c.chance(1, 2) {
+                    self.events.push(HostEvent::DropFork { fork });
+                }
+            }
             let call = READ_BACK_CALL;
             self.events.push(HostEvent::Call {
                 call,

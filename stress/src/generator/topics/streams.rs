@@ -56,7 +56,7 @@ pub(in crate::generator) fn of_ints<C: Choices>(c: &mut C) -> Expr {
 }
 
 /// The next element as a statement.
-pub(super) fn next(stream: Expr) -> Stmt {
+pub(in crate::generator) fn next(stream: Expr) -> Stmt {
     Stmt::Expr(Expr::named(stream, "next", vec![]))
 }
 

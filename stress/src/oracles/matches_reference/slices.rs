@@ -257,7 +257,7 @@ impl<'e> Judge<'_, 'e> {
             }
         }
         let root = self.model.task(by).and_then(|task| task.root);
-        let Some(root) = root.filter(|_| self.model.program().interrupt.is_some()) else {
+        let Some(root) = root.filter(|_| self.model.program_of(by).interrupt.is_some()) else {
             return;
         };
         let status = self.model.task(root).map(|task| &task.status);

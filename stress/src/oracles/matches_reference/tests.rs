@@ -394,6 +394,7 @@ fn check_finalizers(queued: &[u64], begun: &[u64]) -> Result<ModelStats, String>
             call: Engine::FINALIZER_CALL,
             task,
             callee: Callee::Finalizer { number: *number },
+            realm: 0,
             seed: 0,
         });
     }

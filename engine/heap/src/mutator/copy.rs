@@ -1,0 +1,519 @@
+//! Copying what some roots reach: what deep copies and forks have in common.
+//!
+//! ```text
+//! look   breadth first: each object to be copied gets a number, and its words are taken down
+//! make   memory for all copies is asked for at once; then they are filled from those words
+//! ```
+//!
+//! Nothing collects between the first look and the last store, because it all happens under
+//! one permit and memory is asked for as a whole: refused, the look begins anew after the
+//! collection. Other machines may change the originals meanwhile. So each object is read
+//! once, an array or map under its lock and together with its storage: a copy is what the
+//! original was at one moment, and never shares a storage with it.
+
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use super::Mutator;
+use crate::allocator::NeedsMemory;
+use crate::checks::Checks;
+use crate::object::{HEADER_WORDS, Kind, Slots, raw};
+use crate::space::Generation;
+use crate::value::{Offset, Value, Word};
+
+/// What is copied and what is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Values: functions and everything that tasks share are the same in the copy.
+    Value,
+    /// All that can change, captured variables included. Channels and futures are shared on
+    /// purpose, what cannot change for free.
+    Fork,
+}
+
+/// What the roots of a copy reach.
+#[derive(Debug)]
+pub(super) struct Graph {
+    reach: Reach,
+    members: Vec<Member>,
+    /// The words of the members behind their headers, one after the other.
+    words: Vec<u64>,
+    numbers: Numbers,
+    /// Futures and channels that a fork shares, each once or more.
+    pub(super) shared: Vec<Offset>,
+    /// Whether a stream was met.
+    pub(super) has_stream: bool,
+}
+
+/// An object to be copied.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    at: Offset,
+    size: u32,
+    /// Where its words are.
+    words: usize,
+    is_read: bool,
+}
+
+impl Graph {
+    fn new(reach: Reach) -> Self {
+        Graph {
+            reach,
+            members: Vec::with_capacity(64),
+            words: Vec::with_capacity(256),
+            numbers: Numbers::default(),
+            shared: Vec::new(),
+            has_stream: false,
+        }
+    }
+
+    /// Whether an object is one of those to be copied.
+    pub(super) fn has(&self, at: Offset) -> bool {
+        self.numbers.get(at).is_some()
+    }
+}
+
+/// Whether a deep copy shares objects of this kind, and deep equality goes by identity where
+/// they are no values.
+fn is_shared_by_values(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::String
+            | Kind::BigInt
+            | Kind::Range
+            | Kind::Closure
+            | Kind::Cell
+            | Kind::Future
+            | Kind::Channel
+            | Kind::Mutex
+            | Kind::Stream
+            | Kind::Weak
+    )
+}
+
+impl<'p, C: Checks> Mutator<'p, C> {
+    /// First and last-plus-one slot of an object that holds strong references.
+    pub(super) fn slot_range(&self, at: Offset) -> (u32, u32) {
+        let header = self.region().header(at);
+        slots_of(header.kind(), header.size_words(), |word| {
+            self.region().raw(at + word)
+        })
+    }
+
+    /// Finds everything that is to be copied with these roots.
+    pub(super) fn look(&self, roots: impl IntoIterator<Item = Word>, reach: Reach) -> Graph {
+        let mut graph = Graph::new(reach);
+        let mut root = Word::NIL;
+        for word in roots {
+            root = word;
+            self.note(&mut graph, word);
+        }
+        let mut next = 0;
+        while next < graph.members.len() {
+            self.read(&mut graph, next);
+            let Member {
+                at, size, words, ..
+            } = graph.members[next];
+            let kind = self.region().header(at).kind();
+            if reach == Reach::Value
+                && kind == Some(Kind::Unscheduled)
+                && seeded_bugs::is_on(Bug::B28)
+            {
+                // B-28: the copy of an unscheduled future shares its arguments.
+                seeded_bugs::note_triggered(Bug::B28);
+                next += 1;
+                continue;
+            }
+            let behind = words.wrapping_sub(HEADER_WORDS as usize);
+            let word_of = |index: u32| behind.wrapping_add(index as usize);
+            let (first, end) = slots_of(kind, size, |index| graph.words[word_of(index)]);
+            for index in first..end {
+                let word = Word(graph.words[word_of(index)]);
+                if reach == Reach::Value
+                    && kind == Some(Kind::MapStorage)
+                    && word == root
+                    && seeded_bugs::is_on(Bug::B31)
+                {
+                    // B-31: a way back to the root through a map begins the walk anew.
+                    seeded_bugs::note_triggered(Bug::B31);
+                    next = 0;
+                }
+                if kind == Some(Kind::Instance)
+                    && reach == Reach::Fork
+                    && seeded_bugs::is_on(Bug::B113)
+                    && self.is_container(word)
+                {
+                    // B-113: containers in the fields of instances are shared.
+                    seeded_bugs::note_triggered(Bug::B113);
+                    continue;
+                }
+                if kind == Some(Kind::Cell)
+                    && seeded_bugs::is_on(Bug::B112)
+                    && word.is_object()
+                    && self.region().header(word.offset()).kind() == Some(Kind::Stream)
+                {
+                    // B-112: a stream that a closure has captured passes.
+                    seeded_bugs::note_triggered(Bug::B112);
+                    continue;
+                }
+                self.note(&mut graph, word);
+            }
+            next += 1;
+        }
+        graph
+    }
+
+    /// Gives an object a number, if it is to be copied and has none.
+    fn note(&self, graph: &mut Graph, word: Word) {
+        if word == Word::HOLE {
+            return;
+        }
+        let value = self.checked(word);
+        if !value.is_object() {
+            return;
+        }
+        let at = self.offset(value);
+        if graph.numbers.get(at).is_some() {
+            return;
+        }
+        let header = self.region().header(at);
+        let Some(kind) = header.kind() else { return };
+        if !self.is_copied(graph.reach, at, kind) {
+            if graph.reach == Reach::Fork {
+                graph.has_stream |= kind == Kind::Stream;
+                if matches!(kind, Kind::Future | Kind::Channel) {
+                    graph.shared.push(at);
+                }
+            }
+            return;
+        }
+        let size = header.size_words();
+        graph.numbers.insert(at, graph.members.len() as u32);
+        graph.members.push(Member {
+            at,
+            size,
+            words: graph.words.len(),
+            is_read: false,
+        });
+        let end = graph.words.len() + (size - HEADER_WORDS) as usize;
+        graph.words.resize(end, 0);
+    }
+
+    /// Whether objects of a kind are copied, here at `at`.
+    fn is_copied(&self, reach: Reach, at: Offset, kind: Kind) -> bool {
+        match reach {
+            // An enum value without payload: nothing in it could differ, and programs expect
+            // it to be the one object that its name stands for.
+            Reach::Value => {
+                !is_shared_by_values(kind) && self.region().header(at).size_words() > HEADER_WORDS
+            }
+            Reach::Fork => {
+                let is_shared = matches!(
+                    kind,
+                    Kind::String
+                        | Kind::BigInt
+                        | Kind::Range
+                        | Kind::Future
+                        | Kind::Channel
+                        | Kind::Stream
+                );
+                if kind == Kind::Cell && seeded_bugs::is_on(Bug::B110) {
+                    // B-110: a captured variable is the fork's and the template's.
+                    seeded_bugs::note_triggered(Bug::B110);
+                    return false;
+                }
+                !is_shared && self.region().block_at(at).generation() != Some(Generation::Immortal)
+            }
+        }
+    }
+
+    fn is_container(&self, word: Word) -> bool {
+        word.is_object()
+            && matches!(
+                self.region().header(word.offset()).kind(),
+                Some(Kind::Array | Kind::Map)
+            )
+    }
+
+    /// Takes the words of a member down; with an array or map, those of its storage.
+    fn read(&self, graph: &mut Graph, number: usize) {
+        let Member {
+            at, words, is_read, ..
+        } = graph.members[number];
+        if is_read {
+            return;
+        }
+        let storage_at = match self.region().header(at).kind() {
+            Some(Kind::Array) => raw::ARRAY_STORAGE,
+            Some(Kind::Map) => raw::MAP_STORAGE,
+            _ => return self.take_down(graph, number),
+        };
+        let _locked = self.lock(at);
+        self.take_down(graph, number);
+        let storage = Word(graph.words[words + (storage_at - HEADER_WORDS) as usize]);
+        self.note(graph, storage);
+        if let Some(storage) = storage
+            .is_object()
+            .then(|| graph.numbers.get(storage.offset()))
+            .flatten()
+        {
+            self.take_down(graph, storage as usize);
+        }
+    }
+
+    fn take_down(&self, graph: &mut Graph, number: usize) {
+        let Member {
+            at, size, words, ..
+        } = graph.members[number];
+        graph.members[number].is_read = true;
+        for index in 0..size - HEADER_WORDS {
+            let word = self.region().slot(at + HEADER_WORDS + index).get();
+            graph.words[words + index as usize] = word.0;
+        }
+    }
+
+    /// Makes the copies: their places, in the order of the numbers.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing has changed then.
+    pub(super) fn make(&self, graph: &Graph) -> Result<Vec<Offset>, NeedsMemory> {
+        let members = &graph.members;
+        let mut copies = Vec::with_capacity(members.len());
+        let mut _grant = None;
+        let keeps_copies = graph.reach == Reach::Value && seeded_bugs::is_on(Bug::B34b);
+        if keeps_copies {
+            // B-34b: what was copied before memory ran out is kept outside the roots, for
+            // the next attempt.
+            copies = self.tlab.escape.take_copies();
+            copies.truncate(members.len());
+            if !copies.is_empty() {
+                seeded_bugs::note_triggered(Bug::B34b);
+            }
+        } else {
+            _grant = Some(self.grant(members.iter().map(|member| member.size))?);
+        }
+        let known = copies.len();
+        for number in known..members.len() {
+            match self.unlinked_copy(graph, number) {
+                Ok(copy) => copies.push(copy),
+                Err(needs) => {
+                    if keeps_copies {
+                        self.tlab.escape.keep_copies(&copies);
+                    }
+                    return Err(needs);
+                }
+            }
+        }
+        for number in known..members.len() {
+            self.link(graph, &copies, number)?;
+        }
+        for &copy in &copies[known..] {
+            if self.region().header(copy).kind() == Some(Kind::MapStorage) {
+                self.rebuild_index(copy);
+            }
+        }
+        Ok(copies)
+    }
+
+    /// An object with the words of a member, which still lead to the originals.
+    fn unlinked_copy(&self, graph: &Graph, number: usize) -> Result<Offset, NeedsMemory> {
+        let Member {
+            at, size, words, ..
+        } = graph.members[number];
+        let header = self.region().header(at);
+        let kind = header.kind().expect("a copied object has a kind");
+        let copy = self.allocate(kind, header.shape(), size)?;
+        for index in 0..size - HEADER_WORDS {
+            let word = graph.words[words + index as usize];
+            self.region().set_raw(copy + HEADER_WORDS + index, word);
+        }
+        Ok(copy)
+    }
+
+    /// Makes a copy refer to copies, where its original refers to originals.
+    fn link(&self, graph: &Graph, copies: &[Offset], number: usize) -> Result<(), NeedsMemory> {
+        let copy = copies[number];
+        let header = self.region().header(copy);
+        if graph.reach == Reach::Fork {
+            match header.kind() {
+                Some(Kind::Mutex) => self.renew_mutex(copy),
+                Some(Kind::Weak) => self.renew_weak(graph, copies, copy),
+                _ => {}
+            }
+        }
+        let (first, end) = self.slot_range(copy);
+        for index in first..end {
+            let word = Word(self.region().raw(copy + index));
+            let to = self.linked(graph, copies, word, Some(number))?;
+            // The copy is as young as what it refers to: a plain store.
+            self.initialise(copy, index, &[Value::from_word(to)]);
+        }
+        Ok(())
+    }
+
+    /// What a word of an original becomes in a copy: that of member `parent`, or a root.
+    pub(super) fn linked(
+        &self,
+        graph: &Graph,
+        copies: &[Offset],
+        word: Word,
+        parent: Option<usize>,
+    ) -> Result<Word, NeedsMemory> {
+        let number = word.is_object().then(|| graph.numbers.get(word.offset()));
+        let Some(number) = number.flatten() else {
+            return Ok(word);
+        };
+        let number = number as usize;
+        let loses_identity = match graph.reach {
+            Reach::Value => number > 0 && seeded_bugs::is_on(Bug::B29),
+            Reach::Fork => {
+                seeded_bugs::is_on(Bug::B111)
+                    || seeded_bugs::is_on(Bug::B92)
+                        && self.region().header(word.offset()).kind() == Some(Kind::Closure)
+            }
+        };
+        if loses_identity && !graph.numbers.is_first_parent(number as u32, parent) {
+            // B-29, B-92, B-111: an object that is met from a second parent is copied again.
+            seeded_bugs::note_triggered(match graph.reach {
+                Reach::Value => Bug::B29,
+                Reach::Fork if seeded_bugs::is_on(Bug::B111) => Bug::B111,
+                Reach::Fork => Bug::B92,
+            });
+            let again = self.unlinked_copy(graph, number)?;
+            if graph.reach == Reach::Fork {
+                self.link_again(graph, copies, again);
+            }
+            return Ok(self.reference(again).word());
+        }
+        Ok(self.reference(copies[number]).word())
+    }
+
+    /// The same for an object that was copied twice, as a seeded bug does.
+    fn link_again(&self, graph: &Graph, copies: &[Offset], again: Offset) {
+        let (first, end) = self.slot_range(again);
+        for index in first..end {
+            let word = Word(self.region().raw(again + index));
+            let number = word.is_object().then(|| graph.numbers.get(word.offset()));
+            if let Some(number) = number.flatten() {
+                let copy = self.reference(copies[number as usize]);
+                self.initialise(again, index, &[copy]);
+            }
+        }
+        if self.region().header(again).kind() == Some(Kind::MapStorage) {
+            self.rebuild_index(again);
+        }
+    }
+
+    /// A copied mutex is another one, and nobody holds it.
+    fn renew_mutex(&self, copy: Offset) {
+        self.region()
+            .set_raw(copy + raw::WAIT_ID, self.next_wait_id());
+        self.region().set_raw(copy + raw::WAIT_VERSION, 0);
+        self.region().set_raw(copy + raw::MUTEX_HOLDER, 0);
+    }
+
+    /// A copied weak reference is another one. It refers to the copy of its target; to
+    /// nothing, where no copy was made of what is copied.
+    fn renew_weak(&self, graph: &Graph, copies: &[Offset], copy: Offset) {
+        self.region()
+            .set_raw(copy + raw::WAIT_ID, self.next_wait_id());
+        let word = Word(self.region().raw(copy + raw::WEAK_TARGET));
+        if !word.is_object() {
+            return;
+        }
+        let target = match graph.numbers.get(word.offset()) {
+            Some(number) => self.reference(copies[number as usize]),
+            None => {
+                let kind = self.region().header(word.offset()).kind();
+                let is_shared = kind.is_some_and(|kind| {
+                    kind != Kind::Stream && !self.is_copied(graph.reach, word.offset(), kind)
+                });
+                match is_shared {
+                    true => Value::from_word(word),
+                    false => Value::NIL,
+                }
+            }
+        };
+        self.initialise(copy, raw::WEAK_TARGET, &[target]);
+    }
+
+    /// Builds a copied map storage's index anew: keys by identity have other hashes now.
+    fn rebuild_index(&self, storage: Offset) {
+        let capacity = self.region().raw(storage + raw::MAP_CAPACITY) as u32;
+        let index = storage + raw::MAP_FIRST + capacity * 2;
+        self.region().fill(index, index + capacity, 0);
+        self.reindex(storage, capacity);
+    }
+}
+
+/// First and last-plus-one slot of an object of a kind that hold strong references; `raw`
+/// reads its raw words.
+fn slots_of(kind: Option<Kind>, size: u32, raw: impl Fn(u32) -> u64) -> (u32, u32) {
+    match kind.map(|kind| kind.layout().slots) {
+        None | Some(Slots::None | Slots::Weak(_)) => (0, 0),
+        Some(Slots::From(first)) => (first, size),
+        Some(Slots::Counted {
+            first,
+            count_at,
+            per_unit,
+        }) => (first, first + raw(count_at) as u32 * per_unit),
+    }
+}
+
+/// Numbers of objects by their places: open addressing, for a copy must be quick.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// Place and number plus one; 0 where nothing is. A power of two, at most half full.
+    entries: Vec<(Offset, u32)>,
+    len: usize,
+    /// For seeded bugs: the parent through which each number was linked first.
+    first_parents: std::cell::RefCell<std::collections::BTreeMap<u32, Option<usize>>>,
+}
+
+impl Numbers {
+    fn probe(&self, at: Offset) -> usize {
+        let mask = self.entries.len() - 1;
+        let hash = u64::from(at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let mut place = hash as usize & mask;
+        while self.entries[place].1 != 0 && self.entries[place].0 != at {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    fn get(&self, at: Offset) -> Option<u32> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        self.entries[self.probe(at)].1.checked_sub(1)
+    }
+
+    fn insert(&mut self, at: Offset, number: u32) {
+        if self.len * 2 >= self.entries.len() {
+            let more = vec![(0, 0); (self.entries.len() * 2).max(128)];
+            let before = std::mem::replace(&mut self.entries, more);
+            for entry in before {
+                if entry.1 != 0 {
+                    let place = self.probe(entry.0);
+                    self.entries[place] = entry;
+                }
+            }
+        }
+        let place = self.probe(at);
+        self.entries[place] = (at, number + 1);
+        self.len += 1;
+    }
+
+    fn is_first_parent(&self, number: u32, parent: Option<usize>) -> bool {
+        let mut first = self.first_parents.borrow_mut();
+        match first.entry(number) {
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(parent);
+                true
+            }
+            // Two roots are two parents.
+            std::collections::btree_map::Entry::Occupied(known) => {
+                parent.is_some() && *known.get() == parent
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Forks of the program for serving.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gcrucible_heap::{Checked, Unchecked};
+use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm};
+
+use crate::call::{CallError, CallHandle};
+use crate::engine::Engine;
+use crate::event::EngineEvent;
+
+/// A realm of its own, copied from that of the engine (I-23): what its calls do to globals,
+/// captured variables and all that these lead to is seen by the calls of this fork alone.
+/// Channels and futures are shared with the engine on purpose.
+///
+/// Calls of a fork are calls of the engine: their ids are in the same table, and the engine
+/// cancels and interrupts them. They and the tasks that they start keep the fork's globals
+/// alive beyond the fork; nothing else does.
+pub struct Fork {
+    engine: Engine,
+    realm: Arc<Realm>,
+}
+
+impl Engine {
+    /// Forks the realm that new calls run in: closures with the variables that they have
+    /// captured, arrays, maps, instances, errors … are copied, each once, however many lead to
+    /// it. What the engine's calls change meanwhile is in the fork or not, object by object.
+    ///
+    /// # Errors
+    /// [`ForkError::Stream`] if a stream is reachable, [`ForkError::Initialising`] before the
+    /// top level has ended, [`ForkError::OutOfMemory`].
+    pub async fn fork_for_serving(&self) -> Result<Fork, ForkError> {
+        let inner = &self.inner;
+        let template = inner.realm();
+        let number = inner.new_realm();
+        let forking = Forking::new(&inner.heap, Arc::clone(&template), number);
+        let mut attempts = 0;
+        let made = loop {
+            let made = {
+                let permit = inner.heap.shared().await;
+                let made = match inner.heap.debug().needs_checks() {
+                    true => forking.attempt::<Checked>(&permit),
+                    false => forking.attempt::<Unchecked>(&permit),
+                };
+                match made {
+                    Err(ForkFailure::NeedsMemory(needs)) => Err(needs.words),
+                    Err(ForkFailure::Refused(error)) => Ok(Err(error)),
+                    Ok(realm) => Ok(Ok(realm)),
+                }
+            };
+            match made {
+                Ok(made) => break made,
+                Err(words) => {
+                    if !inner.make_room(words, &mut attempts).await {
+                        inner.observe(&EngineEvent::MemoryRefused { task: 0, words });
+                        break Err(ForkError::OutOfMemory);
+                    }
+                }
+            }
+        };
+        inner.observe(&EngineEvent::Forked {
+            template: template.number(),
+            fork: number,
+            refused: made.as_ref().err(),
+        });
+        let engine = self.clone();
+        made.map(|realm| Fork { engine, realm })
+    }
+}
+
+impl Fork {
+    /// The number of its realm: forks are numbered in order of creation, refused ones included,
+    /// together with all other realms.
+    pub fn number(&self) -> u32 {
+        self.realm.number()
+    }
+
+    /// The realm that its calls run in.
+    pub fn realm(&self) -> &Arc<Realm> {
+        &self.realm
+    }
+
+    /// Starts a call in the fork, as [`Engine::start_call`] does in the engine's own realm.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
+        self.engine.start_call_in(&self.realm, id, export, args)
+    }
+
+    /// The same with arguments that are any plain data.
+    ///
+    /// # Errors
+    /// As [`Engine::call`].
+    pub async fn call(
+        &self,
+        id: u32,
+        export: &str,
+        args: &[HostValue],
+    ) -> Result<CallHandle, CallError> {
+        self.engine.call_in(&self.realm, id, export, args).await
+    }
+}
+
+impl Drop for Fork {
+    fn drop(&mut self) {
+        let fork = self.realm.number();
+        self.engine
+            .inner
+            .observe(&EngineEvent::ForkDropped { fork });
+    }
+}
+
+impl fmt::Debug for Fork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fork").field("realm", &self.realm).finish()
+    }
+}

@@ -1,0 +1,188 @@
+//! A program's globals, and whether they can still be assigned.
+//!
+//! Code and constants of a program are the same for everybody who runs it: the
+//! [`LoadedProgram`]. What its top level makes is not. A realm is one set of the module-level
+//! variables: that of a version of the program, or that of a fork of it for serving. (The
+//! word is ECMAScript's: code runs *in a realm*. "Instance" already is an object of a class.)
+//!
+//! # Invariants
+//! 1. A machine runs in one realm from its start to its end; tasks that a task spawns run in
+//!    its realm.
+//! 2. Two realms of one program share its code and constants, and no global.
+//! 3. Values of one program do not get into the realm of another: a closure names its
+//!    function by a number that means nothing there. What a host passes on is plain data.
+//!
+//! A realm is a root for as long as somebody holds it: who runs in it, or who will start
+//! something in it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+use gcrucible_bytecode::Program;
+use gcrucible_heap::{
+    Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::program::{LoadError, LoadedProgram};
+
+/// A program's module-level variables.
+///
+/// The globals of a module are writable until its top level has ended, and shared by all
+/// machines of the realm (I-10).
+pub struct Realm {
+    program: Arc<LoadedProgram>,
+    number: u32,
+    globals: Box<[Slot]>,
+    /// Modules, in order of initialisation, whose globals cannot be assigned any more.
+    frozen_modules: AtomicU32,
+    /// What B-87 keeps of a run that has failed; nil without it.
+    left_locals: Slot,
+    /// Where a fork's globals were allocated; nothing else allocates in it.
+    tlab: Option<Tlab>,
+}
+
+impl Realm {
+    /// A realm whose globals are nil until the program's top level has run in it, registered
+    /// with `heap`. `number` names it.
+    pub fn new(heap: &Heap, program: Arc<LoadedProgram>, number: u32) -> Arc<Realm> {
+        Self::with_buffer(heap, program, number, None)
+    }
+
+    /// The same, whose globals will be allocated in `tlab`.
+    pub(crate) fn with_buffer(
+        heap: &Heap,
+        program: Arc<LoadedProgram>,
+        number: u32,
+        tlab: Option<Tlab>,
+    ) -> Arc<Realm> {
+        let globals = program.program().globals.iter();
+        let realm = Arc::new(Realm {
+            globals: globals.map(|_| Slot::nil()).collect(),
+            frozen_modules: AtomicU32::new(0),
+            left_locals: Slot::nil(),
+            tlab,
+            program,
+            number,
+        });
+        let weak: Weak<Realm> = Arc::downgrade(&realm);
+        heap.add_provider(weak);
+        realm
+    }
+
+    /// Loads a program and makes its first realm, number 0.
+    ///
+    /// # Errors
+    /// When the verifier refuses the program or the heap has no room.
+    pub fn load(
+        heap: &Heap,
+        permit: &SharedPermit<'_>,
+        program: Arc<Program>,
+    ) -> Result<Arc<Realm>, LoadError> {
+        let program = LoadedProgram::load(heap, permit, program)?;
+        Ok(Realm::new(heap, program, 0))
+    }
+
+    /// The program, as it was loaded.
+    pub fn loaded(&self) -> &Arc<LoadedProgram> {
+        &self.program
+    }
+
+    /// The program as the front end made it.
+    pub fn program(&self) -> &Program {
+        self.program.program()
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The buffer in which its globals are allocated, if it is made as a fork.
+    pub(crate) fn buffer(&self) -> Option<&Tlab> {
+        self.tlab.as_ref()
+    }
+
+    pub(crate) fn globals(&self) -> &[Slot] {
+        &self.globals
+    }
+
+    /// A module-level variable.
+    ///
+    /// # Panics
+    /// If the program has no global of that index.
+    #[inline(always)]
+    pub fn global(&self, index: u16) -> &Slot {
+        &self.globals[usize::from(index)]
+    }
+
+    /// Ends initialisation: a store to any global throws from now on.
+    pub fn freeze(&self) {
+        self.frozen_modules.store(u32::MAX, Ordering::Release);
+    }
+
+    /// Notes that the top levels of the first `count` modules have ended: a store to one of
+    /// their globals throws from now on.
+    pub(crate) fn freeze_modules(&self, count: usize) {
+        self.frozen_modules
+            .fetch_max(count as u32, Ordering::AcqRel);
+    }
+
+    /// Whether initialisation has ended.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen_modules.load(Ordering::Acquire) as usize >= self.program().modules.len()
+    }
+
+    /// Whether a global cannot be assigned any more.
+    pub(crate) fn is_global_frozen(&self, global: u16) -> bool {
+        let module = self.program().globals[usize::from(global)].module;
+        u32::from(module) < self.frozen_modules.load(Ordering::Acquire)
+    }
+
+    /// What belonged to a run that has failed, for B-87.
+    pub(crate) fn left_locals(&self) -> &Slot {
+        &self.left_locals
+    }
+}
+
+impl RootProvider for Realm {
+    fn name(&self) -> String {
+        "globals".to_owned()
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        for (index, slot) in self.globals.iter().enumerate() {
+            // B-08: globals of a module that is still initialising are left out.
+            if seeded_bugs::is_on(Bug::B08) && !self.is_global_frozen(index as u16) {
+                if slot.is_object() {
+                    seeded_bugs::note_triggered(Bug::B08);
+                }
+                continue;
+            }
+            tracer.slot(RootKind::Global, slot);
+        }
+        tracer.slot(RootKind::RunLocals, &self.left_locals);
+    }
+
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        audit.root(RootKind::RunLocals, &self.left_locals);
+        for index in 0..self.program().globals.len() {
+            audit.root(RootKind::Global, &self.globals[index]);
+        }
+    }
+
+    fn tlab(&self) -> Option<&Tlab> {
+        self.tlab.as_ref()
+    }
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realm")
+            .field("program", &self.program)
+            .field("globals", &self.globals)
+            .field("frozen_modules", &self.frozen_modules)
+            .finish_non_exhaustive()
+    }
+}
