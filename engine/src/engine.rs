@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
@@ -10,7 +11,6 @@ use gcrucible_heap::{
     NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, Platform, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
@@ -18,11 +18,13 @@ use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::event::{EngineEvent, Observer};
 use crate::futures::Registry;
+use crate::reload::Reloader;
 use crate::run::Run;
 use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
-/// An engine: one heap, one program, any number of tasks. Clones share it.
+/// An engine: one heap, one program in one version or several, any number of tasks. Clones
+/// share it.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
@@ -41,6 +43,9 @@ pub struct EngineOptions {
     pub is_parallel: bool,
     /// What `sys.args()` gives the program.
     pub args: Vec<String>,
+    /// How long a [reload](Engine::reload) waits for a top level that does not settle, before
+    /// that is cancelled.
+    pub reload_patience: Duration,
 }
 
 impl Default for EngineOptions {
@@ -52,6 +57,7 @@ impl Default for EngineOptions {
             max_frames: Vm::MAX_FRAMES_PRODUCTION,
             is_parallel: true,
             args: Vec::new(),
+            reload_patience: Duration::from_secs(5),
         }
     }
 }
@@ -79,8 +85,8 @@ impl std::error::Error for EngineError {}
 /// What all tasks share.
 pub(crate) struct Inner {
     pub(crate) heap: Arc<Heap>,
-    /// What new calls run in.
-    realm: Mutex<Arc<Realm>>,
+    /// What new calls run in, and what is to take its place.
+    pub(crate) reload: Reloader,
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
@@ -139,7 +145,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 registry: Registry::new(&heap),
                 heap,
-                realm: Mutex::new(realm),
+                reload: Reloader::new(realm, options.reload_patience),
                 platform,
                 calls: Arc::default(),
                 observer,
@@ -158,20 +164,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Starts the call that runs the modules' top level and then freezes the globals.
-    ///
-    /// # Errors
-    /// [`CallError::DuplicateCallId`] if it is running.
-    pub fn start_init(&self) -> Result<CallHandle, CallError> {
-        self.start(&self.inner.realm(), Self::INIT_CALL, Vm::start_init)
-    }
-
     /// Starts a call of an exported function of the entry module, with int arguments of at
     /// most 48 bits.
     ///
     /// # Errors
-    /// [`CallError::DuplicateCallId`] while a call has that id, and for
-    /// [`Engine::FINALIZER_CALL`]; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    /// [`CallError::DuplicateCallId`] while a call has that id, and for the engine's own ids,
+    /// from [`Engine::FINALIZER_CALL`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         self.start_call_in(&self.inner.realm(), id, export, args)
     }
@@ -260,7 +258,7 @@ impl Engine {
         id: u32,
         prepare: impl FnOnce(&Vm),
     ) -> Result<CallHandle, CallError> {
-        if id == Self::FINALIZER_CALL {
+        if id >= Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
         let guard = self.reserve(realm, id)?;
@@ -269,7 +267,7 @@ impl Engine {
         Ok(CallHandle::new(call, self.clone()))
     }
 
-    fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
+    pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
         let (heap, tokens) = (&inner.heap, &inner.tokens);
         inner.calls.reserve(heap, id, realm, tokens, || {
@@ -281,7 +279,7 @@ impl Engine {
 
     /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
     /// that of a finalizer, by number, which is taken from the queue when the task begins.
-    fn run_call(
+    pub(crate) fn run_call(
         &self,
         realm: &Arc<Realm>,
         guard: CallGuard,
@@ -363,6 +361,17 @@ impl Engine {
         }
     }
 
+    /// Has a task ended that was cancelled and goes on: what it holds is released, and no more
+    /// of it runs. Harmless when it has ended.
+    pub(crate) fn abort(&self, token: &Arc<Token>) {
+        if token.is_over() || !token.request_abort() {
+            return;
+        }
+        let task = token.task();
+        self.inner.observe(&EngineEvent::AbortRequested { task });
+        self.inner.wake_cancelled(task);
+    }
+
     /// Starts a task.
     pub(crate) fn spawn(&self, task: Task, runs: Runs) {
         let number = task.number();
@@ -404,14 +413,17 @@ impl Engine {
     /// that runs starts the next when it has ended.
     pub(crate) fn start_finalizer(&self) {
         let inner = &self.inner;
-        while inner.heap.next_finalizer().is_some() {
+        while let Some(number) = inner.heap.next_finalizer() {
+            // It runs where it was registered.
+            let owner = inner.heap.next_finalizer_owner();
+            let realm = owner.and_then(|owner| owner.downcast().ok());
+            let realm: Arc<Realm> = realm.unwrap_or_else(|| inner.realm());
             // Who has the id looks again when it is free.
-            let realm = inner.realm();
             let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.
-            if let Some(number) = inner.heap.next_finalizer() {
+            if inner.heap.next_finalizer() == Some(number) {
                 return self.run_call(&realm, guard, Some(number), |_| {});
             }
         }
@@ -438,7 +450,7 @@ impl Engine {
         self.inner.realm()
     }
 
-    /// The program that new calls run.
+    /// The program that new calls run: that of the current version.
     pub fn program(&self) -> Arc<LoadedProgram> {
         Arc::clone(self.inner.realm().loaded())
     }
@@ -474,9 +486,12 @@ impl Engine {
     }
 
     /// Takes the heap back when nothing else uses it: tasks, handles and other clones of
-    /// the engine must be gone. Finalizers that have not begun never run.
+    /// the engine must be gone. Finalizers that have not begun never run, and the entry slot is
+    /// empty afterwards.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
-        let heap = Arc::into_inner(self.inner)?.heap;
+        let inner = Arc::into_inner(self.inner)?;
+        inner.reload.shut_down(&inner.heap);
+        let heap = inner.heap;
         heap.drop_finalizers();
         Some(heap)
     }
@@ -495,7 +510,7 @@ impl Inner {
 
     /// The realm that new calls run in.
     pub(crate) fn realm(&self) -> Arc<Realm> {
-        Arc::clone(&self.realm.lock())
+        self.reload.current()
     }
 
     /// The number of the next realm.

@@ -8,7 +8,9 @@
 //!
 //! Not handled: weak maps, finalizers of the host.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::{Mutex, MutexGuard};
@@ -25,6 +27,26 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// number of the registration: 1 for the first. `None`, without effect, if `object` is
     /// an immediate.
     pub fn add_finalizer(&self, object: Value<'p>, function: Value<'p>) -> Option<u64> {
+        self.register_finalizer(object, function, None)
+    }
+
+    /// The same; until the registration is taken from the queue, it keeps `owner` alive, which
+    /// is what the function needs to run.
+    pub fn add_finalizer_of(
+        &self,
+        object: Value<'p>,
+        function: Value<'p>,
+        owner: FinalizerOwner,
+    ) -> Option<u64> {
+        self.register_finalizer(object, function, Some(owner))
+    }
+
+    fn register_finalizer(
+        &self,
+        object: Value<'p>,
+        function: Value<'p>,
+        owner: Option<FinalizerOwner>,
+    ) -> Option<u64> {
         if !object.is_object() {
             return None;
         }
@@ -34,6 +56,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             number: table.registered_ever,
             object: Slot::nil(),
             function: Slot::nil(),
+            owner,
         };
         entry.object.set(object.word());
         entry.function.set(function.word());
@@ -49,6 +72,12 @@ impl Heap {
         table.queue.front().map(|entry| entry.number)
     }
 
+    /// What the first registration in the queue keeps alive, if it has an owner.
+    pub fn next_finalizer_owner(&self) -> Option<FinalizerOwner> {
+        let table = self.finalizers.lock();
+        table.queue.front()?.owner.clone()
+    }
+
     /// Takes the first registration from the queue, under the permit that `_permit` stands
     /// for: its function and its object.
     pub fn take_finalizer<'p>(
@@ -62,11 +91,21 @@ impl Heap {
 
     /// Forgets all registrations, those in the queue too: none of them is ever called.
     pub fn drop_finalizers(&self) {
-        let mut table = self.finalizers.lock();
-        table.registered.clear();
-        table.queue.clear();
+        let (registered, queue) = {
+            let mut table = self.finalizers.lock();
+            let table = &mut *table;
+            (
+                std::mem::take(&mut table.registered),
+                std::mem::take(&mut table.queue),
+            )
+        };
+        // Their owners go after the lock.
+        drop((registered, queue));
     }
 }
+
+/// What a registration keeps alive besides its function.
+pub type FinalizerOwner = Arc<dyn Any + Send + Sync>;
 
 /// One registration.
 #[derive(Debug)]
@@ -74,6 +113,7 @@ pub(crate) struct Finalizer {
     pub(crate) number: u64,
     pub(crate) object: Slot,
     function: Slot,
+    owner: Option<FinalizerOwner>,
 }
 
 /// The registrations of a heap.
@@ -169,6 +209,7 @@ impl Table {
                 number: entry.number,
                 object: Slot::nil(),
                 function: Slot::nil(),
+                owner: entry.owner.clone(),
             };
             again.object.copy_from(&entry.object);
             again.function.copy_from(&entry.function);

@@ -47,6 +47,7 @@ pub use debug_mode::{
     VerifyWhen,
 };
 pub use fault::{FaultKind, HeapFault};
+pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{

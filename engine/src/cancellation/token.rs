@@ -16,6 +16,8 @@ pub struct Token {
     state: AtomicU8,
     /// Whether the task has ended for everybody: nothing can be requested of it any more.
     is_over: AtomicBool,
+    /// Whether no more of it may run.
+    is_aborted: AtomicBool,
 }
 
 /// Nobody has requested it.
@@ -34,6 +36,7 @@ impl Token {
             task,
             state: AtomicU8::new(NONE),
             is_over: AtomicBool::new(false),
+            is_aborted: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +52,16 @@ impl Token {
 
     pub(super) fn set_over(&self) {
         self.is_over.store(true, SeqCst);
+    }
+
+    /// Asks that no more of the task runs. Returns whether this was the first time.
+    pub(crate) fn request_abort(&self) -> bool {
+        !self.is_aborted.swap(true, SeqCst)
+    }
+
+    /// Whether no more of the task may run.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.is_aborted.load(SeqCst)
     }
 
     /// Requests cancellation. Returns whether this was the first request.

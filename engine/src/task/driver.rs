@@ -121,6 +121,9 @@ impl<'e> Driver<'e> {
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
+            if task.token.is_aborted() {
+                return self.abort::<C>().await;
+            }
             if let Some(message) = self.panicked.take() {
                 return self.fail::<C>(message).await;
             }

@@ -23,6 +23,8 @@ pub(super) enum BodyEnd {
     NeverStarted,
     /// A host operation panicked. The exchange slot has the message.
     Panicked,
+    /// It was cancelled and went on, until no more of it might run.
+    Aborted,
 }
 
 impl Driver<'_> {
@@ -41,9 +43,10 @@ impl Driver<'_> {
             BodyEnd::Returned => FutureState::Ready,
             BodyEnd::Threw { .. } if !self.task.token.is_requested() => FutureState::Error,
             BodyEnd::Panicked if !self.task.token.is_requested() => FutureState::InternalError,
-            BodyEnd::Threw { .. } | BodyEnd::NeverStarted | BodyEnd::Panicked => {
-                FutureState::Cancelled
-            }
+            BodyEnd::Threw { .. }
+            | BodyEnd::NeverStarted
+            | BodyEnd::Panicked
+            | BodyEnd::Aborted => FutureState::Cancelled,
         };
         if end == BodyEnd::Panicked && seeded_bugs::is_on(Bug::B58) {
             // B-58: a task that panics never settles its future.
@@ -133,7 +136,10 @@ impl Driver<'_> {
             BodyEnd::Returned => Outcome::Returned,
             BodyEnd::Threw { .. } if !self.task.token.is_requested() => Outcome::Threw,
             BodyEnd::Panicked if !self.task.token.is_requested() => Outcome::Panicked,
-            BodyEnd::Threw { .. } | BodyEnd::NeverStarted | BodyEnd::Panicked => Outcome::Cancelled,
+            BodyEnd::Threw { .. }
+            | BodyEnd::NeverStarted
+            | BodyEnd::Panicked
+            | BodyEnd::Aborted => Outcome::Cancelled,
         };
         let run = guard.call().run();
         run.root_ended();
@@ -169,6 +175,7 @@ impl Driver<'_> {
         self.task.vm.exchange().clear();
         if guard.call().id() == Engine::INIT_CALL {
             self.task.vm.realm().freeze();
+            self.engine.settle_promise::<C>(guard.call(), outcome).await;
         }
         if let BodyEnd::Threw { trace } = end {
             guard.call().set_trace(&trace);

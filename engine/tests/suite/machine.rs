@@ -95,6 +95,7 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         max_frames: FRAMES_MAX,
         is_parallel: false,
         args: vec!["first".to_owned(), "second".to_owned()],
+        ..EngineOptions::default()
     };
     let engine = Engine::new(
         Arc::new(program),
@@ -103,7 +104,8 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         Some(Arc::clone(&watch) as _),
     )
     .expect("an engine");
-    let init = engine.start_init().expect("nothing runs yet");
+    let init = platform.block_on(engine.start_init());
+    let init = init.expect("nothing runs yet");
     let mut has_ended = platform.run(STEPS_MAX);
     let mut end = end_of(&engine, &init, case);
     if has_main && matches!(end, End::Returned(_)) {

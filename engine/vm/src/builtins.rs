@@ -13,6 +13,8 @@ mod methods;
 mod numbers;
 mod text;
 
+use std::sync::Arc;
+
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
@@ -140,7 +142,9 @@ impl<'p, C: Checks> Context<'p, C> {
                 if !has_object || !matches!(function, Some(Kind::Closure | Kind::Bound)) {
                     return Err(ErrorKind::TypeError.into());
                 }
-                self.m.add_finalizer(arg(0), arg(1));
+                // The function runs in this realm, whichever is current by then.
+                let owner = Arc::clone(self.realm);
+                self.m.add_finalizer_of(arg(0), arg(1), owner);
                 done(Value::NIL)
             }
             Builtin::Chr => {

@@ -25,6 +25,8 @@ mod run;
 mod tasks;
 mod types;
 
+use std::sync::Arc;
+
 use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value};
 use gcrucible_platform::HostRequest;
@@ -41,7 +43,7 @@ pub(crate) use run::{Takes, run};
 pub(crate) struct Context<'p, C: Checks> {
     pub(crate) m: Mutator<'p, C>,
     pub(crate) program: &'p LoadedProgram,
-    pub(crate) realm: &'p Realm,
+    pub(crate) realm: &'p Arc<Realm>,
     pub(crate) exchange: &'p Slot,
     pub(crate) task: u32,
     pub(crate) max_frames: usize,

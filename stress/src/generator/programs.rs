@@ -136,6 +136,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
             host,
             answers,
             edits: Vec::new(),
+            versions: Vec::new(),
         }),
     }
 }
@@ -186,6 +187,7 @@ mod tests {
             host: Vec::new(),
             answers: Vec::new(),
             edits: Vec::new(),
+            versions: Vec::new(),
         };
         compile(&programs).unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()))
     }

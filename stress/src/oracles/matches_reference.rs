@@ -6,15 +6,19 @@
 
 mod endings;
 mod slices;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gcrucible_bytecode::Program;
 
+use self::versions::Versions;
 use super::failure::Failure;
 use crate::executor::graph::FutureState;
 use crate::executor::pairs::EventKind;
-use crate::executor::trace::{Callee, Data, Event, SliceStart, TaskId};
+use crate::executor::trace::{
+    Callee, Data, Event, SliceStart, TaskId, VersionFailure, VersionStep,
+};
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
 
@@ -47,22 +51,25 @@ pub struct ModelStats {
 /// # Errors
 /// The first event that the model does not allow.
 pub fn check(program: &Program, events: &[Event], limits: Limits) -> Result<ModelStats, Failure> {
-    check_and_note(program, events, limits, &mut Vec::new())
+    check_and_note(program, &[], events, limits, &mut Vec::new())
 }
 
-/// The same; appends what happened inside slices: number of trace events before the end of
+/// The same for a program that is reloaded to others, none of those that do not compile;
+/// appends what happened inside slices: number of trace events before the end of
 /// the slice, task, kind, and the channel or mutex that it happened to.
 ///
 /// # Errors
 /// The first event that the model does not allow.
-pub fn check_and_note(
-    program: &Program,
+pub fn check_and_note<'p>(
+    program: &'p Program,
+    versions: &'p [Option<&'p Program>],
     events: &[Event],
     limits: Limits,
     happened: &mut Vec<Happening>,
 ) -> Result<ModelStats, Failure> {
     let mut judge = Judge {
         model: Model::new(program, limits),
+        versions: Versions::new(versions),
         calls: BTreeMap::new(),
         slice: None,
         due: VecDeque::new(),
@@ -109,12 +116,16 @@ enum Due {
         signal: String,
         is_optional: bool,
     },
+    /// What became of a version. That one begins may come to nothing for want of memory.
+    Version { version: u32, step: VersionStep },
+    /// That a top level is to end at once.
+    AbortRequested { task: TaskId },
 }
 
 impl Due {
     fn is_optional(&self) -> bool {
         match self {
-            Due::CancelRequested { .. } => false,
+            Due::CancelRequested { .. } | Due::Version { .. } | Due::AbortRequested { .. } => false,
             Due::InterruptRaised { is_optional, .. } => *is_optional,
         }
     }
@@ -131,6 +142,18 @@ impl Due {
                     signal: found,
                 },
             ) => root == task && signal == found,
+            (
+                Due::Version { version, step },
+                Event::Version {
+                    version: found,
+                    step: became,
+                },
+            ) => {
+                let is_without_memory = *step == VersionStep::Begun
+                    && *became == VersionStep::Failed(VersionFailure::OutOfMemory);
+                version == found && (step == became || is_without_memory)
+            }
+            (Due::AbortRequested { task }, Event::AbortRequested { task: found }) => task == found,
             _ => false,
         }
     }
@@ -138,6 +161,7 @@ impl Due {
 
 struct Judge<'p, 'e> {
     model: Model<'p>,
+    versions: Versions<'p>,
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
     slice: Option<Slice<'e>>,
@@ -232,6 +256,18 @@ impl<'e> Judge<'_, 'e> {
                 }
             }
             Event::CancelRequested { task } => self.cancel_requested(*task, request),
+            Event::AbortRequested { task } => self.abort_requested(*task, request.is_some()),
+            Event::Aborted { task } => self.aborted(*task),
+            Event::Asked { asked } => {
+                self.asked(*asked);
+                Ok(())
+            }
+            Event::Version { version, step } => {
+                self.version_step(*version, *step, request.as_ref())
+            }
+            Event::PreloadFinished { failure } => self.preload_finished(*failure),
+            // For another oracle.
+            Event::Protected { .. } => Ok(()),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
                 Some(known) if known.state != FutureState::Pending => Ok(()),
@@ -305,6 +341,16 @@ impl<'e> Judge<'_, 'e> {
                     );
                     self.fail("interrupt_raised", by, message)
                 }
+                Due::Version { version, step } => {
+                    let message = format!(
+                        "version {version} must be {step:?} at once, but next came {event:?}"
+                    );
+                    Err(failure("version", "reload", message))
+                }
+                Due::AbortRequested { task } => {
+                    let message = format!("it must end at once, but next came {event:?}");
+                    self.fail("abort_requested", task, message)
+                }
             };
             return verdict.map(|()| None);
         }
@@ -375,12 +421,16 @@ impl<'e> Judge<'_, 'e> {
             );
             return Err(failure("finalizer_started", "finalizer", message));
         }
+        self.choose_version(callee);
         let expected = self.model.start_call(callee, seed);
         if task != expected {
             let message = format!("call {call} got task number {task}, the next one is {expected}");
             return Err(failure("call_started", "host", message));
         }
         self.calls.insert(call, task);
+        if *callee == Callee::ModuleInit {
+            self.evaluation_begun(task);
+        }
         Ok(())
     }
 
@@ -574,6 +624,11 @@ impl<'e> Judge<'_, 'e> {
             // The root of a run waits for the others.
             Status::Ended if self.calls.values().any(|&root| root == task) => return Ok(()),
             Status::Ready | Status::Ended => {}
+            _ if self.versions.aborting == Some(task) => {
+                self.woken_from.insert(task, status);
+                self.model.wake(task);
+                return Ok(());
+            }
             Status::Waiting(_) | Status::WaitingForAny { .. }
                 if self.model.is_settled_only(task) =>
             {

@@ -151,8 +151,12 @@ impl<'p> Model<'p> {
         self.loaded.globals.get(usize::from(global)).copied()
     }
 
-    /// Ends the initialisation, however it went: no global can be assigned any more.
-    pub fn freeze(&mut self) {
+    /// Ends the initialisation of a task's version, however it went: no global of that can be
+    /// assigned any more.
+    pub fn freeze(&mut self, task: TaskId) {
+        if let Some(task) = self.task(task) {
+            self.put_in_place(task.version);
+        }
         self.loaded.frozen.fill(true);
     }
 
@@ -410,18 +414,30 @@ impl<'p> Model<'p> {
         }
         let cause = self.store.string(message);
         let mut ended = self.take_task(task);
-        self.pop_scopes(&mut ended, 0);
-        ended.frames.clear();
-        ended.operation = None;
-        ended.interrupts.clear();
-        ended.signals.clear();
-        ended.locals = None;
+        self.drop_all(&mut ended);
         ended.end(None);
         if let Some(end) = &mut ended.end {
             end.panic = Some(cause);
         }
         self.put_task(task, ended);
         true
+    }
+
+    /// No more of a task runs: what it holds is released.
+    pub fn abort(&mut self, task: TaskId) {
+        let mut ended = self.take_task(task);
+        self.drop_all(&mut ended);
+        ended.end(None);
+        self.put_task(task, ended);
+    }
+
+    fn drop_all(&mut self, ended: &mut Task) {
+        self.pop_scopes(ended, 0);
+        ended.frames.clear();
+        ended.operation = None;
+        ended.interrupts.clear();
+        ended.signals.clear();
+        ended.locals = None;
     }
 
     /// There was no memory for what the panic said that ended a task, if one did.

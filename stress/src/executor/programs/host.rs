@@ -1,15 +1,19 @@
 //! The host script as an actor: each event is one step.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_engine::{CallError, CallHandle, Engine, Outcome};
+use gcrucible_bytecode::Program;
+use gcrucible_engine::{
+    CallError, CallHandle, Engine, NewVersion, Outcome, Preload, ReloadOptions,
+};
 use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
 
-use super::observer::TraceObserver;
+use super::observer::{TraceObserver, version_failure};
 use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
-use crate::executor::trace::{Callee, Event, TaskId};
+use crate::executor::trace::{Asked, Callee, Event, TaskId};
 use crate::scenario::{HostEvent, Programs, Site};
 
 /// What the embedder holds while it goes through its script.
@@ -19,6 +23,11 @@ pub(super) struct HostScript {
     /// The last call of each id that the host still holds.
     calls: BTreeMap<u32, CallHandle>,
     init: Option<CallHandle>,
+    /// What it reloads to.
+    versions: Vec<NewVersion>,
+    preload: Option<Preload>,
+    /// Ends of entries that took the place of the first one.
+    overrides: Vec<CallHandle>,
     /// Call, its task, handle of its result.
     protected: Vec<(u32, TaskId, Handle)>,
     /// What the host did, for the pairs: number of trace events before it, task, kind.
@@ -41,12 +50,15 @@ pub(super) enum Progress {
 }
 
 impl HostScript {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(versions: Vec<NewVersion>) -> Self {
         HostScript {
             stage: Stage::Init,
             next: 0,
             calls: BTreeMap::new(),
             init: None,
+            versions,
+            preload: None,
+            overrides: Vec::new(),
             protected: Vec::new(),
             actions: Vec::new(),
             late_cancels: 0,
@@ -64,6 +76,10 @@ impl HostScript {
                     .calls
                     .get(call)
                     .is_none_or(|handle| handle.call().outcome().is_some()),
+                Some(HostEvent::FinishPreload) => self
+                    .preload
+                    .as_ref()
+                    .is_none_or(|preload| preload.call().outcome().is_some()),
                 Some(_) => true,
             },
         };
@@ -105,7 +121,7 @@ impl HostScript {
     ) -> Progress {
         match self.stage {
             Stage::Init => {
-                self.init = engine.start_init().ok();
+                self.init = platform.ready_now(engine.start_init()).ok();
                 self.stage = Stage::Initialising;
                 return Progress::Done;
             }
@@ -166,8 +182,104 @@ impl HostScript {
                 platform.advance(Duration::from_millis(u64::from(*ms)));
                 return Progress::TimePassed;
             }
+            HostEvent::Reload { .. }
+            | HostEvent::Tick
+            | HostEvent::Preload { .. }
+            | HostEvent::FinishPreload
+            | HostEvent::OverrideEntry { .. }
+            | HostEvent::UnchangedEntry
+            | HostEvent::Isolate => {
+                self.versions(engine, platform, observer, event);
+                self.note_protected(engine, observer);
+            }
         }
         Progress::Done
+    }
+
+    /// The programs that it reloads to, none of those that do not compile.
+    pub(super) fn programs(&self) -> Vec<Option<Arc<Program>>> {
+        let made = self.versions.iter();
+        made.map(|made| made.as_ref().ok().cloned()).collect()
+    }
+
+    /// Does an event that concerns versions.
+    fn versions(
+        &mut self,
+        engine: &Engine,
+        platform: &SimulatedPlatform,
+        observer: &TraceObserver,
+        event: &HostEvent,
+    ) {
+        let ask = |asked| observer.push(Event::Asked { asked });
+        let program = |version: u32| {
+            let made = self.versions.get(version as usize)?;
+            made.as_ref().ok().cloned()
+        };
+        match *event {
+            HostEvent::Reload { version, forced } => {
+                let Some(made) = self.versions.get(version as usize) else {
+                    return;
+                };
+                let program = made.is_ok().then_some(version as usize);
+                ask(Asked::Reload { program, forced });
+                let options = ReloadOptions { is_forced: forced };
+                platform.ready_now(engine.reload(made.clone(), options));
+            }
+            HostEvent::Tick => {
+                ask(Asked::Tick);
+                platform.ready_now(engine.tick());
+            }
+            HostEvent::Preload { version } => {
+                if let Some(program) = program(version)
+                    && self.preload.is_none()
+                {
+                    let version = version as usize;
+                    ask(Asked::Preload { program: version });
+                    let begun = platform.ready_now(engine.start_preload(program));
+                    self.preload = begun.ok().flatten();
+                }
+            }
+            HostEvent::FinishPreload => {
+                if let Some(preload) = self.preload.take() {
+                    let ended = platform.ready_now(preload.finish());
+                    let failure = ended.as_ref().err().map(version_failure);
+                    observer.push(Event::PreloadFinished { failure });
+                }
+            }
+            HostEvent::OverrideEntry { version } => {
+                if let Some(program) = program(version) {
+                    let version = version as usize;
+                    ask(Asked::Override { program: version });
+                    let begun = platform.ready_now(engine.override_entry(program));
+                    self.overrides.extend(begun.ok().flatten());
+                }
+            }
+            HostEvent::UnchangedEntry => {
+                // Without memory for a promise nothing has changed.
+                if platform.ready_now(engine.load_unchanged_entry()).is_ok() {
+                    ask(Asked::Unchanged);
+                }
+            }
+            HostEvent::Isolate => {
+                ask(Asked::Isolate);
+                platform.ready_now(engine.isolate());
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what is protected, for an oracle.
+    fn note_protected(&self, engine: &Engine, observer: &TraceObserver) {
+        let listed = |counts: BTreeMap<&'static str, u64>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(kind, count)| (kind.to_owned(), count))
+                .collect()
+        };
+        observer.push(Event::Protected {
+            all: listed(engine.heap().stats().protected_by_kind),
+            of_host: listed(self.protected_kinds(engine)),
+        });
     }
 
     /// Requests cancellation of a call; an unknown or ended one is refused.
@@ -271,7 +383,11 @@ impl HostScript {
         for (_, _, handle) in self.protected.drain(..) {
             engine.heap().unprotect(handle);
         }
+        if let Some(preload) = self.preload.take() {
+            preload.abandon();
+        }
         self.calls.clear();
+        self.overrides.clear();
         self.init = None;
     }
 }

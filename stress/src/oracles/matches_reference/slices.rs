@@ -14,6 +14,10 @@ impl<'e> Judge<'_, 'e> {
             let message = format!("its slice began inside one of task {}", open.task);
             return self.fail("slice_began", task, message);
         }
+        if self.versions.aborting == Some(task) {
+            let message = "it goes on though it is to end at once".into();
+            return self.fail("aborted", task, message);
+        }
         self.woken_from.remove(&task);
         if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
             self.model.drop_spawn(task);
