@@ -1,4 +1,4 @@
-//! Makes the seed corpora of the three targets that race: few small inputs whose scenarios differ in what happens in
+//! Makes the seed corpora of the four targets that race: few small inputs whose scenarios differ in what happens in
 //! them. The same build writes the same files.
 //!
 //! ```text
@@ -27,6 +27,7 @@ fn main() -> std::io::Result<()> {
         FuzzTarget::HeapOps,
         FuzzTarget::ProgramRace,
         FuzzTarget::CancelRace,
+        FuzzTarget::ReloadRace,
     ] {
         let folder = seeds.join(target.name());
         if folder.exists() {

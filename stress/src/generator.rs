@@ -76,6 +76,7 @@ fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
         Lane::Cancellation => {
             programs::generate(&mut choices, Some(seed), mix, Focus::Cancellation)
         }
+        Lane::Reload => programs::generate(&mut choices, Some(seed), mix, Focus::Reload),
         lane => panic!("lane {} is not built", lane.name()),
     }
 }

@@ -190,6 +190,11 @@ impl Engine {
         tick
     }
 
+    /// Whether a top level runs: a reload would wait for it.
+    pub fn is_entry_pending(&self) -> bool {
+        self.inner.reload.with(|state| state.is_running())
+    }
+
     /// Waits until no top level runs. Only a tick says, and does, what comes of it.
     pub async fn entry_ended(&self) {
         let call = self.inner.reload.with(|state| {

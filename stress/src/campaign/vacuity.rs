@@ -88,11 +88,20 @@ const CANCELLATION: &[Expectation] = &[
     ("interrupts", |c| c.interrupts, 0.02),
 ];
 
+/// What the lane of reloads counts besides.
+const RELOAD: &[Expectation] = &[
+    ("reloads.begun", |c| c.reloads_begun, 0.2),
+    ("reloads.swapped", |c| c.reloads_swapped, 0.05),
+    ("reloads.failed", |c| c.reloads_failed, 0.05),
+    ("reloads.deferred", |c| c.reloads_deferred, 0.05),
+];
+
 /// The tables of a lane.
 fn expectations(lane: Lane) -> &'static [&'static [Expectation]] {
     match lane {
         Lane::HeapOps => &[HEAP_OPS],
-        Lane::Programs | Lane::Reload | Lane::Serve => &[PROGRAMS],
+        Lane::Programs | Lane::Serve => &[PROGRAMS],
+        Lane::Reload => &[PROGRAMS, RELOAD],
         Lane::Cancellation => &[PROGRAMS, CANCELLATION],
     }
 }

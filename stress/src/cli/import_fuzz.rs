@@ -35,6 +35,8 @@ enum Target {
     ProgramRace,
     #[value(alias = "cancel_race")]
     CancelRace,
+    #[value(alias = "reload_race")]
+    ReloadRace,
     Bytecode,
     #[value(alias = "source_text")]
     SourceText,
@@ -53,6 +55,7 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
         Target::HeapOps => FuzzTarget::HeapOps.scenario(&bytes),
         Target::ProgramRace => FuzzTarget::ProgramRace.scenario(&bytes),
         Target::CancelRace => FuzzTarget::CancelRace.scenario(&bytes),
+        Target::ReloadRace => FuzzTarget::ReloadRace.scenario(&bytes),
         Target::Bytecode => FuzzTarget::Bytecode.scenario(&bytes),
         Target::SourceText => FuzzTarget::SourceText.scenario(&bytes),
         Target::ScenarioText => {

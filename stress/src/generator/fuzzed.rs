@@ -22,6 +22,8 @@ pub enum FuzzTarget {
     ProgramRace,
     /// The same with a focus on cancellation, under a schedule that aims at it.
     CancelRace,
+    /// The same with a host that reloads it.
+    ReloadRace,
     /// A generated program raced with a host script, its bytecode edited.
     Bytecode,
     /// The source text of a program that the host calls `main` of; what is no UTF-8 is
@@ -31,10 +33,11 @@ pub enum FuzzTarget {
 
 impl FuzzTarget {
     /// All targets.
-    pub const ALL: [FuzzTarget; 5] = [
+    pub const ALL: [FuzzTarget; 6] = [
         FuzzTarget::HeapOps,
         FuzzTarget::ProgramRace,
         FuzzTarget::CancelRace,
+        FuzzTarget::ReloadRace,
         FuzzTarget::Bytecode,
         FuzzTarget::SourceText,
     ];
@@ -45,6 +48,7 @@ impl FuzzTarget {
             FuzzTarget::HeapOps => "heap_ops",
             FuzzTarget::ProgramRace => "program_race",
             FuzzTarget::CancelRace => "cancel_race",
+            FuzzTarget::ReloadRace => "reload_race",
             FuzzTarget::Bytecode => "bytecode",
             FuzzTarget::SourceText => "source_text",
         }
@@ -62,6 +66,7 @@ impl FuzzTarget {
             FuzzTarget::CancelRace => {
                 programs::generate(&mut choices, None, &mix, Focus::Cancellation)
             }
+            FuzzTarget::ReloadRace => programs::generate(&mut choices, None, &mix, Focus::Reload),
             FuzzTarget::Bytecode => {
                 let edits = edits(&mut choices);
                 let mut scenario = programs::generate(&mut choices, None, &mix, Focus::Everything);

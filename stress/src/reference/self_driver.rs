@@ -241,6 +241,7 @@ impl Driver<'_> {
             | HostEvent::Unprotect { .. }
             | HostEvent::Reload { .. }
             | HostEvent::Tick
+            | HostEvent::JoinEntry
             | HostEvent::Preload { .. }
             | HostEvent::FinishPreload
             | HostEvent::OverrideEntry { .. }

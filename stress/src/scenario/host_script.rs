@@ -73,6 +73,8 @@ pub enum HostEvent {
     },
     /// Look at the entry's promise: swap, report, take up what was deferred.
     Tick,
+    /// Go on only when no top level runs.
+    JoinEntry,
     /// Run a program before the entry, unless a top level runs or the last preload was not
     /// finished.
     Preload {

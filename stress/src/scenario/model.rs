@@ -80,7 +80,12 @@ impl Lane {
     ];
 
     /// The lanes that exist in this build.
-    pub const BUILT: [Lane; 3] = [Lane::HeapOps, Lane::Programs, Lane::Cancellation];
+    pub const BUILT: [Lane; 4] = [
+        Lane::HeapOps,
+        Lane::Programs,
+        Lane::Cancellation,
+        Lane::Reload,
+    ];
 
     /// The name on the command line and in files.
     pub fn name(self) -> &'static str {

@@ -66,7 +66,7 @@ impl HostScript {
     }
 
     /// Where the host stands, if it can go on.
-    pub(super) fn site(&self, _engine: &Engine, programs: &Programs) -> Option<Site> {
+    pub(super) fn site(&self, engine: &Engine, programs: &Programs) -> Option<Site> {
         let is_ready = match self.stage {
             Stage::Init => true,
             Stage::Initialising => self.init_outcome().is_some(),
@@ -76,6 +76,7 @@ impl HostScript {
                     .calls
                     .get(call)
                     .is_none_or(|handle| handle.call().outcome().is_some()),
+                Some(HostEvent::JoinEntry) => !engine.is_entry_pending(),
                 Some(HostEvent::FinishPreload) => self
                     .preload
                     .as_ref()
@@ -160,7 +161,7 @@ impl HostScript {
             HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
             HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
-            HostEvent::JoinCall { .. } => {}
+            HostEvent::JoinCall { .. } | HostEvent::JoinEntry => {}
             HostEvent::Protect { call } => self.protect(engine, observer, *call),
             HostEvent::Unprotect { call } => {
                 let at = self.protected.iter().position(|(owner, ..)| owner == call);
