@@ -68,21 +68,25 @@ impl Engine {
             purpose,
             store,
         } = evaluating;
-        let guard = self.reserve(&realm, Self::INIT_CALL)?;
-        let call = Arc::clone(guard.call());
         let mut attempts = 0;
-        let own = loop {
+        let (guard, own) = loop {
             let made = {
                 let permit = inner.heap.shared().await;
                 inner.registry.allocate::<Checked, _>(&permit, |m| {
                     let promise = m.future(PROMISE_ID)?;
-                    m.store(call.promise(), promise);
-                    inner.reload.slot.set(&permit, store, promise);
-                    Ok((purpose == Purpose::Preload).then(|| inner.heap.protect(promise)))
+                    // From here to the call's start nothing collects: that could start a
+                    // finalizer, whose task would come before this one, which is numbered here.
+                    let reserved = self.reserve(&realm, Self::INIT_CALL).map(|guard| {
+                        m.store(guard.call().promise(), promise);
+                        inner.reload.slot.set(&permit, store, promise);
+                        let is_preload = purpose == Purpose::Preload;
+                        (guard, is_preload.then(|| inner.heap.protect(promise)))
+                    });
+                    Ok(reserved)
                 })
             };
             match made {
-                Ok(own) => break own,
+                Ok(reserved) => break reserved?,
                 Err(needs) => {
                     if !inner.make_room(needs.words, &mut attempts).await {
                         return Err(CallError::OutOfMemory);
@@ -90,6 +94,7 @@ impl Engine {
                 }
             }
         };
+        let call = Arc::clone(guard.call());
         inner.reload.with(|state| {
             state.evaluation = Some(Evaluation {
                 version,

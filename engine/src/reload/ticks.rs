@@ -247,11 +247,12 @@ impl Engine {
                     .state::<gcrucible_heap::Unchecked>(&permit),
             }
         };
-        let is_fulfilled = match state {
-            Some(FutureState::Pending) | None => outcome == Outcome::Returned,
-            Some(state) => state == FutureState::Ready,
-        };
-        if is_fulfilled {
+        if state == Some(FutureState::Pending) {
+            return Tick::Pending;
+        }
+        // The slot may have been emptied meanwhile, or have the promise of an entry with nothing
+        // to evaluate: how the top level ended is what its call says.
+        if outcome == Outcome::Returned {
             self.swap(&evaluation);
             return Tick::Fulfilled;
         }
