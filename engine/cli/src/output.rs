@@ -150,6 +150,10 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             format!("task {task}: the operation panicked: {message}")
         }
         EngineEvent::CancelRequested { task } => format!("task {task}: cancellation requested"),
+        EngineEvent::Forked { template, fork, .. } => {
+            format!("fork {fork} of {template}")
+        }
+        EngineEvent::ForkDropped { fork } => format!("fork {fork} is dropped"),
         EngineEvent::AbortRequested { task } => format!("task {task}: has to end"),
         EngineEvent::Aborted { task } => format!("task {task}: aborted"),
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{Checked, Checks, FutureState, Handle};
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_vm::{LoadError, Realm};
+use gcrucible_vm::{LoadError, LoadedProgram, Realm};
 
 use super::entry_slot::Store;
 use super::reloader::{Evaluation, Purpose};
@@ -38,10 +38,10 @@ impl Engine {
         loop {
             let loaded = {
                 let permit = inner.heap.shared().await;
-                Realm::load(&inner.heap, &permit, Arc::clone(&program))
+                LoadedProgram::load(&inner.heap, &permit, Arc::clone(&program))
             };
             let needs = match loaded {
-                Ok(realm) => return Ok(realm),
+                Ok(loaded) => return Ok(Realm::new(&inner.heap, loaded, inner.new_realm())),
                 Err(LoadError::OutOfMemory(needs)) => needs,
                 Err(refused) => return Err(ReloadFailure::Refused(refused.to_string())),
             };

@@ -535,8 +535,6 @@ impl Subjects {
                 self.future(*future, EventKind::Await);
             }
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
-            // What the host throws into the task that asked.
-            Event::HostPanicked { task, .. } => self.task(*task, EventKind::Throw),
             // What becomes of a version happens to everybody: who starts from now on sees
             // another one, or does not.
             Event::Version { step, .. } => {
