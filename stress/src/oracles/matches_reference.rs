@@ -318,6 +318,20 @@ impl<'e> Judge<'_, 'e> {
         {
             return Ok(None);
         }
+        // Loading a version may collect, and that may start a finalizer.
+        if let (
+            Some(Due::Version {
+                step: VersionStep::Begun,
+                ..
+            }),
+            Event::CallStarted {
+                callee: Callee::Finalizer { .. },
+                ..
+            },
+        ) = (self.due.front(), event)
+        {
+            return Ok(None);
+        }
         while let Some(due) = self.due.pop_front() {
             if due.is(event) {
                 return Ok(Some(due));
