@@ -50,7 +50,8 @@ impl Template {
             None,
         )
         .expect("an engine");
-        let init = engine.start_init().expect("nothing runs yet");
+        let init = platform.block_on(engine.start_init());
+        let init = init.expect("nothing runs yet");
         assert_eq!(platform.block_on(init.join()), Outcome::Returned);
         // What is served is there for long.
         for _ in 0..2 {

@@ -68,7 +68,8 @@ impl Default for OnThreads {
         let platform = Arc::new(TokioPlatform::new(WORKERS).expect("threads start"));
         let engine = engine(Arc::clone(&platform) as _, true);
         let made = OnThreads { engine, platform };
-        let init = made.engine.start_init().expect("nothing runs yet");
+        let init = made.platform.block_on(made.engine.start_init());
+        let init = init.expect("nothing runs yet");
         made.join(&init);
         made
     }
@@ -100,7 +101,8 @@ impl Default for Simulated {
         let platform = SimulatedPlatform::new(&[]);
         let engine = engine(Arc::clone(&platform) as _, false);
         let made = Simulated { engine, platform };
-        let init = made.engine.start_init().expect("nothing runs yet");
+        let init = made.platform.ready_now(made.engine.start_init());
+        let init = init.expect("nothing runs yet");
         made.run_until_ended(&init);
         made
     }

@@ -37,6 +37,8 @@ pub struct Call {
     /// The first state of its task's random numbers.
     seed: u64,
     value: Slot,
+    /// The promise of the top level that it runs, until that has ended; nil for other calls.
+    promise: Slot,
     outcome: Mutex<Option<Outcome>>,
     /// Whether the error that it threw is a cancellation, or wraps one.
     threw_cancellation: AtomicBool,
@@ -140,6 +142,23 @@ impl Call {
         self.seed
     }
 
+    /// The promise of the top level that it runs; nil for other calls, and after its end.
+    pub(crate) fn promise(&self) -> &Slot {
+        &self.promise
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.outcome() {
+                // Another joiner may wait for the same signal.
+                self.ended.notify();
+                return outcome;
+            }
+            self.ended.wait().await;
+        }
+    }
+
     pub(crate) fn token(&self) -> &Arc<Token> {
         &self.token
     }
@@ -192,9 +211,11 @@ impl RootProvider for Call {
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
         tracer.slot(RootKind::CallResult, &self.value);
+        tracer.slot(RootKind::Promise, &self.promise);
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
+        audit.root(RootKind::Promise, &self.promise);
         audit.root(RootKind::CallResult, &self.value);
     }
 }
@@ -254,6 +275,7 @@ impl CallTable {
             realm: realm.number(),
             seed,
             value: Slot::nil(),
+            promise: Slot::nil(),
             outcome: Mutex::default(),
             threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
@@ -370,14 +392,7 @@ impl CallHandle {
 
     /// Waits until the call has ended.
     pub async fn join(&self) -> Outcome {
-        loop {
-            if let Some(outcome) = self.call.outcome() {
-                // Another joiner may wait for the same signal.
-                self.call.ended.notify();
-                return outcome;
-            }
-            self.call.ended.wait().await;
-        }
+        self.call.ended().await
     }
 }
 

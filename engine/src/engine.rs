@@ -12,7 +12,6 @@ use gcrucible_heap::{
     HeapFault, NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
@@ -20,11 +19,13 @@ use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::event::{EngineEvent, Observer};
 use crate::futures::{Registry, Wait};
+use crate::reload::Reloader;
 use crate::run::Run;
 use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
-/// An engine: one heap, one program, any number of tasks. Clones share it.
+/// An engine: one heap, one program in one version or several, any number of tasks. Clones
+/// share it.
 ///
 /// # Cancellation
 /// A cancelled call ends as soon as what it runs does: a wait at once, an operation of the host
@@ -55,7 +56,7 @@ use crate::wait_lists::WaitLists;
 /// };
 /// let program = Arc::new(compile(&source)?);
 /// let engine = Engine::new(program, &options, Arc::clone(&platform) as _, None)?;
-/// let init = engine.start_init()?;
+/// let init = platform.block_on(engine.start_init())?;
 /// assert!(platform.run(1_000));
 /// assert_eq!(init.call().outcome(), Some(Outcome::Returned));
 /// for (id, seconds) in [(0, 0), (1, 1)] {
@@ -89,6 +90,9 @@ pub struct EngineOptions {
     /// How long what is cancelled may go on before it is cut off: a host operation since the
     /// request or its begin, a body since the error was thrown inside it.
     pub grace: Duration,
+    /// How long a [reload](Engine::reload) waits for a top level that does not settle, before
+    /// that is cancelled.
+    pub reload_patience: Duration,
 }
 
 impl EngineOptions {
@@ -106,6 +110,7 @@ impl Default for EngineOptions {
             is_parallel: true,
             args: Vec::new(),
             grace: EngineOptions::GRACE,
+            reload_patience: Duration::from_secs(5),
         }
     }
 }
@@ -133,8 +138,8 @@ impl std::error::Error for EngineError {}
 /// What all tasks share.
 pub(crate) struct Inner {
     pub(crate) heap: Arc<Heap>,
-    /// What new calls run in.
-    realm: Mutex<Arc<Realm>>,
+    /// What new calls run in, and what is to take its place.
+    pub(crate) reload: Reloader,
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
@@ -195,7 +200,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 registry: Registry::new(&heap),
                 heap,
-                realm: Mutex::new(realm),
+                reload: Reloader::new(realm, options.reload_patience),
                 platform,
                 calls: Arc::default(),
                 observer,
@@ -215,20 +220,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Starts the call that runs the modules' top level and then freezes the globals.
-    ///
-    /// # Errors
-    /// [`CallError::DuplicateCallId`] if it is running.
-    pub fn start_init(&self) -> Result<CallHandle, CallError> {
-        self.start(&self.inner.realm(), Self::INIT_CALL, Vm::start_init)
-    }
-
     /// Starts a call of an exported function of the entry module, with int arguments of at
     /// most 48 bits.
     ///
     /// # Errors
-    /// [`CallError::DuplicateCallId`] while a call has that id, and for
-    /// [`Engine::FINALIZER_CALL`]; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    /// [`CallError::DuplicateCallId`] while a call has that id, and for the engine's own ids,
+    /// from [`Engine::FINALIZER_CALL`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         self.start_call_in(&self.inner.realm(), id, export, args)
     }
@@ -317,7 +314,7 @@ impl Engine {
         id: u32,
         prepare: impl FnOnce(&Vm),
     ) -> Result<CallHandle, CallError> {
-        if id == Self::FINALIZER_CALL {
+        if id >= Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
         let guard = self.reserve(realm, id)?;
@@ -326,7 +323,7 @@ impl Engine {
         Ok(CallHandle::new(call, self.clone()))
     }
 
-    fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
+    pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
         let (heap, tokens) = (&inner.heap, &inner.tokens);
         inner.calls.reserve(heap, id, realm, tokens, || {
@@ -338,7 +335,7 @@ impl Engine {
 
     /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
     /// that of a finalizer, by number, which is taken from the queue when the task begins.
-    fn run_call(
+    pub(crate) fn run_call(
         &self,
         realm: &Arc<Realm>,
         guard: CallGuard,
@@ -505,7 +502,7 @@ impl Engine {
         self.inner.realm()
     }
 
-    /// The program that new calls run.
+    /// The program that new calls run: that of the current version.
     pub fn program(&self) -> Arc<LoadedProgram> {
         Arc::clone(self.inner.realm().loaded())
     }
@@ -541,9 +538,12 @@ impl Engine {
     }
 
     /// Takes the heap back when nothing else uses it: tasks, handles and other clones of
-    /// the engine must be gone. Finalizers that have not begun never run.
+    /// the engine must be gone. Finalizers that have not begun never run, and the entry slot is
+    /// empty afterwards.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
-        let heap = Arc::into_inner(self.inner)?.heap;
+        let inner = Arc::into_inner(self.inner)?;
+        inner.reload.shut_down(&inner.heap);
+        let heap = inner.heap;
         heap.drop_finalizers();
         Some(heap)
     }
@@ -579,7 +579,7 @@ impl Inner {
 
     /// The realm that new calls run in.
     pub(crate) fn realm(&self) -> Arc<Realm> {
-        Arc::clone(&self.realm.lock())
+        self.reload.current()
     }
 
     /// The number of the next realm.

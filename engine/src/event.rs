@@ -6,6 +6,7 @@ use gcrucible_heap::{CollectionReport, FutureState};
 use gcrucible_vm::{ForkError, HostValue, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
+use crate::reload::ReloadStep;
 
 /// One step of the engine. Tasks are numbered from 1 in order of creation.
 #[derive(Debug)]
@@ -120,6 +121,13 @@ pub enum EngineEvent<'a> {
     CancelRequested {
         /// The task.
         task: u32,
+    },
+    /// Something became of a version of the program.
+    Reload {
+        /// Number of the version; 1 is the program that the engine was made with.
+        version: u32,
+        /// What became of it.
+        step: &'a ReloadStep,
     },
     /// A future left the pending state.
     Settled {

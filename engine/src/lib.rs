@@ -10,6 +10,7 @@
 //! serve/        forks of the program, each for one request
 //! wait_lists    who waits for channels and mutexes
 //! cancellation/ tokens
+//! reload/       versions of a program side by side
 //! event         what an observer sees of all this
 //! ```
 //!
@@ -45,7 +46,7 @@
 //!     Some(on_print(|line| println!("{line}"))),
 //! )?;
 //! platform.block_on(async {
-//!     assert_eq!(engine.start_init()?.join().await, Outcome::Returned);
+//!     assert_eq!(engine.start_init().await?.join().await, Outcome::Returned);
 //!     let numbers = [1, 2, 3].map(HostValue::Int).to_vec();
 //!     let call = engine.call(1, "sum_of_squares", &[HostValue::Array(numbers)]).await?;
 //!     assert_eq!(call.join().await, Outcome::Returned);
@@ -61,6 +62,7 @@ pub mod cancellation;
 mod engine;
 mod event;
 pub mod futures;
+mod reload;
 mod run;
 mod serve;
 mod task;
@@ -70,12 +72,17 @@ mod wait_lists;
 pub use call::{Call, CallError, CallHandle, Outcome};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use event::{EngineEvent, Observer, on_print};
-pub use gcrucible_frontend::{Diagnostics, Loader, ModuleErrors, Source, compile, compile_modules};
+pub use gcrucible_frontend::{
+    Diagnostics, Listing, Loader, ModuleErrors, Source, compile, compile_modules, module_paths,
+};
 pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
 pub use gcrucible_vm::ForkError;
+pub use reload::{
+    NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
+};
 pub use serve::Fork;
 pub use task::yield_points;
 pub use trace::TraceFrame;

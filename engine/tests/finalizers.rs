@@ -93,7 +93,8 @@ fn an_error_of_a_finalizer_is_reported_once() {
         Some(Arc::clone(&failures) as _),
     )
     .expect("an engine");
-    let _init = engine.start_init().expect("nothing runs yet");
+    let init = platform.block_on(engine.start_init());
+    let _init = init.expect("nothing runs yet");
     assert!(platform.run(10_000));
     let _main = engine.start_call(1, "main", &[]).expect("a call");
     assert!(platform.run(10_000));

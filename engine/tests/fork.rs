@@ -255,7 +255,7 @@ fn a_program_that_initialises_is_not_served() {
         None,
     )
     .expect("an engine");
-    let init = engine.start_init().expect("nothing runs yet");
+    let init = ready(engine.start_init()).expect("nothing runs yet");
     world.settle();
     let refused = ready(engine.fork_for_serving()).map(drop);
     assert_eq!(refused, Err(ForkError::Initialising));

@@ -28,6 +28,7 @@ fn main() -> std::io::Result<()> {
         FuzzTarget::ProgramRace,
         FuzzTarget::CancelRace,
         FuzzTarget::ServeFork,
+        FuzzTarget::ReloadRace,
     ] {
         let folder = seeds.join(target.name());
         if folder.exists() {

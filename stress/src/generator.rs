@@ -77,6 +77,7 @@ fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
             programs::generate(&mut choices, Some(seed), mix, Focus::Cancellation)
         }
         Lane::Serve => programs::generate(&mut choices, Some(seed), mix, Focus::Serve),
+        Lane::Reload => programs::generate(&mut choices, Some(seed), mix, Focus::Reload),
         lane => panic!("lane {} is not built", lane.name()),
     }
 }

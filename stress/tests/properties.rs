@@ -187,6 +187,7 @@ fn independent(heap_choices: &[u8], strategy: StrategyName, args: [i64; 2]) -> S
             entry: ModuleSource::Text(INDEPENDENT.to_owned()),
             answers: Vec::new(),
             edits: Vec::new(),
+            versions: Vec::new(),
             host: vec![
                 HostEvent::Call {
                     call: 0,

@@ -4,17 +4,23 @@
 //! options      what the command line may say
 //! program      files to a program
 //! run          a program from its top level to the end of `main`
+//! hot          the same again and again, whenever its files change
+//! watch        which files have changed
 //! output       what it prints, and the trace of its steps
 //! signals      Ctrl-C
 //! repl/        lines that people type, one after the other
 //! ```
 
+#[cfg(feature = "hot")]
+mod hot;
 mod options;
 mod output;
 mod program;
 mod repl;
 mod run;
 mod signals;
+#[cfg(feature = "hot")]
+mod watch;
 
 use std::process::ExitCode;
 
@@ -44,6 +50,8 @@ impl From<Exit> for ExitCode {
 
 fn main() -> ExitCode {
     let exit = match Options::parse().command {
+        #[cfg(feature = "hot")]
+        Command::Run(options) if options.hot => hot::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Check { file } => program::check(&file),
         Command::Disasm { file } => program::disassemble(&file),

@@ -48,6 +48,11 @@ pub(crate) struct RunOptions {
     /// Print each step of the engine to standard error
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Go on until Ctrl-C, and reload the program whenever one of its files changes: the new
+    /// version runs once its top level has; `main` of the old one is cancelled then
+    #[cfg(feature = "hot")]
+    #[arg(long)]
+    pub(crate) hot: bool,
     #[command(flatten)]
     pub(crate) heap: HeapOptions,
 }

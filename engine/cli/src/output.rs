@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, TraceFrame};
+use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, ReloadStep, TraceFrame};
 use gcrucible_vm::SliceEnd;
 
 /// Writes what the program prints to standard output, and its steps to standard error if
@@ -31,6 +31,9 @@ impl Observer for Output {
                 std::process::exit(crate::Exit::Failed as i32);
             }
         }
+        if let EngineEvent::Reload { version, step } = event {
+            report_version(*version, step);
+        }
         if let EngineEvent::FinalizerFailed { call, text } = event {
             eprintln!("error: uncaught {text} (in a finalizer)");
             report_trace(&call.trace());
@@ -39,6 +42,21 @@ impl Observer for Output {
             && let Some(step) = describe(event)
         {
             eprintln!("[{} ms] {step}", platform.now().as_millis());
+        }
+    }
+}
+
+/// Says what became of a version of the program.
+fn report_version(version: u32, step: &ReloadStep) {
+    match step {
+        ReloadStep::Begun => {}
+        ReloadStep::Swapped => eprintln!("reload: version {version} runs"),
+        ReloadStep::Deferred => {
+            eprintln!("reload: version {version} waits for a top level that has not ended");
+        }
+        ReloadStep::Failed(failure) if version == 1 => eprintln!("error: {failure}"),
+        ReloadStep::Failed(failure) => {
+            eprintln!("{failure}\nreload: version {version} failed, the one before goes on");
         }
     }
 }
@@ -71,7 +89,7 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             None => format!("task {}: a call starts", call.task()),
         },
         // It is said without being asked for.
-        EngineEvent::FinalizerFailed { .. } => return None,
+        EngineEvent::FinalizerFailed { .. } | EngineEvent::Reload { .. } => return None,
         EngineEvent::CallEnded { call, outcome } => {
             format!("task {}: the call ended: {outcome:?}", call.task())
         }
@@ -136,6 +154,10 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             format!("task {task}: the host panicked: {message}")
         }
         EngineEvent::CancelRequested { task } => format!("task {task}: cancellation requested"),
+        EngineEvent::Forked { template, fork, .. } => {
+            format!("fork {fork} of {template}")
+        }
+        EngineEvent::ForkDropped { fork } => format!("fork {fork} is dropped"),
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),
         EngineEvent::SettleRefused { future } => format!("future {future}: refused"),
         EngineEvent::Woken { task } => format!("task {task}: woken"),

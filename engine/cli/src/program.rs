@@ -4,26 +4,53 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use gcrucible_bytecode::Program;
-use gcrucible_frontend::{Loader, Source, compile_modules};
+use gcrucible_frontend::{Listing, Loader, Source, compile_modules};
 
 use crate::Exit;
 
-/// Reads and compiles a program. What is wrong with it has been said when it fails.
-pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
+/// A program, or what is wrong with it as people read it, and the files that it is made of,
+/// missing ones too.
+pub(crate) struct Made {
+    pub(crate) program: Result<Program, String>,
+    #[cfg_attr(
+        not(feature = "hot"),
+        expect(dead_code, reason = "only a watcher of files asks for them")
+    )]
+    pub(crate) paths: Vec<String>,
+}
+
+/// Reads and compiles a program.
+pub(crate) fn make(file: &Path) -> Made {
     let path = file.display().to_string();
-    let text = read(&path).map_err(|message| {
-        eprintln!("error: cannot read {path}: {message}");
-        Exit::Failed
-    })?;
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(message) => {
+            return Made {
+                program: Err(format!("error: cannot read {path}: {message}\n")),
+                paths: vec![path],
+            };
+        }
+    };
     let files = Files {
         entry: Source::new(path, text),
     };
-    compile_modules(&files.entry.path, &files).map_err(|errors| {
-        let color = std::io::stderr().is_terminal();
-        eprint!("{}", errors.render(color));
+    let listing = Listing::new(&files);
+    let program = compile_modules(&files.entry.path, &listing).map_err(|errors| {
+        let report = errors.render(std::io::stderr().is_terminal());
         let count: usize = errors.iter().map(|(_, errors)| errors.len()).sum();
         let s = if count == 1 { "" } else { "s" };
-        eprintln!("{}: {count} error{s}", files.entry.path);
+        format!("{report}{}: {count} error{s}\n", files.entry.path)
+    });
+    Made {
+        program,
+        paths: listing.into_paths(),
+    }
+}
+
+/// Reads and compiles a program. What is wrong with it has been said when it fails.
+pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
+    make(file).program.map_err(|report| {
+        eprint!("{report}");
         Exit::Failed
     })
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(options: &RunOptions) -> Exit {
             Ok(signals) => signals,
             Err(error) => return refuse(&format!("signals cannot be handled: {error}")),
         };
-        let init = engine.start_init();
+        let init = engine.start_init().await;
         let init = init.expect("a new engine runs nothing");
         let exit = finish(&engine, &init, &mut signals, !has_main).await;
         if exit != Exit::Ok || !has_main {

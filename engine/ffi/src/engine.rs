@@ -121,8 +121,8 @@ impl GcrEngine {
         .map_err(|error| failed(error.to_string()))?;
         let made = GcrEngine { engine, platform };
         let init = made
-            .engine
-            .start_init()
+            .platform
+            .block_on(made.engine.start_init())
             .map_err(|error| call_failure(&error))?;
         match made.platform.block_on(init.join()) {
             Outcome::Returned => Ok(made),

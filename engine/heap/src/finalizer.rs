@@ -86,9 +86,16 @@ impl Heap {
 
     /// Forgets all registrations, those in the queue too: none of them is ever called.
     pub fn drop_finalizers(&self) {
-        let mut table = self.finalizers.lock();
-        table.registered.clear();
-        table.queue.clear();
+        let (registered, queue) = {
+            let mut table = self.finalizers.lock();
+            let table = &mut *table;
+            (
+                std::mem::take(&mut table.registered),
+                std::mem::take(&mut table.queue),
+            )
+        };
+        // Their owners go after the lock.
+        drop((registered, queue));
     }
 }
 

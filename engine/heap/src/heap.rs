@@ -7,6 +7,7 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
+use crate::compile_time::CompileTime;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
@@ -53,6 +54,7 @@ pub struct Heap {
     /// What makes slices end at safepoints, as one word that they read.
     poll: AtomicBool,
     immortal_hashes: Tlab,
+    pub(crate) compile_time: CompileTime,
     pub(crate) scratch: Mutex<collector::Scratch>,
 }
 
@@ -134,6 +136,7 @@ impl Heap {
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),
             immortal_hashes: Tlab::new(1 << 30),
+            compile_time: CompileTime::default(),
             scratch: Mutex::default(),
         }))
     }

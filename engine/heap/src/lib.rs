@@ -7,6 +7,7 @@
 //! tlab, card_table     allocation buffers, remembered set
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
+//! compile_time         what is made once and never dies
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
@@ -20,6 +21,7 @@ mod allocator;
 mod card_table;
 pub mod checks;
 mod collector;
+mod compile_time;
 pub mod config;
 pub mod debug_mode;
 mod demand;

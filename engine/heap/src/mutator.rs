@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::allocator::{NeedsMemory, Terms};
+use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
@@ -38,6 +38,7 @@ pub use map::MapStoreError;
 pub use mutex::Acquired;
 pub use sizes::Sizes;
 pub use stream::StreamState;
+pub(crate) use text::string_words;
 
 /// Access to objects for one holder.
 ///
@@ -429,111 +430,5 @@ impl Drop for Locked<'_> {
             let bit = !(u64::from(Header::LOCKED) << 8);
             header.fetch_and(bit, std::sync::atomic::Ordering::Release);
         }
-    }
-}
-
-impl Heap {
-    /// Allocates a compile-time string in the immortal generation.
-    ///
-    /// # Errors
-    /// When the region is full.
-    pub fn immortal_string<'p>(
-        &self,
-        _permit: &'p crate::SharedPermit<'_>,
-        text: &str,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        let words = text::string_words(text.len());
-        let at = self.allocate_immortal(Kind::String, 0, words)?;
-        let region = self.region();
-        region.set_raw(at + crate::object::raw::STRING_LEN, text.len() as u64);
-        region.write_bytes(at + crate::object::raw::STRING_BYTES, text.as_bytes());
-        Ok(self.immortal_reference(at))
-    }
-
-    /// Allocates the closure of a function that captures nothing.
-    ///
-    /// # Errors
-    /// When the region is full.
-    pub fn immortal_function<'p>(
-        &self,
-        _permit: &'p crate::SharedPermit<'_>,
-        function: u16,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        let at = self.allocate_immortal(Kind::Closure, function, HEADER_WORDS)?;
-        Ok(self.immortal_reference(at))
-    }
-
-    /// Allocates the value of an enum variant without payload.
-    ///
-    /// # Errors
-    /// When the region is full.
-    pub fn immortal_variant<'p>(
-        &self,
-        _permit: &'p crate::SharedPermit<'_>,
-        variant: u16,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        let at = self.allocate_immortal(Kind::Enum, variant, HEADER_WORDS)?;
-        Ok(self.immortal_reference(at))
-    }
-
-    /// Allocates a boxed int in the immortal generation (small ones need none).
-    ///
-    /// # Errors
-    /// When the region is full.
-    pub fn immortal_int<'p>(
-        &self,
-        _permit: &'p crate::SharedPermit<'_>,
-        int: i64,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        if let Some(value) = Value::small_int(int) {
-            return Ok(value);
-        }
-        let at = self.allocate_immortal(Kind::BigInt, 0, HEADER_WORDS + 1)?;
-        self.region()
-            .set_raw(at + crate::object::raw::BIG_INT, int as u64);
-        Ok(self.immortal_reference(at))
-    }
-
-    /// Allocates an error in the immortal generation, for when there is no memory for any
-    /// other. Its message must be immortal too: nothing immortal refers to what moves.
-    ///
-    /// # Errors
-    /// When the region is full.
-    pub fn immortal_error<'p>(
-        &self,
-        _permit: &'p crate::SharedPermit<'_>,
-        kind: u8,
-        message: Value<'p>,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        let at = self.allocate_immortal(Kind::Error, u16::from(kind), HEADER_WORDS + 2)?;
-        self.region().set_raw(at + HEADER_WORDS, message.word().0);
-        self.region()
-            .set_raw(at + HEADER_WORDS + 1, Value::NIL.word().0);
-        Ok(self.immortal_reference(at))
-    }
-
-    fn allocate_immortal(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
-        let region = self.region();
-        let mut allocator = self.allocator.lock();
-        let at = if region.is_large(words) {
-            allocator.large(region, Generation::Immortal, words, Terms::Granted)?
-        } else {
-            let at = allocator.bump(region, Generation::Immortal, words);
-            allocator.settle_tops(region);
-            at.ok_or(NeedsMemory { words })?
-        };
-        let hash = u64::from(self.immortal_hashes().buffer().next_hash());
-        region.set_raw(at + 1, hash);
-        region.set_header(at, Header::new(kind, shape, words));
-        Ok(at)
-    }
-
-    fn immortal_reference<'p>(&self, at: Offset) -> Value<'p> {
-        let tag = if self.debug().tags {
-            self.region().block_at(at).epoch()
-        } else {
-            0
-        };
-        Value::from_word(Word::object(at, tag))
     }
 }

@@ -35,6 +35,8 @@ pub enum RootKind {
     Unscheduled,
     /// The value that a call of the host returned.
     CallResult,
+    /// The promise of a module's evaluation.
+    Promise,
     /// A handle of the host.
     Handle,
     /// A function that is called when its object is about to be freed.
@@ -60,6 +62,7 @@ impl RootKind {
             RootKind::PendingFuture => "pending future",
             RootKind::Unscheduled => "unscheduled future",
             RootKind::CallResult => "call result",
+            RootKind::Promise => "promise",
             RootKind::Handle => "handle",
             RootKind::Finalizer => "finalizer",
             RootKind::Finalizable => "finalizable",

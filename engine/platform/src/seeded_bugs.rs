@@ -81,6 +81,8 @@ catalogue! {
     B15 = "B-15", Simulation, "I-7", "the iterators of loops are not enumerated as roots";
     B16 = "B-16", Simulation, "I-7", "the arguments of an unscheduled future are not enumerated as roots";
     B17 = "B-17", Simulation, "I-7", "the result of a host operation is no root until it is registered";
+    B18 = "B-18", Simulation, "I-7", "globals of an old version that something still runs on are not enumerated as roots";
+    B19 = "B-19", Simulation, "I-7", "the hooks that wait for the end of a run are not enumerated as roots";
     B20a = "B-20a", Simulation, "I-7", "an enum payload is enumerated but not forwarded";
     B20b = "B-20b", Simulation, "I-7", "a bound receiver is enumerated but not forwarded";
     B20c = "B-20c", Simulation, "I-7", "a captured cell is enumerated but not forwarded";
@@ -112,6 +114,7 @@ catalogue! {
     B43 = "B-43", Simulation, "I-12", "only the first waiter is woken";
     B44 = "B-44", Simulation, "I-12", "a waiter is woken twice";
     B45 = "B-45", Simulation, "I-15", "an absent future id is an error instead of resolved";
+    B46 = "B-46", Simulation, "I-15", "the counter of future ids starts again at a reload";
     B47 = "B-47", Simulation, "I-13", "finished futures stay in the registry";
     B48 = "B-48", Simulation, "liveness", "a spawned future is lost when its instruction was the slice's last";
     B49 = "B-49", Simulation, "liveness", "an await of a future that is already resolved waits for a completion that never comes";
@@ -158,6 +161,17 @@ catalogue! {
     B95a = "B-95a", Simulation, "model", "the trace of an error is taken after unwinding";
     B95b = "B-95b", Simulation, "model", "the trace of an error is kept past a catch";
     B96 = "B-96", Simulation, "memory_runs_out_with_reason", "an allocation that fails again after one collection is refused, whatever room there is";
+    B100 = "B-100", Simulation, "liveness", "what was deferred behind a pending entry is never taken up";
+    B101a = "B-101a", Simulation, "I-21", "the promise of the entry is stored without being protected";
+    B101b = "B-101b", Simulation, "I-21", "the promise of a preload is stored without being protected";
+    B101c = "B-101c", Simulation, "I-21", "the promise of an entry that overrides the main one is stored without being protected";
+    B101d = "B-101d", Simulation, "I-21", "the promise that test isolation takes out of the entry slot stays protected";
+    B102 = "B-102", Simulation, "I-22", "storing the promise that is in the entry slot already protects it once more";
+    B103 = "B-103", Simulation, "I-7", "the promise that a preload waits for is no root of its own";
+    B104 = "B-104", Simulation, "I-22", "shutdown does not empty the entry slot";
+    B105 = "B-105", Simulation, "I-20", "an old version is freed at the swap though something still runs on it";
+    B106 = "B-106", Simulation, "I-20", "the new version is seen with variables of the old version's dependencies";
+    B107 = "B-107", Simulation, "I-10", "a store to a frozen global is accepted";
     B110 = "B-110", Simulation, "I-23", "a fork shares the captured variables of closures";
     B111 = "B-111", Simulation, "I-23", "a fork copies what it meets twice two times";
     B112 = "B-112", Simulation, "I-24", "a stream that a closure has captured passes into a fork";

@@ -81,6 +81,22 @@ impl VirtualPlatform {
         false
     }
 
+    /// Runs a future of the host's to its end, and the tasks as long as it waits.
+    ///
+    /// # Panics
+    /// If it waits for what never comes.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            let goes_on = self.step() || self.fire_next_timer();
+            assert!(goes_on, "the host waits for what never comes");
+        }
+    }
+
     /// Lets the first ready task run. Returns whether there was one.
     pub fn step(&self) -> bool {
         let Some(number) = self.ready.lock().pop_front() else {

@@ -216,6 +216,11 @@ impl Registry {
         })
     }
 
+    /// What seeded bug B-46 does: gives out ids from the first one again.
+    pub(crate) fn restart_ids(&self) {
+        self.state.lock().next_id = 1;
+    }
+
     /// Number of unfinished futures; zero at rest (I-14).
     pub fn active_future_count(&self) -> usize {
         self.state.lock().entries.len()

@@ -175,6 +175,7 @@ impl Driver<'_> {
         self.task.vm.exchange().clear();
         if guard.call().id() == Engine::INIT_CALL {
             self.task.vm.realm().freeze();
+            self.engine.settle_promise::<C>(guard.call(), outcome).await;
         }
         if let BodyEnd::Threw { trace } = end {
             guard.call().set_trace(&trace);

@@ -24,7 +24,12 @@ impl Driver<'_> {
     /// be delivered, or an interrupt to be dispatched.
     pub(super) fn has_news(&self) -> bool {
         let is_cancel_due = self.task.token.is_undelivered() && !self.is_cancel_refused;
-        is_cancel_due || self.dispatchable().is_some()
+        is_cancel_due || self.has_news_when_draining()
+    }
+
+    /// The same while a squad drains, which takes no cancellation.
+    fn has_news_when_draining(&self) -> bool {
+        self.dispatchable().is_some()
     }
 
     /// Waits until a future is settled or there is other news; the machine's await then runs
@@ -86,7 +91,7 @@ impl Driver<'_> {
         self.yield_at(yield_points::BEFORE_WAIT).await;
         task.signal.reset();
         let has_news = match drain {
-            true => self.dispatchable().is_some(),
+            true => self.has_news_when_draining(),
             false => self.has_news(),
         };
         if has_news {

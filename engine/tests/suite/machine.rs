@@ -106,7 +106,8 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         Some(Arc::clone(&watch) as _),
     )
     .expect("an engine");
-    let init = engine.start_init().expect("nothing runs yet");
+    let init = platform.block_on(engine.start_init());
+    let init = init.expect("nothing runs yet");
     let mut has_ended = platform.run(STEPS_MAX);
     let mut end = end_of(&engine, &init, case);
     if has_main && matches!(end, End::Returned(_)) {

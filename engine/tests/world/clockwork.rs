@@ -65,7 +65,8 @@ impl Clockwork {
             platform,
             printed,
         };
-        let init = world.engine.start_init().expect("nothing runs yet");
+        let init = world.platform.block_on(world.engine.start_init());
+        let init = init.expect("nothing runs yet");
         world.settle();
         let outcome = init.call().outcome();
         assert_eq!(outcome, Some(Outcome::Returned), "{}", world.text(&init));

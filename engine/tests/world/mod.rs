@@ -66,7 +66,8 @@ impl World {
             watch,
             platform,
         };
-        let init = world.engine.start_init().expect("nothing runs yet");
+        let init = world.platform.block_on(world.engine.start_init());
+        let init = init.expect("nothing runs yet");
         assert_eq!(
             world.join(&init),
             Outcome::Returned,

@@ -16,7 +16,7 @@
 //! something in it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_bytecode::Program;
@@ -37,6 +37,8 @@ pub struct Realm {
     globals: Box<[Slot]>,
     /// Modules, in order of initialisation, whose globals cannot be assigned any more.
     frozen_modules: AtomicU32,
+    /// Whether another version has taken its place.
+    is_retired: AtomicBool,
     /// What B-87 keeps of a run that has failed; nil without it.
     left_locals: Slot,
     /// Where a fork's globals were allocated; nothing else allocates in it.
@@ -61,6 +63,7 @@ impl Realm {
         let realm = Arc::new(Realm {
             globals: globals.map(|_| Slot::nil()).collect(),
             frozen_modules: AtomicU32::new(0),
+            is_retired: AtomicBool::new(false),
             left_locals: Slot::nil(),
             tlab,
             program,
@@ -140,6 +143,46 @@ impl Realm {
         u32::from(module) < self.frozen_modules.load(Ordering::Acquire)
     }
 
+    /// Notes that another version has taken its place: nothing starts in it any more but what
+    /// those spawn that run in it. It stays a root; reports name it as an old one.
+    pub fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+    }
+
+    /// What B-105 does: forgets the globals while somebody may need them.
+    pub fn forget_globals(&self) {
+        if seeded_bugs::COMPILED_IN {
+            self.globals.iter().for_each(Slot::clear);
+        }
+    }
+
+    /// What B-106 does: takes over what the modules below the entry had in an older version, as
+    /// far as it is no object.
+    pub fn keep_dependencies_of(&self, older: &Realm) {
+        if !seeded_bugs::COMPILED_IN {
+            return;
+        }
+        let below = |realm: &Realm| realm.program().modules.len().saturating_sub(1);
+        let of = |realm: &Realm, index: usize| {
+            let global = &realm.program().globals[index];
+            (global.module, global.name.clone())
+        };
+        for (index, slot) in self.globals.iter().enumerate() {
+            let (module, name) = of(self, index);
+            let same = (0..older.globals.len()).find(|&at| of(older, at) == (module, name.clone()));
+            let is_below = usize::from(module) < below(self).min(below(older));
+            if let Some(at) = same.filter(|_| is_below)
+                && !slot.is_object()
+                && !older.globals[at].is_object()
+            {
+                if slot.is_nil() != older.globals[at].is_nil() {
+                    seeded_bugs::note_triggered(Bug::B106);
+                }
+                slot.copy_from(&older.globals[at]);
+            }
+        }
+    }
+
     /// What belonged to a run that has failed, for B-87.
     pub(crate) fn left_locals(&self) -> &Slot {
         &self.left_locals
@@ -148,10 +191,18 @@ impl Realm {
 
 impl RootProvider for Realm {
     fn name(&self) -> String {
-        "globals".to_owned()
+        match self.is_retired.load(Ordering::Relaxed) {
+            true => "globals of an old version".to_owned(),
+            false => "globals".to_owned(),
+        }
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
+        if seeded_bugs::is_on(Bug::B18) && self.is_retired.load(Ordering::Relaxed) {
+            // B-18: globals of an old version are left out, though something runs on it.
+            seeded_bugs::note_triggered(Bug::B18);
+            return;
+        }
         for (index, slot) in self.globals.iter().enumerate() {
             // B-08: globals of a module that is still initialising are left out.
             if seeded_bugs::is_on(Bug::B08) && !self.is_global_frozen(index as u16) {

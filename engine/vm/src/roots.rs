@@ -76,7 +76,12 @@ impl RootProvider for Vm {
                 tracer.slot(RootKind::Scope, slot);
             }
         }
-        tracer.slot(RootKind::RunLocals, &self.locals);
+        if !seeded_bugs::is_on(Bug::B19) {
+            tracer.slot(RootKind::RunLocals, &self.locals);
+        } else if self.locals.is_object() {
+            // B-19: the hooks that wait for the end of the run are left out.
+            seeded_bugs::note_triggered(Bug::B19);
+        }
         tracer.slot(RootKind::Result, &state.control.unfinished);
         if let Start::Call { callee, args } = &state.start {
             tracer.slot(RootKind::Callee, callee);

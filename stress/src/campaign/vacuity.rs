@@ -89,6 +89,14 @@ const CANCELLATION: &[Expectation] = &[
     ("interrupts", |c| c.interrupts, 0.02),
 ];
 
+/// What the lane of reloads counts besides.
+const RELOAD: &[Expectation] = &[
+    ("reloads.begun", |c| c.reloads_begun, 0.2),
+    ("reloads.swapped", |c| c.reloads_swapped, 0.05),
+    ("reloads.failed", |c| c.reloads_failed, 0.05),
+    ("reloads.deferred", |c| c.reloads_deferred, 0.05),
+];
+
 /// What the lane of serving forks counts besides.
 const SERVE: &[Expectation] = &[
     ("forks", |c| c.forks, 0.2),
@@ -101,7 +109,8 @@ const SERVE: &[Expectation] = &[
 fn expectations(lane: Lane) -> &'static [&'static [Expectation]] {
     match lane {
         Lane::HeapOps => &[HEAP_OPS],
-        Lane::Programs | Lane::Reload => &[PROGRAMS],
+        Lane::Programs => &[PROGRAMS],
+        Lane::Reload => &[PROGRAMS, RELOAD],
         Lane::Serve => &[PROGRAMS, SERVE],
         Lane::Cancellation => &[PROGRAMS, CANCELLATION],
     }

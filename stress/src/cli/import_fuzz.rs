@@ -37,6 +37,8 @@ enum Target {
     CancelRace,
     #[value(alias = "serve_fork")]
     ServeFork,
+    #[value(alias = "reload_race")]
+    ReloadRace,
     Bytecode,
     #[value(alias = "source_text")]
     SourceText,
@@ -56,6 +58,7 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
         Target::ProgramRace => FuzzTarget::ProgramRace.scenario(&bytes),
         Target::CancelRace => FuzzTarget::CancelRace.scenario(&bytes),
         Target::ServeFork => FuzzTarget::ServeFork.scenario(&bytes),
+        Target::ReloadRace => FuzzTarget::ReloadRace.scenario(&bytes),
         Target::Bytecode => FuzzTarget::Bytecode.scenario(&bytes),
         Target::SourceText => FuzzTarget::SourceText.scenario(&bytes),
         Target::ScenarioText => {

@@ -101,7 +101,7 @@ impl EventKind {
     pub const COUNT: usize = Self::ALL.len();
 
     /// The kinds whose events exist in this build. Pairs with any other kind are not
-    /// counted as feasible yet: the lane `reload` is not built.
+    /// counted as feasible.
     pub const BUILT: &'static [EventKind] = &[
         EventKind::Spawn,
         EventKind::Await,
@@ -115,6 +115,9 @@ impl EventKind {
         EventKind::Promote,
         EventKind::BarrierHit,
         EventKind::TlabRefill,
+        EventKind::ReloadBegin,
+        EventKind::ReloadSwap,
+        EventKind::ReloadFail,
         EventKind::Fork,
         EventKind::ForkDrop,
         EventKind::Protect,
@@ -169,7 +172,8 @@ const RULES: &[Rule] = {
     use EventKind::{
         Await, BarrierHit, CallBegin, CallDrop, CallEnd, Cancel, Catch, ChannelReceive,
         ChannelSend, Complete, Deadline, Fail, Fork, ForkDrop, GuardAcquire, GuardRelease,
-        Interrupt, Major, Minor, Promote, Protect, Spawn, StreamNext, TlabRefill, Unprotect,
+        Interrupt, Major, Minor, Promote, Protect, ReloadBegin, ReloadFail, ReloadSwap, Spawn,
+        StreamNext, TlabRefill, Unprotect,
     };
     &[
         (
@@ -186,8 +190,24 @@ const RULES: &[Rule] = {
             "E-8: nothing comes before the beginning of a call",
             &[
                 &[
-                    Spawn, Await, Complete, Fail, Cancel, Minor, Major, Promote, BarrierHit,
-                    TlabRefill, Protect, Unprotect, CallBegin, CallEnd, CallDrop,
+                    Spawn,
+                    Await,
+                    Complete,
+                    Fail,
+                    Cancel,
+                    Minor,
+                    Major,
+                    Promote,
+                    BarrierHit,
+                    TlabRefill,
+                    Protect,
+                    Unprotect,
+                    CallBegin,
+                    CallEnd,
+                    CallDrop,
+                    ReloadBegin,
+                    ReloadSwap,
+                    ReloadFail,
                 ],
                 IN_SLICES,
             ],
@@ -247,6 +267,9 @@ const RULES: &[Rule] = {
                 Promote,
                 BarrierHit,
                 TlabRefill,
+                ReloadBegin,
+                ReloadSwap,
+                ReloadFail,
                 CallBegin,
                 Catch,
                 Interrupt,
@@ -262,8 +285,26 @@ const RULES: &[Rule] = {
             &[&[Deadline]],
             &[
                 &[
-                    Spawn, Await, Complete, Fail, Cancel, Deadline, Interrupt, Minor, Major,
-                    Promote, BarrierHit, TlabRefill, Fork, ForkDrop, CallEnd, CallDrop, Catch,
+                    Spawn,
+                    Await,
+                    Complete,
+                    Fail,
+                    Cancel,
+                    Deadline,
+                    Interrupt,
+                    Minor,
+                    Major,
+                    Promote,
+                    BarrierHit,
+                    TlabRefill,
+                    ReloadBegin,
+                    ReloadSwap,
+                    ReloadFail,
+                    Fork,
+                    ForkDrop,
+                    CallEnd,
+                    CallDrop,
+                    Catch,
                 ],
                 USES,
             ],
@@ -298,6 +339,16 @@ const RULES: &[Rule] = {
             "semantics.md B2: a wait of a cancelled task is cancelled again",
             &[&[Cancel]],
             &[&[GuardAcquire]],
+        ),
+        (
+            "E-11: one top level runs at a time, and one step makes its version current",
+            &[&[ReloadBegin]],
+            &[&[ReloadBegin]],
+        ),
+        (
+            "E-11: one top level runs at a time, and one step makes its version current",
+            &[&[ReloadSwap]],
+            &[&[ReloadSwap]],
         ),
     ]
 };

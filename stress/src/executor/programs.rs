@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::{Engine, EngineOptions};
+use gcrucible_engine::{Engine, EngineOptions, NewVersion};
 use gcrucible_frontend::Source;
 use gcrucible_heap::{
     CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind, KindMode, VerifyLevel,
@@ -121,7 +121,7 @@ impl std::fmt::Display for Refused {
 /// # Errors
 /// Who refused it, and why.
 pub fn compile(programs: &Programs) -> Result<Program, Refused> {
-    let mut program = compile_source(programs).map_err(Refused::FrontEnd)?;
+    let mut program = compile_module(&programs.entry).map_err(Refused::FrontEnd)?;
     if programs.edits.is_empty() {
         return Ok(program);
     }
@@ -133,8 +133,13 @@ pub fn compile(programs: &Programs) -> Result<Program, Refused> {
     Ok(program)
 }
 
-fn compile_source(programs: &Programs) -> Result<Program, String> {
-    let text = match &programs.entry {
+/// A version that the embedder reloads to.
+fn version(source: &ModuleSource) -> NewVersion {
+    compile_module(source).map(Arc::new)
+}
+
+fn compile_module(source: &ModuleSource) -> Result<Program, String> {
+    let text = match source {
         ModuleSource::Text(text) => text.clone(),
         ModuleSource::Tree(module) if module.modules.is_empty() => module.render(),
         ModuleSource::Tree(module) => {
@@ -247,6 +252,8 @@ struct Seen<'p> {
 
 struct Run<'s> {
     options: &'s RunOptions,
+    /// What the run begins with.
+    program: Arc<Program>,
     platform: Arc<SimulatedPlatform>,
     observer: Arc<TraceObserver>,
     engine: Option<Engine>,
@@ -284,6 +291,10 @@ impl<'s> Run<'s> {
             Body::Programs(programs) => programs.answers.as_slice(),
             Body::HeapOps(_) => &[],
         };
+        let versions: Vec<NewVersion> = match &scenario.body {
+            Body::Programs(programs) => programs.versions.iter().map(version).collect(),
+            Body::HeapOps(_) => Vec::new(),
+        };
         let platform = SimulatedPlatform::new(answers);
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
         let costly = debug.collect == CollectMode::EverySafepoint
@@ -312,8 +323,8 @@ impl<'s> Run<'s> {
             debug,
             max_frames,
             is_parallel: false,
-            args: Vec::new(),
             grace: Duration::from_millis(grace_ms),
+            ..EngineOptions::default()
         };
         let engine = Engine::in_region(
             region_pool::region(&scenario.heap),
@@ -328,10 +339,11 @@ impl<'s> Run<'s> {
         report.counters.costly = u64::from(costly);
         Run {
             options,
+            program: Arc::clone(program),
             platform,
             observer,
             engine: Some(engine),
-            host: HostScript::new(),
+            host: HostScript::new(versions),
             events: Vec::new(),
             report,
             counts: None,
@@ -364,10 +376,8 @@ impl<'s> Run<'s> {
 
     /// Takes decisions until nothing is ready any more.
     fn explore(&mut self, programs: &Programs, strategy: &mut dyn Strategy) -> Result<(), Failure> {
-        let program = self.engine().program();
-        let mut watch = strategy
-            .is_watching()
-            .then(|| Watch::new(program.program()));
+        let program = Arc::clone(&self.program);
+        let mut watch = strategy.is_watching().then(|| Watch::new(&program));
         let mut sites = Vec::new();
         let mut ready = Vec::new();
         for ordinal in 0.. {
@@ -582,10 +592,16 @@ impl<'s> Run<'s> {
                 max_frames: self.max_frames,
                 grace_ms: self.grace_ms,
             };
-            let loaded = self.engine().program();
-            let program = loaded.program();
+            let versions = self.host.programs();
+            let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
             let happened = &mut self.happened;
-            let stats = matches_reference::check_and_note(program, events, limits, happened)?;
+            let stats = matches_reference::check_and_note(
+                &self.program,
+                &versions,
+                events,
+                limits,
+                happened,
+            )?;
             self.report.counters.statements += stats.statements;
         }
         let waits = |tasks: Vec<(u32, u64)>| !tasks.is_empty();
@@ -594,18 +610,19 @@ impl<'s> Run<'s> {
         if !is_waiting && !self.host.is_stuck() {
             oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
         }
-        oracles::nothing_leaks::protected(
-            self.engine(),
-            &self.host.protected_kinds(self.engine()),
-        )?;
+        let protects = oracles::entry_slot_is_protected_once::check(events)?;
+        let mut expected = self.host.protected_kinds(self.engine());
+        if protects.count() > 0 {
+            *expected.entry(Kind::Future.name()).or_default() += protects.count();
+        }
+        oracles::nothing_leaks::protected(self.engine(), &expected)?;
         let debug = self.engine().heap().debug();
         let collects = debug.collect != CollectMode::Never && debug.fail.is_empty();
         // An event that its host script does not have is none of a program's business.
         let held = if self.is_generated || self.has_injected {
             Ok(())
         } else {
-            let program = self.engine().program();
-            oracles::program_holds::check(program.program(), events, collects)
+            oracles::program_holds::check(&self.program, events, collects)
         };
         let heap = self.drop_everything();
         match heap {

@@ -164,6 +164,30 @@ pub enum Event {
         /// Who is to be cancelled.
         task: TaskId,
     },
+    /// The host asks for something that concerns the versions of the program.
+    Asked {
+        /// What.
+        asked: Asked,
+    },
+    /// Something became of a version.
+    Version {
+        /// Its number; 1 is the program that the run began with.
+        version: u32,
+        /// What became of it.
+        step: VersionStep,
+    },
+    /// The host was told how the preload ended that it had waited for.
+    PreloadFinished {
+        /// Why it failed, if it did.
+        failure: Option<VersionFailure>,
+    },
+    /// What was protected when the host had been answered: counts by kind of object.
+    Protected {
+        /// All that the heap counts.
+        all: Vec<(String, u64)>,
+        /// Of these, what the host's script took.
+        of_host: Vec<(String, u64)>,
+    },
     /// A future left the pending state; from now on every await sees it.
     Settled {
         /// Id of the future.
@@ -242,6 +266,59 @@ pub enum ForkRefusal {
     NoMemory,
 }
 
+/// What the host asks for that concerns the versions of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// A new version; an index among those of the scenario, or none if it does not compile.
+    Reload {
+        /// What it is made of.
+        program: Option<usize>,
+        /// Whether a pending top level is cancelled for it.
+        forced: bool,
+    },
+    /// A look at the entry's promise.
+    Tick,
+    /// To run a program before the entry.
+    Preload {
+        /// An index among the versions of the scenario.
+        program: usize,
+    },
+    /// Another entry in place of the first one.
+    Override {
+        /// An index among the versions of the scenario.
+        program: usize,
+    },
+    /// An entry that has nothing to evaluate.
+    Unchanged,
+    /// To forget the entry.
+    Isolate,
+}
+
+/// What became of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VersionStep {
+    /// Its top level begins, as the next call that starts.
+    Begun,
+    /// It is current.
+    Swapped,
+    /// It waits for a pending top level.
+    Deferred,
+    /// It will never be current.
+    Failed(VersionFailure),
+}
+
+/// Why a version failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "they are named after what happened")]
+pub enum VersionFailure {
+    Source,
+    Refused,
+    OutOfMemory,
+    Threw,
+    Cancelled,
+    Panicked,
+}
+
 /// What a task was told at the start of a slice, and what it made of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SliceStart {
@@ -294,7 +371,8 @@ pub struct Effects {
 /// What a call runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Callee {
-    /// The init function of each module in order; globals are frozen when it returns.
+    /// The init function of each module in order; globals are frozen when it returns. Which
+    /// version's is what was asked for last.
     ModuleInit,
     /// The closure in this global, with these arguments.
     Export {

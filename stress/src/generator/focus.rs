@@ -14,6 +14,8 @@ pub enum Focus {
     /// Cancellation: waits of all sorts, what bounds and interrupts them, a host that cancels,
     /// drops and interrupts, and schedules that aim at what tasks do.
     Cancellation,
+    /// Hot reload: a host that has several versions of the program, and asks for them.
+    Reload,
     /// Forks for serving: globals that lead to much and to the same, a host that forks, calls
     /// functions of forks and drops them.
     Serve,
@@ -38,6 +40,16 @@ const OF_CANCELLATION: [Feature; 15] = [
     Feature::HostIds,
 ];
 
+/// What versions differ in, and what goes on while they change.
+const OF_RELOAD: [Feature; 6] = [
+    Feature::Modules,
+    Feature::SharedFutures,
+    Feature::TasksAtInit,
+    Feature::HostJoin,
+    Feature::HostCollect,
+    Feature::Yield,
+];
+
 /// What forks copy, and what tells a copy from the original.
 const OF_SERVING: [Feature; 9] = [
     Feature::Arrays,
@@ -60,6 +72,13 @@ impl Focus {
     pub(super) fn swarm<C: Choices>(self, c: &mut C, drawn: Swarm) -> Swarm {
         match self {
             Focus::Everything => drawn,
+            Focus::Reload => {
+                let missing = |swarm: Swarm, feature| match c.chance(1, 3) {
+                    true => swarm,
+                    false => swarm.with(feature),
+                };
+                OF_RELOAD.into_iter().fold(drawn, missing)
+            }
             Focus::Cancellation => {
                 let missing = |swarm: Swarm, feature| match c.chance(1, 3) {
                     true => swarm,
@@ -105,7 +124,7 @@ impl Focus {
     /// Host operations that get an answer, at most, and milliseconds that one takes, at most.
     pub(super) fn answers(self) -> (u32, u32) {
         match self {
-            Focus::Everything | Focus::Serve => (5, 3),
+            Focus::Everything | Focus::Reload | Focus::Serve => (5, 3),
             Focus::Cancellation => (12, 6),
         }
     }
@@ -118,7 +137,7 @@ impl Focus {
     /// The schedule of a scenario, under this strategy if there is one.
     pub(super) fn schedule<C: Choices>(self, c: &mut C, fixed: Option<StrategyName>) -> Schedule {
         let aimed = match self {
-            Focus::Everything | Focus::Serve => 0,
+            Focus::Everything | Focus::Reload | Focus::Serve => 0,
             Focus::Cancellation => 22,
         };
         let drawn = [

@@ -24,6 +24,8 @@ pub enum FuzzTarget {
     CancelRace,
     /// The same with a focus on forks for serving.
     ServeFork,
+    /// The same with a host that reloads it.
+    ReloadRace,
     /// A generated program raced with a host script, its bytecode edited.
     Bytecode,
     /// The source text of a program that the host calls `main` of; what is no UTF-8 is
@@ -38,6 +40,7 @@ impl FuzzTarget {
         FuzzTarget::ProgramRace,
         FuzzTarget::CancelRace,
         FuzzTarget::ServeFork,
+        FuzzTarget::ReloadRace,
         FuzzTarget::Bytecode,
         FuzzTarget::SourceText,
     ];
@@ -49,6 +52,7 @@ impl FuzzTarget {
             FuzzTarget::ProgramRace => "program_race",
             FuzzTarget::CancelRace => "cancel_race",
             FuzzTarget::ServeFork => "serve_fork",
+            FuzzTarget::ReloadRace => "reload_race",
             FuzzTarget::Bytecode => "bytecode",
             FuzzTarget::SourceText => "source_text",
         }
@@ -67,6 +71,7 @@ impl FuzzTarget {
                 programs::generate(&mut choices, None, &mix, Focus::Cancellation)
             }
             FuzzTarget::ServeFork => programs::generate(&mut choices, None, &mix, Focus::Serve),
+            FuzzTarget::ReloadRace => programs::generate(&mut choices, None, &mix, Focus::Reload),
             FuzzTarget::Bytecode => {
                 let edits = edits(&mut choices);
                 let mut scenario = programs::generate(&mut choices, None, &mix, Focus::Everything);

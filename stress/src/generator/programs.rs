@@ -21,6 +21,7 @@ use super::heap_modes::{draw_faults, draw_heap};
 use super::swarm::Swarm;
 use super::topics::host_operations::answers;
 use super::topics::host_script::host_script;
+use super::topics::versions::{Versions, mark, versions};
 use super::{Focus, Mix, origin};
 use crate::scenario::model::FORMAT;
 use crate::scenario::{Body, ModuleSource, Programs, Scenario, ScenarioSeed};
@@ -118,10 +119,20 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
     let (heap, debug) = draw_heap(c, mix.heap.as_ref());
     let schedule = focus.schedule(c, mix.strategy);
     let faults = draw_faults(c);
-    let made = functions::make(c, swarm, size, focus);
+    let mut made = functions::make(c, swarm, size, focus);
+    let versions = match focus {
+        Focus::Everything | Focus::Cancellation => Versions::default(),
+        Focus::Reload => versions(c, &made.module, |c| {
+            functions::make(c, swarm, size.min(Size::Typical), focus).module
+        }),
+    };
+    if !versions.sources.is_empty() {
+        mark(&mut made.module, 0);
+    }
     let (from, to) = size.calls();
     let calls = c.within(from, to);
-    let host = host_script(c, swarm, focus, &made.entries, Some(made.read_back), calls);
+    let read_back = Some(made.read_back);
+    let host = host_script(c, swarm, focus, &versions, &made.entries, read_back, calls);
     let answers = answers(c, swarm, focus);
     let entry = ModuleSource::Tree(made.module);
     Scenario {
@@ -136,6 +147,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
             host,
             answers,
             edits: Vec::new(),
+            versions: versions.sources,
         }),
     }
 }
@@ -193,6 +205,7 @@ mod tests {
             host: Vec::new(),
             answers: Vec::new(),
             edits: Vec::new(),
+            versions: Vec::new(),
         };
         compile(&programs).unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()))
     }

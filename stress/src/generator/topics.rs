@@ -30,6 +30,7 @@ mod steps;
 pub(super) mod streams;
 mod strings;
 mod tasks;
+pub(super) mod versions;
 mod weak;
 
 use super::Focus;

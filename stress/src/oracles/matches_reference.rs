@@ -6,15 +6,19 @@
 
 mod endings;
 mod slices;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gcrucible_bytecode::Program;
 
+use self::versions::Versions;
 use super::failure::Failure;
 use crate::executor::graph::FutureState;
 use crate::executor::pairs::EventKind;
-use crate::executor::trace::{Callee, Data, Event, ForkRefusal, SliceStart, TaskId};
+use crate::executor::trace::{
+    Callee, Data, Event, ForkRefusal, SliceStart, TaskId, VersionFailure, VersionStep,
+};
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
 
@@ -47,25 +51,29 @@ pub struct ModelStats {
 /// # Errors
 /// The first event that the model does not allow.
 pub fn check(program: &Program, events: &[Event], limits: Limits) -> Result<ModelStats, Failure> {
-    check_and_note(program, events, limits, &mut Vec::new())
+    check_and_note(program, &[], events, limits, &mut Vec::new())
 }
 
-/// The same; appends what happened inside slices: number of trace events before the end of
+/// The same for a program that is reloaded to others, none of those that do not compile;
+/// appends what happened inside slices: number of trace events before the end of
 /// the slice, task, kind, and the channel or mutex that it happened to.
 ///
 /// # Errors
 /// The first event that the model does not allow.
-pub fn check_and_note(
-    program: &Program,
+pub fn check_and_note<'p>(
+    program: &'p Program,
+    versions: &'p [Option<&'p Program>],
     events: &[Event],
     limits: Limits,
     happened: &mut Vec<Happening>,
 ) -> Result<ModelStats, Failure> {
     let mut judge = Judge {
         model: Model::new(program, limits),
+        versions: Versions::new(versions),
         calls: BTreeMap::new(),
         slice: None,
         realms: BTreeMap::from([(0, 0)]),
+        forks: BTreeSet::new(),
         due: VecDeque::new(),
         late_cancels: Vec::new(),
         wakes: BTreeMap::new(),
@@ -110,12 +118,14 @@ enum Due {
         signal: String,
         is_optional: bool,
     },
+    /// What became of a version. That one begins may come to nothing for want of memory.
+    Version { version: u32, step: VersionStep },
 }
 
 impl Due {
     fn is_optional(&self) -> bool {
         match self {
-            Due::CancelRequested { .. } => false,
+            Due::CancelRequested { .. } | Due::Version { .. } => false,
             Due::InterruptRaised { is_optional, .. } => *is_optional,
         }
     }
@@ -132,6 +142,17 @@ impl Due {
                     signal: found,
                 },
             ) => root == task && signal == found,
+            (
+                Due::Version { version, step },
+                Event::Version {
+                    version: found,
+                    step: became,
+                },
+            ) => {
+                let is_without_memory = *step == VersionStep::Begun
+                    && *became == VersionStep::Failed(VersionFailure::OutOfMemory);
+                version == found && (step == became || is_without_memory)
+            }
             _ => false,
         }
     }
@@ -139,11 +160,14 @@ impl Due {
 
 struct Judge<'p, 'e> {
     model: Model<'p>,
+    versions: Versions<'p>,
     /// Open calls and their tasks.
     calls: BTreeMap<u32, TaskId>,
     slice: Option<Slice<'e>>,
     /// Versions of the model by the numbers of their realms.
     realms: BTreeMap<u32, usize>,
+    /// Realms of forks that the host has.
+    forks: BTreeSet<u32>,
     due: VecDeque<Due>,
     /// Tasks that were cancelled after their body had ended but before everybody could see
     /// it: the request may still count.
@@ -222,6 +246,7 @@ impl<'e> Judge<'_, 'e> {
             Event::ForkDropped { fork } => {
                 let version = self.version(*fork)?;
                 self.model.set_held(version, false);
+                self.forks.remove(fork);
                 Ok(())
             }
             Event::SliceBegan { task, start } => self.slice_began(*task, start),
@@ -262,6 +287,16 @@ impl<'e> Judge<'_, 'e> {
                 }
             }
             Event::CancelRequested { task } => self.cancel_requested(*task, request),
+            Event::Asked { asked } => {
+                self.asked(*asked);
+                Ok(())
+            }
+            Event::Version { version, step } => {
+                self.version_step(*version, *step, request.as_ref())
+            }
+            Event::PreloadFinished { failure } => self.preload_finished(*failure),
+            // For another oracle.
+            Event::Protected { .. } => Ok(()),
             Event::Settled { future, state } => self.settled(*future, *state),
             Event::SettleRefused { future } => match self.model.future(*future) {
                 Some(known) if known.state != FutureState::Pending => Ok(()),
@@ -312,6 +347,20 @@ impl<'e> Judge<'_, 'e> {
         {
             return Ok(None);
         }
+        // Loading a version may collect, and that may start a finalizer.
+        if let (
+            Some(Due::Version {
+                step: VersionStep::Begun,
+                ..
+            }),
+            Event::CallStarted {
+                callee: Callee::Finalizer { .. },
+                ..
+            },
+        ) = (self.due.front(), event)
+        {
+            return Ok(None);
+        }
         while let Some(due) = self.due.pop_front() {
             if due.is(event) {
                 return Ok(Some(due));
@@ -334,6 +383,12 @@ impl<'e> Judge<'_, 'e> {
                         "it must raise {signal:?} for task {root} at once, but next came {event:?}"
                     );
                     self.fail("interrupt_raised", by, message)
+                }
+                Due::Version { version, step } => {
+                    let message = format!(
+                        "version {version} must be {step:?} at once, but next came {event:?}"
+                    );
+                    Err(failure("version", "reload", message))
                 }
             };
             return verdict.map(|()| None);
@@ -417,6 +472,7 @@ impl<'e> Judge<'_, 'e> {
         if let Ok(version) = made {
             self.model.set_held(version, true);
             self.realms.insert(fork, version);
+            self.forks.insert(fork);
         }
         Ok(())
     }
@@ -443,14 +499,27 @@ impl<'e> Judge<'_, 'e> {
             );
             return Err(failure("finalizer_started", "finalizer", message));
         }
-        let version = self.version(realm)?;
-        self.model.put_in_place(version);
+        self.choose_version(callee, realm)?;
         let expected = self.model.start_call(callee, seed);
+        let version = self.version(realm)?;
+        if let Some(made) = self.model.task(expected)
+            && made.version != version
+        {
+            let message = format!(
+                "call {call} runs in realm {realm}, which is version {version} of the model, but \
+                 there it runs in version {}",
+                made.version
+            );
+            return Err(failure("realm", "host", message));
+        }
         if task != expected {
             let message = format!("call {call} got task number {task}, the next one is {expected}");
             return Err(failure("call_started", "host", message));
         }
         self.calls.insert(call, task);
+        if *callee == Callee::ModuleInit {
+            self.evaluation_begun(task);
+        }
         Ok(())
     }
 

@@ -67,6 +67,11 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
             message: format!("at the end: {violation}"),
         });
     }
+    let protected = heap.stats().protected_by_kind;
+    if !protected.is_empty() {
+        let message = format!("after shutdown {protected:?} is protected");
+        return Err(failure("I-22", "handles", message));
+    }
     match heap.census(&mut permit).first() {
         None => Ok(()),
         Some(&(kind, count)) => {

@@ -157,8 +157,12 @@ impl<'p> Model<'p> {
         self.loaded.globals.get(usize::from(global)).copied()
     }
 
-    /// Ends the initialisation, however it went: no global can be assigned any more.
-    pub fn freeze(&mut self) {
+    /// Ends the initialisation of a task's version, however it went: no global of that can be
+    /// assigned any more.
+    pub fn freeze(&mut self, task: TaskId) {
+        if let Some(task) = self.task(task) {
+            self.put_in_place(task.version);
+        }
         self.loaded.frozen.fill(true);
     }
 

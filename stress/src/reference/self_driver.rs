@@ -257,9 +257,18 @@ impl Driver<'_> {
                     self.raise(task, signal);
                 }
             }
+            // It knows one version only.
             HostEvent::JoinCall { .. }
             | HostEvent::Protect { .. }
-            | HostEvent::Unprotect { .. } => {}
+            | HostEvent::Unprotect { .. }
+            | HostEvent::Reload { .. }
+            | HostEvent::Tick
+            | HostEvent::JoinEntry
+            | HostEvent::Preload { .. }
+            | HostEvent::FinishPreload
+            | HostEvent::OverrideEntry { .. }
+            | HostEvent::UnchangedEntry
+            | HostEvent::Isolate => {}
         }
     }
 
@@ -493,7 +502,7 @@ impl Driver<'_> {
         self.calls.remove(&call);
         self.model.end_for_all(task);
         if call == INIT_CALL {
-            self.model.freeze();
+            self.model.freeze(task);
         }
         let outcome = match end.result {
             Some(Ok(value)) => Outcome::Returned(self.model.dump(value)),

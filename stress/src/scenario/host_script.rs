@@ -86,6 +86,34 @@ pub enum HostEvent {
         /// Name of the signal.
         signal: String,
     },
+    /// Ask for a new version of the program (no effect if there is none of that number).
+    Reload {
+        /// Which one, from 0.
+        version: u32,
+        /// Whether a pending top level is cancelled for it.
+        forced: bool,
+    },
+    /// Look at the entry's promise: swap, report, take up what was deferred.
+    Tick,
+    /// Go on only when no top level runs.
+    JoinEntry,
+    /// Run a program before the entry, unless a top level runs or the last preload was not
+    /// finished.
+    Preload {
+        /// Which version, from 0.
+        version: u32,
+    },
+    /// Go on only when the preload has ended, and hear how (no effect without one).
+    FinishPreload,
+    /// Make another program the entry, which only an empty entry slot allows.
+    OverrideEntry {
+        /// Which version, from 0.
+        version: u32,
+    },
+    /// Load an entry that has nothing to evaluate.
+    UnchangedEntry,
+    /// Forget the entry, as between two tests.
+    Isolate,
 }
 
 /// What the host answers to one host operation: the first answer to the first operation of

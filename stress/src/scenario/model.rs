@@ -84,6 +84,7 @@ impl Lane {
         Lane::HeapOps,
         Lane::Programs,
         Lane::Cancellation,
+        Lane::Reload,
         Lane::Serve,
     ];
 
@@ -136,6 +137,9 @@ pub enum Body {
 pub struct Programs {
     /// The entry module.
     pub entry: ModuleSource,
+    /// What the embedder reloads to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ModuleSource>,
     /// What the embedder does, in order, raced against the programs.
     pub host: Vec<HostEvent>,
     /// What it answers to host operations, in the order in which they begin.

@@ -37,6 +37,7 @@ impl Scenario {
                 host: vec![call, HostEvent::JoinCall { call: 0 }],
                 answers: Vec::new(),
                 edits: Vec::new(),
+                versions: Vec::new(),
             }),
         }
     }

@@ -291,6 +291,7 @@ mod tests {
                 entry: ModuleSource::Text(source),
                 answers: Vec::new(),
                 edits: Vec::new(),
+                versions: Vec::new(),
                 host: vec![
                     HostEvent::Call {
                         call: 0,

@@ -9,22 +9,44 @@ impl Search<'_, '_> {
     /// Shrinks the host script and what the host answers, then the module by its structure. A
     /// module that a person wrote as text stays as it is.
     pub(super) fn shrink_programs(&mut self) -> Result<(), Refusal> {
+        self.drop_versions()?;
         self.drop_items(host, set_host)?;
         self.simplify_items(host, set_host, simpler)?;
+        // What nobody asks for any more.
+        self.drop_versions()?;
         self.drop_items(edits, set_edits)?;
         self.drop_items(answers, set_answers)?;
         self.simplify_items(answers, set_answers, simpler_answers)?;
-        self.reduce_module()
+        for version in 0..versions(&self.best).len() {
+            self.reduce_module(Some(version))?;
+        }
+        self.reduce_module(None)
     }
 
-    /// Takes the first of the module's reductions that still fails, again and again.
-    fn reduce_module(&mut self) -> Result<(), Refusal> {
+    /// Drops versions, the last first, with all that the host asks of them.
+    fn drop_versions(&mut self) -> Result<(), Refusal> {
+        for version in (0..versions(&self.best).len()).rev() {
+            if self.is_spent() {
+                break;
+            }
+            let mut scenario = self.best.clone();
+            if let Body::Programs(programs) = &mut scenario.body {
+                programs.versions.remove(version);
+                let host = std::mem::take(&mut programs.host);
+                let left = host.into_iter().filter_map(|event| without(event, version));
+                programs.host = left.collect();
+            }
+            self.propose(scenario)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the first of a module's reductions that still fails, again and again: of a version,
+    /// or of the entry.
+    fn reduce_module(&mut self, version: Option<usize>) -> Result<(), Refusal> {
         let mut start = Place::default();
         'smaller: while !self.is_spent() {
-            let Body::Programs(programs) = &self.best.body else {
-                return Ok(());
-            };
-            let ModuleSource::Tree(module) = &programs.entry else {
+            let Some(ModuleSource::Tree(module)) = source(&self.best, version) else {
                 return Ok(());
             };
             let module = module.clone();
@@ -41,7 +63,11 @@ impl Search<'_, '_> {
                     }
                     let mut scenario = self.best.clone();
                     if let Body::Programs(programs) = &mut scenario.body {
-                        programs.entry = ModuleSource::Tree(smaller);
+                        let place = match version {
+                            Some(version) => &mut programs.versions[version],
+                            None => &mut programs.entry,
+                        };
+                        *place = ModuleSource::Tree(smaller);
                     }
                     if self.propose(scenario)? {
                         start = reductions.place();
@@ -53,6 +79,43 @@ impl Search<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn versions(scenario: &Scenario) -> &[ModuleSource] {
+    match &scenario.body {
+        Body::Programs(programs) => &programs.versions,
+        Body::HeapOps(_) => &[],
+    }
+}
+
+/// A version, or the entry.
+fn source(scenario: &Scenario, version: Option<usize>) -> Option<&ModuleSource> {
+    match (&scenario.body, version) {
+        (Body::Programs(programs), None) => Some(&programs.entry),
+        (_, Some(version)) => versions(scenario).get(version),
+        (Body::HeapOps(_), None) => None,
+    }
+}
+
+/// The event once a version is gone; none if it was about that.
+fn without(event: HostEvent, gone: usize) -> Option<HostEvent> {
+    let left = |version: u32| {
+        let gone = gone as u32;
+        (version != gone).then(|| version - u32::from(version > gone))
+    };
+    Some(match event {
+        HostEvent::Reload { version, forced } => HostEvent::Reload {
+            version: left(version)?,
+            forced,
+        },
+        HostEvent::Preload { version } => HostEvent::Preload {
+            version: left(version)?,
+        },
+        HostEvent::OverrideEntry { version } => HostEvent::OverrideEntry {
+            version: left(version)?,
+        },
+        event => event,
+    })
 }
 
 fn host(scenario: &Scenario) -> Vec<HostEvent> {
@@ -104,6 +167,13 @@ fn simpler(event: &HostEvent) -> Vec<HostEvent> {
             let smaller = [1, ms / 2].into_iter().filter(|n| (1..*ms).contains(n));
             smaller.map(|ms| HostEvent::AdvanceTime { ms }).collect()
         }
+        HostEvent::Reload {
+            version,
+            forced: true,
+        } => vec![HostEvent::Reload {
+            version: *version,
+            forced: false,
+        }],
         _ => Vec::new(),
     }
 }

@@ -33,13 +33,15 @@ impl Size {
                 (body.ops.len() - switches - collects, switches)
             }
             Body::Programs(programs) => {
-                let statements = match &programs.entry {
+                let of = |source: &ModuleSource| match source {
                     ModuleSource::Tree(module) => module.statement_count(),
                     ModuleSource::Text(text) => {
                         let counts = |line: &&str| line.chars().any(char::is_alphanumeric);
                         text.lines().filter(counts).count()
                     }
                 };
+                let versions: usize = programs.versions.iter().map(of).sum();
+                let statements = of(&programs.entry) + versions;
                 let actors = verdict.decisions.iter().map(|decision| decision.site.actor);
                 let switches = actors
                     .clone()

@@ -203,6 +203,7 @@ fn a_race_keeps_the_fewest_switches_and_collections() {
         entry: crate::scenario::ModuleSource::Text("fn main() {}".into()),
         answers: Vec::new(),
         edits: Vec::new(),
+        versions: Vec::new(),
         host: vec![crate::scenario::HostEvent::AdvanceTime { ms: 5 }],
     });
     let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(racing_engine(scenario));
@@ -263,6 +264,7 @@ fn the_hosts_answers_shrink() {
             answer(2, Ok(Data::List(vec![Data::Nil]))),
         ],
         edits: Vec::new(),
+        versions: Vec::new(),
         host: Vec::new(),
     });
     let run: &mut RunFn<'_> = &mut |scenario, _, _| Ok(answered_engine(scenario));

@@ -223,7 +223,8 @@ impl Session {
             Ok(engine) => engine,
             Err(error) => return Ended::Refused(format!("error: {error}\n")),
         };
-        let top_level = engine.start_init().expect("a new engine runs nothing");
+        let top_level = self.world.block_on(engine.start_init());
+        let top_level = top_level.expect("a new engine runs nothing");
         let ended = match self.drive(&platform, &top_level) {
             Driven::To(Outcome::Returned) => {
                 self.past.lines = printed.count.load(SeqCst);

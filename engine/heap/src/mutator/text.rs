@@ -8,7 +8,7 @@ use crate::object::{HEADER_WORDS, Kind, raw};
 use crate::value::Value;
 
 /// Words of a string object with `len` bytes.
-pub(super) fn string_words(len: usize) -> u32 {
+pub(crate) fn string_words(len: usize) -> u32 {
     HEADER_WORDS + 1 + len.div_ceil(8) as u32
 }
 

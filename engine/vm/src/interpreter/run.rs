@@ -264,6 +264,12 @@ fn run_from<'p, C: Checks>(
                     m.store(cx.realm.global(global), get!(src));
                     continue;
                 }
+                if seeded_bugs::is_on(Bug::B107) {
+                    // B-107: a store to a frozen global is accepted.
+                    seeded_bugs::note_triggered(Bug::B107);
+                    m.store(cx.realm.global(global), get!(src));
+                    continue;
+                }
                 ErrorKind::StoreGlobalAfterInit.into()
             }
 

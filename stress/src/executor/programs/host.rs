@@ -1,16 +1,20 @@
 //! The host script as an actor: each event is one step.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use gcrucible_engine::{CallError, CallHandle, Engine, Fork, Outcome};
+use gcrucible_bytecode::Program;
+use gcrucible_engine::{
+    CallError, CallHandle, Engine, Fork, NewVersion, Outcome, Preload, ReloadOptions,
+};
 use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
 
-use super::observer::TraceObserver;
+use super::observer::{TraceObserver, version_failure};
 use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
-use crate::executor::trace::{Callee, Event, TaskId};
+use crate::executor::trace::{Asked, Callee, Event, TaskId};
 use crate::oracles::forks_share_nothing;
 use crate::scenario::{HostEvent, Programs, Site};
 
@@ -23,6 +27,11 @@ pub(super) struct HostScript {
     init: Option<CallHandle>,
     /// Forks by the script's numbers.
     forks: BTreeMap<u32, Fork>,
+    /// What it reloads to.
+    versions: Vec<NewVersion>,
+    preload: Option<Preload>,
+    /// Ends of entries that took the place of the first one.
+    overrides: Vec<CallHandle>,
     /// Call, its task, handle of its result.
     protected: Vec<(u32, TaskId, Handle)>,
     /// What the host did, for the pairs: number of trace events before it, task, kind.
@@ -53,13 +62,16 @@ pub(super) enum Progress {
 }
 
 impl HostScript {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(versions: Vec<NewVersion>) -> Self {
         HostScript {
             stage: Stage::Init,
             next: 0,
             calls: BTreeMap::new(),
             init: None,
             forks: BTreeMap::new(),
+            versions,
+            preload: None,
+            overrides: Vec::new(),
             protected: Vec::new(),
             actions: Vec::new(),
             late_cancels: 0,
@@ -67,7 +79,7 @@ impl HostScript {
     }
 
     /// Where the host stands, if it can go on.
-    pub(super) fn site(&self, _engine: &Engine, programs: &Programs) -> Option<Site> {
+    pub(super) fn site(&self, engine: &Engine, programs: &Programs) -> Option<Site> {
         let is_ready = match self.stage {
             Stage::Init => true,
             Stage::Initialising => self.init_outcome().is_some(),
@@ -77,6 +89,11 @@ impl HostScript {
                     .calls
                     .get(call)
                     .is_none_or(|handle| handle.call().outcome().is_some()),
+                Some(HostEvent::JoinEntry) => !engine.is_entry_pending(),
+                Some(HostEvent::FinishPreload) => self
+                    .preload
+                    .as_ref()
+                    .is_none_or(|preload| preload.call().outcome().is_some()),
                 Some(_) => true,
             },
         };
@@ -118,7 +135,7 @@ impl HostScript {
     ) -> Progress {
         match self.stage {
             Stage::Init => {
-                self.init = engine.start_init().ok();
+                self.init = platform.ready_now(engine.start_init()).ok();
                 self.stage = Stage::Initialising;
                 return Progress::Done;
             }
@@ -167,7 +184,7 @@ impl HostScript {
             HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
             HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
-            HostEvent::JoinCall { .. } => {}
+            HostEvent::JoinCall { .. } | HostEvent::JoinEntry => {}
             HostEvent::Protect { call } => self.protect(engine, observer, *call),
             HostEvent::Unprotect { call } => {
                 let at = self.protected.iter().position(|(owner, ..)| owner == call);
@@ -189,8 +206,104 @@ impl HostScript {
                 platform.advance(Duration::from_millis(u64::from(*ms)));
                 return Progress::TimePassed;
             }
+            HostEvent::Reload { .. }
+            | HostEvent::Tick
+            | HostEvent::Preload { .. }
+            | HostEvent::FinishPreload
+            | HostEvent::OverrideEntry { .. }
+            | HostEvent::UnchangedEntry
+            | HostEvent::Isolate => {
+                self.versions(engine, platform, observer, event);
+                self.note_protected(engine, observer);
+            }
         }
         Progress::Done
+    }
+
+    /// The programs that it reloads to, none of those that do not compile.
+    pub(super) fn programs(&self) -> Vec<Option<Arc<Program>>> {
+        let made = self.versions.iter();
+        made.map(|made| made.as_ref().ok().cloned()).collect()
+    }
+
+    /// Does an event that concerns versions.
+    fn versions(
+        &mut self,
+        engine: &Engine,
+        platform: &SimulatedPlatform,
+        observer: &TraceObserver,
+        event: &HostEvent,
+    ) {
+        let ask = |asked| observer.push(Event::Asked { asked });
+        let program = |version: u32| {
+            let made = self.versions.get(version as usize)?;
+            made.as_ref().ok().cloned()
+        };
+        match *event {
+            HostEvent::Reload { version, forced } => {
+                let Some(made) = self.versions.get(version as usize) else {
+                    return;
+                };
+                let program = made.is_ok().then_some(version as usize);
+                ask(Asked::Reload { program, forced });
+                let options = ReloadOptions { is_forced: forced };
+                platform.ready_now(engine.reload(made.clone(), options));
+            }
+            HostEvent::Tick => {
+                ask(Asked::Tick);
+                platform.ready_now(engine.tick());
+            }
+            HostEvent::Preload { version } => {
+                if let Some(program) = program(version)
+                    && self.preload.is_none()
+                {
+                    let version = version as usize;
+                    ask(Asked::Preload { program: version });
+                    let begun = platform.ready_now(engine.start_preload(program));
+                    self.preload = begun.ok().flatten();
+                }
+            }
+            HostEvent::FinishPreload => {
+                if let Some(preload) = self.preload.take() {
+                    let ended = platform.ready_now(preload.finish());
+                    let failure = ended.as_ref().err().map(version_failure);
+                    observer.push(Event::PreloadFinished { failure });
+                }
+            }
+            HostEvent::OverrideEntry { version } => {
+                if let Some(program) = program(version) {
+                    let version = version as usize;
+                    ask(Asked::Override { program: version });
+                    let begun = platform.ready_now(engine.override_entry(program));
+                    self.overrides.extend(begun.ok().flatten());
+                }
+            }
+            HostEvent::UnchangedEntry => {
+                // Without memory for a promise nothing has changed.
+                if platform.ready_now(engine.load_unchanged_entry()).is_ok() {
+                    ask(Asked::Unchanged);
+                }
+            }
+            HostEvent::Isolate => {
+                ask(Asked::Isolate);
+                platform.ready_now(engine.isolate());
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what is protected, for an oracle.
+    fn note_protected(&self, engine: &Engine, observer: &TraceObserver) {
+        let listed = |counts: BTreeMap<&'static str, u64>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(kind, count)| (kind.to_owned(), count))
+                .collect()
+        };
+        observer.push(Event::Protected {
+            all: listed(engine.heap().stats().protected_by_kind),
+            of_host: listed(self.protected_kinds(engine)),
+        });
     }
 
     /// Requests cancellation of a call; an unknown or ended one is refused.
@@ -306,8 +419,12 @@ impl HostScript {
         for (_, _, handle) in self.protected.drain(..) {
             engine.heap().unprotect(handle);
         }
+        if let Some(preload) = self.preload.take() {
+            preload.abandon();
+        }
         self.calls.clear();
         self.forks.clear();
+        self.overrides.clear();
         self.init = None;
     }
 }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::{Call, Engine, EngineEvent, ForkError, Observer, Outcome as CallOutcome};
+use gcrucible_engine::{
+    Call, Engine, EngineEvent, ForkError, Observer, Outcome as CallOutcome, ReloadFailure,
+    ReloadStep,
+};
 use gcrucible_heap::{
     Checked, Checks, CollectionKind, CollectionReport, FutureState as HeapState, Heap, Tlab,
     Unchecked,
@@ -19,7 +22,8 @@ use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::pairs::{EventKind, PairTracker};
 use crate::executor::simulated_platform::data;
 use crate::executor::trace::{
-    Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId,
+    Asked, Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId,
+    VersionFailure, VersionStep,
 };
 use crate::oracles::failure::Failure;
 use crate::oracles::matches_reference::Happening;
@@ -356,6 +360,15 @@ impl Observer for TraceObserver {
                 message: message.to_owned(),
             }),
             EngineEvent::CancelRequested { task } => self.push(Event::CancelRequested { task }),
+            EngineEvent::Reload { version, step } => {
+                let step = match step {
+                    ReloadStep::Begun => VersionStep::Begun,
+                    ReloadStep::Swapped => VersionStep::Swapped,
+                    ReloadStep::Deferred => VersionStep::Deferred,
+                    ReloadStep::Failed(failure) => VersionStep::Failed(version_failure(failure)),
+                };
+                self.push(Event::Version { version, step });
+            }
             EngineEvent::Settled { future, state } => {
                 self.push(Event::Settled {
                     future,
@@ -397,6 +410,18 @@ impl Observer for TraceObserver {
             EngineEvent::ForkDropped { fork } => self.push(Event::ForkDropped { fork }),
             EngineEvent::Collected { report } => self.collected(report),
         }
+    }
+}
+
+/// What the trace keeps of a failure: its texts are those of errors, which the model has.
+pub(super) fn version_failure(failure: &ReloadFailure) -> VersionFailure {
+    match failure {
+        ReloadFailure::Source(_) => VersionFailure::Source,
+        ReloadFailure::Refused(_) => VersionFailure::Refused,
+        ReloadFailure::OutOfMemory => VersionFailure::OutOfMemory,
+        ReloadFailure::Threw { .. } => VersionFailure::Threw,
+        ReloadFailure::Cancelled => VersionFailure::Cancelled,
+        ReloadFailure::Panicked(_) => VersionFailure::Panicked,
     }
 }
 
@@ -573,6 +598,17 @@ impl Subjects {
             Event::CancelRequested { task } => self.task(*task, EventKind::Cancel),
             // It releases guards and fails, as a throw does that nobody catches.
             Event::Aborted { task } => self.task(*task, EventKind::Throw),
+            // What becomes of a version happens to everybody: who starts from now on sees
+            // another one, or does not.
+            Event::Version { step, .. } => {
+                let kind = match step {
+                    VersionStep::Begun => EventKind::ReloadBegin,
+                    VersionStep::Swapped => EventKind::ReloadSwap,
+                    VersionStep::Failed(_) => EventKind::ReloadFail,
+                    VersionStep::Deferred => return,
+                };
+                self.pairs.event_on_all(kind);
+            }
             Event::SliceEnded {
                 end: SliceEnd::Cancelling { future },
                 ..
@@ -729,6 +765,24 @@ pub(super) fn timeline(
             }
             Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
             Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
+            Event::Asked { asked } => (Site::HOST, asked_in_words(*asked)),
+            Event::Version { version, step } => {
+                let became = match step {
+                    VersionStep::Begun => "begins".to_owned(),
+                    VersionStep::Swapped => "is current".to_owned(),
+                    VersionStep::Deferred => "waits for the pending entry".to_owned(),
+                    VersionStep::Failed(why) => format!("failed: {why:?}"),
+                };
+                (Site::HOST, format!("version {version} {became}"))
+            }
+            Event::PreloadFinished { failure } => {
+                let how = match failure {
+                    None => "well".to_owned(),
+                    Some(why) => format!("badly: {why:?}"),
+                };
+                (Site::HOST, format!("the preload ended {how}"))
+            }
+            Event::Protected { .. } => continue,
             Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
             Event::SettleRefused { future } => (
                 Site::HOST,
@@ -785,6 +839,24 @@ pub(super) fn timeline(
         lines.push((actor, text));
     }
     lines
+}
+
+fn asked_in_words(asked: Asked) -> String {
+    match asked {
+        Asked::Reload { program, forced } => {
+            let what = match program {
+                Some(program) => format!("reload to program {program}"),
+                None => "reload to a program that does not compile".to_owned(),
+            };
+            let how = if forced { ", by force" } else { "" };
+            format!("{what}{how}")
+        }
+        Asked::Tick => "tick".to_owned(),
+        Asked::Preload { program } => format!("preload program {program}"),
+        Asked::Override { program } => format!("program {program} instead of the entry"),
+        Asked::Unchanged => "an entry with nothing to evaluate".to_owned(),
+        Asked::Isolate => "forget the entry".to_owned(),
+    }
 }
 
 /// The source line on which a task stood, if it is the one that was chosen there.

@@ -8,7 +8,7 @@ use gcrucible_engine::Engine;
 use crate::executor::graph::FutureState;
 use crate::executor::pairs::EventKind;
 use crate::executor::run::Counters;
-use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId};
+use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId, VersionStep};
 use crate::oracles::matches_reference::Happening;
 
 /// Adds what the trace says to the counters.
@@ -70,6 +70,15 @@ impl Tally<'_> {
             },
             Event::ForkDropped { .. } => self.counters.forks_dropped += 1,
             Event::CancelRequested { .. } => self.counters.cancels += 1,
+            Event::Version { step, .. } => {
+                let counters = &mut *self.counters;
+                match step {
+                    VersionStep::Begun => counters.reloads_begun += 1,
+                    VersionStep::Swapped => counters.reloads_swapped += 1,
+                    VersionStep::Failed(_) => counters.reloads_failed += 1,
+                    VersionStep::Deferred => counters.reloads_deferred += 1,
+                }
+            }
             Event::SliceBegan { task, start } => {
                 if start.delivered && start.offered == Some(ErrorKind::Cancelled) {
                     self.cancelled(*task);

@@ -3,6 +3,7 @@
 use gcrucible_heap::CollectionKind;
 
 use super::interrupts::SIGNALS;
+use super::versions::Versions;
 use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
@@ -26,6 +27,7 @@ pub(in crate::generator) fn host_script<C: Choices>(
     c: &mut C,
     swarm: Swarm,
     focus: Focus,
+    versions: &Versions,
     entries: &[EntryPoint],
     read_back: Option<EntryPoint>,
     calls: u32,
@@ -34,6 +36,7 @@ pub(in crate::generator) fn host_script<C: Choices>(
         c,
         swarm,
         focus,
+        versions,
         events: Vec::with_capacity(16),
         ids: Vec::new(),
         forks: Vec::new(),
@@ -52,6 +55,7 @@ struct Script<'a, C> {
     c: &'a mut C,
     swarm: Swarm,
     focus: Focus,
+    versions: &'a Versions,
     events: Vec<HostEvent>,
     /// Ids given to calls so far.
     ids: Vec<u32>,
@@ -143,8 +147,21 @@ impl<C: Choices> Script<'_, C> {
 
     /// What happens between two calls.
     fn between(&mut self) {
+        self.versions.events(self.c, &mut self.events);
+        self.between_in_one_version();
+        if self.has_more_of_versions() {
+            self.versions.events(self.c, &mut self.events);
+        }
+    }
+
+    /// Draws nothing in a lane without versions.
+    fn has_more_of_versions(&mut self) -> bool {
+        !self.versions.sources.is_empty() && self.c.chance(1, 2)
+    }
+
+    fn between_in_one_version(&mut self) {
         let (events, times) = match self.focus {
-            Focus::Everything | Focus::Serve => (4, 1),
+            Focus::Everything | Focus::Reload | Focus::Serve => (4, 1),
             Focus::Cancellation => (6, 3),
         };
         for _ in 0..self.c.below(events) {
@@ -220,6 +237,7 @@ impl<C: Choices> Script<'_, C> {
                 self.protect(self.ids[at]);
             }
         }
+        self.versions.last_events(self.c, &mut self.events);
         if self.sometimes(Feature::HostCollect, 2) {
             let kind = self.kind();
             self.events.push(HostEvent::Collect { kind });

@@ -82,7 +82,8 @@ impl Judge<'_, '_> {
         self.calls.remove(&call);
         self.model.end_for_all(task);
         if call == INIT_CALL {
-            self.model.freeze();
+            self.model.freeze(task);
+            self.evaluation_ended(task, outcome);
         }
         self.stats.outcomes += 1;
         let compared = match (end.result, outcome) {

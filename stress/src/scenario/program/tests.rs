@@ -25,6 +25,7 @@ fn assert_compiles(module: &Module) {
         host: vec![],
         answers: vec![],
         edits: Vec::new(),
+        versions: Vec::new(),
     };
     if let Err(errors) = crate::executor::programs::compile(&programs) {
         panic!("{errors}\n{}", module.render());

@@ -1,0 +1,142 @@
+//! The slot of the entry's promise.
+//!
+//! The promise of the entry's evaluation is asked for at every tick, long after the task that
+//! evaluates it has ended, so the slot keeps it alive. Every store goes through one setter: the
+//! new value is protected and the old one unprotected exactly when the slot is set, so that at
+//! rest there is one protect for a slot that has a promise, and none for an empty one (I-21,
+//! I-22). Who stores:
+//!
+//! | store | value |
+//! |---|---|
+//! | the entry, each preload, a reload | the promise of the evaluation that begins |
+//! | an override of the entry | the same, only if the slot is empty |
+//! | an entry with nothing to evaluate | the promise that is there, else a settled one |
+//! | test isolation, shutdown | none |
+
+use gcrucible_heap::{
+    Checks, FutureState, Handle, Heap, SharedPermit, Slot, Tlab, Unchecked, Value,
+};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::Mutex;
+
+/// The promise of the entry module's evaluation, protected.
+#[derive(Debug, Default)]
+pub(super) struct EntrySlot {
+    promise: Mutex<Held>,
+}
+
+/// Who stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// The entry that the engine was made with, or a new version of it.
+    Entry,
+    /// A program that runs before the entry.
+    Preload,
+    /// An entry in place of that which the engine was made with.
+    Override,
+    /// An entry that has nothing to evaluate.
+    Nothing,
+    /// A test that is not to see the entry of the last one.
+    Isolation,
+    /// The engine's end.
+    Shutdown,
+}
+
+/// What is in the slot.
+#[derive(Debug, Default)]
+struct Held {
+    protected: Option<Handle>,
+    /// What B-101 keeps instead, outside of all roots.
+    bare: Slot,
+}
+
+impl EntrySlot {
+    /// Stores a promise.
+    pub(super) fn set(&self, permit: &SharedPermit<'_>, store: Store, promise: Value<'_>) {
+        let is_bare = match store {
+            Store::Entry => seeded_bugs::is_on(Bug::B101a),
+            Store::Preload => seeded_bugs::is_on(Bug::B101b),
+            Store::Override => seeded_bugs::is_on(Bug::B101c),
+            Store::Nothing | Store::Isolation | Store::Shutdown => false,
+        };
+        let heap = permit.heap();
+        if is_bare {
+            // B-101: this path goes past the protect.
+            for bug in [Bug::B101a, Bug::B101b, Bug::B101c] {
+                seeded_bugs::note_triggered(bug);
+            }
+            let bare = Slot::nil();
+            let tlab = Tlab::default();
+            permit.mutator::<Unchecked>(&tlab).store(&bare, promise);
+            return self.put(heap, None, bare);
+        }
+        self.put(heap, Some(heap.protect(promise)), Slot::nil());
+    }
+
+    /// Empties the slot.
+    pub(super) fn clear(&self, heap: &Heap, store: Store) {
+        if store == Store::Isolation && seeded_bugs::is_on(Bug::B101d) {
+            // B-101: what isolation takes out of the slot stays protected.
+            if let Some(old) = self.promise.lock().protected.take() {
+                seeded_bugs::note_triggered(Bug::B101d);
+                std::mem::forget(old);
+            }
+            return;
+        }
+        if store == Store::Shutdown && seeded_bugs::is_on(Bug::B104) {
+            // B-104: the slot is left as it is.
+            seeded_bugs::note_triggered(Bug::B104);
+            return;
+        }
+        self.put(heap, None, Slot::nil());
+    }
+
+    /// The one setter. The new promise is protected already, so that it is alive whatever the
+    /// old one was; that one is given back here.
+    fn put(&self, heap: &Heap, protected: Option<Handle>, bare: Slot) {
+        let old = {
+            let mut held = self.promise.lock();
+            if held.protected.is_some() && held.protected == protected {
+                if seeded_bugs::is_on(Bug::B102) {
+                    // B-102: the same value is there, so nothing is given back.
+                    seeded_bugs::note_triggered(Bug::B102);
+                    return;
+                }
+            }
+            std::mem::replace(&mut *held, Held { protected, bare })
+        };
+        if let Some(old) = old.protected {
+            heap.unprotect(old);
+        }
+    }
+
+    /// Whether no promise is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let held = self.promise.lock();
+        held.protected.is_none() && held.bare.is_nil()
+    }
+
+    /// The state of the promise; none if there is none.
+    pub(super) fn state<C: Checks>(&self, permit: &SharedPermit<'_>) -> Option<FutureState> {
+        let tlab = Tlab::default();
+        let m = permit.mutator::<C>(&tlab);
+        let held = self.promise.lock();
+        let promise = match &held.protected {
+            Some(handle) => permit.heap().protected(handle, permit),
+            None => m.load_root(&held.bare),
+        };
+        m.future_state(promise).map(|(state, _)| state)
+    }
+
+    /// Stores the promise that is there once more.
+    pub(super) fn keep(&self, permit: &SharedPermit<'_>) {
+        let promise = {
+            let held = self.promise.lock();
+            let handle = held.protected.as_ref();
+            handle.map(|handle| permit.heap().protected(handle, permit))
+        };
+        if let Some(promise) = promise {
+            self.set(permit, Store::Nothing, promise);
+        }
+    }
+}

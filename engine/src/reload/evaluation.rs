@@ -1,0 +1,135 @@
+//! The run of a top level, from its beginning to its promise's settling.
+//!
+//! It is a call of the reserved id [`Engine::INIT_CALL`], so that only one is under way. Its
+//! promise is made before the call begins: a future that the program cannot see, and that the
+//! registry does not know, so that the ids of the others stay as they are. Until the call has
+//! ended, that is a root of the promise too; afterwards only the slot and the preload loop's
+//! own handle are.
+
+use std::sync::Arc;
+
+use gcrucible_bytecode::Program;
+use gcrucible_heap::{Checked, Checks, FutureState, Handle};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_vm::{LoadError, LoadedProgram, Realm};
+
+use super::entry_slot::Store;
+use super::reloader::{Evaluation, Purpose};
+use super::request::ReloadFailure;
+use crate::call::{Call, CallError, Outcome};
+use crate::engine::Engine;
+
+/// The id of all promises of entries: no future of the registry has it.
+pub(super) const PROMISE_ID: u64 = 0;
+
+/// Who runs a top level, and why.
+pub(super) struct Evaluating {
+    pub(super) version: u32,
+    pub(super) realm: Arc<Realm>,
+    pub(super) purpose: Purpose,
+    pub(super) store: Store,
+}
+
+impl Engine {
+    /// Loads a version beside those that are there.
+    pub(super) async fn load(&self, program: Arc<Program>) -> Result<Arc<Realm>, ReloadFailure> {
+        let inner = &self.inner;
+        let mut attempts = 0;
+        loop {
+            let loaded = {
+                let permit = inner.heap.shared().await;
+                LoadedProgram::load(&inner.heap, &permit, Arc::clone(&program))
+            };
+            let needs = match loaded {
+                Ok(loaded) => return Ok(Realm::new(&inner.heap, loaded, inner.new_realm())),
+                Err(LoadError::OutOfMemory(needs)) => needs,
+                Err(refused) => return Err(ReloadFailure::Refused(refused.to_string())),
+            };
+            if !inner.make_room(needs.words, &mut attempts).await {
+                return Err(ReloadFailure::OutOfMemory);
+            }
+        }
+    }
+
+    /// Begins to run a top level: makes its promise, sets the slot, starts the call. A preload
+    /// gets a handle of its own on the promise besides.
+    ///
+    /// # Errors
+    /// [`CallError::DuplicateCallId`] while another runs, [`CallError::OutOfMemory`].
+    pub(super) async fn evaluate(
+        &self,
+        evaluating: Evaluating,
+        begun: impl FnOnce(),
+    ) -> Result<(Arc<Call>, Option<Handle>), CallError> {
+        let inner = &self.inner;
+        let Evaluating {
+            version,
+            realm,
+            purpose,
+            store,
+        } = evaluating;
+        let mut attempts = 0;
+        let (guard, own) = loop {
+            let made = {
+                let permit = inner.heap.shared().await;
+                inner.registry.allocate::<Checked, _>(&permit, |m| {
+                    let promise = m.future(PROMISE_ID)?;
+                    // From here to the call's start nothing collects: that could start a
+                    // finalizer, whose task would come before this one, which is numbered here.
+                    let reserved = self.reserve(&realm, Self::INIT_CALL).map(|guard| {
+                        m.store(guard.call().promise(), promise);
+                        inner.reload.slot.set(&permit, store, promise);
+                        let is_preload = purpose == Purpose::Preload;
+                        (guard, is_preload.then(|| inner.heap.protect(promise)))
+                    });
+                    Ok(reserved)
+                })
+            };
+            match made {
+                Ok(reserved) => break reserved?,
+                Err(needs) => {
+                    if !inner.make_room(needs.words, &mut attempts).await {
+                        return Err(CallError::OutOfMemory);
+                    }
+                }
+            }
+        };
+        let call = Arc::clone(guard.call());
+        inner.reload.with(|state| {
+            state.evaluation = Some(Evaluation {
+                version,
+                realm: Arc::clone(&realm),
+                purpose,
+                call: Arc::clone(&call),
+                is_cancelled: false,
+            });
+        });
+        if purpose == Purpose::Reload && seeded_bugs::is_on(Bug::B46) {
+            // B-46: a new version numbers its futures from the beginning.
+            seeded_bugs::note_triggered(Bug::B46);
+            inner.registry.restart_ids();
+        }
+        begun();
+        self.run_call(&realm, guard, None, |vm| vm.start_init());
+        Ok((call, own))
+    }
+
+    /// Settles the promise of a top level that has ended.
+    pub(crate) async fn settle_promise<C: Checks>(&self, call: &Call, outcome: Outcome) {
+        let inner = &self.inner;
+        let state = match outcome {
+            Outcome::Returned => FutureState::Ready,
+            Outcome::Threw => FutureState::Error,
+            Outcome::Cancelled => FutureState::Cancelled,
+            Outcome::Panicked => FutureState::InternalError,
+        };
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<C>(inner.registry.tlab());
+        m.future_settle(
+            m.load_root(call.promise()),
+            state,
+            m.load_root(call.value()),
+        );
+        call.promise().clear();
+    }
+}

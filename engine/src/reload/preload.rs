@@ -1,0 +1,146 @@
+//! Programs that run before the entry.
+//!
+//! Each is a version of its own that never becomes current: it is run for what it does to the
+//! world. While one runs, ticks may cancel it for a reload and put another promise into the
+//! slot, so whoever waits for it keeps its own protect of its promise and reads through that.
+
+use std::sync::Arc;
+
+use gcrucible_bytecode::Program;
+use gcrucible_heap::{Checked, FutureState, Handle, Slot};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_vm::{Realm, display};
+
+use super::entry_slot::Store;
+use super::evaluation::Evaluating;
+use super::reloader::Purpose;
+use super::request::ReloadFailure;
+use crate::call::{Call, CallError};
+use crate::engine::Engine;
+
+/// A preload under way. It must be [finished](Preload::finish), or its promise stays protected.
+#[derive(Debug)]
+#[must_use = "a preload that is not finished keeps its promise for ever"]
+pub struct Preload {
+    engine: Engine,
+    call: Arc<Call>,
+    realm: Arc<Realm>,
+    own: Option<Handle>,
+    /// What B-103 keeps instead, outside of all roots.
+    bare: Slot,
+}
+
+impl Engine {
+    /// Runs the top levels of programs, one after the other; to be done before
+    /// [`Engine::start_init`].
+    ///
+    /// # Errors
+    /// Why one failed; those after it do not run. A top level that was cancelled for a forced
+    /// reload fails with [`ReloadFailure::Cancelled`].
+    pub async fn preload(&self, programs: &[Arc<Program>]) -> Result<(), ReloadFailure> {
+        for program in programs {
+            let preload = self.start_preload(Arc::clone(program)).await;
+            let Some(preload) = preload? else {
+                // Another top level runs: a reload that came in between two preloads.
+                return Err(ReloadFailure::Cancelled);
+            };
+            preload.finish().await?;
+        }
+        Ok(())
+    }
+
+    /// Begins one of them. `None` while another top level runs.
+    ///
+    /// # Errors
+    /// Why the program cannot be loaded.
+    pub async fn start_preload(
+        &self,
+        program: Arc<Program>,
+    ) -> Result<Option<Preload>, ReloadFailure> {
+        let reload = &self.inner.reload;
+        let _turn = reload.turn.take().await;
+        self.judge().await;
+        if reload.with(|state| state.is_running()) {
+            return Ok(None);
+        }
+        let version = reload.next_version();
+        let realm = self.load(program).await?;
+        let evaluating = Evaluating {
+            version,
+            realm: Arc::clone(&realm),
+            purpose: Purpose::Preload,
+            store: Store::Preload,
+        };
+        let (call, own) = match self.evaluate(evaluating, || {}).await {
+            Ok(begun) => begun,
+            Err(CallError::DuplicateCallId(_)) => return Ok(None),
+            Err(_) => return Err(ReloadFailure::OutOfMemory),
+        };
+        let bare = Slot::nil();
+        let own = match own {
+            Some(own) if seeded_bugs::is_on(Bug::B103) => {
+                // B-103: the loop's own promise is no root of its own.
+                seeded_bugs::note_triggered(Bug::B103);
+                bare.copy_from(call.promise());
+                self.inner.heap.unprotect(own);
+                None
+            }
+            own => own,
+        };
+        Ok(Some(Preload {
+            engine: self.clone(),
+            call,
+            realm,
+            own,
+            bare,
+        }))
+    }
+}
+
+impl Preload {
+    /// The call that runs it.
+    pub fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// Gives it up: it goes on alone, and nobody hears how it ends.
+    pub fn abandon(self) {
+        if let Some(own) = self.own {
+            self.engine.inner.heap.unprotect(own);
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn finish(self) -> Result<(), ReloadFailure> {
+        self.call.ended().await;
+        let inner = &self.engine.inner;
+        let (state, text) = {
+            let permit = inner.heap.shared().await;
+            let m = permit.mutator::<Checked>(inner.registry.tlab());
+            let promise = match &self.own {
+                Some(own) => inner.heap.protected(own, &permit),
+                None => m.load_root(&self.bare),
+            };
+            let state = m.future_state(promise).map(|(state, _)| state);
+            let value = m.load_root(self.call.value());
+            (state, display(&m, self.realm.program(), value))
+        };
+        if let Some(own) = self.own {
+            inner.heap.unprotect(own);
+        }
+        match state {
+            Some(FutureState::Ready) => Ok(()),
+            Some(FutureState::Error) => Err(ReloadFailure::Threw {
+                text,
+                trace: self.call.trace(),
+            }),
+            Some(FutureState::InternalError) => Err(ReloadFailure::Panicked(text)),
+            Some(FutureState::Cancelled | FutureState::Pending) | None => {
+                Err(ReloadFailure::Cancelled)
+            }
+        }
+    }
+}
