@@ -108,7 +108,8 @@ pub enum EngineEvent<'a> {
         /// What it gave, or why it failed.
         result: &'a Result<HostValue, String>,
     },
-    /// A host operation panicked, or the observer when it was shown a step of the task. The task has ended by that: what it held is released, and
+    /// A host operation panicked, or the observer when it was shown a step of the task. The task
+    /// has ended by that: what it held is released, and
     /// its future or call settles as an internal error, with the message unless
     /// [`EngineEvent::MemoryRefused`] says that there is no memory for that.
     HostPanicked {

@@ -409,7 +409,9 @@ fn a_callback_that_panics_fails_the_task_that_it_was_called_for() {
         Some(print),
     );
     let engine = engine.expect("an engine");
-    let init = platform.block_on(engine.start_init()).expect("nothing runs");
+    let init = platform
+        .block_on(engine.start_init())
+        .expect("nothing runs");
     assert!(platform.run(1_000));
     assert_eq!(init.call().outcome(), Some(Outcome::Returned));
     let calls = [(1, "child"), (2, "last"), (3, "quiet")].map(|(id, name)| {

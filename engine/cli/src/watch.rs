@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use gcrucible_platform::sync::RwLock;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
@@ -40,7 +41,7 @@ impl Watch {
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // What the system could not say may have been anything.
             let concerns = event.map_or(true, |event| {
-                let files = of_interest.read().unwrap_or_else(PoisonError::into_inner);
+                let files = of_interest.read();
                 !event.kind.is_access() && event.paths.iter().any(|path| concerns(&files, path))
             });
             if concerns {
@@ -61,7 +62,7 @@ impl Watch {
     pub(crate) fn set_files(&mut self, paths: &[String]) {
         let files: BTreeSet<PathBuf> = paths.iter().map(|path| absolute(path)).collect();
         let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| folder(file)).collect();
-        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files;
+        *self.files.write() = files;
         for gone in self.folders.difference(&folders) {
             // It may be gone from the disk, too.
             let _ = self.watcher.unwatch(gone);

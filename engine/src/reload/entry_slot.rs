@@ -96,12 +96,11 @@ impl EntrySlot {
     fn put(&self, heap: &Heap, protected: Option<Handle>, bare: Slot) {
         let old = {
             let mut held = self.promise.lock();
-            if held.protected.is_some() && held.protected == protected {
-                if seeded_bugs::is_on(Bug::B102) {
-                    // B-102: the same value is there, so nothing is given back.
-                    seeded_bugs::note_triggered(Bug::B102);
-                    return;
-                }
+            let is_same = held.protected.is_some() && held.protected == protected;
+            if is_same && seeded_bugs::is_on(Bug::B102) {
+                // B-102: the same value is there, so nothing is given back.
+                seeded_bugs::note_triggered(Bug::B102);
+                return;
             }
             std::mem::replace(&mut *held, Held { protected, bare })
         };

@@ -172,12 +172,10 @@ impl Engine {
             self.lose_patience();
             return tick;
         }
-        if seeded_bugs::is_on(Bug::B100) {
+        if seeded_bugs::is_on(Bug::B100) && reload.with(|state| state.deferred.is_some()) {
             // B-100: nobody takes up what was deferred, and it stays in the way.
-            if reload.with(|state| state.deferred.is_some()) {
-                seeded_bugs::note_triggered(Bug::B100);
-                return tick;
-            }
+            seeded_bugs::note_triggered(Bug::B100);
+            return tick;
         }
         if let Some(next) = reload.with(|state| state.deferred.take()) {
             // Its failure has been reported.

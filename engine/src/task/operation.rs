@@ -246,20 +246,6 @@ impl Driver<'_> {
         BodyEnd::Panicked
     }
 
-    /// Ends the body without running any more of it: what it holds is released.
-    pub(super) async fn abort<C: Checks>(&mut self) -> BodyEnd {
-        let changed = {
-            let permit = self.engine.inner.heap.shared().await;
-            self.task.vm.abandon::<C>(&permit)
-        };
-        self.operations = Operations::default();
-        self.observe(&EngineEvent::Aborted {
-            task: self.task.number,
-        });
-        self.wake_changed(&changed).await;
-        BodyEnd::Aborted
-    }
-
     /// Leaves the result of a host operation in the exchange slot. Returns the error to
     /// throw instead.
     async fn place<C: Checks>(&self, result: Result<HostValue, String>) -> Option<Pending> {

@@ -13,8 +13,6 @@ mod methods;
 mod numbers;
 mod text;
 
-use std::sync::Arc;
-
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;

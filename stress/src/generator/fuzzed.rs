@@ -35,7 +35,7 @@ pub enum FuzzTarget {
 
 impl FuzzTarget {
     /// All targets.
-    pub const ALL: [FuzzTarget; 6] = [
+    pub const ALL: [FuzzTarget; 7] = [
         FuzzTarget::HeapOps,
         FuzzTarget::ProgramRace,
         FuzzTarget::CancelRace,

@@ -121,7 +121,7 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
     let faults = draw_faults(c);
     let mut made = functions::make(c, swarm, size, focus);
     let versions = match focus {
-        Focus::Everything | Focus::Cancellation => Versions::default(),
+        Focus::Everything | Focus::Cancellation | Focus::Serve => Versions::default(),
         Focus::Reload => versions(c, &made.module, |c| {
             functions::make(c, swarm, size.min(Size::Typical), focus).module
         }),

@@ -103,6 +103,7 @@ mod tests {
             call: u32::MAX,
             task: 1,
             callee: Callee::ModuleInit,
+            realm: 0,
             seed: 0,
         }
     }

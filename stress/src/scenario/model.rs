@@ -80,7 +80,7 @@ impl Lane {
     ];
 
     /// The lanes that exist in this build.
-    pub const BUILT: [Lane; 4] = [
+    pub const BUILT: [Lane; 5] = [
         Lane::HeapOps,
         Lane::Programs,
         Lane::Cancellation,
