@@ -77,9 +77,8 @@ impl EntrySlot {
     pub(super) fn clear(&self, heap: &Heap, store: Store) {
         if store == Store::Isolation && seeded_bugs::is_on(Bug::B101d) {
             // B-101: what isolation takes out of the slot stays protected.
-            if let Some(old) = self.promise.lock().protected.take() {
+            if self.promise.lock().protected.take().is_some() {
                 seeded_bugs::note_triggered(Bug::B101d);
-                std::mem::forget(old);
             }
             return;
         }

@@ -124,6 +124,10 @@ impl std::fmt::Display for ScenarioSeed {
 
 /// What runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a scenario has one body, and nearly all have programs"
+)]
 pub enum Body {
     /// Operations straight against the heap.
     HeapOps(HeapOps),

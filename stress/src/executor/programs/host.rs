@@ -280,7 +280,8 @@ impl HostScript {
             }
             HostEvent::UnchangedEntry => {
                 // Without memory for a promise nothing has changed.
-                if platform.ready_now(engine.load_unchanged_entry()).is_ok() {
+                let loaded = platform.ready_now(engine.load_unchanged_entry());
+                if loaded.is_ok() {
                     ask(Asked::Unchanged);
                 }
             }
