@@ -90,7 +90,7 @@ fn bad_values_are_refused_with_what_was_expected() {
         &["run", "--lane", "heap"],
         &["expected heap-ops or programs"],
     );
-    crucible.refuses(&["run", "--lane", "serve"], &["not built yet"]);
+    crucible.refuses(&["run", "--lane", "server"], &["reload or serve"]);
     crucible.refuses(&["run", "--strategy", "best"], &["expected one of random"]);
     crucible.refuses(
         &["run", "--strategy", "exhaustive"],
