@@ -166,7 +166,7 @@ typedef struct {
    */
   uint64_t open_calls;
   /*
-   Protects that were not undone.
+   Protects that were not undone. One is the engine's own: the promise of its entry module.
    */
   uint64_t protected_objects;
   /*

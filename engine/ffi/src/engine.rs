@@ -38,7 +38,7 @@ pub struct GcrStats {
     pub active_futures: u64,
     /// Calls that have not ended.
     pub open_calls: u64,
-    /// Protects that were not undone.
+    /// Protects that were not undone. One is the engine's own: the promise of its entry module.
     pub protected_objects: u64,
     /// Minor collections so far.
     pub collections_minor: u64,

@@ -81,12 +81,14 @@ class Embed(unittest.TestCase):
             self.engine.cancel(1000)
 
     def test_a_handle_keeps_an_object(self):
+        engines_own = self.engine.stats().protected_objects
+        self.assertEqual(engines_own, 1)
         call = self.engine.call("node")
         with self.assertRaises(CruxError):
             call.result()
         with call.protect():
-            self.assertEqual(self.engine.stats().protected_objects, 1)
-        self.assertEqual(self.engine.stats().protected_objects, 0)
+            self.assertEqual(self.engine.stats().protected_objects, engines_own + 1)
+        self.assertEqual(self.engine.stats().protected_objects, engines_own)
 
 
 if __name__ == "__main__":

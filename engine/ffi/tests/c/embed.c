@@ -120,12 +120,14 @@ int main(void) {
 
     /* A handle keeps an object that is no data. */
     GcrHandle *handle = NULL;
+    const uint64_t engines_own = gcr_stats(engine).protected_objects;
+    CHECK(engines_own == 1);
     CHECK(gcr_call(engine, 8, "node", NULL, 0, &call, NULL) == GCR_STATUS_OK);
     CHECK(gcr_call_wait(call, -1, NULL) == GCR_STATUS_OK);
     CHECK(gcr_call_value(call, &result, NULL) == GCR_STATUS_NOT_DATA);
     CHECK(gcr_protect(call, &handle, NULL) == GCR_STATUS_OK);
     gcr_call_free(call);
-    CHECK(gcr_stats(engine).protected_objects == 1);
+    CHECK(gcr_stats(engine).protected_objects == engines_own + 1);
     gcr_handle_free(handle);
 
     /* A dropped call is cancelled; nothing is left at rest. */
@@ -134,7 +136,7 @@ int main(void) {
     while (gcr_cancel(engine, 9, NULL) != GCR_STATUS_CALL_NOT_FOUND) {
     }
     GcrStats stats = gcr_stats(engine);
-    CHECK(stats.protected_objects == 0 && stats.open_calls == 0);
+    CHECK(stats.protected_objects == engines_own && stats.open_calls == 0);
     gcr_engine_free(engine);
     puts("ok");
     return 0;
