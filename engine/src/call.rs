@@ -22,6 +22,7 @@ use crate::cancellation::{Link, Token, TokenTree};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::Run;
+use crate::serve::Admission;
 use crate::trace::TraceFrame;
 
 /// A call in progress or ended. It keeps the value it ended with alive.
@@ -43,6 +44,8 @@ pub struct Call {
     /// Whether the error that it threw is a cancellation, or wraps one.
     threw_cancellation: AtomicBool,
     trace: Mutex<Vec<TraceFrame>>,
+    /// The place of the request that it answers, until it has ended.
+    admission: Mutex<Option<Admission>>,
     ended: Signal,
 }
 
@@ -167,6 +170,18 @@ impl Call {
         &self.run
     }
 
+    /// A request is under way for as long as this call.
+    pub(crate) fn attach(&self, admission: Admission) {
+        let mut attached = self.admission.lock();
+        // Who ends the call notes the outcome first and looks for this afterwards.
+        let Some(outcome) = self.outcome() else {
+            *attached = Some(admission);
+            return;
+        };
+        drop(attached);
+        admission.end(outcome);
+    }
+
     /// Looks whether the error that it ends with is a cancellation.
     pub(crate) fn recognise<'p, C: Checks>(&self, m: &Mutator<'p, C>, error: Value<'p>) {
         let is_cancelled = wraps_cancellation(m, error);
@@ -279,6 +294,7 @@ impl CallTable {
             outcome: Mutex::default(),
             threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
+            admission: Mutex::default(),
             ended: Signal::default(),
         });
         let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
@@ -363,6 +379,10 @@ impl Drop for CallGuard {
         drop(calls);
         // Only now: who sees that the call has ended may take its id for the next one.
         *self.call.outcome.lock() = Some(self.outcome);
+        let admission = self.call.admission.lock().take();
+        if let Some(admission) = admission {
+            admission.end(self.outcome);
+        }
         self.call.ended.notify();
     }
 }

@@ -21,6 +21,7 @@ use crate::event::{EngineEvent, Observer};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
+use crate::serve::RequestTable;
 use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
@@ -93,6 +94,8 @@ pub struct EngineOptions {
     /// How long a [reload](Engine::reload) waits for a top level that does not settle, before
     /// that is cancelled.
     pub reload_patience: Duration,
+    /// Requests that may be under way at once.
+    pub requests_max: usize,
 }
 
 impl EngineOptions {
@@ -111,6 +114,7 @@ impl Default for EngineOptions {
             args: Vec::new(),
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
+            requests_max: 512,
         }
     }
 }
@@ -143,6 +147,7 @@ pub(crate) struct Inner {
     pub(crate) platform: Arc<dyn Platform>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
+    pub(crate) requests: RequestTable,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -203,6 +208,7 @@ impl Engine {
                 reload: Reloader::new(realm, options.reload_patience),
                 platform,
                 calls: Arc::default(),
+                requests: RequestTable::new(options.requests_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
@@ -396,14 +402,14 @@ impl Engine {
     /// Requests cancellation of a task and of those below it; harmless when it was requested
     /// before, or when the task has ended.
     pub(crate) fn cancel(&self, token: &Arc<Token>) {
-        self.request(token, |_| false);
+        self.request_cancel(token, |_| false);
     }
 
     /// The same for a scope that ends the tasks which were spawned in it. One whose inherited
     /// time is over by then throws the error of that, and no second one for the same cause.
     /// Nobody wakes it: that its time is over does, unless it waits for something else first.
     pub(crate) fn cancel_child(&self, token: &Arc<Token>, now_ms: u64) {
-        self.request(token, |task| {
+        self.request_cancel(token, |task| {
             let deadline = self
                 .inner
                 .tasks
@@ -413,7 +419,7 @@ impl Engine {
         });
     }
 
-    fn request(&self, token: &Arc<Token>, is_timed: impl Fn(u32) -> bool) {
+    fn request_cancel(&self, token: &Arc<Token>, is_timed: impl Fn(u32) -> bool) {
         let inner = &self.inner;
         for reached in inner.tokens.request(token, inner.now_ms(), is_timed) {
             let task = reached.token.task();

@@ -7,6 +7,7 @@ use gcrucible_vm::{ForkError, HostValue, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 use crate::reload::ReloadStep;
+use crate::serve::RequestId;
 
 /// One step of the engine. Tasks are numbered from 1 in order of creation.
 #[derive(Debug)]
@@ -31,6 +32,38 @@ pub enum EngineEvent<'a> {
     ForkDropped {
         /// Its number.
         fork: u32,
+    },
+    /// A request was not taken in: too many are under way.
+    RequestRefused {
+        /// Its id.
+        id: &'a RequestId,
+    },
+    /// A request is served by a call that has begun.
+    RequestBegan {
+        /// Its number.
+        request: u64,
+        /// Its id.
+        id: &'a RequestId,
+        /// Number of its fork.
+        fork: u32,
+        /// The call.
+        call: &'a Call,
+    },
+    /// The client of a request is gone before its call has ended. Its cancellation follows.
+    Disconnected {
+        /// Its number.
+        request: u64,
+        /// Its id.
+        id: &'a RequestId,
+    },
+    /// The call of a request has ended, and the request with it.
+    RequestEnded {
+        /// Its number.
+        request: u64,
+        /// Its id.
+        id: &'a RequestId,
+        /// How the call ended.
+        outcome: Outcome,
     },
     /// A slice ran.
     Slice {

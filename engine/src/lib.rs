@@ -7,7 +7,7 @@
 //! run           a call and every task that it started
 //! task/         one task: slices of its machine, and what the engine does between them
 //! futures/      the registry of unfinished futures, waiting and waking
-//! serve/        forks of the program, each for one request
+//! serve/        requests, each with a fork of the program
 //! wait_lists    who waits for channels and mutexes
 //! cancellation/ tokens
 //! reload/       versions of a program side by side
@@ -83,6 +83,6 @@ pub use gcrucible_vm::ForkError;
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };
-pub use serve::Fork;
+pub use serve::{Admission, Fork, OpenRequest, Request, RequestError, RequestId};
 pub use task::yield_points;
 pub use trace::TraceFrame;

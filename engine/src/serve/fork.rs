@@ -76,6 +76,10 @@ impl Fork {
         self.realm.number()
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The realm that its calls run in.
     pub fn realm(&self) -> &Arc<Realm> {
         &self.realm

@@ -407,6 +407,10 @@ impl Observer for TraceObserver {
                     ForkError::OutOfMemory => ForkRefusal::NoMemory,
                 }),
             }),
+            EngineEvent::RequestRefused { .. }
+            | EngineEvent::RequestBegan { .. }
+            | EngineEvent::Disconnected { .. }
+            | EngineEvent::RequestEnded { .. } => {}
             EngineEvent::ForkDropped { fork } => self.push(Event::ForkDropped { fork }),
             EngineEvent::Collected { report } => self.collected(report),
         }
