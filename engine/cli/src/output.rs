@@ -90,6 +90,22 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
         },
         // It is said without being asked for.
         EngineEvent::FinalizerFailed { .. } | EngineEvent::Reload { .. } => return None,
+        EngineEvent::RequestRefused { id } => {
+            format!(
+                "request {id:?}: refused, too many are under way",
+                id = id.as_str()
+            )
+        }
+        EngineEvent::RequestBegan { id, fork, call, .. } => {
+            let (id, task) = (id.as_str(), call.task());
+            format!("request {id:?}: served by task {task} in fork {fork}")
+        }
+        EngineEvent::Disconnected { id, .. } => {
+            format!("request {:?}: its client is gone", id.as_str())
+        }
+        EngineEvent::RequestEnded { id, outcome, .. } => {
+            format!("request {:?}: ended: {outcome:?}", id.as_str())
+        }
         EngineEvent::CallEnded { call, outcome } => {
             format!("task {}: the call ended: {outcome:?}", call.task())
         }
