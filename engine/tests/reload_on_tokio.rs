@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gcrucible_engine::{Outcome, ReloadAnswer, ReloadOptions, Source, Tick, compile};
+use gcrucible_heap::CollectionKind;
 
 use self::world::World;
 
@@ -56,6 +57,9 @@ fn reload_under_load(reloads: usize, calls_each: u32) {
         }
         assert_eq!(world.engine.heap().stats().protected_by_kind, baseline);
     }
+    world.engine.try_collect(CollectionKind::Major);
+    let versions = world.engine.heap().stats().versions;
+    assert_eq!(versions, 1, "what nothing runs on is freed (I-20)");
     world.engine.shutdown();
     let protected = world.engine.heap().stats().protected_by_kind;
     assert_eq!(protected, BTreeMap::new());

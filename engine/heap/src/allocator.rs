@@ -1,11 +1,15 @@
 //! Hands out blocks: to the nursery, to collections, to large objects, to programs.
 
+mod versions;
+
 use std::collections::VecDeque;
 
 use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
 use crate::value::Offset;
+
+use self::versions::Versions;
 
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,7 @@ pub(crate) struct Allocator {
     fresh: u32,
     by_generation: [Vec<u32>; 5],
     large: Vec<u32>,
+    versions: Versions,
     quarantine: VecDeque<(u32, u64)>,
     nursery: Bump,
     /// Words handed to buffers and young large objects since the last collection.
@@ -111,6 +116,7 @@ impl Allocator {
             fresh: 1,
             by_generation: Default::default(),
             large: Vec::new(),
+            versions: Versions::default(),
             quarantine: VecDeque::new(),
             nursery: Bump::default(),
             nursery_used_words: 0,
@@ -284,7 +290,7 @@ impl Allocator {
         Some(())
     }
 
-    /// Space for a survivor, or for a compile-time object. How far the block is filled is
+    /// Space for a survivor. How far the block is filled is
     /// noted when it is full, or by [`Allocator::settle_tops`].
     #[inline(always)]
     pub(crate) fn bump(
@@ -334,7 +340,7 @@ impl Allocator {
 
     /// Notes in the block table how far the blocks are filled that survivors go to.
     pub(crate) fn settle_tops(&self, region: &Region) {
-        for generation in [Generation::Young1, Generation::Old, Generation::Immortal] {
+        for generation in [Generation::Young1, Generation::Old] {
             self.settle_top(region, generation);
         }
     }
@@ -349,17 +355,34 @@ impl Allocator {
     ) -> Result<Offset, NeedsMemory> {
         let count = words.div_ceil(region.block_words());
         let counts = self.request(words, terms)?;
-        let needs = NeedsMemory { words };
         if !self.is_within_budget(u64::from(words), terms) || self.is_at_limit(u64::from(count)) {
-            return Err(needs);
+            return Err(NeedsMemory { words });
         }
-        let first = self.find_run(region, count).ok_or(NeedsMemory {
-            words: NeedsMemory::SIDE_BY_SIDE,
-        })?;
+        let first = self.take_run(region, generation, words)?;
         if generation.is_young() {
             self.nursery_used_words += u64::from(words);
         }
         self.faults.served += counts;
+        self.large.push(first);
+        let start = region.block_start(first);
+        region
+            .cards
+            .cover(start, start + count * region.block_words());
+        region.cards.note_object(start, words);
+        Ok(start)
+    }
+
+    /// Blocks side by side for one large object; returns the first.
+    fn take_run(
+        &mut self,
+        region: &Region,
+        generation: Generation,
+        words: u32,
+    ) -> Result<u32, NeedsMemory> {
+        let count = words.div_ceil(region.block_words());
+        let first = self.find_run(region, count).ok_or(NeedsMemory {
+            words: NeedsMemory::SIDE_BY_SIDE,
+        })?;
         for block in first..first + count {
             let usage = if block == first {
                 BlockUse::LargeHead(generation)
@@ -370,13 +393,7 @@ impl Allocator {
             region.set_block(block, usage, epoch, if block == first { words } else { 0 });
         }
         self.blocks_in_use += u64::from(count);
-        self.large.push(first);
-        let start = region.block_start(first);
-        region
-            .cards
-            .cover(start, start + count * region.block_words());
-        region.cards.note_object(start, words);
-        Ok(start)
+        Ok(first)
     }
 
     fn find_run(&mut self, region: &Region, count: u32) -> Option<u32> {

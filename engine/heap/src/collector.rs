@@ -24,7 +24,7 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootProvider, RootTracer};
-use crate::space::{BlockUse, Generation, Region};
+use crate::space::{Block, BlockUse, Generation, Region};
 use crate::tlab::Tlab;
 use crate::value::{Offset, Slot, Word};
 use crate::verifier;
@@ -210,10 +210,12 @@ impl<'h> Evacuation<'h> {
         let at = word.offset();
         let block = self.region.block_at(at);
         if !block.is_from() {
-            if let BlockUse::LargeHead(generation) = block.usage() {
-                self.reach_large(at, generation);
-            } else if block.generation().is_none() {
-                HeapFault::new(FaultKind::FreeMemory).raise();
+            match block.usage() {
+                BlockUse::Objects(Generation::Immortal)
+                | BlockUse::LargeHead(Generation::Immortal) => self.reach_version(at, block),
+                BlockUse::LargeHead(generation) => self.reach_large(at, generation),
+                _ if block.generation().is_none() => HeapFault::new(FaultKind::FreeMemory).raise(),
+                _ => {}
             }
             return word;
         }
@@ -295,6 +297,18 @@ impl<'h> Evacuation<'h> {
         word
     }
 
+    fn is_compile_time(&self, word: Word) -> bool {
+        word.is_object()
+            && self.region.block_at(word.offset()).generation() == Some(Generation::Immortal)
+    }
+
+    /// A compile-time object keeps all those of its version.
+    fn reach_version(&mut self, at: Offset, block: Block) {
+        if self.kind == CollectionKind::Major && !block.is_reached() {
+            self.region.mark_reached(self.region.block_of(at));
+        }
+    }
+
     fn reach_large(&mut self, at: Offset, generation: Generation) {
         let header = self.region.header(at);
         if !self.collects(generation) || header.has(Header::REACHED) {
@@ -336,6 +350,11 @@ impl<'h> Evacuation<'h> {
         let header = self.region.header(at);
         if header.kind() == Some(Kind::Weak) {
             self.weak.push(at);
+            // What is made at compile time does not die singly: to a weak reference neither.
+            let target = self.region.slot(at + raw::WEAK_TARGET).get();
+            if self.is_compile_time(target) {
+                self.evacuate(target);
+            }
             return;
         }
         let is_old = self.region.block_at(at).is_old();
@@ -358,6 +377,11 @@ impl<'h> Evacuation<'h> {
     fn forward(&mut self, kind: Option<Kind>, offset: Offset, index: u32) -> Word {
         let slot = self.region.slot(offset);
         let before = slot.get();
+        if seeded_bugs::is_on(Bug::B105b) && self.is_compile_time(before) {
+            // B-105b: only roots keep a version.
+            seeded_bugs::note_triggered(Bug::B105b);
+            return before;
+        }
         let after = self.evacuate(before);
         if after != before {
             if let Some(bug) = unforwarded(kind, index) {
@@ -535,17 +559,20 @@ impl<'h> Evacuation<'h> {
                 self.relabel(block, generation, &mut scribbled_words);
                 continue;
             }
-            if debug.zombie {
-                zombies += self.make_zombies(block, generation, number, &mut scribbled_words);
-            } else if debug.scribble {
-                let start = self.region.block_start(block);
-                let top = self.region.block(block).top();
-                self.region.fill(start, start + top, freed(generation).0);
-                scribbled_words += u64::from(top);
-            }
+            zombies += self.clear(block, generation, &mut scribbled_words);
             self.region
                 .set_block_use(block, BlockUse::Objects(generation));
             self.allocator.retire(self.region, block, until);
+        }
+        if self.kind == CollectionKind::Major {
+            for head in self.allocator.unreached_versions(self.region) {
+                zombies += self.clear(head, Generation::Immortal, &mut scribbled_words);
+                let blocks = self.region.block(head).top();
+                let count = blocks.div_ceil(self.region.block_words()).max(1);
+                for block in head..head + count {
+                    self.allocator.retire(self.region, block, until);
+                }
+            }
         }
         let (region, kind) = (self.region, self.kind);
         let make_zombies = debug.zombie;
@@ -593,6 +620,22 @@ impl<'h> Evacuation<'h> {
         self.cleared.sort_unstable();
         report.cleared = std::mem::take(&mut self.cleared);
         self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+    }
+
+    /// Does to a block whose objects are gone what the debug modes ask for; returns how many
+    /// zombies it holds.
+    fn clear(&self, block: u32, generation: Generation, scribbled_words: &mut u64) -> u64 {
+        let debug = self.heap.debug();
+        if debug.zombie {
+            return self.make_zombies(block, generation, self.number, scribbled_words);
+        }
+        if debug.scribble {
+            let start = self.region.block_start(block);
+            let top = self.region.block(block).top();
+            self.region.fill(start, start + top, freed(generation).0);
+            *scribbled_words += u64::from(top);
+        }
+        0
     }
 
     /// Turns a block that holds what could not be copied into one of the generation where it

@@ -1,54 +1,59 @@
-//! Compile-time objects: made once, never moved, never freed.
+//! Compile-time objects: made once for each version of a program, never moved, freed together.
 //!
-//! A version of a program comes and goes, and its constants would stay. So those of all
-//! versions are shared: a string by its text, a boxed int by its value, a closure without
-//! captures and a variant without payload by their number. A number means something else in
-//! another version, but values do not get from one into the other. So however often a program
-//! is loaded, only what was never loaded before takes memory.
+//! A major collection marks each version that a root or an object refers to; one that nothing
+//! refers to is gone with it. So the constants of a program that is reloaded again and again
+//! take no more memory than those of the versions that something still uses.
 
 use std::collections::BTreeMap;
 
-use gcrucible_platform::sync::{Mutex, MutexGuard};
-
-use crate::allocator::{NeedsMemory, Terms};
+use crate::allocator::NeedsMemory;
 use crate::heap::Heap;
 use crate::mutator::string_words;
 use crate::object::{HEADER_WORDS, Header, Kind, raw};
 use crate::permit::SharedPermit;
-use crate::space::Generation;
 use crate::value::{Offset, Value, Word};
 
-/// Where the compile-time objects are.
-#[derive(Debug, Default)]
-pub(crate) struct CompileTime {
-    known: Mutex<Known>,
+/// Makes the compile-time objects of one version: equal ones once.
+///
+/// It holds the permit from the first object to the last. After that something has to refer
+/// to one of them at each collection, or all of them are freed.
+#[derive(Debug)]
+pub struct CompileTimeObjects<'p> {
+    heap: &'p Heap,
+    version: u32,
+    known: BTreeMap<Key, Offset>,
+    /// Where the next object goes, and where the block ends.
+    cursor: Offset,
+    limit: Offset,
 }
-
-type Known = BTreeMap<Key, Offset>;
 
 /// What tells one from the other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Text(Box<str>),
-    Function(u16),
-    Variant(u16),
     Int(i64),
-    Error(u8),
 }
 
-impl Heap {
-    /// A compile-time string.
+impl<'p> CompileTimeObjects<'p> {
+    /// Opens a version without objects.
+    pub fn new(heap: &'p Heap, _permit: &'p SharedPermit<'_>) -> CompileTimeObjects<'p> {
+        CompileTimeObjects {
+            heap,
+            version: heap.allocator.lock().open_version(),
+            known: BTreeMap::new(),
+            cursor: 0,
+            limit: 0,
+        }
+    }
+
+    /// A string.
     ///
     /// # Errors
     /// When the region is full.
-    pub fn immortal_string<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-        text: &str,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        self.immortal(Key::Text(text.into()), || {
-            let at = self.allocate_immortal(Kind::String, 0, string_words(text.len()))?;
-            let region = self.region();
+    pub fn string(&mut self, text: &str) -> Result<Value<'p>, NeedsMemory> {
+        self.once(Key::Text(text.into()), |objects| {
+            let at = objects.allocate(Kind::String, 0, string_words(text.len()))?;
+            let region = objects.heap.region();
             region.set_raw(at + raw::STRING_LEN, text.len() as u64);
             region.write_bytes(at + raw::STRING_BYTES, text.as_bytes());
             Ok(at)
@@ -59,103 +64,93 @@ impl Heap {
     ///
     /// # Errors
     /// When the region is full.
-    pub fn immortal_function<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-        function: u16,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        self.immortal(Key::Function(function), || {
-            self.allocate_immortal(Kind::Closure, function, HEADER_WORDS)
-        })
+    pub fn function(&mut self, function: u16) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::Closure, function, HEADER_WORDS)?;
+        Ok(self.value(at))
     }
 
     /// The value of an enum variant without payload.
     ///
     /// # Errors
     /// When the region is full.
-    pub fn immortal_variant<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-        variant: u16,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        self.immortal(Key::Variant(variant), || {
-            self.allocate_immortal(Kind::Enum, variant, HEADER_WORDS)
-        })
+    pub fn variant(&mut self, variant: u16) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::Enum, variant, HEADER_WORDS)?;
+        Ok(self.value(at))
     }
 
     /// A boxed int (small ones need none).
     ///
     /// # Errors
     /// When the region is full.
-    pub fn immortal_int<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-        int: i64,
-    ) -> Result<Value<'p>, NeedsMemory> {
+    pub fn int(&mut self, int: i64) -> Result<Value<'p>, NeedsMemory> {
         if let Some(value) = Value::small_int(int) {
             return Ok(value);
         }
-        self.immortal(Key::Int(int), || {
-            let at = self.allocate_immortal(Kind::BigInt, 0, HEADER_WORDS + 1)?;
-            self.region().set_raw(at + raw::BIG_INT, int as u64);
+        self.once(Key::Int(int), |objects| {
+            let at = objects.allocate(Kind::BigInt, 0, HEADER_WORDS + 1)?;
+            objects.heap.region().set_raw(at + raw::BIG_INT, int as u64);
             Ok(at)
         })
     }
 
-    /// The error for when there is no memory for any other. Its message must be immortal too,
-    /// and the same for a kind each time: nothing immortal refers to what moves.
+    /// The error for when there is no memory for any other. Its message must be of this
+    /// version: compile-time objects refer to nothing that moves, or is freed before them.
     ///
     /// # Errors
     /// When the region is full.
-    pub fn immortal_error<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-        kind: u8,
-        message: Value<'p>,
-    ) -> Result<Value<'p>, NeedsMemory> {
-        self.immortal(Key::Error(kind), || {
-            let at = self.allocate_immortal(Kind::Error, u16::from(kind), HEADER_WORDS + 2)?;
-            self.region().set_raw(at + HEADER_WORDS, message.word().0);
-            self.region()
-                .set_raw(at + HEADER_WORDS + 1, Value::NIL.word().0);
-            Ok(at)
-        })
+    pub fn error(&mut self, kind: u8, message: Value<'p>) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::Error, u16::from(kind), HEADER_WORDS + 2)?;
+        let region = self.heap.region();
+        region.set_raw(at + HEADER_WORDS, message.word().0);
+        region.set_raw(at + HEADER_WORDS + 1, Value::NIL.word().0);
+        Ok(self.value(at))
     }
 
     /// The object of a key, which `make` makes if there is none.
-    fn immortal<'p>(
-        &self,
+    fn once(
+        &mut self,
         key: Key,
-        make: impl FnOnce() -> Result<Offset, NeedsMemory>,
+        make: impl FnOnce(&mut Self) -> Result<Offset, NeedsMemory>,
     ) -> Result<Value<'p>, NeedsMemory> {
-        let mut known: MutexGuard<'_, Known> = self.compile_time.known.lock();
-        let at = match known.get(&key) {
+        let at = match self.known.get(&key) {
             Some(&at) => at,
             None => {
-                let at = make()?;
-                known.insert(key, at);
+                let at = make(self)?;
+                self.known.insert(key, at);
                 at
             }
         };
-        let tag = if self.debug().tags {
-            self.region().block_at(at).epoch()
-        } else {
-            0
-        };
-        Ok(Value::from_word(Word::object(at, tag)))
+        Ok(self.value(at))
     }
 
-    fn allocate_immortal(&self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
-        let region = self.region();
-        let mut allocator = self.allocator.lock();
+    fn value(&self, at: Offset) -> Value<'p> {
+        let has_tags = self.heap.debug().tags;
+        let block = self.heap.region().block_at(at);
+        Value::from_word(Word::object(at, if has_tags { block.epoch() } else { 0 }))
+    }
+
+    fn allocate(&mut self, kind: Kind, shape: u16, words: u32) -> Result<Offset, NeedsMemory> {
+        let region = self.heap.region();
         let at = if region.is_large(words) {
-            allocator.large(region, Generation::Immortal, words, Terms::Granted)?
+            let mut allocator = self.heap.allocator.lock();
+            allocator.version_large(region, self.version, words)?
         } else {
-            let at = allocator.bump(region, Generation::Immortal, words);
-            allocator.settle_tops(region);
-            at.ok_or(NeedsMemory { words })?
+            if self.limit - self.cursor < words {
+                let block = self
+                    .heap
+                    .allocator
+                    .lock()
+                    .version_block(region, self.version);
+                self.cursor = block.ok_or(NeedsMemory { words })?;
+                self.limit = self.cursor + region.block_words();
+            }
+            let at = self.cursor;
+            self.cursor += words;
+            let block = region.block_of(at);
+            region.set_block_top(block, self.cursor - region.block_start(block));
+            at
         };
-        let hash = u64::from(self.immortal_hashes().buffer().next_hash());
+        let hash = u64::from(self.heap.compile_time_hashes().buffer().next_hash());
         region.set_raw(at + 1, hash);
         region.set_header(at, Header::new(kind, shape, words));
         Ok(at)

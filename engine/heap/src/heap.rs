@@ -7,7 +7,6 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
-use crate::compile_time::CompileTime;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
@@ -53,8 +52,7 @@ pub struct Heap {
     is_parallel: AtomicBool,
     /// What makes slices end at safepoints, as one word that they read.
     poll: AtomicBool,
-    immortal_hashes: Tlab,
-    pub(crate) compile_time: CompileTime,
+    compile_time_hashes: Tlab,
     pub(crate) scratch: Mutex<collector::Scratch>,
 }
 
@@ -135,8 +133,7 @@ impl Heap {
             safepoint: AtomicU64::new(0),
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),
-            immortal_hashes: Tlab::new(1 << 30),
-            compile_time: CompileTime::default(),
+            compile_time_hashes: Tlab::new(1 << 30),
             scratch: Mutex::default(),
         }))
     }
@@ -189,8 +186,8 @@ impl Heap {
     }
 
     /// Allocates compile-time objects: they never move and never die singly.
-    pub(crate) fn immortal_hashes(&self) -> &Tlab {
-        &self.immortal_hashes
+    pub(crate) fn compile_time_hashes(&self) -> &Tlab {
+        &self.compile_time_hashes
     }
 
     /// Whether slices must end at the next safepoint: a mode wants to be asked there, or
@@ -234,11 +231,13 @@ impl Heap {
                 }
             }
             KindMode::Natural => {
-                let old = self.allocator.lock().blocks(Generation::Old).len() as u64
+                let allocator = self.allocator.lock();
+                let old = allocator.blocks(Generation::Old).len() as u64
                     * u64::from(self.region.block_words())
                     * 8;
                 let last = self.old_bytes_after_major.load(Ordering::Relaxed);
-                if old > last * 2 + u64::from(self.config.nursery_bytes) {
+                let is_due = old > last * 2 + u64::from(self.config.nursery_bytes);
+                if is_due || allocator.has_many_new_versions() {
                     CollectionKind::Major
                 } else {
                     CollectionKind::Minor
@@ -372,9 +371,10 @@ impl Heap {
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;
-        let (faults, used_bytes) = {
+        let (faults, used_bytes, versions) = {
             let allocator = self.allocator.lock();
-            (allocator.faults(), allocator.used_bytes(&self.region))
+            let used_bytes = allocator.used_bytes(&self.region);
+            (allocator.faults(), used_bytes, allocator.open_versions())
         };
         HeapStats {
             collections_minor: counters.collections_minor.get(),
@@ -392,6 +392,7 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            versions,
             protected_by_kind: self.protected_by_kind(),
         }
     }

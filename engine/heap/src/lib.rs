@@ -7,7 +7,7 @@
 //! tlab, card_table     allocation buffers, remembered set
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
-//! compile_time         what is made once and never dies
+//! compile_time         constants of a program, freed with its version
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
@@ -43,6 +43,7 @@ pub mod verifier;
 
 pub use allocator::NeedsMemory;
 pub use checks::{Checked, Checks, Unchecked};
+pub use compile_time::CompileTimeObjects;
 pub use config::HeapConfig;
 pub use debug_mode::{
     CollectMode, CollectionKind, HeapDebug, HeapDebugError, KindMode, PromoteMode, VerifyLevel,

@@ -30,7 +30,7 @@ pub enum Generation {
     Young1 = 2,
     /// Survived two.
     Old = 3,
-    /// Made at compile time; never moves, never dies singly.
+    /// Made at compile time: never moves, and dies with its version of the program.
     Immortal = 4,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum BlockUse {
 
 /// An entry of the block table.
 ///
-/// `use 8 | unused 8 | epoch 16 | top 32`; `top` is how many words from the block's start
+/// `use 8 | reached 8 | epoch 16 | top 32`; `top` is how many words from the block's start
 /// hold objects (for a large head, the words of the whole object).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block(u64);
@@ -67,6 +67,8 @@ impl Block {
     const KEPT: u8 = 0x80;
     const TAIL: u8 = 0x20;
     const QUARANTINED: u8 = 0x21;
+    /// Set when a major collection meets a compile-time object of the block.
+    const REACHED: u64 = 1 << 8;
 
     fn new(usage: BlockUse, epoch: u16, top: u32) -> Self {
         let code = match usage {
@@ -121,6 +123,12 @@ impl Block {
     /// Whether something that the running collection could not copy lies in it.
     pub(crate) fn is_kept(self) -> bool {
         self.0 as u8 & Self::KEPT != 0
+    }
+
+    /// Whether the running major collection has met a compile-time object of the block.
+    #[inline(always)]
+    pub(crate) fn is_reached(self) -> bool {
+        self.0 & Self::REACHED != 0
     }
 
     #[inline(always)]
@@ -382,6 +390,19 @@ impl Region {
     pub(crate) fn mark_kept(&self, block: u32) {
         let now = self.block(block);
         self.blocks[block as usize].store(now.0 | u64::from(Block::KEPT), Ordering::Relaxed);
+    }
+
+    /// Marks a block of compile-time objects as one that a major collection has met.
+    pub(crate) fn mark_reached(&self, block: u32) {
+        let now = self.block(block);
+        self.blocks[block as usize].store(now.0 | Block::REACHED, Ordering::Relaxed);
+    }
+
+    /// Whether the block was marked so; it no longer is.
+    pub(crate) fn take_reached(&self, block: u32) -> bool {
+        let now = self.block(block);
+        self.blocks[block as usize].store(now.0 & !Block::REACHED, Ordering::Relaxed);
+        now.is_reached()
     }
 
     pub(crate) fn set_block_top(&self, block: u32, top: u32) {

@@ -36,6 +36,8 @@ pub struct HeapStats {
     pub safepoints: u64,
     /// Bytes of blocks in use.
     pub used_bytes: u64,
+    /// Versions of programs whose compile-time objects are there.
+    pub versions: u64,
     /// Protect counts of live handles by object kind.
     pub protected_by_kind: BTreeMap<&'static str, u64>,
 }

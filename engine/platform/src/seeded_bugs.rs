@@ -169,7 +169,8 @@ catalogue! {
     B102 = "B-102", Simulation, "I-22", "storing the promise that is in the entry slot already protects it once more";
     B103 = "B-103", Simulation, "I-7", "the promise that a preload waits for is no root of its own";
     B104 = "B-104", Simulation, "I-22", "shutdown does not empty the entry slot";
-    B105 = "B-105", Simulation, "I-20", "an old version is freed at the swap though something still runs on it";
+    B105a = "B-105a", Simulation, "I-20", "an old version is freed at the swap though something still runs on it";
+    B105b = "B-105b", Simulation, "I-20", "a major collection frees the constants of an old version that objects refer to";
     B106 = "B-106", Simulation, "I-20", "the new version is seen with variables of the old version's dependencies";
     B107 = "B-107", Simulation, "I-10", "a store to a frozen global is accepted";
     B110 = "B-110", Simulation, "I-23", "a fork shares the captured variables of closures";

@@ -271,9 +271,9 @@ impl Engine {
         });
         let Some(old) = old else { return };
         old.retire();
-        if seeded_bugs::is_on(Bug::B105) && Arc::strong_count(&old) > 1 {
+        if seeded_bugs::is_on(Bug::B105a) && Arc::strong_count(&old) > 1 {
             // B-105: what runs on the old version is not waited for.
-            seeded_bugs::note_triggered(Bug::B105);
+            seeded_bugs::note_triggered(Bug::B105a);
             old.forget_globals();
         }
         self.report(evaluation.version, ReloadStep::Swapped);

@@ -9,8 +9,8 @@ use gcrucible_bytecode::{
     Constant, ErrorKind, Method, Op, Program, ValueKind, VerifyError, verify,
 };
 use gcrucible_heap::{
-    Checked, Heap, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot,
-    Tlab, Value,
+    Checked, CompileTimeObjects, Heap, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
+    SharedPermit, Slot, Tlab, Value,
 };
 
 use crate::interpreter::fusion::Entry;
@@ -18,8 +18,9 @@ use crate::interpreter::fusion::Entry;
 /// A program with its compile-time objects. Nothing of it ever changes; its globals are those
 /// of a [`Realm`](crate::Realm).
 ///
-/// Constants, functions without captures and variants without payload are immortal objects,
-/// made once.
+/// Constants, functions without captures and variants without payload are compile-time
+/// objects, made once: the first major collection after the last reference to the program and
+/// to any of them frees them together.
 pub struct LoadedProgram {
     program: Arc<Program>,
     /// Each function as the hot loop reads it.
@@ -116,20 +117,20 @@ impl LoadedProgram {
             m.store(&slot, value);
             slot
         };
-        let text = |text: &str| Ok::<_, LoadError>(slot(heap.immortal_string(permit, text)?));
+        let mut objects = CompileTimeObjects::new(heap, permit);
 
         let mut constants = Vec::with_capacity(program.constants.len());
         for constant in &program.constants {
             constants.push(match constant {
-                Constant::Int(int) => slot(heap.immortal_int(permit, *int)?),
+                Constant::Int(int) => slot(objects.int(*int)?),
                 Constant::Float(float) => slot(Value::float(*float)),
-                Constant::String(string) => text(string)?,
+                Constant::String(string) => slot(objects.string(string)?),
             });
         }
         let mut functions = Vec::with_capacity(program.functions.len());
         for (index, function) in program.functions.iter().enumerate() {
             functions.push(if function.captures.is_empty() {
-                slot(heap.immortal_function(permit, index as u16)?)
+                slot(objects.function(index as u16)?)
             } else {
                 Slot::nil()
             });
@@ -137,20 +138,20 @@ impl LoadedProgram {
         let mut messages = Vec::new();
         let mut kind_names = Vec::new();
         for kind in ErrorKind::ALL {
-            messages.push(text(kind.message())?);
-            kind_names.push(text(kind.name())?);
+            messages.push(slot(objects.string(kind.message())?));
+            kind_names.push(slot(objects.string(kind.name())?));
         }
         let mut variants = Vec::with_capacity(program.variants.len());
         for (index, variant) in program.variants.iter().enumerate() {
             variants.push(if variant.arity == 0 {
-                slot(heap.immortal_variant(permit, index as u16)?)
+                slot(objects.variant(index as u16)?)
             } else {
                 Slot::nil()
             });
         }
         let message = m.load_root(&messages[ErrorKind::OutOfMemory as usize]);
         let number = ErrorKind::OutOfMemory as u8;
-        let out_of_memory = slot(heap.immortal_error(permit, number, message)?);
+        let out_of_memory = slot(objects.error(number, message)?);
         let names = Names::of(&program);
         let loaded = Arc::new(LoadedProgram {
             entries: program.functions.iter().map(Entry::of).collect(),

@@ -67,10 +67,14 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
             message: format!("at the end: {violation}"),
         });
     }
-    let protected = heap.stats().protected_by_kind;
-    if !protected.is_empty() {
-        let message = format!("after shutdown {protected:?} is protected");
+    let stats = heap.stats();
+    if !stats.protected_by_kind.is_empty() {
+        let message = format!("after shutdown {:?} is protected", stats.protected_by_kind);
         return Err(failure("I-22", "handles", message));
+    }
+    if stats.versions > 0 {
+        let message = format!("the constants of {} versions are left", stats.versions);
+        return Err(failure("I-20", "versions", message));
     }
     match heap.census(&mut permit).first() {
         None => Ok(()),
