@@ -73,10 +73,10 @@ impl Allocator {
         self.versions.opened_since = 0;
         let mut unreached = Vec::new();
         self.versions.blocks.retain(|_, blocks| {
-            let is_reached = blocks.is_empty()
-                || blocks.iter().fold(false, |is_reached, &block| {
-                    region.take_reached(block) || is_reached
-                });
+            let mut is_reached = blocks.is_empty();
+            for &block in &*blocks {
+                is_reached |= region.take_reached(block);
+            }
             if !is_reached {
                 unreached.append(blocks);
             }
