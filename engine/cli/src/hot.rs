@@ -6,22 +6,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::{
-    CallHandle, Engine, EngineOptions, Outcome, Platform, ReloadOptions, Tick, TokioPlatform,
-};
+use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome, Platform, Tick, TokioPlatform};
 
 use crate::Exit;
 use crate::options::RunOptions;
 use crate::output::{self, Output};
 use crate::program::{self, Made};
+use crate::reloading::{Reloading, Unchanged};
 use crate::signals::Signals;
 use crate::watch::Watch;
-
-/// How often an entry that does not settle is looked at, while a new version waits for it.
-const LOOKS_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs a program until Ctrl-C.
 pub(crate) fn run(options: &RunOptions) -> Exit {
@@ -86,10 +81,8 @@ async fn first_program(
 
 /// A program that is reloaded.
 struct Hot<'f> {
-    engine: Engine,
+    reloading: Reloading,
     file: &'f Path,
-    /// What was asked for last, unless it has failed: then it is worth another try.
-    newest: Option<Arc<Program>>,
     main: Option<CallHandle>,
     /// The id of the next call of `main`.
     next_call: u32,
@@ -106,16 +99,19 @@ impl<'f> Hot<'f> {
         let engine = Engine::new(Arc::clone(&program), options, platform, Some(output))
             .map_err(|error| error.to_string())?;
         Ok(Hot {
-            engine,
+            reloading: Reloading::new(engine, program),
             file,
-            newest: Some(program),
             main: None,
             next_call: 0,
         })
     }
 
+    fn engine(&self) -> &Engine {
+        self.reloading.engine()
+    }
+
     async fn run(mut self, mut watch: Watch, mut signals: Signals) -> Exit {
-        let init = match self.engine.start_init().await {
+        let init = match self.engine().start_init().await {
             Ok(init) => init,
             Err(error) => return refuse(&error.to_string()),
         };
@@ -123,13 +119,12 @@ impl<'f> Hot<'f> {
         let mut is_signalled = false;
         loop {
             while self.look().await {}
-            if is_signalled && self.main.is_none() && !self.engine.is_entry_pending() {
+            if is_signalled && self.main.is_none() && !self.engine().is_entry_pending() {
                 return Exit::Interrupted;
             }
             tokio::select! {
                 () = watch.changed() => self.reload(&mut watch).await,
-                () = self.engine.entry_ended(), if self.engine.is_entry_pending() => {}
-                () = tokio::time::sleep(LOOKS_EVERY), if self.engine.is_entry_pending() => {}
+                () = self.reloading.under_way() => {}
                 outcome = main_ended(&self.main) => self.report(outcome).await,
                 signal = signals.next() => {
                     if is_signalled || !self.tell(signal) {
@@ -144,15 +139,12 @@ impl<'f> Hot<'f> {
 
     /// Looks after the entry. Whether there may be more to see at once.
     async fn look(&mut self) -> bool {
-        match self.engine.tick().await {
+        match self.reloading.look().await {
             Tick::Fulfilled => {
                 self.call_main().await;
                 true
             }
-            Tick::Rejected => {
-                self.newest = None;
-                true
-            }
+            Tick::Rejected => true,
             Tick::Idle | Tick::Pending => false,
         }
     }
@@ -161,35 +153,20 @@ impl<'f> Hot<'f> {
     async fn reload(&mut self, watch: &mut Watch) {
         let Made { program, paths } = program::make(self.file);
         watch.set_files(&paths);
-        let made = match program {
-            Ok(program) if Some(&program) == self.newest.as_deref() => {
-                // The files say what they said.
-                if let Err(failure) = self.engine.load_unchanged_entry().await {
-                    eprintln!("error: {failure}");
-                }
-                return;
-            }
-            Ok(program) => {
-                let program = Arc::new(program);
-                self.newest = Some(Arc::clone(&program));
-                Ok(program)
-            }
-            Err(report) => Err(report),
-        };
-        self.engine.reload(made, ReloadOptions::default()).await;
+        self.reloading.reload(program, Unchanged::Keep).await;
     }
 
     /// Calls `main` of the version that is current now, once the one before has ended.
     async fn call_main(&mut self) {
         if let Some(old) = self.main.take() {
             // It may have ended already; it has to end before the next begins.
-            let _ = self.engine.cancel_call(old.call().id());
+            let _ = self.engine().cancel_call(old.call().id());
             old.join().await;
         }
         let id = self.next_call;
         self.next_call = self.next_call.wrapping_add(1) % Engine::FINALIZER_CALL;
         // A version without `main` has done its work.
-        self.main = self.engine.start_call(id, "main", &[]).ok();
+        self.main = self.engine().start_call(id, "main", &[]).ok();
     }
 
     /// Says how `main` ended if that was not well.
@@ -207,14 +184,17 @@ impl<'f> Hot<'f> {
     /// Tells what runs of a signal. Whether anything did.
     fn tell(&self, signal: &str) -> bool {
         let main = self.main.as_ref().map(|main| main.call().id());
-        let entry = self.engine.is_entry_pending().then_some(Engine::INIT_CALL);
+        let entry = self
+            .engine()
+            .is_entry_pending()
+            .then_some(Engine::INIT_CALL);
         let Some(id) = main.or(entry) else {
             return false;
         };
-        match self.engine.interrupt(id, signal) {
+        match self.engine().interrupt(id, signal) {
             Ok(true) => true,
             // No handler can see it: the program is asked to end.
-            Ok(false) => self.engine.cancel_call(id).is_ok(),
+            Ok(false) => self.engine().cancel_call(id).is_ok(),
             Err(_) => false,
         }
     }

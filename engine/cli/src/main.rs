@@ -5,6 +5,8 @@
 //! program      files to a program
 //! run          a program from its top level to the end of `main`
 //! hot          the same again and again, whenever its files change
+//! serve/       a program that answers requests
+//! reloading    a program that is loaded anew from its files
 //! watch        which files have changed
 //! output       what it prints, and the trace of its steps
 //! signals      Ctrl-C
@@ -16,8 +18,12 @@ mod hot;
 mod options;
 mod output;
 mod program;
+#[cfg(any(feature = "hot", feature = "serve"))]
+mod reloading;
 mod repl;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 #[cfg(feature = "hot")]
 mod watch;
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "hot")]
         Command::Run(options) if options.hot => hot::run(&options),
         Command::Run(options) => run::run(&options),
+        #[cfg(feature = "serve")]
+        Command::Serve(options) => serve::run(&options),
         Command::Check { file } => program::check(&file),
         Command::Disasm { file } => program::disassemble(&file),
         Command::Repl(options) => repl::repl(&options),

@@ -10,7 +10,7 @@ use crate::Exit;
 /// The environment's way to say `--gc`.
 const GC_VARIABLE: &str = "GCRUCIBLE_GC";
 
-/// Runs, checks, lists and tries Crux programs.
+/// Runs, serves, checks, lists and tries Crux programs.
 ///
 /// Exit codes: 0 ok, 1 an uncaught error or a program that does not compile, 2 a command
 /// line that makes no sense, 130 ended by Ctrl-C.
@@ -25,6 +25,9 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Run a program: its top level, then `main()` if there is one
     Run(RunOptions),
+    /// Answer HTTP requests with the functions that a program exports as `routes`
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::ServeOptions),
     /// Compile a program and say what is wrong with it
     Check {
         /// The entry module
@@ -93,8 +96,17 @@ impl HeapOptions {
     }
 }
 
-/// Reads `64m`.
+/// Reads `64m`, the size of a heap.
 fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < LIMIT_LEAST {
+        return Err(format!("a heap needs at least {LIMIT_LEAST} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// Reads `64m`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.to_ascii_lowercase().strip_suffix(['k', 'm', 'g']) {
         None => (text.to_owned(), 1),
         Some(digits) => {
@@ -109,11 +121,7 @@ fn bytes(text: &str) -> Result<u64, String> {
     let number: u64 = digits
         .parse()
         .map_err(|_| "expected a number of bytes, such as 1048576, 512k or 64m".to_owned())?;
-    let bytes = number.checked_mul(unit).ok_or("too many bytes")?;
-    if bytes < LIMIT_LEAST {
-        return Err(format!("a heap needs at least {LIMIT_LEAST} bytes"));
-    }
-    Ok(bytes)
+    Ok(number.checked_mul(unit).ok_or("too many bytes")?)
 }
 
 /// The least heap: a nursery and room to copy it to.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use gcrucible_bytecode::Program;
-use gcrucible_frontend::{Listing, Loader, Source, compile_modules};
+use gcrucible_frontend::{Listing, Loader, ModuleErrors, Source, compile_modules};
 
 use crate::Exit;
 
@@ -14,7 +14,7 @@ pub(crate) struct Made {
     pub(crate) program: Result<Program, String>,
     #[cfg_attr(
         not(feature = "hot"),
-        expect(dead_code, reason = "only a watcher of files asks for them")
+        allow(dead_code, reason = "only a watcher of files asks for them")
     )]
     pub(crate) paths: Vec<String>,
 }
@@ -22,24 +22,32 @@ pub(crate) struct Made {
 /// Reads and compiles a program.
 pub(crate) fn make(file: &Path) -> Made {
     let path = file.display().to_string();
-    let text = match read(&path) {
-        Ok(text) => text,
-        Err(message) => {
-            return Made {
-                program: Err(format!("error: cannot read {path}: {message}\n")),
-                paths: vec![path],
-            };
-        }
-    };
-    let files = Files {
-        entry: Source::new(path, text),
-    };
+    match read(&path) {
+        Ok(text) => make_of(Source::new(&path, text), &path, |_| None),
+        Err(message) => Made {
+            program: Err(format!("error: cannot read {path}: {message}\n")),
+            paths: vec![path],
+        },
+    }
+}
+
+/// Compiles an entry module whose text is there already, for the program that people know as
+/// `name`. What `explain` says about errors, if anything, takes the place of the usual report.
+pub(crate) fn make_of(
+    entry: Source,
+    name: &str,
+    explain: impl Fn(&ModuleErrors) -> Option<String>,
+) -> Made {
+    let files = Files { entry };
     let listing = Listing::new(&files);
     let program = compile_modules(&files.entry.path, &listing).map_err(|errors| {
+        if let Some(text) = explain(&errors) {
+            return text;
+        }
         let report = errors.render(std::io::stderr().is_terminal());
         let count: usize = errors.iter().map(|(_, errors)| errors.len()).sum();
         let s = if count == 1 { "" } else { "s" };
-        format!("{report}{}: {count} error{s}\n", files.entry.path)
+        format!("{report}{name}: {count} error{s}\n")
     });
     Made {
         program,
@@ -90,7 +98,7 @@ impl Loader for Files {
     }
 }
 
-fn read(path: &str) -> Result<String, String> {
+pub(crate) fn read(path: &str) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "no such file".to_owned(),
         _ => error.to_string(),

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that programs can handle.
+/// The signals that end a program, unless it handles them.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -29,5 +29,26 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+/// The signal that asks for a reload.
+#[cfg(feature = "serve")]
+pub(crate) struct Hangups(Signal);
+
+#[cfg(feature = "serve")]
+impl Hangups {
+    /// As [`Signals::new`].
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Hangups(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one. Several that come at once may be one.
+    pub(crate) async fn next(&mut self) {
+        // The signal's channel is open as long as the process.
+        let _ = self.0.recv().await;
     }
 }

@@ -31,10 +31,18 @@ impl Engine {
     /// [`ForkError::Stream`] if a stream is reachable, [`ForkError::Initialising`] before the
     /// top level has ended, [`ForkError::OutOfMemory`].
     pub async fn fork_for_serving(&self) -> Result<Fork, ForkError> {
+        self.fork_of(&self.inner.realm()).await
+    }
+
+    /// The same of a realm that new calls run in, or did before a reload. What a host has read
+    /// from a version, such as its routes, goes with a fork of that version.
+    ///
+    /// # Errors
+    /// As [`Engine::fork_for_serving`].
+    pub async fn fork_of(&self, template: &Arc<Realm>) -> Result<Fork, ForkError> {
         let inner = &self.inner;
-        let template = inner.realm();
         let number = inner.new_realm();
-        let forking = Forking::new(&inner.heap, Arc::clone(&template), number);
+        let forking = Forking::new(&inner.heap, Arc::clone(template), number);
         let mut attempts = 0;
         let made = loop {
             let made = {

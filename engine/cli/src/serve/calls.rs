@@ -1,0 +1,56 @@
+//! Calls of the program.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use gcrucible_engine::{CallError, CallHandle, Engine, Fork, HostValue, Outcome};
+
+/// Ids for calls.
+#[derive(Debug, Default)]
+pub(crate) struct CallIds(AtomicU32);
+
+/// How a call ended.
+pub(crate) enum Ended {
+    /// With plain data.
+    Data(HostValue),
+    /// With a value that is none.
+    NoData(String),
+    /// With an error that nobody caught, and where it was thrown.
+    Threw { text: String, trace: String },
+}
+
+/// Calls an exported function in a fork. Dropping the handle cancels the call.
+///
+/// # Errors
+/// Why the call could not begin.
+pub(crate) async fn start(
+    ids: &CallIds,
+    fork: &Fork,
+    export: &str,
+    args: &[HostValue],
+) -> Result<CallHandle, CallError> {
+    loop {
+        let id = ids.0.fetch_add(1, Ordering::Relaxed) % Engine::FINALIZER_CALL;
+        match fork.call(id, export, args).await {
+            // A call that began some billions of calls ago has it.
+            Err(CallError::DuplicateCallId(_)) => {}
+            made => return made,
+        }
+    }
+}
+
+/// Waits for a call's end.
+pub(crate) async fn ended(call: &CallHandle) -> Ended {
+    let outcome = call.join().await;
+    match (outcome, call.data().await) {
+        (Outcome::Returned, Some(data)) => Ended::Data(data),
+        (Outcome::Returned, None) => Ended::NoData(call.text().await),
+        _ => {
+            let trace = call.call().trace();
+            let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
+            Ended::Threw {
+                text: call.text().await,
+                trace: frames.join(" < "),
+            }
+        }
+    }
+}

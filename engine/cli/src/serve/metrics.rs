@@ -1,0 +1,243 @@
+//! What can be counted.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use gcrucible_engine::{Engine, EngineEvent, Observer, ReloadStep};
+use gcrucible_platform::sync::Mutex;
+use tokio::sync::Notify;
+
+use super::Server;
+use crate::output::Output;
+
+/// Counters of the process, and the observer that feeds some of them.
+pub(crate) struct Metrics {
+    output: Arc<Output>,
+    requests: Mutex<BTreeMap<u16, u64>>,
+    pub(crate) disconnects: Counter,
+    forks: Counter,
+    forks_refused: Counter,
+    pub(crate) reloads_swapped: Counter,
+    pub(crate) reloads_failed: Counter,
+    reloads_deferred: Counter,
+    /// The version that the engine made current last.
+    version: AtomicU32,
+    call_ended: Notify,
+}
+
+/// A number that grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Metrics {
+    /// Counts from zero. What the program prints goes to `output`, and so does what `output`
+    /// says of versions that fail.
+    pub(crate) fn new(output: Arc<Output>) -> Arc<Self> {
+        Arc::new(Metrics {
+            output,
+            requests: Mutex::default(),
+            disconnects: Counter::default(),
+            forks: Counter::default(),
+            forks_refused: Counter::default(),
+            reloads_swapped: Counter::default(),
+            reloads_failed: Counter::default(),
+            reloads_deferred: Counter::default(),
+            version: AtomicU32::new(1),
+            call_ended: Notify::new(),
+        })
+    }
+
+    /// Notes an answer.
+    pub(crate) fn answered(&self, status: u16) {
+        *self.requests.lock().entry(status).or_default() += 1;
+    }
+
+    /// The version that the engine made current last; whether it can be served is another
+    /// question.
+    pub(crate) fn engine_version(&self) -> u32 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no call is under way. There must be one who waits at most.
+    pub(crate) async fn calls_ended(&self, engine: &Engine) {
+        while engine.open_call_count() > 0 {
+            self.call_ended.notified().await;
+        }
+    }
+}
+
+impl Observer for Metrics {
+    fn event(&self, event: &EngineEvent<'_>) {
+        match event {
+            EngineEvent::Forked { refused: None, .. } => self.forks.add(),
+            EngineEvent::Forked { .. } => self.forks_refused.add(),
+            EngineEvent::Reload { version, step } => match step {
+                ReloadStep::Swapped => {
+                    // Whether it can be served is said, and counted, when that is known.
+                    self.version.store(*version, Ordering::Relaxed);
+                    return;
+                }
+                ReloadStep::Failed(_) => self.reloads_failed.add(),
+                ReloadStep::Deferred => self.reloads_deferred.add(),
+                ReloadStep::Begun => {}
+            },
+            EngineEvent::CallEnded { .. } => self.call_ended.notify_one(),
+            _ => {}
+        }
+        self.output.event(event);
+    }
+}
+
+/// The text of `/-/metrics`, as Prometheus reads it.
+pub(super) fn text(server: &Server) -> String {
+    let metrics = &server.metrics;
+    let stats = server.engine.heap().stats();
+    let in_flight = server.engine.open_request_count();
+    let websockets = server.limits.websockets_max - server.websockets.available_permits();
+    let mut page = Page::default();
+    let requests = metrics.requests.lock().clone();
+    page.family(
+        "crux_requests_total",
+        "counter",
+        "Answers by status",
+        "status",
+        requests,
+    );
+    page.one(
+        "crux_requests_in_flight",
+        "gauge",
+        "Requests whose calls run",
+        in_flight,
+    );
+    page.one(
+        "crux_disconnects_total",
+        "counter",
+        "Clients that left before their answer",
+        metrics.disconnects.get(),
+    );
+    page.one(
+        "crux_websockets_open",
+        "gauge",
+        "WebSockets that are open",
+        websockets,
+    );
+    page.one(
+        "crux_forks_total",
+        "counter",
+        "Forks made",
+        metrics.forks.get(),
+    );
+    page.one(
+        "crux_forks_refused_total",
+        "counter",
+        "Forks that could not be made",
+        metrics.forks_refused.get(),
+    );
+    let reloads = [
+        ("swapped", &metrics.reloads_swapped),
+        ("failed", &metrics.reloads_failed),
+        ("deferred", &metrics.reloads_deferred),
+    ];
+    let reloads = reloads.map(|(result, count)| (result, count.get()));
+    page.family(
+        "crux_reloads_total",
+        "counter",
+        "Reloads by result",
+        "result",
+        reloads,
+    );
+    let version = server.versions.current().number;
+    page.one(
+        "crux_version",
+        "gauge",
+        "Number of the version that serves",
+        version,
+    );
+    page.family(
+        "crux_protected_objects",
+        "gauge",
+        "Objects that the host protects, by type",
+        "type",
+        stats.protected_by_kind,
+    );
+    let live = stats.used_bytes;
+    page.one(
+        "crux_heap_live_bytes",
+        "gauge",
+        "Bytes of heap blocks in use",
+        live,
+    );
+    let kinds = [
+        ("minor", stats.collections_minor),
+        ("major", stats.collections_major),
+    ];
+    page.family(
+        "crux_heap_collections_total",
+        "counter",
+        "Collections",
+        "kind",
+        kinds,
+    );
+    if let Some(bytes) = resident_bytes() {
+        page.one(
+            "crux_resident_memory_bytes",
+            "gauge",
+            "Memory of the process",
+            bytes,
+        );
+    }
+    page.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn begin(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.begin(name, kind, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn family<L: Display, V: Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) {
+        self.begin(name, kind, help);
+        for (of, value) in values {
+            self.line(format_args!("{name}{{{label}=\"{of}\"}} {value}"));
+        }
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // A string takes all that is written to it.
+        let _ = writeln!(self.0, "{line}");
+    }
+}
+
+/// Memory of the process that is in RAM, where the system says it in `/proc`.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

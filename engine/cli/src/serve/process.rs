@@ -1,0 +1,281 @@
+//! From the first version to the end: reloads, signals.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gcrucible_engine::{Engine, Platform, Tick, TokioPlatform};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::calls::CallIds;
+use super::metrics::Metrics;
+use super::options::ServeOptions;
+use super::version::{Version, Versions};
+use super::{Server, Stage, connections, entry};
+use crate::Exit;
+use crate::output::Output;
+use crate::program::Made;
+use crate::reloading::{Reloading, Unchanged};
+use crate::signals::{Hangups, Signals};
+#[cfg(feature = "hot")]
+use crate::watch::Watch;
+
+/// How long calls that were cancelled may take to end, besides the engine's own grace time.
+const CANCELLED_MAX: Duration = Duration::from_secs(2);
+
+/// Serves a program until a signal.
+pub(crate) fn run(options: &ServeOptions) -> Exit {
+    match serve(options) {
+        Ok(exit) | Err(Stop::Exit(exit)) => exit,
+        Err(Stop::Refused(message)) => {
+            eprintln!("error: {message}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Why nothing is served.
+enum Stop {
+    /// It has been said, or needs no words.
+    Exit(Exit),
+    /// In words.
+    Refused(String),
+}
+
+fn refused(what: &str) -> impl Fn(std::io::Error) -> Stop {
+    move |error| Stop::Refused(format!("{what}: {error}"))
+}
+
+fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
+    let mut engine_options = options.heap.engine().map_err(Stop::Exit)?;
+    engine_options.args = options.args.clone();
+    engine_options.requests_max = options.max_in_flight;
+    let grace_of_calls = engine_options.grace;
+    // An application that embeds us twice keeps its first subscriber.
+    let _ = tracing::subscriber::set_global_default(
+        tracing_subscriber::fmt()
+            .with_max_level(options.log_level())
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_ansi(false)
+            .finish(),
+    );
+    allow_many_files();
+    let mut files = Files::new(options)?;
+    let Made { program, paths } = entry::make(&options.file);
+    files.set(&paths);
+    let program = program.map(Arc::new).map_err(|report| {
+        eprint!("{report}");
+        Stop::Exit(Exit::Failed)
+    })?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let platform = TokioPlatform::new(threads).map_err(refused("no threads"))?;
+    let platform = Arc::new(platform);
+    let clock: Arc<dyn Platform> = Arc::clone(&platform) as _;
+    let metrics = Metrics::new(Output::new(None));
+    let observer = Arc::clone(&metrics) as _;
+    let engine = Engine::new(Arc::clone(&program), &engine_options, clock, Some(observer));
+    let engine = engine.map_err(|error| Stop::Refused(error.to_string()))?;
+    platform.block_on(async {
+        let mut signals = Signals::new().map_err(refused("signals cannot be handled"))?;
+        let hangups = Hangups::new().map_err(refused("signals cannot be handled"))?;
+        let mut reloading = Reloading::new(engine.clone(), program);
+        let ids = CallIds::default();
+        let first = tokio::select! {
+            first = first(&mut reloading, &ids) => first?,
+            _ = signals.next() => return Err(Stop::Exit(Exit::Interrupted)),
+        };
+        let (listener, address) = listen(options.address).await?;
+        let limits = options.limits();
+        let server = Server::new(engine, Versions::new(first), metrics, limits, ids);
+        let serving = tokio::spawn(connections::serve(Arc::clone(&server), listener));
+        println!("listening on http://{address}");
+        reload_until_signal(
+            &server,
+            &mut reloading,
+            options,
+            files,
+            hangups,
+            &mut signals,
+        )
+        .await;
+        let stopped = async {
+            stop(&server, options.grace, grace_of_calls, serving).await;
+            Exit::Ok
+        };
+        Ok(tokio::select! {
+            exit = stopped => exit,
+            _ = signals.next() => Exit::Interrupted,
+        })
+    })
+}
+
+/// Each client needs a file; the system lets a process have more than it has at first.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // With those that it has it can serve, too.
+    let _ = setrlimit(Resource::Nofile, most);
+}
+
+/// Runs the top level of the first version, and looks whether it can be served.
+async fn first(reloading: &mut Reloading, ids: &CallIds) -> Result<Version, Stop> {
+    let engine = reloading.engine().clone();
+    let init = engine.start_init().await;
+    let init = init.map_err(|error| Stop::Refused(error.to_string()))?;
+    init.join().await;
+    match reloading.look().await {
+        Tick::Fulfilled => {}
+        // It has been said.
+        _ => return Err(Stop::Exit(Exit::Failed)),
+    }
+    let version = Version::current(&engine, 1, ids).await;
+    version.map_err(Stop::Refused)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Stop> {
+    let why = |error| Stop::Refused(format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(why)?;
+    let bound = listener.local_addr().map_err(why)?;
+    Ok((listener, bound))
+}
+
+/// The files of the program, if they are watched.
+struct Files {
+    #[cfg(feature = "hot")]
+    watch: Option<Watch>,
+}
+
+impl Files {
+    #[cfg(feature = "hot")]
+    fn new(options: &ServeOptions) -> Result<Self, Stop> {
+        let mut files = Files { watch: None };
+        if options.hot {
+            let watch = Watch::new();
+            let why = |error| Stop::Refused(format!("files cannot be watched: {error}"));
+            files.watch = Some(watch.map_err(why)?);
+        }
+        Ok(files)
+    }
+
+    #[cfg(not(feature = "hot"))]
+    fn new(_: &ServeOptions) -> Result<Self, Stop> {
+        Ok(Files {})
+    }
+
+    #[cfg_attr(
+        not(feature = "hot"),
+        expect(unused_variables, reason = "nothing is watched")
+    )]
+    fn set(&mut self, paths: &[String]) {
+        #[cfg(feature = "hot")]
+        if let Some(watch) = &mut self.watch {
+            watch.set_files(paths);
+        }
+    }
+
+    /// Waits for a change of a file that is watched.
+    async fn changed(&mut self) {
+        #[cfg(feature = "hot")]
+        if let Some(watch) = &mut self.watch {
+            return watch.changed().await;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Reloads the program when its files change or a signal asks for it, until one says stop.
+async fn reload_until_signal(
+    server: &Server,
+    reloading: &mut Reloading,
+    options: &ServeOptions,
+    mut files: Files,
+    mut hangups: Hangups,
+    signals: &mut Signals,
+) {
+    loop {
+        while look(server, reloading).await {}
+        let unchanged = tokio::select! {
+            () = reloading.under_way() => continue,
+            () = files.changed() => Unchanged::Keep,
+            () = hangups.next() => Unchanged::Reload,
+            signal = signals.next() => {
+                tracing::info!("{signal}: the server stops; once more ends it at once");
+                return;
+            }
+        };
+        let Made { program, paths } = entry::make(&options.file);
+        files.set(&paths);
+        reloading.reload(program, unchanged).await;
+    }
+}
+
+/// Looks after the entry. Whether there may be more to see at once.
+async fn look(server: &Server, reloading: &mut Reloading) -> bool {
+    match reloading.look().await {
+        Tick::Fulfilled => {}
+        Tick::Rejected => return true,
+        Tick::Idle | Tick::Pending => return false,
+    }
+    let number = server.metrics.engine_version();
+    match Version::current(&server.engine, number, &server.call_ids).await {
+        Ok(version) => {
+            server.versions.set(version);
+            server.metrics.reloads_swapped.add();
+            eprintln!("reload: version {number} runs");
+        }
+        Err(why) => {
+            server.metrics.reloads_failed.add();
+            eprintln!("error: {why}\nreload: version {number} failed, the one before goes on");
+        }
+    }
+    true
+}
+
+/// Lets what is under way end, for so long, then gives it up.
+async fn stop(
+    server: &Server,
+    grace: Duration,
+    grace_of_calls: Duration,
+    mut serving: JoinHandle<()>,
+) {
+    server.stage.send_replace(Stage::Stopping);
+    if timeout(grace, all_ended(server, &mut serving))
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests under way are given up");
+        server.stage.send_replace(Stage::Ending);
+        // What cannot be ended by then ends with the process.
+        let longest = grace_of_calls + CANCELLED_MAX;
+        let _ = timeout(longest, all_ended(server, &mut serving)).await;
+    }
+    server.engine.shutdown();
+    let protected: u64 = server
+        .engine
+        .heap()
+        .stats()
+        .protected_by_kind
+        .values()
+        .sum();
+    let calls = server.engine.open_call_count();
+    tracing::info!(calls, protected, "stopped");
+}
+
+/// Waits until no connection is open and no call under way.
+async fn all_ended(server: &Server, serving: &mut JoinHandle<()>) {
+    if !serving.is_finished() {
+        // It does not panic, and nobody aborts it.
+        let _ = serving.await;
+    }
+    // All places are to be had when none is taken.
+    let websockets = u32::try_from(server.limits.websockets_max).unwrap_or(u32::MAX);
+    let _ = server.websockets.acquire_many(websockets).await;
+    server.metrics.calls_ended(&server.engine).await;
+}

@@ -1,0 +1,12 @@
+//! `crux serve`: a process, a real client, and files that change under it.
+#![cfg(feature = "serve")]
+
+#[path = "../process/mod.rs"]
+mod process;
+
+mod bad_clients;
+mod handlers;
+mod limits;
+mod reloads;
+mod server;
+mod start;
