@@ -9,4 +9,6 @@ mod handlers;
 mod limits;
 mod reloads;
 mod server;
+mod shutdown;
 mod start;
+mod websockets;

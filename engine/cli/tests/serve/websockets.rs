@@ -1,0 +1,236 @@
+//! Connections whose messages are calls.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::Method;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::server::{LIMIT, Server};
+
+const APP: &str = r#"
+fn counting() { let n = 0; return || { n += 1; return n } }
+let count = counting()
+let gate = channel(16)
+let ended = channel(16)
+
+fn on_message(text) {
+  if text == "wait" {
+    try { return gate.receive() }
+    catch e { ended.try_send(e.kind); throw e }
+  }
+  if text == "nothing" { return nil }
+  if text == "data" { return { text: text, list: [1] } }
+  if text == "throw" { throw error("no such luck") }
+  if text == "function" { return on_message }
+  return "${count()}: ${text}"
+}
+
+export let routes = {
+  "WS /talk": on_message,
+  "GET /talk": |r| "not a WebSocket",
+  "WS /only": on_message,
+  "POST /go": |r| { gate.send("gone"); return "sent" },
+  "GET /ended": |r| ended.receive(),
+  "GET /count": |r| count(),
+}
+"#;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(server: &Server) -> Socket {
+    let url = format!("ws://{}/talk", server.address);
+    connect_async(url).await.expect("a WebSocket").0
+}
+
+async fn send(socket: &mut Socket, text: &str) {
+    let message = Message::text(text);
+    socket.send(message).await.expect("it is open");
+}
+
+async fn receive(socket: &mut Socket) -> Message {
+    let message = tokio::time::timeout(LIMIT, socket.next()).await;
+    let message = message.expect("it comes").expect("it is open");
+    message.expect("a message")
+}
+
+async fn text(socket: &mut Socket) -> String {
+    receive(socket).await.into_text().expect("text").to_string()
+}
+
+/// Waits for the server's close; gives its code and reason.
+async fn closed(socket: &mut Socket) -> (u16, String) {
+    match receive(socket).await {
+        Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_message_is_a_call_and_replies_come_in_order() {
+    let server = Server::start("websocket", APP, &[]);
+    let mut first = connect(&server).await;
+    let mut second = connect(&server).await;
+    server.wait_for_metric("crux_websockets_open", 2).await;
+    // Each connection has globals of its own, for as long as it lasts.
+    for count in 1..=3 {
+        send(&mut first, "a").await;
+        assert_eq!(text(&mut first).await, format!("{count}: a"));
+    }
+    send(&mut second, "b").await;
+    assert_eq!(text(&mut second).await, "1: b");
+    assert_eq!(server.get("/count").await.body, "1");
+
+    // Messages wait for the one before, however many they are.
+    send(&mut first, "wait").await;
+    for number in 0..200 {
+        send(&mut first, &number.to_string()).await;
+    }
+    send(&mut second, "c").await;
+    assert_eq!(text(&mut second).await, "2: c");
+    assert_eq!(server.post("/go", "{}").await.body, "sent");
+    assert_eq!(text(&mut first).await, "gone");
+    for number in 0..200 {
+        assert_eq!(text(&mut first).await, format!("{}: {number}", number + 4));
+    }
+    // What is nil is no reply, and what is no text is JSON.
+    send(&mut first, "nothing").await;
+    send(&mut first, "data").await;
+    assert_eq!(text(&mut first).await, r#"{"text":"data","list":[1]}"#);
+    first
+        .send(Message::Ping("here".into()))
+        .await
+        .expect("it is open");
+    assert_eq!(receive(&mut first).await, Message::Pong("here".into()));
+
+    assert_eq!(server.get("/talk").await.body, "not a WebSocket");
+    assert_eq!(server.get("/only").await.status, 426);
+    assert_eq!(
+        server
+            .request(Method::POST, "/only")
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        405
+    );
+    first.close(None).await.expect("it is open");
+    server.wait_for_metric("crux_websockets_open", 1).await;
+    drop(second);
+    server.wait_for_metric("crux_websockets_open", 0).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_cancels_the_call_of_its_message() {
+    let server = Server::start("websocket_leaves", APP, &[]);
+    for is_polite in [true, false] {
+        let mut socket = connect(&server).await;
+        send(&mut socket, "wait").await;
+        // The next message is behind it: both have been read when this is answered.
+        socket
+            .send(Message::Ping("seen".into()))
+            .await
+            .expect("it is open");
+        assert_eq!(receive(&mut socket).await, Message::Pong("seen".into()));
+        if is_polite {
+            socket.close(None).await.expect("it is open");
+        }
+        drop(socket);
+        assert_eq!(server.get("/ended").await.body, "Cancelled");
+        server.wait_for_metric("crux_websockets_open", 0).await;
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_closes_the_connection_and_says_why() {
+    let server = Server::start("websocket_errors", APP, &["--max-body", "1k"]);
+    let large = "x".repeat(1025);
+    for (message, code, reason) in [
+        (
+            Message::text("throw"),
+            CloseCode::Error,
+            "Error: no such luck",
+        ),
+        (
+            Message::text("function"),
+            CloseCode::Error,
+            "the answer is no plain data: <fn on_message>",
+        ),
+        (
+            Message::binary("bytes"),
+            CloseCode::Unsupported,
+            "only text is understood",
+        ),
+        (
+            Message::text(large),
+            CloseCode::Size,
+            "the message is too large",
+        ),
+    ] {
+        let mut socket = connect(&server).await;
+        socket.send(message).await.expect("it is open");
+        let expected = (code.into(), reason.to_owned());
+        assert_eq!(closed(&mut socket).await, expected);
+        server.wait_for_metric("crux_websockets_open", 0).await;
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_as_allowed_are_open_and_none_survives_the_server() {
+    let server = Server::start("websocket_limit", APP, &["--max-websockets", "2"]);
+    let mut first = connect(&server).await;
+    let mut second = connect(&server).await;
+    let third = connect_async(format!("ws://{}/talk", server.address)).await;
+    match third {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 503),
+        other => panic!("{other:?}"),
+    }
+    first.close(None).await.expect("it is open");
+    server.wait_for_metric("crux_websockets_open", 1).await;
+    let mut third = connect(&server).await;
+    send(&mut third, "wait").await;
+    third
+        .send(Message::Ping("seen".into()))
+        .await
+        .expect("it is open");
+    assert_eq!(receive(&mut third).await, Message::Pong("seen".into()));
+    // One is idle, one has a call under way.
+    server.signal("TERM");
+    let away = (CloseCode::Away.into(), "the server stops".to_owned());
+    assert_eq!(closed(&mut second).await, away);
+    assert_eq!(closed(&mut third).await, away);
+    let (code, rest) = server.ended();
+    assert_eq!(code, 0, "{rest}");
+    assert!(rest.contains("stopped calls=0 protected=0"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_stays_with_its_version() {
+    let app = |version: u64| {
+        format!(
+            "export let routes = {{\n\
+               \"WS /talk\": |m| \"{version}\",\n\
+               \"GET /version\": |r| \"{version}\",\n\
+             }}\n"
+        )
+    };
+    let server = Server::start("websocket_version", &app(1), &[]);
+    let mut old = connect(&server).await;
+    send(&mut old, "which?").await;
+    assert_eq!(text(&mut old).await, "1");
+    server.folder.file("app.crux", &app(2));
+    server.signal("HUP");
+    server.wait_for_body("/version", "2").await;
+    let mut new = connect(&server).await;
+    for (socket, version) in [(&mut old, "1"), (&mut new, "2")] {
+        send(socket, "which?").await;
+        assert_eq!(text(socket).await, version);
+    }
+    drop((old, new));
+    server.wait_for_metric("crux_websockets_open", 0).await;
+    server.stop();
+}
