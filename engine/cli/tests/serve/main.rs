@@ -5,6 +5,7 @@
 mod process;
 
 mod bad_clients;
+mod example;
 mod handlers;
 mod limits;
 mod reloads;
