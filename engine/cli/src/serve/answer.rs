@@ -4,9 +4,12 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use gcrucible_engine::HostValue;
+use gcrucible_engine::{HostValue, RequestId};
 
 use super::json;
+
+/// The header that names a request, in both directions.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -36,19 +39,40 @@ pub(super) fn of(value: &HostValue) -> Result<Response, String> {
     }
 }
 
-/// A refusal, or what came of a request that failed: JSON with the reason and the request's id.
-pub(super) fn error(status: StatusCode, id: &str, why: &str) -> Response {
-    let text = |text: &str| HostValue::String(text.to_owned());
-    let body = HostValue::Map(vec![
-        ("error".to_owned(), text(why)),
-        ("request_id".to_owned(), text(id)),
-    ]);
-    let mut response = with_body(status, &body);
+/// Why a request is not answered by a handler's value. It travels with a response without a
+/// body, until [`complete`] puts it there.
+#[derive(Clone, Debug)]
+struct Reason(String);
+
+/// A refusal, or what came of a request that failed.
+pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
+    let mut response = empty(status);
+    response.extensions_mut().insert(Reason(why.into()));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let soon = HeaderValue::from_static("1");
         response.headers_mut().insert(RETRY_AFTER, soon);
     }
     response
+}
+
+/// Gives a refusal its body, JSON with the reason and the request's id, and every answer the
+/// header with that.
+pub(super) fn complete(response: Response, id: &RequestId) -> Response {
+    let (mut parts, mut body) = response.into_parts();
+    if let Some(Reason(why)) = parts.extensions.remove() {
+        let text = |text: &str| HostValue::String(text.to_owned());
+        let reason = HostValue::Map(vec![
+            ("error".to_owned(), text(&why)),
+            ("request_id".to_owned(), text(id.as_str())),
+        ]);
+        body = Body::from(json::text(&reason));
+        parts.headers.insert(CONTENT_TYPE, JSON);
+    }
+    // Whatever text it is, without control characters it can be in a header.
+    if let Ok(id) = HeaderValue::from_bytes(id.as_str().as_bytes()) {
+        parts.headers.insert(REQUEST_ID, id);
+    }
+    Response::from_parts(parts, body)
 }
 
 type Explicit<'v> = (i64, Option<&'v HostValue>, Option<&'v HostValue>);

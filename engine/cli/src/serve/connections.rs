@@ -63,18 +63,15 @@ fn router(server: &Arc<Server>) -> Router {
         ([(CONTENT_TYPE, kind)], metrics::text(&server)).into_response()
     };
     let named = middleware::from_fn_with_state(Arc::clone(server), exchange::name);
+    // What the panic said is on standard error; the client learns nothing of it.
     let panicked = CatchPanicLayer::custom(|_| {
-        // The panic has been written to standard error; the client learns nothing of it.
-        let why = "the server failed";
-        answer::error(StatusCode::INTERNAL_SERVER_ERROR, "", why)
+        answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "the server failed")
     });
-    let answered = Router::new()
-        .fallback(handler::handle)
-        .layer(panicked)
-        .layer(named);
     Router::new()
         .route("/-/metrics", get(shown))
-        .fallback_service(answered.with_state(Arc::clone(server)))
+        .fallback(handler::handle)
+        .layer(panicked)
+        .layer(named)
         .with_state(Arc::clone(server))
 }
 

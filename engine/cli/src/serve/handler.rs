@@ -6,38 +6,13 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, FromRequestParts as _, Request, State, WebSocketUpgrade};
 use axum::http::header::{ALLOW, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use gcrucible_engine::{ForkError, HostValue, RequestId};
 use http_body_util::BodyExt as _;
 
 use super::calls::{self, Ended};
 use super::{Server, answer, entry, request, websocket};
-
-/// What is not answered by a handler's value: the status and the reason.
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
-
-impl Refusal {
-    fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Refusal(status, why.into())
-    }
-
-    /// More than the server takes at once.
-    pub(super) fn busy(why: &str) -> Self {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why)
-    }
-}
-
-impl From<ForkError> for Refusal {
-    fn from(error: ForkError) -> Self {
-        let status = match error {
-            ForkError::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
-            // A channel of the program may have come to lead to one.
-            ForkError::Stream { .. } | ForkError::Initialising => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Refusal::new(status, error.to_string())
-    }
-}
 
 /// Answers whatever is not the server's own.
 pub(super) async fn handle(
@@ -50,9 +25,40 @@ pub(super) async fn handle(
     if !body.is_end_stream() {
         discard(&server, body);
     }
-    match answered {
-        Ok(response) => response,
-        Err(Refusal(status, why)) => answer::error(status, id.as_str(), &why),
+    answered.unwrap_or_else(|Refused(response)| *response)
+}
+
+/// What is not answered by a handler's value.
+pub(super) struct Refused(Box<Response>);
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Refused(Box::new(answer::refusal(status, why)))
+    }
+
+    /// The same with a header.
+    fn with(mut self, name: HeaderName, value: &str) -> Self {
+        // The values are ours.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers_mut().insert(name, value);
+        }
+        self
+    }
+
+    /// More than the server takes at once.
+    pub(super) fn busy(why: &str) -> Self {
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, why)
+    }
+}
+
+impl From<ForkError> for Refused {
+    fn from(error: ForkError) -> Self {
+        let status = match error {
+            ForkError::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
+            // A task of the top level may have put one where globals lead to.
+            ForkError::Stream { .. } | ForkError::Initialising => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Refused::new(status, error.to_string())
     }
 }
 
@@ -61,49 +67,44 @@ async fn answer(
     id: &RequestId,
     mut parts: Parts,
     body: &mut Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     // Route and fork are of this one, whatever is reloaded meanwhile.
     let version = server.versions.current();
     let Some(found) = version.routes.find(parts.uri.path()) else {
         let why = format!("nothing is at {}", parts.uri.path());
-        return Err(Refusal::new(StatusCode::NOT_FOUND, why));
+        return Err(Refused::new(StatusCode::NOT_FOUND, why));
     };
     let websocket = found.methods.websocket();
-    if let Some(key) = websocket.filter(|_| parts.headers.contains_key(UPGRADE)) {
+    if let Some(key) = websocket.filter(|_| wants_websocket(&parts)) {
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-        let upgrade = upgrade.map_err(|error| Refusal(error.status(), error.body_text()))?;
+        let upgrade = upgrade.map_err(|error| Refused::new(error.status(), error.body_text()))?;
         return websocket::accept(server, &version, key, upgrade).await;
     }
     let Some(key) = found.methods.key(parts.method.as_str()) else {
         if websocket.is_some() && parts.method == "GET" {
             let why = "this path is a WebSocket";
-            let mut response = answer::error(StatusCode::UPGRADE_REQUIRED, id.as_str(), why);
-            let websocket = HeaderValue::from_static("websocket");
-            response.headers_mut().insert(UPGRADE, websocket);
-            return Ok(response);
+            let refused = Refused::new(StatusCode::UPGRADE_REQUIRED, why);
+            return Err(refused.with(UPGRADE, "websocket"));
         }
         let allow = found.methods.allow();
         let why = format!("{} is not allowed here, only {allow}", parts.method);
-        let mut response = answer::error(StatusCode::METHOD_NOT_ALLOWED, id.as_str(), &why);
-        if let Ok(allow) = HeaderValue::from_str(&allow) {
-            response.headers_mut().insert(ALLOW, allow);
-        }
-        return Ok(response);
+        let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, why);
+        return Err(refused.with(ALLOW, &allow));
     };
     let Some(params) = found.params else {
         let why = "a parameter of the path is no UTF-8 text";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
+        return Err(Refused::new(StatusCode::BAD_REQUEST, why));
     };
     let body = read(server, body).await?;
     let argument = request::argument(id.as_str(), &parts, params, &body);
-    let argument = argument.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))?;
+    let argument = argument.map_err(|why| Refused::new(StatusCode::BAD_REQUEST, why))?;
     // Only now: a client that is slow to send takes nobody's place.
     let admission = server.engine.admit(id.clone());
-    let admission = admission.map_err(|error| Refusal::busy(&error.to_string()))?;
+    let admission = admission.map_err(|error| Refused::busy(&error.to_string()))?;
     let fork = version.fork().await?;
     let args = [HostValue::String(key.to_owned()), argument];
     let call = calls::start(&server.call_ids, &fork, entry::ANSWER, &args).await;
-    let call = call.map_err(|error| Refusal::busy(&error.to_string()))?;
+    let call = call.map_err(|error| Refused::busy(&error.to_string()))?;
     // Dropped with this future when the client leaves: that cancels the call.
     let request = admission.serve(fork, call);
     let why = match calls::ended(request.call()).await {
@@ -114,19 +115,24 @@ async fn answer(
         Ended::NoData(text) => format!("the answer is no plain data: {text}"),
         Ended::Threw { text, trace } => {
             tracing::error!(at = trace, "uncaught {text}");
-            return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text));
+            return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, text));
         }
     };
     tracing::error!("{why}");
-    Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+    Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+}
+
+fn wants_websocket(parts: &Parts) -> bool {
+    let upgrade = parts.headers.get(UPGRADE).map(HeaderValue::as_bytes);
+    upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Reads a body as a whole.
-async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refused> {
     let limits = &server.limits;
     let too_large = || {
         let why = format!("the body has more than {} bytes", limits.body_max);
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, why)
     };
     if body.size_hint().lower() > limits.body_max as u64 {
         return Err(too_large());
@@ -135,7 +141,7 @@ async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refusal> {
         let mut read = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame
-                .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body ended too early"))?;
+                .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body ended too early"))?;
             // A trailer is none of it.
             let Ok(data) = frame.into_data() else {
                 continue;
@@ -150,7 +156,7 @@ async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refusal> {
     let read = tokio::time::timeout(limits.read_timeout, reading).await;
     read.unwrap_or_else(|_| {
         let why = "the body took too long";
-        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, why))
+        Err(Refused::new(StatusCode::REQUEST_TIMEOUT, why))
     })
 }
 

@@ -70,7 +70,7 @@ impl fmt::Display for Verb {
 }
 
 /// Paths that are the server's own.
-const RESERVED: &str = "/-/";
+pub(super) const RESERVED: &str = "/-/";
 
 impl Routes {
     /// Reads what the module around the program says of `routes`.

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, Span};
 
 use super::calls::{self, Ended};
-use super::handler::Refusal;
+use super::handler::Refused;
 use super::version::Version;
 use super::{Server, Stage, entry, json};
 
@@ -33,9 +33,9 @@ pub(super) async fn accept(
     version: &Version,
     key: &str,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Refused> {
     let Ok(open) = Arc::clone(&server.websockets).try_acquire_owned() else {
-        return Err(Refusal::busy("too many WebSockets are open"));
+        return Err(Refused::busy("too many WebSockets are open"));
     };
     let connection = Connection {
         server: Arc::clone(server),

@@ -57,6 +57,45 @@ async fn heads_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn odd_requests_are_answered_all_the_same() {
+    let server = Server::start("odd_requests", APP, &[]);
+    for (target, status) in [
+        ("OPTIONS *", "404"),
+        ("CONNECT a:1", "404"),
+        ("GET http://somewhere.else/", "200"),
+        ("GET //", "404"),
+        ("GET /?%zz=%\x7f&&=", "400"),
+        ("GET /?%zz=%&&=", "200"),
+        ("BREW /", "405"),
+        ("HEAD /", "405"),
+        ("POST /-/metrics", "405"),
+        ("GET /-/nothing", "404"),
+    ] {
+        let mut stream = connect(&server);
+        let sent = format!("{target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(sent.as_bytes()).expect("it is sent");
+        let answer = rest(stream);
+        let start = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&start), "{target}: {answer:?}");
+        let is_ours = target != "GET /?%zz=%\x7f&&=";
+        assert_eq!(
+            answer.contains("x-request-id: "),
+            is_ours,
+            "{target}: {answer:?}"
+        );
+    }
+    // Two in one go, and one of an old client.
+    let mut stream = connect(&server);
+    let both = "POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\noneGET / HTTP/1.0\r\n\r\n";
+    stream.write_all(both.as_bytes()).expect("it is sent");
+    let answers = rest(stream);
+    let first = answers.find("\r\n\r\none").expect("the first answer");
+    let second = answers.find("\r\n\r\nhere").expect("the second answer");
+    assert!(first < second, "{answers:?}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_of_ten_megabytes_is_refused() {
     let server = Server::start("large_head", APP, &["--quiet"]);
     for field in [

@@ -108,7 +108,7 @@ async fn each_request_has_globals_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_has_a_status_and_names_the_request() {
-    let server = Server::start("errors", APP, &[]);
+    let server = Server::start("errors", APP, &["--quiet"]);
     let named = |path: &str| {
         server
             .request(Method::GET, path)
@@ -155,7 +155,8 @@ async fn what_goes_wrong_has_a_status_and_names_the_request() {
     let request = server.request(Method::POST, "/show/a").body(vec![0xFF]);
     assert_eq!(server.send(request).await.status, 400);
     assert_eq!(server.get("/text").await.status, 200);
-    server.stop();
+    server.signal("TERM");
+    assert_eq!(server.ended().0, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
