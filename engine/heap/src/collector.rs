@@ -196,7 +196,7 @@ impl<'h> Evacuation<'h> {
             }
         }
         let heap = self.heap;
-        heap.prune_buffers();
+        heap.prune_buffers(self.number);
         heap.handles.trace(self);
         heap.finalizers.trace(self);
     }

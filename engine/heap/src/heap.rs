@@ -278,11 +278,14 @@ impl Heap {
             .sum()
     }
 
-    /// Forgets the buffers of dead holders; the nursery they lay in is retired.
-    pub(crate) fn prune_buffers(&self) {
+    /// Forgets the buffers that collection `number` reset for no holder: the nursery they lay
+    /// in is retired. A holder that is being dropped is none any more, though it may still have
+    /// its buffer; were that kept, its rest would be filled at the next collection, when
+    /// somebody else has the memory.
+    pub(crate) fn prune_buffers(&self, number: u64) {
         self.buffers
             .lock()
-            .retain(|buffer| Arc::strong_count(buffer) > 1);
+            .retain(|buffer| buffer.was_forwarded_in(number));
     }
 
     /// Gives `tlab` room for `words` words.

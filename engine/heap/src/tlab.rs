@@ -70,6 +70,11 @@ impl Buffer {
         self.forwarded_in.swap(number, Relaxed)
     }
 
+    /// Whether collection `number` forwarded the holder's roots, and reset the buffer.
+    pub(crate) fn was_forwarded_in(&self, number: u64) -> bool {
+        self.forwarded_in.load(Relaxed) == number
+    }
+
     /// Notes that the heap knows the buffer; returns whether it did before.
     pub(crate) fn set_known(&self) -> bool {
         self.is_known.swap(true, Relaxed)

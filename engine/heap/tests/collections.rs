@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, CollectionKind, FutureState, Generation, Heap, HeapConfig, Holder, Mutator, Value,
+    Checked, CollectionKind, FutureState, Generation, Heap, HeapConfig, Holder, Mutator, RootAudit,
+    RootProvider, RootTracer, Tlab, Value,
 };
 
 fn heap(modes: &str) -> Arc<Heap> {
@@ -50,6 +51,62 @@ fn survivors_move_and_age() {
         m.load_root(&holder.registers()[0]).identity()
     });
     assert_ne!(before, after, "a major collection moves old objects too");
+}
+
+/// A holder without roots, whose buffer can be there for longer than the holder.
+struct Dying {
+    tlab: Arc<Tlab>,
+}
+
+impl RootProvider for Dying {
+    fn name(&self) -> String {
+        "dying".to_owned()
+    }
+
+    fn trace(&self, _tracer: &mut dyn RootTracer) {}
+
+    fn audit(&self, _audit: &mut RootAudit<'_>) {}
+
+    fn tlab(&self) -> Option<&Tlab> {
+        Some(&self.tlab)
+    }
+}
+
+/// What a machine is for a moment when one thread drops it and another collects.
+#[test]
+fn the_buffer_of_a_holder_that_is_being_dropped_is_forgotten() {
+    for modes in ["verify=full", "verify=full,scribble", "verify=full,zombie"] {
+        let heap = heap(modes);
+        let holder = Holder::new(&heap, "test", 64);
+        let tlab = Arc::new(Tlab::default());
+        let dying = Arc::new(Dying {
+            tlab: Arc::clone(&tlab),
+        });
+        let weak = Arc::downgrade(&dying);
+        heap.add_provider(weak);
+        {
+            let permit = heap.try_shared().expect("nobody collects");
+            permit.mutator::<Checked>(&tlab).string("garbage").unwrap();
+        }
+        drop(dying);
+        assert!(collect(&heap, CollectionKind::Minor).is_empty());
+        // The memory is used again, more than once.
+        for _ in 0..4 {
+            with(&heap, &holder, |m| {
+                for (index, register) in holder.registers().iter().enumerate() {
+                    m.store(register, m.string(&format!("kept {index}")).unwrap());
+                }
+            });
+            let violations = collect(&heap, CollectionKind::Minor);
+            assert!(violations.is_empty(), "{modes}: {violations:?}");
+        }
+        with(&heap, &holder, |m| {
+            for (index, register) in holder.registers().iter().enumerate() {
+                let kept = m.load_root(register);
+                assert_eq!(m.text(kept), Some(format!("kept {index}").as_str()));
+            }
+        });
+    }
 }
 
 #[test]
