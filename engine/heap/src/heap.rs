@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
 use crate::allocator::{Allocator, NeedsMemory, Terms};
@@ -283,9 +284,15 @@ impl Heap {
     /// its buffer; were that kept, its rest would be filled at the next collection, when
     /// somebody else has the memory.
     pub(crate) fn prune_buffers(&self, number: u64) {
-        self.buffers
-            .lock()
-            .retain(|buffer| buffer.was_forwarded_in(number));
+        self.buffers.lock().retain(|buffer| {
+            let is_held = buffer.was_forwarded_in(number);
+            if !is_held && !buffer.is_parked() && seeded_bugs::is_on(Bug::B97) {
+                // B-97: it is kept, and filled again at each collection.
+                seeded_bugs::note_triggered(Bug::B97);
+                return true;
+            }
+            is_held
+        });
     }
 
     /// Gives `tlab` room for `words` words.

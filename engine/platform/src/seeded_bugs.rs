@@ -161,6 +161,7 @@ catalogue! {
     B95a = "B-95a", Simulation, "model", "the trace of an error is taken after unwinding";
     B95b = "B-95b", Simulation, "model", "the trace of an error is kept past a catch";
     B96 = "B-96", Simulation, "memory_runs_out_with_reason", "an allocation that fails again after one collection is refused, whatever room there is";
+    B97 = "B-97", Simulation, "I-4", "the buffer of a holder that was dropped before a collection is filled again at the next";
     B100 = "B-100", Simulation, "liveness", "what was deferred behind a pending entry is never taken up";
     B101a = "B-101a", Simulation, "I-21", "the promise of the entry is stored without being protected";
     B101b = "B-101b", Simulation, "I-21", "the promise of a preload is stored without being protected";
