@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_engine::{
-    CallHandle, Engine, EngineEvent, EngineOptions, Loader, NewVersion, Observer, Outcome,
-    Platform as _, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Source, Tick,
+    CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, Loader, NewVersion, Observer,
+    Outcome, Platform as _, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Source, Tick,
     VirtualPlatform, compile, compile_modules,
 };
 use gcrucible_heap::{CollectionKind, VerifyLevel};
@@ -216,6 +216,32 @@ fn running_calls_finish_on_their_version_and_new_ones_see_the_new() {
         [(2, ReloadStep::Begun), (2, ReloadStep::Swapped)]
     );
     drop((old, new));
+    hot.finish();
+}
+
+#[test]
+fn a_host_that_holds_a_version_forks_that_whatever_is_current() {
+    let hot = Hot::new(&numbered(1));
+    let old = hot.engine.realm();
+    hot.swap(&numbered(2));
+    let number = |fork: Result<Fork, ForkError>| {
+        let fork = fork.expect("nothing is in its way");
+        let call = fork.start_call(3, "number", &[]).expect("it is exported");
+        hot.settle();
+        hot.text(&call)
+    };
+    assert_eq!(number(hot.platform.block_on(hot.engine.fork_of(&old))), "1");
+    assert_eq!(
+        number(hot.platform.block_on(hot.engine.fork_for_serving())),
+        "2"
+    );
+    // It is what keeps the old version alive, and nothing else does.
+    drop(old);
+    hot.swap(&numbered(3));
+    assert_eq!(
+        number(hot.platform.block_on(hot.engine.fork_for_serving())),
+        "3"
+    );
     hot.finish();
 }
 
