@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome, Platform, Tick, TokioPlatform};
+use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome, Platform, TokioPlatform};
 
 use crate::Exit;
 use crate::options::RunOptions;
 use crate::output::{self, Output};
 use crate::program::{self, Made};
-use crate::reloading::{Reloading, Unchanged};
+use crate::reloading::{Reloading, Seen, Unchanged};
 use crate::signals::Signals;
 use crate::watch::Watch;
 
@@ -139,14 +139,11 @@ impl<'f> Hot<'f> {
 
     /// Looks after the entry. Whether there may be more to see at once.
     async fn look(&mut self) -> bool {
-        match self.reloading.look().await {
-            Tick::Fulfilled => {
-                self.call_main().await;
-                true
-            }
-            Tick::Rejected => true,
-            Tick::Idle | Tick::Pending => false,
+        let seen = self.reloading.look().await;
+        if seen == Seen::NewVersion {
+            self.call_main().await;
         }
+        seen != Seen::Nothing
     }
 
     /// Asks for a new version, if the files have one.

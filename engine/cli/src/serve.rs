@@ -7,6 +7,7 @@
 //! version      the version that new requests see: its routes and what is forked
 //! process      from the first version to the end: reloads, signals
 //! connections  clients that come and go
+//! socket       what a client that is too slow is told
 //! exchange     a request from its head to its answer, in the log and the figures
 //! handler      a request to the call that answers it
 //! calls        calls of the program
@@ -29,6 +30,7 @@ mod options;
 mod process;
 mod request;
 mod routes;
+mod socket;
 mod version;
 mod websocket;
 

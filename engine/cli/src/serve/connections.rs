@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::socket::Socket;
 use super::{Server, Stage, answer, exchange, handler, metrics};
 
 /// The most bytes of a request's head; a larger one gets 431.
@@ -78,12 +79,13 @@ fn router(server: &Arc<Server>) -> Router {
 async fn connection(server: Arc<Server>, router: Router, stream: TcpStream) {
     // Small answers go at once. A client that has left already is noticed below.
     let _ = stream.set_nodelay(true);
+    let (socket, lateness) = Socket::new(stream);
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.limits.read_timeout)
         .max_buf_size(HEAD_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut is_stopping = false;
@@ -97,6 +99,10 @@ async fn connection(server: Arc<Server>, router: Router, stream: TcpStream) {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!("a connection ended: {error}");
+                    if error.is_timeout() {
+                        // The socket goes with the connection, when this returns.
+                        lateness.tell();
+                    }
                 }
                 return;
             }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_engine::{Engine, Platform, Tick, TokioPlatform};
+use gcrucible_engine::{Engine, Platform, TokioPlatform};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use super::{Server, Stage, connections, entry};
 use crate::Exit;
 use crate::output::Output;
 use crate::program::Made;
-use crate::reloading::{Reloading, Unchanged};
+use crate::reloading::{Reloading, Seen, Unchanged};
 use crate::signals::{Hangups, Signals};
 #[cfg(feature = "hot")]
 use crate::watch::Watch;
@@ -129,14 +129,23 @@ async fn first(reloading: &mut Reloading, ids: &CallIds) -> Result<Version, Stop
     let engine = reloading.engine().clone();
     let init = engine.start_init().await;
     let init = init.map_err(|error| Stop::Refused(error.to_string()))?;
-    init.join().await;
-    match reloading.look().await {
-        Tick::Fulfilled => {}
-        // It has been said.
-        _ => return Err(Stop::Exit(Exit::Failed)),
+    init.detach();
+    if !settled(reloading).await {
+        return Err(Stop::Exit(Exit::Failed));
     }
     let version = Version::current(&engine, 1, ids).await;
     version.map_err(Stop::Refused)
+}
+
+/// Waits until the entry has settled; gives whether it has done so well.
+async fn settled(reloading: &mut Reloading) -> bool {
+    loop {
+        match reloading.look().await {
+            Seen::NewVersion => return true,
+            Seen::Failure => return false,
+            Seen::Nothing => reloading.under_way().await,
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Stop> {
@@ -219,9 +228,9 @@ async fn reload_until_signal(
 /// Looks after the entry. Whether there may be more to see at once.
 async fn look(server: &Server, reloading: &mut Reloading) -> bool {
     match reloading.look().await {
-        Tick::Fulfilled => {}
-        Tick::Rejected => return true,
-        Tick::Idle | Tick::Pending => return false,
+        Seen::NewVersion => {}
+        Seen::Failure => return true,
+        Seen::Nothing => return false,
     }
     let number = server.metrics.engine_version();
     match Version::current(&server.engine, number, &server.call_ids).await {
