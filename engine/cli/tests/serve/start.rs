@@ -1,5 +1,8 @@
 //! Programs and command lines that cannot be served.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use crate::process::{Finished, Folder, crux, finish};
 
 fn refused(name: &str, text: &str) -> Finished {
@@ -80,6 +83,30 @@ fn a_program_that_cannot_be_served_is_refused() {
         assert!(seen.err.contains(why), "{name}: {}", seen.err);
         assert!(!seen.err.contains("<serve>"), "{name}: {}", seen.err);
     }
+}
+
+#[test]
+fn a_signal_ends_a_program_whose_top_level_does_not() {
+    let folder = Folder::new("serve_endless_start");
+    let text = "print(\"begun\")\nchannel(1).receive()\nexport let routes = {}\n";
+    let file = folder.file("app.crux", text);
+    let mut child = crux()
+        .arg("serve")
+        .arg(file)
+        .args(["--address", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("a pipe");
+    BufReader::new(out)
+        .read_line(&mut line)
+        .expect("it prints text");
+    assert_eq!(line, "begun\n");
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(kill.expect("kill starts").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
 
 #[test]
