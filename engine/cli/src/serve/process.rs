@@ -1,5 +1,6 @@
 //! From the first version to the end: reloads, signals.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,7 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
     engine_options.args = options.args.clone();
     engine_options.requests_max = options.max_in_flight;
     let grace_of_calls = engine_options.grace;
-    // An application that embeds us twice keeps its first subscriber.
+    // Nobody has set one before.
     let _ = tracing::subscriber::set_global_default(
         tracing_subscriber::fmt()
             .with_max_level(options.log_level())
@@ -91,7 +92,8 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
         let limits = options.limits();
         let server = Server::new(engine, Versions::new(first), metrics, limits, ids);
         let serving = tokio::spawn(connections::serve(Arc::clone(&server), listener));
-        println!("listening on http://{address}");
+        // Whoever started it may not care.
+        let _ = writeln!(std::io::stdout(), "listening on http://{address}");
         reload_until_signal(
             &server,
             &mut reloading,

@@ -17,8 +17,12 @@ export let routes = {
   "POST /go": |r| { gate.send("gone"); return "sent" },
   "GET /ended": |r| ended.receive(),
   "POST /length": |r| r["body"].len(),
+  "GET /hog": |r| { let all = []; while true { all.push("a".repeat(1000)) } },
+  "GET /deep": |r| deep(0),
   "GET /": |r| "here",
 }
+
+fn deep(n) { return deep(n + 1) + 1 }
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +100,37 @@ async fn a_body_has_a_limit() {
     );
     assert_eq!(length(10_000_000).await.status, 413);
     assert_eq!(length(10).await.body, "10");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_wants_too_much_harms_no_other() {
+    let options = ["--heap-limit", "4m", "--max-body", "16m"];
+    let server = Server::start("hog", APP, &options);
+    for _ in 0..3 {
+        let hog = server.get("/hog").await;
+        assert_eq!(hog.status, 500);
+        let error = hog.json()["error"].to_string();
+        assert!(error.contains("OutOfMemory"), "{error}");
+        let deep = server.get("/deep").await;
+        assert_eq!(deep.status, 500);
+        let error = deep.json()["error"].to_string();
+        assert!(error.contains("StackOverflow"), "{error}");
+        // The heap has no room for this.
+        let request = server
+            .request(Method::POST, "/length")
+            .body("x".repeat(8 << 20));
+        let refused = server.send(request).await;
+        assert_eq!(
+            (refused.status, refused.header("retry-after")),
+            (503, Some("1"))
+        );
+        assert_eq!(
+            refused.json()["error"],
+            "the heap has no room for the arguments"
+        );
+        assert_eq!(server.get("/").await.body, "here");
+    }
     server.stop();
 }
 
