@@ -325,6 +325,9 @@ impl Engine {
         }
         let guard = self.reserve(realm, id)?;
         let call = Arc::clone(guard.call());
+        // A collection on another thread would not see the machine, which is new, and move what
+        // it is given to call.
+        let _permit = self.inner.heap.shared_now();
         self.run_call(realm, guard, None, prepare);
         Ok(CallHandle::new(call, self.clone()))
     }

@@ -156,6 +156,22 @@ impl Heap {
         got.then(|| SharedPermit { heap: self })
     }
 
+    /// A shared permit for a moment, ahead of a collector that waits: while one collects, the
+    /// thread waits for it. For hosts that cannot await; who holds it must not wait for
+    /// anything.
+    pub fn shared_now(&self) -> SharedPermit<'_> {
+        loop {
+            {
+                let mut state = self.gate.state.lock();
+                if !state.is_exclusive {
+                    state.shared += 1;
+                    return SharedPermit { heap: self };
+                }
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// A shared permit.
     pub async fn shared(&self) -> SharedPermit<'_> {
         std::future::poll_fn(|cx| poll_shared(self, cx)).await;

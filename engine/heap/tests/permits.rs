@@ -45,6 +45,19 @@ fn new_shared_permits_wait_behind_a_collector() {
 }
 
 #[test]
+fn a_host_that_cannot_await_goes_before_a_collector_that_waits() {
+    let heap = heap();
+    let held = heap.try_shared().unwrap();
+    let mut collector = pin!(heap.exclusive());
+    assert!(poll(collector.as_mut()).is_pending());
+    let moment = heap.shared_now();
+    drop(held);
+    assert!(poll(collector.as_mut()).is_pending(), "not while it holds");
+    drop(moment);
+    assert!(poll(collector.as_mut()).is_ready());
+}
+
+#[test]
 fn a_collector_that_gives_up_lets_the_others_on() {
     let heap = heap();
     let held = heap.try_shared().unwrap();
