@@ -309,6 +309,7 @@ impl CallTable {
             call,
             link: Some(link),
             outcome: Outcome::Cancelled,
+            keeps_id: false,
         })
     }
 
@@ -351,6 +352,8 @@ pub(crate) struct CallGuard {
     link: Option<Link>,
     /// How the call ends when this drops. A call whose task was dropped was cancelled.
     outcome: Outcome,
+    /// For B-116: the id stays taken.
+    keeps_id: bool,
 }
 
 impl CallGuard {
@@ -359,9 +362,14 @@ impl CallGuard {
     }
 
     /// Frees the id and notes how the call ended.
-    pub(crate) fn end(mut self, outcome: Outcome) -> Arc<Call> {
+    pub(crate) fn end(mut self, outcome: Outcome) {
         self.outcome = outcome;
-        Arc::clone(&self.call)
+    }
+
+    /// B-116: the half of the end that comes before its observation.
+    pub(crate) fn half_end(mut self, outcome: Outcome) {
+        self.keeps_id = true;
+        self.outcome = outcome;
     }
 }
 
@@ -373,7 +381,7 @@ impl Drop for CallGuard {
             .get(&self.call.id)
             .is_some_and(|entry| Arc::ptr_eq(&entry.call, &self.call));
         // B-60 again: the guard of a call whose id was freed early removes its successor.
-        if is_ours || seeded_bugs::is_on(Bug::B60) {
+        if (is_ours || seeded_bugs::is_on(Bug::B60)) && !self.keeps_id {
             calls.remove(&self.call.id);
         }
         drop(calls);
@@ -445,6 +453,10 @@ impl CallHandle {
     /// Gives the call up without cancelling it: it goes on alone, and its id is free when it has
     /// ended.
     pub fn detach(mut self) {
+        self.set_detached();
+    }
+
+    pub(crate) fn set_detached(&mut self) {
         self.is_detached = true;
     }
 

@@ -354,6 +354,7 @@ impl Engine {
         let call = Arc::clone(guard.call());
         let vm = self.inner.new_vm(realm, call.task(), call.seed(), true);
         prepare(&vm);
+        realm.note_call();
         self.inner.observe(&EngineEvent::CallStarted {
             call: &call,
             finalizer,

@@ -79,7 +79,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
-pub use gcrucible_vm::ForkError;
+pub use gcrucible_vm::{ForkError, RealmStats};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };

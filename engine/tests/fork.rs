@@ -4,7 +4,7 @@
 
 mod world;
 
-use gcrucible_engine::{CallError, ForkError, HostValue, Outcome, VirtualPlatform};
+use gcrucible_engine::{CallError, ForkError, HostValue, Outcome, RealmStats, VirtualPlatform};
 use gcrucible_heap::{CollectionKind, HeapConfig};
 
 use self::world::World;
@@ -400,4 +400,40 @@ fn forks_are_made_while_others_change_the_template_on_threads() {
             assert_eq!(world.join(&churn), Outcome::Returned);
         }
     }
+}
+
+#[test]
+fn each_fork_counts_what_it_has_run() {
+    let world = Clockwork::new(
+        VirtualPlatform::new(20),
+        "fn child() { yield_now(); return 1 }
+        fn busy() { return await spawn child() }
+        fn waits() { sleep(1000) }",
+    );
+    let (one, two) = (world.fork().expect("a fork"), world.fork().expect("a fork"));
+    assert_eq!(world.returned(&one, "busy", &[]), "1");
+    let first = one.stats();
+    let calls = (
+        first.calls_started,
+        first.calls_ended,
+        first.calls_cancelled,
+    );
+    assert_eq!(calls, (1, 1, 0));
+    assert!(first.slices >= 2 && first.instructions >= 8, "{first:?}");
+    assert_eq!(two.stats(), RealmStats::default());
+    let waits = two.start_call(1, "waits", &[]).expect("the id is free");
+    world.settle();
+    assert_eq!(two.stats().calls_ended, 0);
+    drop(waits);
+    world.run();
+    let second = two.stats();
+    let calls = (
+        second.calls_started,
+        second.calls_ended,
+        second.calls_cancelled,
+    );
+    assert_eq!(calls, (1, 1, 1));
+    assert_eq!(one.stats(), first);
+    drop((one, two));
+    world.finish();
 }

@@ -10,3 +10,4 @@ pub mod matches_reference;
 pub mod memory_runs_out_with_reason;
 pub mod nothing_leaks;
 pub mod program_holds;
+pub mod requests_end_with_their_calls;

@@ -10,7 +10,7 @@ pub mod text_format;
 
 pub use bytecode_edit::{BytecodeEdit, Change};
 pub use heap_ops::{HeapOp, HeapOps};
-pub use host_script::{Data, HostAnswer, HostEvent};
+pub use host_script::{Data, Header, HostAnswer, HostEvent};
 pub use model::{
     Body, Decision, Fault, Injected, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed,
     Schedule, Site, StrategyName,

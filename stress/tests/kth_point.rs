@@ -56,7 +56,7 @@ fn every_sort_of_event_is_injected_and_replayed() {
                 (None, Some(Injected::CancelCall(_))) => 3,
                 (None, Some(Injected::CancelFuture(_))) => 4,
                 (None, Some(Injected::DropCall(_))) => 5,
-                (None, Some(Injected::Interrupt(_))) => {
+                (None, Some(_)) => {
                     panic!("{k}: only the aimed strategy does that")
                 }
                 (None, None) => continue,

@@ -178,6 +178,10 @@ catalogue! {
     B111 = "B-111", Simulation, "I-23", "a fork copies what it meets twice two times";
     B112 = "B-112", Simulation, "I-24", "a stream that a closure has captured passes into a fork";
     B113 = "B-113", Simulation, "I-23", "a fork shares the arrays and maps in fields of instances";
+    B114a = "B-114a", Simulation, "I-25", "a request id that is not text, or whose cut is inside a character, panics";
+    B114b = "B-114b", Simulation, "I-25", "a request id that is too long is logged whole";
+    B115 = "B-115", Simulation, "I-18", "a client that goes away does not cancel its call";
+    B116 = "B-116", Simulation, "I-18", "an observer that panics at the end of a call leaves its entry half changed: the id stays taken";
 }
 
 impl Bug {

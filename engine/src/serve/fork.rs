@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gcrucible_heap::{Checked, Unchecked};
-use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm};
+use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm, RealmStats};
 
 use crate::call::{CallError, CallHandle};
 use crate::engine::Engine;
@@ -82,6 +82,11 @@ impl Fork {
     /// together with all other realms.
     pub fn number(&self) -> u32 {
         self.realm.number()
+    }
+
+    /// What its calls and their tasks have run so far.
+    pub fn stats(&self) -> RealmStats {
+        self.realm.stats()
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -324,6 +324,7 @@ impl<'e> Driver<'e> {
             }
         }
         self.operations.after_slice(&task.vm, &outcome);
+        task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {
             task: task.number,
             input: &input,

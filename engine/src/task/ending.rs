@@ -1,5 +1,7 @@
 //! What happens when a body has ended.
 
+use std::sync::Arc;
+
 use gcrucible_heap::{Checks, FutureState};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_vm::display;
@@ -180,11 +182,26 @@ impl Driver<'_> {
         if let BodyEnd::Threw { trace } = end {
             guard.call().set_trace(&trace);
         }
-        let call = guard.end(outcome);
-        self.observe(&EngineEvent::CallEnded {
+        let is_cancelled = outcome == Outcome::Cancelled;
+        self.task.vm.realm().note_call_end(is_cancelled);
+        let call = Arc::clone(guard.call());
+        let ended = EngineEvent::CallEnded {
             call: &call,
             outcome,
-        });
+        };
+        if seeded_bugs::is_on(Bug::B116) {
+            // B-116: it is shown in the middle of the end, and a panic there ends that.
+            match inner.try_observe(&ended) {
+                Ok(()) => guard.end(outcome),
+                Err(_) => {
+                    seeded_bugs::note_triggered(Bug::B116);
+                    guard.half_end(outcome);
+                }
+            }
+        } else {
+            guard.end(outcome);
+            self.observe(&ended);
+        }
         if let Some(text) = &uncaught {
             self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
         }

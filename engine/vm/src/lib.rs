@@ -29,6 +29,7 @@ pub mod host_value;
 mod interpreter;
 mod program;
 mod realm;
+mod realm_stats;
 mod roots;
 mod scope;
 mod slice;
@@ -41,6 +42,7 @@ pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
+pub use realm_stats::RealmStats;
 pub use slice::{SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 

@@ -26,6 +26,7 @@ use gcrucible_heap::{
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::program::{LoadError, LoadedProgram};
+use crate::realm_stats::{RealmCounters, RealmStats};
 
 /// A program's module-level variables.
 ///
@@ -43,6 +44,7 @@ pub struct Realm {
     left_locals: Slot,
     /// Where a fork's globals were allocated; nothing else allocates in it.
     tlab: Option<Tlab>,
+    counters: RealmCounters,
 }
 
 impl Realm {
@@ -66,6 +68,7 @@ impl Realm {
             is_retired: AtomicBool::new(false),
             left_locals: Slot::nil(),
             tlab,
+            counters: RealmCounters::default(),
             program,
             number,
         });
@@ -95,6 +98,26 @@ impl Realm {
     /// The program as the front end made it.
     pub fn program(&self) -> &Program {
         self.program.program()
+    }
+
+    /// What has been run in it so far.
+    pub fn stats(&self) -> RealmStats {
+        self.counters.stats()
+    }
+
+    /// Counts a call that begins.
+    pub fn note_call(&self) {
+        self.counters.call_started();
+    }
+
+    /// Counts the end of a call.
+    pub fn note_call_end(&self, is_cancelled: bool) {
+        self.counters.call_ended(is_cancelled);
+    }
+
+    /// Counts a slice of one of its tasks.
+    pub fn note_slice(&self, instructions: u32) {
+        self.counters.slice(instructions);
     }
 
     /// Its number.

@@ -336,7 +336,7 @@ pub fn default_plan(seed: u64, limit: super::plan::Limit) -> Plan {
         version: PLAN_VERSION,
         build: super::build::describe(),
         seed,
-        lanes: Lane::BUILT.to_vec(),
+        lanes: Lane::ALL.to_vec(),
         limit,
         shard: crate::cli::values::Shard::WHOLE,
         strategy: None,

@@ -103,6 +103,9 @@ const SERVE: &[Expectation] = &[
     ("forks.refused", |c| c.forks_refused, 0.02),
     ("forks.dropped", |c| c.forks_dropped, 0.05),
     ("forks.calls", |c| c.fork_calls, 0.2),
+    ("requests", |c| c.requests, 0.1),
+    ("requests.refused", |c| c.requests_refused, 0.002),
+    ("disconnects", |c| c.disconnects, 0.02),
 ];
 
 /// The tables of a lane.

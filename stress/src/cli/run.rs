@@ -34,7 +34,7 @@ Examples:
   cargo crucible run --strategy exhaustive one.scenario     under all schedules of it
   cargo crucible run --resume target/crucible/20260131-120000
 
-Lanes: heap-ops, programs. A scenario's seed is lane:seed:index.")]
+Lanes: heap-ops, programs, cancellation, reload, serve. A scenario's seed is lane:seed:index.")]
 pub(super) struct RunArgs {
     /// How long: 500ms, 60s, 10m. 60s if neither this nor --scenarios is given.
     #[arg(long, value_parser = values::duration_ms, conflicts_with_all = ["scenarios", "resume"])]

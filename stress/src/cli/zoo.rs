@@ -191,7 +191,7 @@ pub(super) fn stream_hash(args: &StreamHashArgs) -> Result<Exit, Refusal> {
 }
 
 fn hash_of_streams(seed: u64, length: u64) -> u64 {
-    let seeds = Lane::BUILT
+    let seeds = Lane::ALL
         .into_iter()
         .flat_map(|lane| (0..length).map(move |index| ScenarioSeed { lane, seed, index }));
     seeds.fold(0, |hash: u64, seed| {

@@ -42,6 +42,9 @@ pub const MAX_FRAMES: usize = 128;
 /// Milliseconds of grace: few, so that the times in a generated program meet them.
 pub const GRACE_MS: u64 = 5;
 
+/// Requests that may be under way at once: few, so that a generated script meets the limit.
+pub const REQUESTS_MAX: usize = 3;
+
 /// The signal that a schedule raises by itself.
 const INJECTED_SIGNAL: &str = "INT";
 
@@ -324,6 +327,7 @@ impl<'s> Run<'s> {
             max_frames,
             is_parallel: false,
             grace: Duration::from_millis(grace_ms),
+            requests_max: REQUESTS_MAX,
             ..EngineOptions::default()
         };
         let engine = Engine::in_region(
@@ -491,6 +495,10 @@ impl<'s> Run<'s> {
             }
             Injected::DropCall(call) => self.host.drop_call(&self.observer, call),
             Injected::Interrupt(call) => drop(engine.interrupt(call, INJECTED_SIGNAL)),
+            Injected::Fork | Injected::DropFork | Injected::Reload(_) | Injected::Tick => {
+                let (platform, observer) = (&self.platform, &self.observer);
+                self.host.inject(engine, platform, observer, inject);
+            }
         }
     }
 
@@ -584,6 +592,7 @@ impl<'s> Run<'s> {
         };
         oracles::futures_settle_once::check(events)?;
         oracles::call_ids_stay_taken::check(events)?;
+        oracles::requests_end_with_their_calls::check(events, REQUESTS_MAX)?;
         let heap = self.engine().heap();
         let faults = heap.debug().fail.len() + self.faults;
         oracles::memory_runs_out_with_reason::check(events, heap.config(), faults)?;

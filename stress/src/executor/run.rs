@@ -178,6 +178,12 @@ pub struct Counters {
     pub forks_refused: u64,
     /// Serving forks that the host dropped.
     pub forks_dropped: u64,
+    /// Requests that were served.
+    pub requests: u64,
+    /// Requests that were refused, too many being under way.
+    pub requests_refused: u64,
+    /// Requests whose client was gone before the end.
+    pub disconnects: u64,
     /// Calls of the host in serving forks.
     pub fork_calls: u64,
     /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
@@ -203,7 +209,8 @@ impl std::ops::AddAssign<&Counters> for Counters {
             calls cancels cancelled_unstarted cancelled_running cancelled_awaiting
             cancelled_waiting cancelled_in_host cancelled_late cancelled_aborted drops deadlines interrupts
             injections reloads_begun reloads_swapped reloads_failed
-            reloads_deferred forks forks_refused forks_dropped fork_calls costly faults invalid refused);
+            reloads_deferred forks forks_refused forks_dropped fork_calls
+            requests requests_refused disconnects costly faults invalid refused);
     }
 }
 

@@ -54,6 +54,43 @@ pub enum Event {
         /// The number of its realm.
         fork: u32,
     },
+    /// The host takes a request in, to be served by a call of this id.
+    RequestAsked {
+        /// Id of the call.
+        call: u32,
+        /// What the request must be called.
+        id: String,
+    },
+    /// The request was refused because too many are under way.
+    RequestRefused {
+        /// What it is called.
+        id: String,
+    },
+    /// A request is served.
+    RequestBegan {
+        /// Its number.
+        request: u64,
+        /// What it is called.
+        id: String,
+        /// The number of its fork's realm.
+        fork: u32,
+        /// Id of its call.
+        call: u32,
+        /// The task that runs the call.
+        task: TaskId,
+    },
+    /// The client of a request is gone before its call has ended.
+    Disconnected {
+        /// Its number.
+        request: u64,
+    },
+    /// A request ended with its call.
+    RequestEnded {
+        /// Its number.
+        request: u64,
+        /// What it is called.
+        id: String,
+    },
     /// A task runs.
     SliceBegan {
         /// The task.

@@ -41,7 +41,12 @@ const OF_CANCELLATION: [Feature; 15] = [
 ];
 
 /// What versions differ in, and what goes on while they change.
-const OF_RELOAD: [Feature; 6] = [
+const OF_RELOAD: [Feature; 11] = [
+    Feature::Channels,
+    Feature::Deadlines,
+    Feature::Streams,
+    Feature::Guards,
+    Feature::Interrupts,
     Feature::Modules,
     Feature::SharedFutures,
     Feature::TasksAtInit,
@@ -51,7 +56,10 @@ const OF_RELOAD: [Feature; 6] = [
 ];
 
 /// What forks copy, and what tells a copy from the original.
-const OF_SERVING: [Feature; 9] = [
+const OF_SERVING: [Feature; 12] = [
+    Feature::Streams,
+    Feature::Guards,
+    Feature::Interrupts,
     Feature::Arrays,
     Feature::Maps,
     Feature::Instances,
@@ -66,6 +74,9 @@ const OF_SERVING: [Feature; 9] = [
 /// Numbers of runs among which an aimed schedule takes one: with so few, most programs get
 /// single events, small ones pairs as well.
 const AIMS: u32 = 256;
+
+/// The same where forks and reloads are aimed as well, which come before every decision.
+const AIMS_OF_VERSIONS: u32 = 1 << 14;
 
 impl Focus {
     /// The swarm of a scenario: what the focus is about is on in most.
@@ -91,14 +102,14 @@ impl Focus {
                     true => swarm,
                     false => swarm.with(feature),
                 };
-                let swarm = OF_SERVING.into_iter().fold(drawn, missing);
-                // A stream that a global leads to is in the way of every fork.
-                match c.chance(1, 4) {
-                    true => swarm,
-                    false => swarm.without(Feature::Streams),
-                }
+                OF_SERVING.into_iter().fold(drawn, missing)
             }
         }
+    }
+
+    /// Whether the host forks the program, and serves requests.
+    pub(super) fn forks(self) -> bool {
+        matches!(self, Focus::Reload | Focus::Serve)
     }
 
     /// How many times as often as usual a topic comes up.
@@ -117,6 +128,7 @@ impl Focus {
             ) => 3,
             (Focus::Cancellation, Topic::HostOperations | Topic::Clients) => 6,
             (Focus::Serve, Topic::Closures | Topic::Instances | Topic::Arrays | Topic::Maps) => 2,
+            (Focus::Serve | Focus::Reload, Topic::Streams | Topic::Guards | Topic::Channels) => 2,
             _ => 1,
         }
     }
@@ -131,14 +143,20 @@ impl Focus {
 
     /// Whether a function that the host calls begins with a handler for signals.
     pub(super) fn handles_signals<C: Choices>(self, c: &mut C, swarm: Swarm) -> bool {
-        self == Focus::Cancellation && swarm.has(Feature::Interrupts) && c.chance(1, 3)
+        match self {
+            Focus::Everything => false,
+            Focus::Cancellation | Focus::Reload | Focus::Serve => {
+                swarm.has(Feature::Interrupts) && c.chance(1, 3)
+            }
+        }
     }
 
     /// The schedule of a scenario, under this strategy if there is one.
     pub(super) fn schedule<C: Choices>(self, c: &mut C, fixed: Option<StrategyName>) -> Schedule {
         let aimed = match self {
-            Focus::Everything | Focus::Reload | Focus::Serve => 0,
+            Focus::Everything => 0,
             Focus::Cancellation => 22,
+            Focus::Reload | Focus::Serve => 12,
         };
         let drawn = [
             StrategyName::Urw,
@@ -154,7 +172,8 @@ impl Focus {
                 // Every second goes instruction by instruction.
                 let walk = u64::from(c.below(1 << 30));
                 let base = if c.chance(1, 2) { 0 } else { walk + 1 };
-                KthPoint::seed(base, u64::from(c.below(AIMS)))
+                let aims = if self.forks() { AIMS_OF_VERSIONS } else { AIMS };
+                KthPoint::seed(base, u64::from(c.below(aims)))
             }
             _ => u64::from(c.below(1 << 31)),
         };

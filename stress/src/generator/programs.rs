@@ -121,8 +121,9 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
     let faults = draw_faults(c);
     let mut made = functions::make(c, swarm, size, focus);
     let versions = match focus {
-        Focus::Everything | Focus::Cancellation | Focus::Serve => Versions::default(),
-        Focus::Reload => versions(c, &made.module, |c| {
+        Focus::Everything | Focus::Cancellation => Versions::default(),
+        Focus::Serve if c.chance(1, 2) => Versions::default(),
+        Focus::Reload | Focus::Serve => versions(c, &made.module, |c| {
             functions::make(c, swarm, size.min(Size::Typical), focus).module
         }),
     };

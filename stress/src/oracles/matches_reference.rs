@@ -74,6 +74,7 @@ pub fn check_and_note<'p>(
         slice: None,
         realms: BTreeMap::from([(0, 0)]),
         forks: BTreeSet::new(),
+        requests: BTreeMap::new(),
         due: VecDeque::new(),
         late_cancels: Vec::new(),
         wakes: BTreeMap::new(),
@@ -168,6 +169,8 @@ struct Judge<'p, 'e> {
     realms: BTreeMap<u32, usize>,
     /// Realms of forks that the host has.
     forks: BTreeSet<u32>,
+    /// Tasks of requests under way.
+    requests: BTreeMap<u64, TaskId>,
     due: VecDeque<Due>,
     /// Tasks that were cancelled after their body had ended but before everybody could see
     /// it: the request may still count.
@@ -247,6 +250,20 @@ impl<'e> Judge<'_, 'e> {
                 let version = self.version(*fork)?;
                 self.model.set_held(version, false);
                 self.forks.remove(fork);
+                Ok(())
+            }
+            // What becomes of requests is for another oracle; a client that goes away cancels.
+            Event::RequestAsked { .. } | Event::RequestRefused { .. } => Ok(()),
+            Event::RequestBegan { request, task, .. } => {
+                self.requests.insert(*request, *task);
+                Ok(())
+            }
+            Event::Disconnected { request } => match self.requests.get(request) {
+                Some(&task) => self.call_dropped(task),
+                None => Ok(()),
+            },
+            Event::RequestEnded { request, .. } => {
+                self.requests.remove(request);
                 Ok(())
             }
             Event::SliceBegan { task, start } => self.slice_began(*task, start),

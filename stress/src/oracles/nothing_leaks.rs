@@ -17,6 +17,7 @@ pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
         ("I-14", "futures", engine.active_future_count()),
         ("I-18", "calls", engine.open_call_count()),
         ("I-18", "tasks", engine.open_task_count()),
+        ("I-18", "requests", engine.open_request_count()),
         ("timers", "timers", timers),
     ];
     match left.into_iter().find(|&(_, _, count)| count > 0) {

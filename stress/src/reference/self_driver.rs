@@ -12,9 +12,10 @@ use gcrucible_bytecode::Program;
 use super::model::{Limits, Model, Work};
 use super::task::Status;
 use crate::executor::graph::FutureState;
+use crate::executor::programs::REQUESTS_MAX;
 use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
 use crate::generator::choices::Choices;
-use crate::scenario::{HostAnswer, HostEvent};
+use crate::scenario::{Header, HostAnswer, HostEvent};
 
 /// The id under which the modules are initialised; host scripts count from below.
 pub const INIT_CALL: u32 = u32::MAX;
@@ -68,6 +69,9 @@ pub fn drive<C: Choices>(
         events: Vec::new(),
         calls: BTreeMap::new(),
         forks: BTreeMap::new(),
+        requests: BTreeMap::new(),
+        gone: BTreeMap::new(),
+        admitted: 0,
         realms: 0,
         world,
         at: 0,
@@ -122,6 +126,11 @@ struct Driver<'a> {
     calls: BTreeMap<u32, TaskId>,
     /// By the script's number: the fork's realm, and its version.
     forks: BTreeMap<u32, (u32, usize)>,
+    /// Requests by the ids of their calls.
+    requests: BTreeMap<u32, Served>,
+    /// Requests whose client is gone: number and name.
+    gone: BTreeMap<u32, (u64, String)>,
+    admitted: u64,
     realms: u32,
     world: World<'a>,
     /// Host events that have happened.
@@ -129,6 +138,15 @@ struct Driver<'a> {
     /// Host operations that were begun.
     answered: usize,
     seeds: u64,
+}
+
+/// A request that the host holds.
+struct Served {
+    number: u64,
+    id: String,
+    realm: u32,
+    version: usize,
+    is_open: bool,
 }
 
 impl Driver<'_> {
@@ -225,6 +243,27 @@ impl Driver<'_> {
                     self.model.set_held(version, false);
                 }
             }
+            HostEvent::Request {
+                call,
+                function,
+                args,
+                header,
+                ..
+            } => self.request(*call, function, args, header),
+            HostEvent::Disconnect { call } => {
+                if let Some(served) = self.requests.remove(call) {
+                    if served.is_open {
+                        let request = served.number;
+                        self.events.push(Event::Disconnected { request });
+                        self.cancel(self.calls[call]);
+                        // The table has it until its call has ended.
+                        self.gone.insert(*call, (request, served.id));
+                    }
+                    let fork = served.realm;
+                    self.events.push(Event::ForkDropped { fork });
+                    self.model.set_held(served.version, false);
+                }
+            }
             HostEvent::CancelCall { call } | HostEvent::DropCall { call } => {
                 if let (HostEvent::DropCall { .. }, Some(&task)) = (event, self.calls.get(call)) {
                     self.events.push(Event::CallDropped { task });
@@ -282,6 +321,13 @@ impl Driver<'_> {
     }
 
     fn fork(&mut self, number: u32) {
+        if let Some(place) = self.make_fork() {
+            self.forks.insert(number, place);
+        }
+    }
+
+    /// A new realm and its version.
+    fn make_fork(&mut self) -> Option<(u32, usize)> {
         self.realms += 1;
         let fork = self.realms;
         let made = self.model.fork(0);
@@ -290,10 +336,44 @@ impl Driver<'_> {
             fork,
             refused: made.as_ref().err().cloned(),
         });
-        if let Ok(version) = made {
-            self.model.set_held(version, true);
-            self.forks.insert(number, (fork, version));
+        let version = made.ok()?;
+        self.model.set_held(version, true);
+        Some((fork, version))
+    }
+
+    fn request(&mut self, call: u32, function: &str, args: &[i64], header: &Header) {
+        let id = header.expected(&format!("generated {call}"));
+        let asked = id.clone();
+        self.events.push(Event::RequestAsked { call, id: asked });
+        let held = self.requests.values().filter(|served| served.is_open);
+        if held.count() + self.gone.len() >= REQUESTS_MAX {
+            return self.events.push(Event::RequestRefused { id });
         }
+        self.admitted += 1;
+        let number = self.admitted;
+        let Some((realm, version)) = self.make_fork() else {
+            return;
+        };
+        self.start_call(call, function, args, (realm, version));
+        let Some(&Event::CallStarted { task, .. }) = self.events.last() else {
+            self.events.push(Event::ForkDropped { fork: realm });
+            return self.model.set_held(version, false);
+        };
+        self.events.push(Event::RequestBegan {
+            request: number,
+            id: id.clone(),
+            fork: realm,
+            call,
+            task,
+        });
+        let served = Served {
+            number,
+            id,
+            realm,
+            version,
+            is_open: true,
+        };
+        self.requests.insert(call, served);
     }
 
     fn raise(&mut self, root: TaskId, signal: &str) {
@@ -517,6 +597,16 @@ impl Driver<'_> {
             (Outcome::Threw(_), Some(Err(error))) => self.model.store().wraps_cancellation(error),
             _ => false,
         };
+        let ended = match self.requests.get_mut(&call) {
+            Some(served) if served.is_open => {
+                served.is_open = false;
+                Some((served.number, served.id.clone()))
+            }
+            _ => self.gone.remove(&call),
+        };
+        if let Some((request, id)) = ended {
+            self.events.push(Event::RequestEnded { request, id });
+        }
         self.events.push(Event::CallEnded {
             call,
             task,

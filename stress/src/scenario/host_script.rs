@@ -79,6 +79,27 @@ pub enum HostEvent {
         /// Number of the fork.
         fork: u32,
     },
+    /// Serve a request by a call in a fork of its own. Requests beyond
+    /// [`REQUESTS_MAX`](crate::executor::programs::REQUESTS_MAX) and duplicate ids must be refused.
+    Request {
+        /// Id of the call.
+        call: u32,
+        /// Exported global that holds the function.
+        function: String,
+        /// Arguments.
+        args: Vec<i64>,
+        /// What its client calls it.
+        #[serde(default, skip_serializing_if = "Header::is_absent")]
+        header: Header,
+        /// Whether the host's observer panics at the steps of this request.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        panics: bool,
+    },
+    /// The client of a request goes away: its call is cancelled unless it has ended.
+    Disconnect {
+        /// Id of the call.
+        call: u32,
+    },
     /// Raise a signal for a call (no effect if it has ended).
     Interrupt {
         /// Id of the call.
@@ -114,6 +135,65 @@ pub enum HostEvent {
     UnchangedEntry,
     /// Forget the entry, as between two tests.
     Isolate,
+}
+
+/// The id that a client sends with a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Header {
+    /// None.
+    #[default]
+    Absent,
+    /// A text, so many times.
+    Text {
+        /// The text.
+        text: String,
+        /// How often.
+        times: u32,
+    },
+    /// So many letters, and then what is no text.
+    NotText {
+        /// The letters.
+        behind: u32,
+        /// A control character instead of bytes that are not UTF-8.
+        control: bool,
+    },
+}
+
+impl Header {
+    /// Whether there is none.
+    pub fn is_absent(&self) -> bool {
+        *self == Header::Absent
+    }
+
+    /// What arrives.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Header::Absent => None,
+            Header::Text { text, times } => Some(text.repeat(*times as usize).into_bytes()),
+            Header::NotText { behind, control } => {
+                let mut bytes = vec![b'x'; *behind as usize];
+                bytes.push(if *control { b'\n' } else { 0xFF });
+                Some(bytes)
+            }
+        }
+    }
+
+    /// What the request must be called (E-12), if `generated` is what the host calls one without
+    /// an id.
+    pub fn expected(&self, generated: &str) -> String {
+        match self {
+            Header::Text { text, times } if !text.is_empty() && *times > 0 => {
+                if text.chars().any(char::is_control) {
+                    return "unknown".to_owned();
+                }
+                let all = text.chars().cycle();
+                let count = text.chars().count().saturating_mul(*times as usize);
+                all.take(count.min(64)).collect()
+            }
+            Header::Absent | Header::Text { .. } => generated.to_owned(),
+            Header::NotText { .. } => "unknown".to_owned(),
+        }
+    }
 }
 
 /// What the host answers to one host operation: the first answer to the first operation of

@@ -70,17 +70,8 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// All lanes, built or not, as `summary.json` lists them.
+    /// All lanes, as `summary.json` lists them.
     pub const ALL: [Lane; 5] = [
-        Lane::HeapOps,
-        Lane::Programs,
-        Lane::Cancellation,
-        Lane::Reload,
-        Lane::Serve,
-    ];
-
-    /// The lanes that exist in this build.
-    pub const BUILT: [Lane; 5] = [
         Lane::HeapOps,
         Lane::Programs,
         Lane::Cancellation,
@@ -233,6 +224,14 @@ pub enum Injected {
     DropCall(u32),
     /// The signal `INT` is raised for the call with this id.
     Interrupt(u32),
+    /// The program is forked for serving.
+    Fork,
+    /// The fork that was made last is dropped.
+    DropFork,
+    /// A new version is asked for, of this number from 0.
+    Reload(u32),
+    /// The host looks at the promise of the entry.
+    Tick,
 }
 
 /// A stable place of an actor in a run.

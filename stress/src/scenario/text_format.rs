@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn generated_scenarios_read_what_they_write() {
-        for lane in crate::scenario::Lane::BUILT {
+        for lane in crate::scenario::Lane::ALL {
             for index in 0..300 {
                 let seed = crate::scenario::ScenarioSeed {
                     lane,

@@ -6,7 +6,8 @@
 //! *transitions*: a task begins, spawns, begins to wait, is woken, catches, ends, settles. For
 //! each there are two slots, before the decision in which it happened and before the next one,
 //! and in each slot an event for the task itself and for the one that started it, since what
-//! happens to a parent reaches its children. A run injects one of them, or two, as a run of the
+//! happens to a parent reaches its children. Forks and reloads concern everybody: where the host
+//! makes them, more of them are aimed at every decision. A run injects one of them, or two, as a run of the
 //! [k-th point](super::KthPoint) does; its seeds are those.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kth_point::{InjectionPoint, InjectionPoints, PointEvent};
 use crate::executor::trace::{Event, SliceEnd, TaskId};
 use crate::scenario::Injected;
+
+/// Versions that a reload may ask for; a scenario has fewer or as many.
+const VERSIONS: u32 = 3;
 
 /// The aimed events of a dry run: for each decision the number of trace events before it, and
 /// all trace events. Calls from `ids` on are none of the scenario's own.
@@ -36,6 +40,19 @@ pub fn aimed(decisions: &[usize], events: &[Event], ids: u32) -> InjectionPoints
                         .flat_map(|aim| slots.map(|slot| (slot, aim))),
                 );
             }
+        }
+    }
+    let has = |is_it: fn(&Event) -> bool| events.iter().any(is_it);
+    let forks = has(|event| matches!(event, Event::Forked { .. }));
+    let reloads = has(|event| matches!(event, Event::Asked { .. }));
+    // Before the host's first step there is nothing to fork and to reload.
+    for ordinal in 2..decisions.len() as u32 {
+        if forks {
+            points.extend([Injected::Fork, Injected::DropFork].map(|event| (ordinal, event)));
+        }
+        if reloads {
+            let reload = Injected::Reload(ordinal % VERSIONS);
+            points.extend([reload, Injected::Tick].map(|event| (ordinal, event)));
         }
     }
     // Behind the last decision there is none.

@@ -63,6 +63,10 @@ impl PointEvent {
             PointEvent::Inject(Injected::CancelFuture(_)) => "cancel future",
             PointEvent::Inject(Injected::DropCall(_)) => "drop call",
             PointEvent::Inject(Injected::Interrupt(_)) => "interrupt",
+            PointEvent::Inject(Injected::Fork) => "fork",
+            PointEvent::Inject(Injected::DropFork) => "drop fork",
+            PointEvent::Inject(Injected::Reload(_)) => "reload",
+            PointEvent::Inject(Injected::Tick) => "tick",
         }
     }
 }

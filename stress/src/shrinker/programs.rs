@@ -3,7 +3,9 @@
 use super::Search;
 use crate::cli::exit::Refusal;
 use crate::scenario::program::Place;
-use crate::scenario::{Body, BytecodeEdit, Data, HostAnswer, HostEvent, ModuleSource, Scenario};
+use crate::scenario::{
+    Body, BytecodeEdit, Data, Header, HostAnswer, HostEvent, ModuleSource, Scenario,
+};
 
 impl Search<'_, '_> {
     /// Shrinks the host script and what the host answers, then the module by its structure. A
@@ -163,6 +165,35 @@ fn simpler(event: &HostEvent) -> Vec<HostEvent> {
             function: function.clone(),
             args: args.clone(),
         }],
+        HostEvent::Request {
+            call,
+            function,
+            args,
+            header,
+            panics,
+        } => {
+            let mut simpler = vec![HostEvent::Call {
+                call: *call,
+                function: function.clone(),
+                args: args.clone(),
+            }];
+            let mut like = |header: Header, panics| {
+                simpler.push(HostEvent::Request {
+                    call: *call,
+                    function: function.clone(),
+                    args: args.clone(),
+                    header,
+                    panics,
+                });
+            };
+            if *panics {
+                like(header.clone(), false);
+            }
+            if !header.is_absent() {
+                like(Header::Absent, *panics);
+            }
+            simpler
+        }
         HostEvent::AdvanceTime { ms } => {
             let smaller = [1, ms / 2].into_iter().filter(|n| (1..*ms).contains(n));
             smaller.map(|ms| HostEvent::AdvanceTime { ms }).collect()

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_engine::{
-    CallError, CallHandle, Engine, Fork, NewVersion, Outcome, Preload, ReloadOptions,
+    CallError, CallHandle, Engine, Fork, HostValue, NewVersion, Outcome, Preload, ReloadOptions,
+    Request, RequestError, RequestId,
 };
 use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
+use gcrucible_vm::Realm;
 
 use super::observer::{TraceObserver, version_failure};
 use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
 use crate::executor::trace::{Asked, Callee, Event, TaskId};
 use crate::oracles::forks_share_nothing;
-use crate::scenario::{HostEvent, Programs, Site};
+use crate::scenario::{Header, HostEvent, Injected, Programs, Site};
 
 /// What the embedder holds while it goes through its script.
 pub(super) struct HostScript {
@@ -27,6 +29,8 @@ pub(super) struct HostScript {
     init: Option<CallHandle>,
     /// Forks by the script's numbers.
     forks: BTreeMap<u32, Fork>,
+    /// Requests by the ids of their calls.
+    requests: BTreeMap<u32, Request>,
     /// What it reloads to.
     versions: Vec<NewVersion>,
     preload: Option<Preload>,
@@ -40,6 +44,9 @@ pub(super) struct HostScript {
     pub(super) late_cancels: u64,
 }
 
+/// Numbers of the forks that a schedule makes by itself.
+const FORKS_INJECTED: u32 = 1 << 16;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Init,
@@ -48,8 +55,8 @@ enum Stage {
 }
 
 /// Says what the next call will run.
-fn announce(engine: &Engine, observer: &TraceObserver, call: u32, function: &str, args: &[i64]) {
-    if let Some(global) = engine.program().program().entry_export(function) {
+fn announce(realm: &Realm, observer: &TraceObserver, call: u32, function: &str, args: &[i64]) {
+    if let Some(global) = realm.program().entry_export(function) {
         let args = args.to_vec();
         observer.announce(call, Callee::Export { global, args });
     }
@@ -69,6 +76,7 @@ impl HostScript {
             calls: BTreeMap::new(),
             init: None,
             forks: BTreeMap::new(),
+            requests: BTreeMap::new(),
             versions,
             preload: None,
             overrides: Vec::new(),
@@ -86,8 +94,7 @@ impl HostScript {
             Stage::Script => match programs.host.get(self.next) {
                 None => false,
                 Some(HostEvent::JoinCall { call }) => self
-                    .calls
-                    .get(call)
+                    .handle(*call)
                     .is_none_or(|handle| handle.call().outcome().is_some()),
                 Some(HostEvent::JoinEntry) => !engine.is_entry_pending(),
                 Some(HostEvent::FinishPreload) => self
@@ -122,7 +129,56 @@ impl HostScript {
             || self
                 .calls
                 .values()
+                .chain(self.requests.values().map(Request::call))
                 .any(|handle| handle.call().outcome().is_none())
+    }
+
+    /// The last call of an id, if the host still holds it.
+    fn handle(&self, call: u32) -> Option<&CallHandle> {
+        let of_request = self.requests.get(&call).map(Request::call);
+        of_request.or_else(|| self.calls.get(&call))
+    }
+
+    /// Serves a request, and looks at its fork before anything runs in it.
+    fn request(
+        &mut self,
+        engine: &Engine,
+        platform: &SimulatedPlatform,
+        observer: &TraceObserver,
+        call: u32,
+        (function, args): (&str, &[i64]),
+        header: &Header,
+    ) {
+        let generated = || format!("generated {call}");
+        observer.push(Event::RequestAsked {
+            call,
+            id: header.expected(&generated()),
+        });
+        let args: Vec<HostValue> = args.iter().copied().map(HostValue::Int).collect();
+        let id = RequestId::from_header(header.bytes().as_deref(), generated);
+        match platform.ready_now(engine.request(id, call, function, &args)) {
+            Ok(request) => {
+                if let Err(failure) = forks_share_nothing::check(engine, request.fork().realm()) {
+                    observer.fail(failure);
+                }
+                self.calls.remove(&call);
+                self.requests.insert(call, request);
+            }
+            Err(RequestError::Call(CallError::DuplicateCallId(call))) => {
+                observer.push(Event::CallRefused { call });
+            }
+            // The engine's events say it, and a script may name what does not exist.
+            Err(_) => {}
+        }
+    }
+
+    /// Drops the host's end of a request, if it has one.
+    fn disconnect(&mut self, observer: &TraceObserver, call: u32) {
+        if let Some(request) = self.requests.remove(&call) {
+            let task = request.call().call().task();
+            self.note(observer, task, EventKind::CallDrop);
+            request.disconnect();
+        }
     }
 
     /// Does the next event.
@@ -159,13 +215,14 @@ impl HostScript {
                 function,
                 args,
             } => {
-                announce(engine, observer, *call, function, args);
+                announce(&engine.realm(), observer, *call, function, args);
                 let started = engine.start_call(*call, function, args);
                 self.started(observer, *call, started);
             }
             HostEvent::Fork { fork } => {
                 if !self.forks.contains_key(fork) {
                     self.fork(engine, observer, *fork);
+                    self.note_protected(engine, observer);
                 }
             }
             HostEvent::CallInFork {
@@ -175,12 +232,24 @@ impl HostScript {
                 args,
             } => {
                 if let Some(fork) = self.forks.get(fork) {
-                    announce(engine, observer, *call, function, args);
+                    announce(fork.realm(), observer, *call, function, args);
                     let started = fork.start_call(*call, function, args);
                     self.started(observer, *call, started);
                 }
             }
             HostEvent::DropFork { fork } => drop(self.forks.remove(fork)),
+            HostEvent::Request {
+                call,
+                function,
+                args,
+                header,
+                panics,
+            } => {
+                announce(&engine.realm(), observer, *call, function, args);
+                observer.set_panics(*call, *panics);
+                self.request(engine, platform, observer, *call, (function, args), header);
+            }
+            HostEvent::Disconnect { call } => self.disconnect(observer, *call),
             HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
             HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
@@ -218,6 +287,34 @@ impl HostScript {
             }
         }
         Progress::Done
+    }
+
+    /// Forks, drops, asks for a version or looks, though its script does not say so.
+    pub(super) fn inject(
+        &mut self,
+        engine: &Engine,
+        platform: &SimulatedPlatform,
+        observer: &TraceObserver,
+        inject: Injected,
+    ) {
+        // A program whose top level fails serves nobody.
+        if self.stage != Stage::Script || self.init_outcome() != Some(Outcome::Returned) {
+            return;
+        }
+        let event = match inject {
+            Injected::Fork => {
+                let free = (FORKS_INJECTED..).find(|fork| !self.forks.contains_key(fork));
+                return self.fork(engine, observer, free.unwrap_or(FORKS_INJECTED));
+            }
+            Injected::DropFork => return drop(self.forks.pop_last()),
+            Injected::Reload(version) => HostEvent::Reload {
+                version,
+                forced: false,
+            },
+            _ => HostEvent::Tick,
+        };
+        self.versions(engine, platform, observer, &event);
+        self.note_protected(engine, observer);
     }
 
     /// The programs that it reloads to, none of those that do not compile.
@@ -330,7 +427,7 @@ impl HostScript {
         self.late_cancels += u64::from(existed);
     }
 
-    /// Drops the host's future of a call, if it has it.
+    /// Drops the host's future of a call or request, if it has it.
     pub(super) fn drop_call(&mut self, observer: &TraceObserver, call: u32) {
         if let Some(handle) = self.calls.remove(&call) {
             let task = handle.call().task();
@@ -338,6 +435,7 @@ impl HostScript {
             observer.push(Event::CallDropped { task });
             drop(handle);
         }
+        self.disconnect(observer, call);
     }
 
     /// The event of the script that comes next; none while the modules are initialised.
@@ -370,6 +468,7 @@ impl HostScript {
     ) {
         match started {
             Ok(handle) => {
+                self.requests.remove(&call);
                 self.calls.insert(call, handle);
             }
             Err(CallError::DuplicateCallId(call)) => observer.push(Event::CallRefused { call }),
@@ -379,7 +478,7 @@ impl HostScript {
     }
 
     fn protect(&mut self, engine: &Engine, observer: &TraceObserver, call: u32) {
-        let Some(handle) = self.calls.get(&call) else {
+        let Some(handle) = self.handle(call) else {
             return;
         };
         if handle.call().outcome() != Some(Outcome::Returned) {
@@ -425,6 +524,7 @@ impl HostScript {
         }
         self.calls.clear();
         self.forks.clear();
+        self.requests.clear();
         self.overrides.clear();
         self.init = None;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
@@ -53,6 +54,8 @@ struct State {
     begun: BTreeSet<TaskId>,
     /// Injected failures so far.
     faults: u64,
+    /// Calls at whose steps the observer panics.
+    panics: BTreeSet<u32>,
 }
 
 impl State {
@@ -68,6 +71,13 @@ impl State {
             self.slice_events.push((at, task, EventKind::BarrierHit));
         }
         self.heap_counts = counts;
+    }
+
+    /// What the engine itself has stored and allocated is no task's doing.
+    fn forget_heap_events(&mut self) {
+        if let Some(heap) = &self.heap {
+            self.heap_counts = (heap.cards_marked(), heap.tlab_refills());
+        }
     }
 }
 
@@ -132,6 +142,23 @@ impl TraceObserver {
     /// What the next call will run; the engine's event names only the task.
     pub(super) fn announce(&self, call: u32, callee: Callee) {
         self.state.lock().callees.insert(call, callee);
+    }
+
+    /// Makes the observer panic at the steps of the next call of this id, or no more.
+    pub(super) fn set_panics(&self, call: u32, panics: bool) {
+        let mut state = self.state.lock();
+        match panics {
+            true => state.panics.insert(call),
+            false => state.panics.remove(&call),
+        };
+    }
+
+    fn panic_at(&self, call: u32) {
+        let panics = self.state.lock().panics.contains(&call);
+        if panics {
+            // Without a word on the standard error.
+            resume_unwind(Box::new("the observer panics".to_owned()));
+        }
     }
 
     fn dump_value(&self, call: &Call) -> GraphDump {
@@ -290,6 +317,12 @@ fn effects(outcome: &SliceOutcome) -> Option<Box<Effects>> {
 
 impl Observer for TraceObserver {
     fn event(&self, event: &EngineEvent<'_>) {
+        if matches!(
+            event,
+            EngineEvent::Forked { .. } | EngineEvent::Reload { .. }
+        ) {
+            self.state.lock().forget_heap_events();
+        }
         match *event {
             EngineEvent::CallStarted { call, finalizer } => {
                 let mut state = self.state.lock();
@@ -391,6 +424,7 @@ impl Observer for TraceObserver {
                     outcome,
                     is_cancelled: call.is_cancelled(),
                 });
+                self.panic_at(call.id());
             }
             // The call's end says it, as a graph.
             EngineEvent::FinalizerFailed { .. } => {}
@@ -407,10 +441,31 @@ impl Observer for TraceObserver {
                     ForkError::OutOfMemory => ForkRefusal::NoMemory,
                 }),
             }),
-            EngineEvent::RequestRefused { .. }
-            | EngineEvent::RequestBegan { .. }
-            | EngineEvent::Disconnected { .. }
-            | EngineEvent::RequestEnded { .. } => {}
+            EngineEvent::RequestRefused { id } => self.push(Event::RequestRefused {
+                id: id.as_str().to_owned(),
+            }),
+            EngineEvent::RequestBegan {
+                request,
+                id,
+                fork,
+                call,
+            } => {
+                self.push(Event::RequestBegan {
+                    request,
+                    id: id.as_str().to_owned(),
+                    fork,
+                    call: call.id(),
+                    task: call.task(),
+                });
+                self.panic_at(call.id());
+            }
+            EngineEvent::Disconnected { request, .. } => {
+                self.push(Event::Disconnected { request });
+            }
+            EngineEvent::RequestEnded { request, id, .. } => self.push(Event::RequestEnded {
+                request,
+                id: id.as_str().to_owned(),
+            }),
             EngineEvent::ForkDropped { fork } => self.push(Event::ForkDropped { fork }),
             EngineEvent::Collected { report } => self.collected(report),
         }
@@ -527,6 +582,13 @@ impl Subjects {
         }
     }
 
+    fn every_realm(&mut self, kind: EventKind) {
+        let realms: Vec<u32> = self.last_in_realm.keys().copied().collect();
+        for realm in realms {
+            self.realm(realm, kind);
+        }
+    }
+
     fn future(&mut self, future: u64, kind: EventKind) {
         match self.runners.get(&future) {
             Some(&runner) => self.task(runner, kind),
@@ -612,6 +674,7 @@ impl Subjects {
                     VersionStep::Deferred => return,
                 };
                 self.pairs.event_on_all(kind);
+                self.every_realm(kind);
             }
             Event::SliceEnded {
                 end: SliceEnd::Cancelling { future },
@@ -633,10 +696,7 @@ impl Subjects {
                     CollectionKind::Major => EventKind::Major,
                 };
                 self.pairs.event_on_all(kind);
-                let realms: Vec<u32> = self.last_in_realm.keys().copied().collect();
-                for realm in realms {
-                    self.realm(realm, kind);
-                }
+                self.every_realm(kind);
             }
             _ => {}
         }
@@ -700,6 +760,27 @@ pub(super) fn timeline(
                 (Site::HOST, text)
             }
             Event::ForkDropped { fork } => (Site::HOST, format!("fork {fork} is dropped")),
+            Event::RequestAsked { call, id } => {
+                (Site::HOST, format!("request {id:?} for call {call}"))
+            }
+            Event::RequestRefused { id } => {
+                (Site::HOST, format!("request {id:?} refused: too many"))
+            }
+            Event::RequestBegan {
+                request,
+                id,
+                fork,
+                task,
+                ..
+            } => (
+                Site::HOST,
+                format!("request {request}, {id:?}, is served by task {task} in fork {fork}"),
+            ),
+            Event::Disconnected { request } => (
+                Site::HOST,
+                format!("the client of request {request} is gone"),
+            ),
+            Event::RequestEnded { request, .. } => (Site::HOST, format!("request {request} ended")),
             Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
                 (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
                 (_, Some(error)) if start.delivered => {

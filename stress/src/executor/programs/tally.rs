@@ -69,6 +69,9 @@ impl Tally<'_> {
                 Some(_) => {}
             },
             Event::ForkDropped { .. } => self.counters.forks_dropped += 1,
+            Event::RequestBegan { .. } => self.counters.requests += 1,
+            Event::RequestRefused { .. } => self.counters.requests_refused += 1,
+            Event::Disconnected { .. } => self.counters.disconnects += 1,
             Event::CancelRequested { .. } => self.counters.cancels += 1,
             Event::Version { step, .. } => {
                 let counters = &mut *self.counters;

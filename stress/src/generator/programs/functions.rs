@@ -295,7 +295,8 @@ impl<C: Choices> Maker<'_, C> {
             let mutex = Expr::Builtin(gcrucible_bytecode::Builtin::Mutex, vec![]);
             self.global(Kind::Mutex, |_| mutex);
         }
-        if self.has(Feature::Streams) {
+        // It is in the way of every fork: where the host forks, most streams are local ones.
+        if self.has(Feature::Streams) && (!self.focus.forks() || self.c.chance(1, 3)) {
             self.stream_global();
         }
         if self.has(Feature::SharedFutures) {

@@ -7,8 +7,8 @@ use super::versions::Versions;
 use crate::generator::Focus;
 use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
-use crate::scenario::HostEvent;
 use crate::scenario::program::Name;
+use crate::scenario::{Header, HostEvent};
 
 /// A function that the host can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub(in crate::generator) fn host_script<C: Choices>(
         events: Vec::with_capacity(16),
         ids: Vec::new(),
         forks: Vec::new(),
+        requests: Vec::new(),
     };
     for _ in 0..calls {
         script.between();
@@ -61,6 +62,8 @@ struct Script<'a, C> {
     ids: Vec<u32>,
     /// Forks that it has, as far as none was refused.
     forks: Vec<u32>,
+    /// Calls of requests whose clients are there, as far as none was refused.
+    requests: Vec<u32>,
 }
 
 impl<C: Choices> Script<'_, C> {
@@ -95,6 +98,24 @@ impl<C: Choices> Script<'_, C> {
             .map(|_| i64::from(self.c.below(4)))
             .collect();
         let function = entry.name.to_string();
+        if self.is_served() && self.c.chance(2, 5) {
+            let header = self.header();
+            let panics = self.c.chance(1, 6);
+            self.events.push(HostEvent::Request {
+                call,
+                function,
+                args,
+                header,
+                panics,
+            });
+            self.ids.retain(|&id| id != call);
+            self.ids.push(call);
+            self.requests.push(call);
+            if self.c.chance(1, 4) {
+                self.events.push(HostEvent::Disconnect { call });
+            }
+            return;
+        }
         let event = match self.some_fork() {
             Some(fork) => HostEvent::CallInFork {
                 fork,
@@ -114,6 +135,31 @@ impl<C: Choices> Script<'_, C> {
         }
     }
 
+    /// Whether programs of this lane are forked and serve requests.
+    fn is_served(&self) -> bool {
+        self.focus.forks()
+    }
+
+    /// What a client calls its request.
+    fn header(&mut self) -> Header {
+        let text = |text: &str, times| Header::Text {
+            text: text.to_owned(),
+            times,
+        };
+        match self.c.below(8) {
+            0 | 1 => Header::Absent,
+            2 | 3 => text("a request", 1),
+            4 => text("x", self.c.within(60, 70)),
+            // No cut by bytes is between two characters.
+            5 => text("\u{20ac}", self.c.within(20, 90)),
+            6 => text("", 1),
+            _ => Header::NotText {
+                behind: self.c.below(2) * 80,
+                control: self.c.chance(1, 2),
+            },
+        }
+    }
+
     /// The fork that the next call is in, if it is in one.
     fn some_fork(&mut self) -> Option<u32> {
         if self.forks.is_empty() || self.c.chance(1, 4) {
@@ -124,7 +170,7 @@ impl<C: Choices> Script<'_, C> {
 
     /// Forks the program, or drops a fork.
     fn forks(&mut self) {
-        if self.focus != Focus::Serve {
+        if !self.is_served() || (self.focus == Focus::Reload && self.c.chance(1, 2)) {
             return;
         }
         for _ in 0..self.c.within(1, 2) {
@@ -145,10 +191,24 @@ impl<C: Choices> Script<'_, C> {
         }
     }
 
+    /// Lets a client go away.
+    fn disconnects(&mut self) {
+        if !self.requests.is_empty() && self.c.chance(1, 3) {
+            let at = self.c.below(self.requests.len() as u32) as usize;
+            let call = self.requests.swap_remove(at);
+            if self.c.chance(1, 3) {
+                // It has its answer then.
+                self.events.push(HostEvent::JoinCall { call });
+            }
+            self.events.push(HostEvent::Disconnect { call });
+        }
+    }
+
     /// What happens between two calls.
     fn between(&mut self) {
         self.versions.events(self.c, &mut self.events);
         self.between_in_one_version();
+        self.disconnects();
         if self.has_more_of_versions() {
             self.versions.events(self.c, &mut self.events);
         }
@@ -201,7 +261,11 @@ impl<C: Choices> Script<'_, C> {
                     future: u64::from(self.c.within(1, 8)),
                 },
             };
+            let is_signal = matches!(event, HostEvent::Interrupt { .. });
             self.events.push(event);
+            if is_signal && self.is_served() && self.c.chance(1, 2) {
+                self.of_versions_or_forks();
+            }
         }
     }
 
@@ -218,6 +282,9 @@ impl<C: Choices> Script<'_, C> {
         let unprotects = self.c.chance(1, 2);
         let drops = self.sometimes(Feature::HostDrop, 2);
         let mut then = Vec::new();
+        if self.is_served() && self.c.chance(1, 2) {
+            self.of_versions_or_forks();
+        }
         if unprotects {
             then.push(HostEvent::Unprotect { call });
         }
@@ -227,6 +294,21 @@ impl<C: Choices> Script<'_, C> {
             then.insert(at, HostEvent::DropCall { call });
         }
         self.events.append(&mut then);
+    }
+
+    /// Something that happens to all realms.
+    fn of_versions_or_forks(&mut self) {
+        match self.versions.sources.len() as u32 {
+            count if count > 0 && self.c.chance(2, 3) => {
+                let version = self.c.below(count);
+                let forced = self.c.chance(1, 3);
+                match self.c.below(3) {
+                    0 => self.events.push(HostEvent::Tick),
+                    _ => self.events.push(HostEvent::Reload { version, forced }),
+                }
+            }
+            _ => self.forks(),
+        }
     }
 
     /// Waits for all calls, reads back.
