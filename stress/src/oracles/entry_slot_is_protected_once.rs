@@ -123,6 +123,13 @@ mod tests {
             asked(Asked::Preload { program: 0 }),
             begun(),
             protected(2),
+            // A fork protects nothing.
+            Event::Forked {
+                template: 0,
+                fork: 2,
+                refused: None,
+            },
+            protected(2),
             Event::PreloadFinished { failure: None },
             protected(1),
         ];

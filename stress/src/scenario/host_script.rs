@@ -245,3 +245,37 @@ pub enum Data {
     /// A map with string keys, in insertion order.
     Map(Vec<(String, Data)>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Header;
+
+    fn text(text: &str, times: u32) -> Header {
+        let text = text.to_owned();
+        Header::Text { text, times }
+    }
+
+    #[test]
+    fn an_id_that_can_be_repeated_is_expected_as_it_came() {
+        let expected = |header: Header| header.expected("generated");
+        assert_eq!(expected(text("ab", 3)), "ababab");
+        assert_eq!(expected(text("ab", 40)), "ab".repeat(32));
+        assert_eq!(expected(text("\u{20ac}", 90)), "\u{20ac}".repeat(64));
+        assert_eq!(expected(text("a\n", 1)), "unknown");
+        for generated in [Header::Absent, text("", 5), text("a", 0)] {
+            assert_eq!(expected(generated), "generated");
+        }
+        let not_text = |behind, control| Header::NotText { behind, control };
+        assert_eq!(expected(not_text(0, false)), "unknown");
+        assert_eq!(expected(not_text(80, true)), "unknown");
+    }
+
+    #[test]
+    fn what_arrives_is_what_it_says() {
+        assert_eq!(Header::Absent.bytes(), None);
+        assert_eq!(text("ab", 2).bytes(), Some(b"abab".to_vec()));
+        let control = |control| Header::NotText { behind: 1, control };
+        assert_eq!(control(true).bytes(), Some(b"x\n".to_vec()));
+        assert_eq!(control(false).bytes(), Some(vec![b'x', 0xFF]));
+    }
+}

@@ -160,7 +160,7 @@ impl Tasks {
 mod tests {
     use super::*;
     use crate::executor::graph::FutureState;
-    use crate::executor::trace::Callee;
+    use crate::executor::trace::{Asked, Callee};
 
     fn ended(task: TaskId, end: SliceEnd) -> Event {
         Event::SliceEnded {
@@ -214,5 +214,28 @@ mod tests {
         assert_eq!(points.len(), 4 + 3 * 6);
         assert_eq!(aimed(&decisions, &events, 7).len(), 4, "call 7 is nobody's");
         assert!(aimed(&[], &events, 100).is_empty());
+    }
+
+    #[test]
+    fn forks_and_reloads_are_aimed_everywhere_where_there_are_some() {
+        let fork = Event::Forked {
+            template: 0,
+            fork: 1,
+            refused: None,
+        };
+        let reload = Event::Asked { asked: Asked::Tick };
+        let sorts = |events: &[Event]| aimed(&[0; 12], events, 100).by_sort();
+        assert_eq!(sorts(&[]), []);
+        assert_eq!(
+            sorts(std::slice::from_ref(&fork)),
+            [("fork", 10), ("drop fork", 10)]
+        );
+        let both = [
+            ("fork", 10),
+            ("drop fork", 10),
+            ("reload", 10),
+            ("tick", 10),
+        ];
+        assert_eq!(sorts(&[reload, fork]), both);
     }
 }

@@ -248,8 +248,12 @@ impl HostScript {
                 announce(&engine.realm(), observer, *call, function, args);
                 observer.set_panics(*call, *panics);
                 self.request(engine, platform, observer, *call, (function, args), header);
+                self.note_protected(engine, observer);
             }
-            HostEvent::Disconnect { call } => self.disconnect(observer, *call),
+            HostEvent::Disconnect { call } => {
+                self.disconnect(observer, *call);
+                self.note_protected(engine, observer);
+            }
             HostEvent::CancelCall { call } => self.cancel_call(engine, observer, *call),
             HostEvent::CancelFuture { future } => self.cancel_future(engine, observer, *future),
             HostEvent::DropCall { call } => self.drop_call(observer, *call),
