@@ -337,6 +337,11 @@ impl CallTable {
         token.ok_or(CallError::CallNotFound(id))
     }
 
+    /// B-116: the rest of the end.
+    pub(crate) fn free(&self, call: &Call) {
+        self.calls.lock().remove(&call.id);
+    }
+
     /// Number of calls in progress; zero at rest (I-18).
     pub(crate) fn open(&self) -> usize {
         self.calls.lock().len()
@@ -366,8 +371,8 @@ impl CallGuard {
         self.outcome = outcome;
     }
 
-    /// B-116: the half of the end that comes before its observation.
-    pub(crate) fn half_end(mut self, outcome: Outcome) {
+    /// B-116: all of the end but that the id is free.
+    pub(crate) fn end_but_for_id(mut self, outcome: Outcome) {
         self.keeps_id = true;
         self.outcome = outcome;
     }

@@ -190,13 +190,11 @@ impl Driver<'_> {
             outcome,
         };
         if seeded_bugs::is_on(Bug::B116) {
-            // B-116: it is shown in the middle of the end, and a panic there ends that.
+            // B-116: it is shown in the middle of the end, whose rest a panic leaves undone.
+            guard.end_but_for_id(outcome);
             match inner.try_observe(&ended) {
-                Ok(()) => guard.end(outcome),
-                Err(_) => {
-                    seeded_bugs::note_triggered(Bug::B116);
-                    guard.half_end(outcome);
-                }
+                Ok(()) => inner.calls.free(&call),
+                Err(_) => seeded_bugs::note_triggered(Bug::B116),
             }
         } else {
             guard.end(outcome);

@@ -128,7 +128,8 @@ impl Focus {
             ) => 3,
             (Focus::Cancellation, Topic::HostOperations | Topic::Clients) => 6,
             (Focus::Serve, Topic::Closures | Topic::Instances | Topic::Arrays | Topic::Maps) => 2,
-            (Focus::Serve | Focus::Reload, Topic::Streams | Topic::Guards | Topic::Channels) => 2,
+            (Focus::Serve | Focus::Reload, Topic::Streams | Topic::Channels) => 4,
+            (Focus::Serve | Focus::Reload, Topic::Guards | Topic::Deadlines) => 2,
             _ => 1,
         }
     }

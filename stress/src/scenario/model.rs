@@ -228,7 +228,7 @@ pub enum Injected {
     Fork,
     /// The fork that was made last is dropped.
     DropFork,
-    /// A new version is asked for, of this number from 0.
+    /// A new version is asked for, of this number from 0; one that there is not does not compile.
     Reload(u32),
     /// The host looks at the promise of the entry.
     Tick,

@@ -16,8 +16,8 @@ use super::kth_point::{InjectionPoint, InjectionPoints, PointEvent};
 use crate::executor::trace::{Event, SliceEnd, TaskId};
 use crate::scenario::Injected;
 
-/// Versions that a reload may ask for; a scenario has fewer or as many.
-const VERSIONS: u32 = 3;
+/// Versions that a reload may ask for; a scenario has fewer.
+const VERSIONS: u32 = 4;
 
 /// The aimed events of a dry run: for each decision the number of trace events before it, and
 /// all trace events. Calls from `ids` on are none of the scenario's own.

@@ -311,6 +311,16 @@ impl HostScript {
                 return self.fork(engine, observer, free.unwrap_or(FORKS_INJECTED));
             }
             Injected::DropFork => return drop(self.forks.pop_last()),
+            Injected::Reload(version) if version as usize >= self.versions.len() => {
+                let asked = Asked::Reload {
+                    program: None,
+                    forced: false,
+                };
+                observer.push(Event::Asked { asked });
+                let none = Err("there is no such version".to_owned());
+                platform.ready_now(engine.reload(none, ReloadOptions::default()));
+                return self.note_protected(engine, observer);
+            }
             Injected::Reload(version) => HostEvent::Reload {
                 version,
                 forced: false,
