@@ -9,7 +9,7 @@ fn lanes(criterion: &mut Criterion) {
     const COUNT: u64 = 50;
     let mut group = criterion.benchmark_group("scenarios");
     group.throughput(Throughput::Elements(COUNT));
-    for lane in Lane::BUILT {
+    for lane in Lane::ALL {
         let name = lane.name();
         group.bench_function(format!("{name} made"), |bench| {
             bench.iter(|| scenarios::make(lane, COUNT));
