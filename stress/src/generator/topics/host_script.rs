@@ -94,25 +94,20 @@ impl<C: Choices> Script<'_, C> {
             // The id is free again then; else it may still be taken.
             self.events.push(HostEvent::JoinCall { call });
         }
-        let args = (0..entry.params)
+        let args: Vec<i64> = (0..entry.params)
             .map(|_| i64::from(self.c.below(4)))
             .collect();
         let function = entry.name.to_string();
         if self.is_served() && self.c.chance(2, 5) {
-            let header = self.header();
-            let panics = self.c.chance(1, 6);
-            self.events.push(HostEvent::Request {
-                call,
-                function,
-                args,
-                header,
-                panics,
-            });
-            self.ids.retain(|&id| id != call);
-            self.ids.push(call);
-            self.requests.push(call);
+            self.request(call, &function, &args);
             if self.c.chance(1, 4) {
                 self.events.push(HostEvent::Disconnect { call });
+            } else if self.c.chance(1, 10) {
+                // More than may be under way at once.
+                for _ in 0..3 {
+                    let call = self.ids.len() as u32 + 1;
+                    self.request(call, &function, &args);
+                }
             }
             return;
         }
@@ -133,6 +128,21 @@ impl<C: Choices> Script<'_, C> {
         if !self.ids.contains(&call) {
             self.ids.push(call);
         }
+    }
+
+    fn request(&mut self, call: u32, function: &str, args: &[i64]) {
+        let header = self.header();
+        let panics = self.c.chance(1, 6);
+        self.events.push(HostEvent::Request {
+            call,
+            function: function.to_owned(),
+            args: args.to_vec(),
+            header,
+            panics,
+        });
+        self.ids.retain(|&id| id != call);
+        self.ids.push(call);
+        self.requests.push(call);
     }
 
     /// Whether programs of this lane are forked and serve requests.
