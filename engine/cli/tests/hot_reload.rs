@@ -3,13 +3,12 @@
 
 mod process;
 
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use self::process::{Folder, crux};
+use self::process::{Folder, crux, lines};
 
 /// How long a line may take that must come: far longer than any machine needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -61,19 +60,6 @@ impl Drop for Hot {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    let reader = std::thread::Builder::new().spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    drop(reader.expect("a thread"));
-    receiver
 }
 
 fn wait(lines: &Receiver<String>, is_it: impl Fn(&str) -> bool, what: &str) -> Vec<String> {

@@ -1,9 +1,10 @@
 //! Starting the binary, and what came of it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 /// What a process left behind.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +65,20 @@ pub(crate) fn interrupted(file: &Path, line: &str, times: usize) -> Finished {
     let mut finished = Finished::of(child.wait_with_output().expect("it ends"));
     finished.out = out;
     finished
+}
+
+/// The lines that a process writes to a pipe, as they come.
+pub(crate) fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    let reader = std::thread::Builder::new().spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    drop(reader.expect("a thread"));
+    receiver
 }
 
 /// A folder of its own that goes with the test.

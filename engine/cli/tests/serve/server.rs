@@ -1,15 +1,14 @@
 //! A server under test, and its clients.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::process::{Folder, crux};
+use crate::process::{Folder, crux, lines};
 
 /// How long what must come may take: far longer than any machine needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -200,17 +199,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver): (Sender<String>, _) = channel();
-    let reader = std::thread::Builder::new().spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    drop(reader.expect("a thread"));
-    receiver
 }
