@@ -19,6 +19,7 @@ use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::event::{EngineEvent, Observer};
 use crate::futures::{Registry, Wait};
+use crate::output::Output;
 use crate::reload::Reloader;
 use crate::run::Run;
 use crate::serve::RequestTable;
@@ -51,7 +52,6 @@ use crate::wait_lists::WaitLists;
 /// }));
 /// let source = Source::new("main.crux", "fn call(name) { host([\"heeds\", \"ignores\"][name]) }");
 /// let options = EngineOptions {
-///     is_parallel: false,
 ///     grace: Duration::from_secs(1),
 ///     ..EngineOptions::default()
 /// };
@@ -84,8 +84,6 @@ pub struct EngineOptions {
     pub debug: HeapDebug,
     /// Frames of a task after which a call throws `StackOverflow`.
     pub max_frames: usize,
-    /// Whether several threads run tasks at once.
-    pub is_parallel: bool,
     /// What `sys.args()` gives the program.
     pub args: Vec<String>,
     /// How long what is cancelled may go on before it is cut off: a host operation since the
@@ -96,6 +94,8 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// Where the lines go that the program prints and logs: nowhere, unless this says more.
+    pub output: Output,
 }
 
 impl EngineOptions {
@@ -104,17 +104,17 @@ impl EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// For production: no debug modes, several threads.
+    /// For production: no debug modes.
     fn default() -> Self {
         EngineOptions {
             heap: HeapConfig::default(),
             debug: HeapDebug::default(),
             max_frames: Vm::MAX_FRAMES_PRODUCTION,
-            is_parallel: true,
             args: Vec::new(),
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            output: Output::none(),
         }
     }
 }
@@ -155,6 +155,7 @@ pub(crate) struct Inner {
     pub(crate) grace: u64,
     max_frames: usize,
     args: Arc<[String]>,
+    pub(crate) output: Output,
     next_task: AtomicU32,
     next_realm: AtomicU32,
     tasks: task::Tasks,
@@ -195,7 +196,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
-        heap.set_parallel(options.is_parallel);
+        heap.set_parallel(platform.is_parallel());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)
@@ -215,6 +216,7 @@ impl Engine {
                 grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
+                output: options.output.clone(),
                 next_task: AtomicU32::new(1),
                 next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
@@ -337,7 +339,7 @@ impl Engine {
         let (heap, tokens) = (&inner.heap, &inner.tokens);
         inner.calls.reserve(heap, id, realm, tokens, || {
             let takes_interrupts = realm.program().interrupt.is_some();
-            let run = Run::new(inner.new_task(), takes_interrupts);
+            let run = Run::new(id, inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
         })
     }

@@ -12,6 +12,7 @@
 //! cancellation/ tokens
 //! reload/       versions of a program side by side
 //! event         what an observer sees of all this
+//! output        where the lines go that the program prints
 //! ```
 //!
 //! # Example
@@ -62,6 +63,7 @@ pub mod cancellation;
 mod engine;
 mod event;
 pub mod futures;
+mod output;
 mod reload;
 mod run;
 mod serve;
@@ -80,6 +82,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
 pub use gcrucible_vm::{ForkError, RealmStats};
+pub use output::{Level, Output, OutputLine, OutputSink};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };
