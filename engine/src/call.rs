@@ -80,6 +80,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
+    /// An argument is a value of another engine's.
+    ForeignObject,
 }
 
 impl fmt::Display for CallError {
@@ -95,6 +97,7 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
+            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -186,6 +189,11 @@ impl Call {
     pub(crate) fn recognise<'p, C: Checks>(&self, m: &Mutator<'p, C>, error: Value<'p>) {
         let is_cancelled = wraps_cancellation(m, error);
         self.threw_cancellation.store(is_cancelled, SeqCst);
+    }
+
+    /// The program that it runs, loaded.
+    pub(crate) fn loaded(&self) -> &Arc<LoadedProgram> {
+        &self.program
     }
 
     /// The program that it runs.
@@ -421,6 +429,10 @@ impl CallHandle {
     /// The call.
     pub fn call(&self) -> &Arc<Call> {
         &self.call
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Waits until the call has ended.

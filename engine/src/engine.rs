@@ -12,7 +12,7 @@ use gcrucible_heap::{
     HeapFault, NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_platform::{Place, Platform, StopToken, yield_point};
+use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
@@ -94,6 +94,9 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// What the program may touch by the host operations of production: nothing, unless this says
+    /// more.
+    pub capabilities: Capabilities,
     /// Where the lines go that the program prints and logs: nowhere, unless this says more.
     pub output: Output,
 }
@@ -104,7 +107,7 @@ impl EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// For production: no debug modes.
+    /// For production: no debug modes. The program touches nothing and is not heard.
     fn default() -> Self {
         EngineOptions {
             heap: HeapConfig::default(),
@@ -114,6 +117,7 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            capabilities: Capabilities::none(),
             output: Output::none(),
         }
     }
@@ -155,6 +159,7 @@ pub(crate) struct Inner {
     pub(crate) grace: u64,
     max_frames: usize,
     args: Arc<[String]>,
+    pub(crate) capabilities: Capabilities,
     pub(crate) output: Output,
     next_task: AtomicU32,
     next_realm: AtomicU32,
@@ -216,6 +221,7 @@ impl Engine {
                 grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
+                capabilities: options.capabilities.clone(),
                 output: options.output.clone(),
                 next_task: AtomicU32::new(1),
                 next_realm: AtomicU32::new(1),
@@ -316,7 +322,7 @@ impl Engine {
         }
     }
 
-    fn start(
+    pub(crate) fn start(
         &self,
         realm: &Arc<Realm>,
         id: u32,

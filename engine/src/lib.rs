@@ -12,6 +12,7 @@
 //! cancellation/ tokens
 //! reload/       versions of a program side by side
 //! event         what an observer sees of all this
+//! object        values of the program that the host keeps
 //! output        where the lines go that the program prints
 //! ```
 //!
@@ -63,6 +64,7 @@ pub mod cancellation;
 mod engine;
 mod event;
 pub mod futures;
+mod object;
 mod output;
 mod reload;
 mod run;
@@ -80,8 +82,9 @@ pub use gcrucible_frontend::{
 pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
-pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};
 pub use gcrucible_vm::{ForkError, RealmStats};
+pub use object::{Argument, Object};
 pub use output::{Level, Output, OutputLine, OutputSink};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,

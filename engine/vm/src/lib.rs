@@ -40,6 +40,7 @@ mod vm;
 pub use display::display;
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
+pub use interpreter::type_name;
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
 pub use realm_stats::RealmStats;
