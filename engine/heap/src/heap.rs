@@ -1,6 +1,7 @@
 //! The heap: one region, its tables, and who may touch it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
@@ -11,10 +12,13 @@ use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
+use crate::fault;
 use crate::finalizer::FinalizerTable;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
-use crate::permit::{ExclusivePermit, Gate};
+use crate::gate::Gate;
+use crate::permit::ExclusivePermit;
+use crate::providers::Providers;
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
 use crate::space::{Generation, Region};
 use crate::stats::{Counters, HeapStats};
@@ -33,12 +37,11 @@ pub struct Heap {
     config: HeapConfig,
     debug: HeapDebug,
     pub(crate) gate: Gate,
-    pub(crate) collector_waiting: AtomicU32,
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
     pub(crate) interned: InternTable,
-    providers: Mutex<Vec<Weak<dyn RootProvider>>>,
+    providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
     buffers: Mutex<Vec<Arc<Buffer>>>,
     pub(crate) counters: Counters,
@@ -119,7 +122,6 @@ impl Heap {
             config,
             debug,
             gate: Gate::default(),
-            collector_waiting: AtomicU32::new(0),
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
@@ -172,18 +174,12 @@ impl Heap {
 
     /// Adds a root provider; it is enumerated for as long as it lives.
     pub fn add_provider(&self, provider: Weak<dyn RootProvider>) {
-        self.providers.lock().push(provider);
+        self.providers.lock().add(provider);
     }
 
     /// The root providers that live, in order of registration.
     pub(crate) fn providers(&self) -> Vec<Arc<dyn RootProvider>> {
-        let mut providers = self.providers.lock();
-        let alive: Vec<Arc<dyn RootProvider>> =
-            providers.iter().filter_map(Weak::upgrade).collect();
-        if alive.len() < providers.len() {
-            providers.retain(|provider| provider.strong_count() > 0);
-        }
-        alive
+        self.providers.lock().live()
     }
 
     /// Allocates compile-time objects: they never move and never die singly.
@@ -248,6 +244,10 @@ impl Heap {
     }
 
     /// Collects, in place, from start to end; verifies before and after as the modes say.
+    ///
+    /// # Panics
+    /// As whatever panics in its middle, a [`RootProvider`] for one. Objects are half moved
+    /// then: the heap is [broken](Heap::broken).
     pub fn collect(
         &self,
         permit: &mut ExclusivePermit<'_>,
@@ -257,7 +257,13 @@ impl Heap {
             std::ptr::eq(permit.heap(), self),
             "the permit is one of this heap"
         );
-        collector::collect(self, kind)
+        match catch_unwind(AssertUnwindSafe(|| collector::collect(self, kind))) {
+            Ok(report) => report,
+            Err(panic) => {
+                self.gate.break_down(&fault::message_of(&*panic));
+                resume_unwind(panic)
+            }
+        }
     }
 
     /// Looks at the whole heap with the level given, and says what is broken.
@@ -403,6 +409,7 @@ impl Heap {
             safepoints: counters.safepoints.get(),
             used_bytes,
             versions,
+            root_providers: self.providers.lock().len() as u64,
             protected_by_kind: self.protected_by_kind(),
         }
     }

@@ -5,8 +5,9 @@
 //! space, allocator     the region, its blocks, who has them
 //! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
-//! permit               who may touch the heap, who may stop it
-//! roots, handle        references from outside
+//! permit, gate         who may touch the heap, who may stop it, who waits for that
+//! roots, providers     where references from outside are
+//! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
@@ -28,12 +29,14 @@ mod demand;
 mod escape;
 mod fault;
 mod finalizer;
+mod gate;
 mod handle;
 mod heap;
 mod interning;
 mod mutator;
 mod object;
 pub mod permit;
+mod providers;
 pub mod roots;
 mod space;
 mod stats;
