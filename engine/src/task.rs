@@ -21,7 +21,7 @@ pub(crate) use operation::message_of;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use gcrucible_heap::{Checks, Slot};
+use gcrucible_heap::{Charge, Checks, Heap, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Vm;
@@ -77,6 +77,25 @@ pub(crate) enum Runs {
     Future(u64, Link, Option<Membership>),
 }
 
+/// How the task of a call gets what it runs.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// Its machine has it.
+    Ready,
+    /// It takes the finalizer of that number from the queue.
+    Finalizer(u64),
+    /// It gives its machine a global of its realm, and arguments.
+    Late(LateStart),
+}
+
+/// A call that began while the heap was being collected.
+#[derive(Debug)]
+pub(crate) struct LateStart {
+    pub(crate) global: u16,
+    /// Immediate values.
+    pub(crate) args: Vec<Slot>,
+}
+
 /// A task's state that others reach.
 #[derive(Debug)]
 pub(crate) struct Task {
@@ -88,9 +107,17 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// What it is still to give its machine.
+    late: Mutex<Option<LateStart>>,
+    /// What it takes outside of the heap's blocks.
+    charge: Mutex<Charge>,
 }
 
 impl Task {
+    /// What a task takes besides the stack of its machine when that has grown: measured over
+    /// 100,000 that sleep.
+    pub(crate) const BYTES: u64 = 5 << 10;
+
     /// A task; the root of a run waits for the signal of that.
     pub(crate) fn new(
         number: u32,
@@ -98,6 +125,7 @@ impl Task {
         token: Arc<Token>,
         run: Option<Arc<Run>>,
         inherited_deadline: Option<u64>,
+        charge: Charge,
     ) -> Self {
         let signal = match &run {
             Some(run) if run.root() == number => Arc::clone(run.signal()),
@@ -110,7 +138,27 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            late: Mutex::default(),
+            charge: Mutex::new(charge),
         }
+    }
+
+    /// The same with something to give to its machine first.
+    pub(crate) fn starting(mut self, late: Option<LateStart>) -> Self {
+        *self.late.get_mut() = late;
+        self
+    }
+
+    /// Charges what its machine has grown by, or shrunk, in a slice. Whether it has grown beyond
+    /// the limit.
+    fn charge_machine(&self, heap: &Heap) -> bool {
+        let bytes = Task::BYTES + self.vm.grown_bytes();
+        let mut charge = self.charge.lock();
+        let before = charge.bytes();
+        if bytes != before {
+            charge.set(bytes);
+        }
+        bytes > before && heap.is_over_limit(self.vm.realm().account())
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -198,7 +246,15 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
         Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
             return start_finalizer::<C>(engine, task).await;
         }
-        Runs::Call(_) => return,
+        Runs::Call(_) => {
+            let late = task.late.lock().take();
+            if let Some(late) = late {
+                let _permit = inner.heap.shared().await;
+                let callee = task.vm.realm().global(late.global);
+                task.vm.start_call(callee, &late.args);
+            }
+            return;
+        }
     };
     let permit = inner.heap.shared().await;
     let unscheduled = Slot::nil();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
+use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
 use crate::config::HeapConfig;
@@ -14,13 +15,13 @@ use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, Verify
 use crate::demand::Demand;
 use crate::fault;
 use crate::finalizer::FinalizerTable;
+use crate::gate::Gate;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
-use crate::gate::Gate;
 use crate::permit::ExclusivePermit;
 use crate::providers::Providers;
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
-use crate::space::{Generation, Region};
+use crate::space::Region;
 use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
@@ -38,6 +39,9 @@ pub struct Heap {
     debug: HeapDebug,
     pub(crate) gate: Gate,
     pub(crate) allocator: Mutex<Allocator>,
+    /// What counts against the limit besides blocks; the allocator knows it, too.
+    pub(crate) external: Arc<External>,
+    pub(crate) accounts: Mutex<Vec<Weak<MemoryAccount>>>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
     pub(crate) interned: InternTable,
@@ -102,8 +106,10 @@ impl Heap {
             region = Region::new(&config)?;
         }
         let has_canaries = debug.needs_checks() || debug.verify != VerifyLevel::Off;
+        let external: Arc<External> = Arc::default();
         let allocator = Allocator::new(
             &region,
+            Arc::clone(&external),
             config.nursery_bytes,
             config.limit_bytes,
             has_canaries,
@@ -123,6 +129,8 @@ impl Heap {
             debug,
             gate: Gate::default(),
             allocator: Mutex::new(allocator),
+            external,
+            accounts: Mutex::default(),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
             interned: InternTable::default(),
@@ -229,9 +237,7 @@ impl Heap {
             }
             KindMode::Natural => {
                 let allocator = self.allocator.lock();
-                let old = allocator.blocks(Generation::Old).len() as u64
-                    * u64::from(self.region.block_words())
-                    * 8;
+                let old = allocator.old_bytes(&self.region);
                 let last = self.old_bytes_after_major.load(Ordering::Relaxed);
                 let is_due = old > last * 2 + u64::from(self.config.nursery_bytes);
                 if is_due || allocator.has_many_new_versions() {
@@ -321,6 +327,13 @@ impl Heap {
             // Each allocation comes here, and is one that may fail.
             wanted = words;
         }
+        if !tlab.is_granted()
+            && tlab
+                .account()
+                .is_some_and(|it| it.refuses(u64::from(words) * 8))
+        {
+            return Err(NeedsMemory { words });
+        }
         let granted = tlab.granted();
         if granted > 0 {
             // What was granted takes whole blocks, but for the last: it was counted so.
@@ -329,6 +342,9 @@ impl Heap {
         }
         let (from, to) = allocator.chunk(&self.region, words, wanted, self.terms(tlab))?;
         drop(allocator);
+        if let Some(account) = tlab.account() {
+            account.note_allocated(u64::from(to - from) * 8);
+        }
         tlab.note_served();
         tlab.set_granted(granted.saturating_sub(u64::from(to - from)));
         let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
@@ -343,6 +359,13 @@ impl Heap {
 
     /// Lets one operation allocate objects without a collection between.
     pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
+        if tlab
+            .account()
+            .is_some_and(|it| it.refuses(demand.words() * 8))
+        {
+            let words = demand.room();
+            return Err(NeedsMemory { words });
+        }
         self.allocator.lock().grant(demand, self.terms(tlab))?;
         tlab.start_grant(demand.small_words());
         Ok(())
@@ -366,6 +389,18 @@ impl Heap {
         self.allocator
             .lock()
             .has_room_within_limit(&self.region, words)
+    }
+
+    /// Whether more collections may make room for so many words: the last one had not enough
+    /// memory to copy to, and left objects that died beside such as live.
+    pub fn is_sparse_for(&self, words: u32) -> bool {
+        let dead = self.allocator.lock().sparse_words(&self.region);
+        dead > u64::from(words.max(self.region.block_words()))
+    }
+
+    /// Collections so far.
+    pub fn collections(&self) -> u64 {
+        self.collection.load(Ordering::Relaxed)
     }
 
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
@@ -408,6 +443,7 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            external_bytes: self.external.bytes(),
             versions,
             root_providers: self.providers.lock().len() as u64,
             protected_by_kind: self.protected_by_kind(),

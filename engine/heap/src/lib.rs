@@ -3,6 +3,7 @@
 //! ```text
 //! value, object        words and layouts
 //! space, allocator     the region, its blocks, who has them
+//! account              who uses how much of the limit
 //! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
 //! permit, gate         who may touch the heap, who may stop it, who waits for that
@@ -18,6 +19,7 @@
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
 
+mod account;
 mod allocator;
 mod card_table;
 pub mod checks;
@@ -44,6 +46,7 @@ mod tlab;
 mod value;
 pub mod verifier;
 
+pub use account::{Charge, MemoryAccount};
 pub use allocator::NeedsMemory;
 pub use checks::{Checked, Checks, Unchecked};
 pub use compile_time::CompileTimeObjects;
