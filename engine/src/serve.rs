@@ -10,7 +10,7 @@ mod fork;
 mod request;
 mod request_id;
 
-pub use fork::Fork;
+pub use fork::{Fork, ForkOptions};
 pub(crate) use request::RequestTable;
 pub use request::{Admission, OpenRequest, Request, RequestError};
 pub use request_id::RequestId;
