@@ -13,6 +13,7 @@ use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, Verify
 use crate::demand::Demand;
 use crate::finalizer::FinalizerTable;
 use crate::handle::HandleTable;
+use crate::hashing::Hashing;
 use crate::interning::InternTable;
 use crate::permit::{ExclusivePermit, Gate};
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
@@ -37,6 +38,7 @@ pub struct Heap {
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
+    pub(crate) hashing: Hashing,
     pub(crate) interned: InternTable,
     providers: Mutex<Vec<Weak<dyn RootProvider>>>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -123,6 +125,7 @@ impl Heap {
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
+            hashing: Hashing::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
@@ -163,6 +166,13 @@ impl Heap {
     /// changes of arrays and maps take no locks. Must be said before they do.
     pub fn set_parallel(&self, is_parallel: bool) {
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
+    }
+
+    /// Sets the key of the heap's hash functions, which strangers must not know: it decides
+    /// which keys of a map collide. Until then it is one that everybody knows. Must be said
+    /// before anything is hashed.
+    pub fn set_hash_key(&self, key: [u64; 2]) {
+        self.hashing.set_key(key);
     }
 
     #[inline(always)]

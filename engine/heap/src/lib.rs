@@ -8,6 +8,7 @@
 //! permit               who may touch the heap, who may stop it
 //! roots, handle        references from outside
 //! compile_time         constants of a program, freed with its version
+//! hashing              where keys lie in tables: keyed hashes
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
@@ -29,6 +30,7 @@ mod escape;
 mod fault;
 mod finalizer;
 mod handle;
+mod hashing;
 mod heap;
 mod interning;
 mod mutator;

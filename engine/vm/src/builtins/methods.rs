@@ -197,13 +197,9 @@ impl<'p, C: Checks> Context<'p, C> {
         })
     }
 
+    /// What the map holds at one moment.
     fn entries(&self, map: Value<'p>) -> impl Iterator<Item = (Value<'p>, Value<'p>)> {
-        let mut position = 0;
-        std::iter::from_fn(move || {
-            let (next, key, value) = self.m.map_next(map, position)?;
-            position = next;
-            Some((key, value))
-        })
+        self.m.map_entries(map).unwrap_or_default().into_iter()
     }
 
     /// The arguments of `slice`: in order and within `len`.
