@@ -196,6 +196,7 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
+        heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)

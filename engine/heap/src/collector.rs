@@ -356,7 +356,7 @@ impl<'h> Evacuation<'h> {
             // B-22: the size of a storage larger than two cards is computed from the
             // entries in use, not from those that it has room for.
             let used = self.region.raw(at + raw::MAP_USED) as u32;
-            let in_use = raw::MAP_FIRST + used * 3 + used / 2;
+            let in_use = raw::MAP_FIRST + used * 4;
             if in_use < words {
                 seeded_bugs::note_triggered(Bug::B22);
             }

@@ -10,6 +10,7 @@
 //! roots, providers     where references from outside are
 //! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
+//! hashing              where keys lie in tables: keyed hashes
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
@@ -33,6 +34,7 @@ mod fault;
 mod finalizer;
 mod gate;
 mod handle;
+mod hashing;
 mod heap;
 mod interning;
 mod mutator;

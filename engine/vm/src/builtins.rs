@@ -109,8 +109,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::Collect => Ok((Value::NIL, Some(SliceEnd::Collect))),
             Builtin::Iter => {
                 self.safepoint(safepoint)?;
-                let iterator = self.iterator_over(arg(0))?;
-                done(iterator.ok_or(ErrorKind::NotIterable)?)
+                done(self.new_iterator(arg(0))?)
             }
             Builtin::Next => {
                 if self.m.kind(arg(0)) != Some(Kind::Iterator) {
@@ -285,7 +284,12 @@ impl<'p, C: Checks> Context<'p, C> {
             Kind::Map => i64::from(self.m.map_len(value)?),
             Kind::Range => {
                 let (start, end) = self.m.range_bounds(value)?;
-                end.saturating_sub(start).max(0)
+                match end.checked_sub(start) {
+                    Some(count) => count.max(0),
+                    None if end < start => 0,
+                    // The widest ranges have more ints than there are ints above zero.
+                    None => return Some(Err(ErrorKind::Overflow.into())),
+                }
             }
             _ => return None,
         };

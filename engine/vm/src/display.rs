@@ -63,7 +63,7 @@ struct Open {
     value: Slot,
     what: What,
     /// The next part.
-    position: u32,
+    position: u64,
     is_first: bool,
 }
 
@@ -241,12 +241,15 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         let (position, what) = (open.position, open.what);
         let is_first = std::mem::replace(&mut open.is_first, false);
         open.position += 1;
+        let in_map = position;
+        // Only the places in maps go beyond 32 bits.
+        let position = position as u32;
         match what {
             What::Array => match self.m.array_get(value, position) {
                 Some(element) => self.element(element, is_first),
                 None => self.close("]"),
             },
-            What::Map => match self.m.map_next(value, position) {
+            What::Map => match self.m.map_next(value, in_map) {
                 Some((next, key, value)) => {
                     open.position = next;
                     if !is_first {
@@ -298,7 +301,7 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         let escaped = format!("{:?}", text.get(from..end).unwrap_or_default());
         self.text(&escaped[1..escaped.len() - 1]);
         match self.to.open.last_mut() {
-            Some(open) if end < text.len() => open.position = end as u32,
+            Some(open) if end < text.len() => open.position = end as u64,
             _ => self.close("\""),
         }
     }

@@ -156,11 +156,6 @@ impl Copying {
         self.memo.find(hash, word.offset(), &self.originals)
     }
 
-    /// Whether an object is one of those that are copied.
-    pub(super) fn has<C: Checks>(&self, m: &Mutator<'_, C>, word: Word) -> bool {
-        self.number_of(m, word).is_some()
-    }
-
     /// What a word is in the copy. Its object is copied now if it has to be and was not.
     fn note<C: Checks>(
         &mut self,
@@ -271,6 +266,9 @@ impl Copying {
             m.copy_words(at, copy, size);
             if let Some(made) = storage_copy {
                 m.copy_words(storage.offset(), made, words);
+                if kind == Kind::Array {
+                    m.set_head(made, m.head_of(storage.offset()));
+                }
                 let slot = Slot::nil();
                 slot.set(m.reference(made).word());
                 m.initialise(copy, storage_at, &[m.reference(made)]);

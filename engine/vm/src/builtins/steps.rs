@@ -24,7 +24,7 @@ pub(crate) struct Search {
 #[derive(Debug)]
 pub(crate) struct Entries {
     pub(crate) out: Slot,
-    position: u32,
+    position: u64,
 }
 
 /// Splits a text: counts the parts, then makes them.

@@ -507,6 +507,36 @@ fn run_from<'p, C: Checks>(
             },
             Op::CallBuiltin {
                 base,
+                builtin: Builtin::Next,
+                argc: 1,
+            } if matches!(
+                m.kind(get!(base)),
+                Some(Kind::Instance | Kind::Stream | Kind::Channel)
+            ) =>
+            {
+                let source = get!(base);
+                if m.kind(source) == Some(Kind::Channel) {
+                    let received = check_wait!().and_then(|()| cx.receive(source, true, effects));
+                    make!(base, received.map(|value| value.unwrap_or(Value::NIL)))
+                } else {
+                    match cx.safepoint(safepoint!()) {
+                        Ok(()) => match cx.next_method(source) {
+                            Ok(Some(callee)) => match check_call!() {
+                                Ok(()) => {
+                                    enter!(callee, base, 0, base);
+                                    continue;
+                                }
+                                Err(stop) => stop,
+                            },
+                            Ok(None) => ErrorKind::TypeError.into(),
+                            Err(kind) => kind.into(),
+                        },
+                        Err(stop) => stop,
+                    }
+                }
+            }
+            Op::CallBuiltin {
+                base,
                 builtin,
                 argc,
             } => {
