@@ -37,7 +37,7 @@ mod stack;
 mod stream_path;
 mod vm;
 
-pub use display::display;
+pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
