@@ -30,6 +30,7 @@ use self::driver::Driver;
 use self::ending::BodyEnd;
 use crate::call::CallGuard;
 use crate::cancellation::{Link, Token};
+use crate::deadlock::{Busy, Presence};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
@@ -88,6 +89,8 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// Counts it, once it has been started.
+    presence: Option<Presence>,
 }
 
 impl Task {
@@ -110,7 +113,18 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            presence: None,
         }
+    }
+
+    /// Counts it among those that can go on, until its end.
+    pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
+        self.presence = Some(Presence::new(busy, &self.signal));
+    }
+
+    /// Whether it is the root of a run that handles signals.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.own_run().is_some_and(|run| run.takes_interrupts())
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -158,6 +172,12 @@ impl Tasks {
             known.prune_at = known.tasks.len() * 2 + 16;
         }
         known.tasks.insert(task.number, Arc::downgrade(task));
+    }
+
+    /// All of them, in order.
+    pub(crate) fn live(&self) -> Vec<Arc<Task>> {
+        let known = self.tasks.lock();
+        known.tasks.values().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {

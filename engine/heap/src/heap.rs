@@ -21,6 +21,7 @@ use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
+use crate::watch::WatchTable;
 
 /// A moving generational heap that many virtual machines share.
 ///
@@ -37,6 +38,7 @@ pub struct Heap {
     pub(crate) allocator: Mutex<Allocator>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
+    pub(crate) watched: WatchTable,
     pub(crate) interned: InternTable,
     providers: Mutex<Vec<Weak<dyn RootProvider>>>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -123,6 +125,7 @@ impl Heap {
             allocator: Mutex::new(allocator),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
+            watched: WatchTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),

@@ -13,6 +13,7 @@
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
+//! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
@@ -40,6 +41,7 @@ mod stats;
 mod tlab;
 mod value;
 pub mod verifier;
+mod watch;
 
 pub use allocator::NeedsMemory;
 pub use checks::{Checked, Checks, Unchecked};
