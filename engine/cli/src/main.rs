@@ -13,10 +13,12 @@
 //! repl/        lines that people type, one after the other
 //! ```
 
+#[macro_use]
+mod output;
+
 #[cfg(feature = "hot")]
 mod hot;
 mod options;
-mod output;
 mod program;
 #[cfg(any(feature = "hot", feature = "serve"))]
 mod reloading;
@@ -44,7 +46,11 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// Ctrl-C ended the program.
+    /// All that is left of the program waits for what never comes.
+    Deadlock = 3,
+    /// Nobody takes what is written to standard output.
+    Output = 4,
+    /// Ctrl-C or SIGTERM ended the program.
     Interrupted = 130,
 }
 
@@ -61,7 +67,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         #[cfg(feature = "serve")]
         Command::Serve(options) => serve::run(&options),
-        Command::Check { file } => program::check(&file),
+        Command::Check { files } => program::check(&files),
         Command::Disasm { file } => program::disassemble(&file),
         Command::Repl(options) => repl::repl(&options),
     };

@@ -69,6 +69,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     evacuation.trace_lone();
     evacuation.settle_weak();
     evacuation.queue_finalizers();
+    heap.watched.settle(|word| evacuation.survivor(word));
     if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
         // B-23: dead and moved strings stay in the table as they are.
         heap.interned.note_stale(|word| evacuation.survivor(word));

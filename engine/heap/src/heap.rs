@@ -27,6 +27,7 @@ use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
+use crate::watch::WatchTable;
 
 /// A moving generational heap that many virtual machines share.
 ///
@@ -46,6 +47,7 @@ pub struct Heap {
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
     pub(crate) hashing: Hashing,
+    pub(crate) watched: WatchTable,
     pub(crate) interned: InternTable,
     providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -145,6 +147,7 @@ impl Heap {
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
             hashing: Hashing::default(),
+            watched: WatchTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),

@@ -16,6 +16,7 @@
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
+//! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
@@ -47,6 +48,7 @@ mod stats;
 mod tlab;
 mod value;
 pub mod verifier;
+mod watch;
 
 pub use account::{Charge, MemoryAccount};
 pub use allocator::NeedsMemory;

@@ -92,7 +92,9 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::NewNoMatch => {
                 self.safepoint(safepoint)?;
-                done(self.error(ErrorKind::NoMatch, arg(0))?)
+                let (kind, value) = (ErrorKind::NoMatch, arg(0));
+                let message = format!("{}: {}", kind.message(), self.shown(value));
+                done(self.error_saying(kind, &message, value)?)
             }
             Builtin::Sleep => {
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());

@@ -23,6 +23,46 @@ pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Valu
     text
 }
 
+/// The most errors in one another's payload that a report shows.
+const CAUSES_SHOWN: usize = 8;
+
+/// The most bytes of a display text in a report.
+const REPORT_BYTES_MAX: usize = 2000;
+
+/// The text of an error that nobody caught, of bounded length: its display text, then its payload
+/// on a line of its own. If that is an error as well it is the cause, and its payload follows.
+pub fn uncaught<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, error: Value<'p>) -> String {
+    let mut report = String::new();
+    let mut value = error;
+    for _ in 0..CAUSES_SHOWN {
+        let mut text = String::new();
+        write_display(m, program, value, &mut text, REPORT_BYTES_MAX);
+        if text.len() > REPORT_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(REPORT_BYTES_MAX));
+            text.push('…');
+        }
+        report.push_str(&text);
+        let Some((kind, _, payload)) = m.error_parts(value) else {
+            break;
+        };
+        // Their messages say what the payload is.
+        let is_said = [
+            ErrorKind::AssertionFailed,
+            ErrorKind::NoMatch,
+            ErrorKind::Internal,
+        ];
+        if payload.is_nil() || is_said.iter().any(|said| *said as u8 == kind) {
+            break;
+        }
+        report.push_str(match m.error_parts(payload) {
+            Some(_) => "\n  caused by: ",
+            None => "\n  payload: ",
+        });
+        value = payload;
+    }
+    report
+}
+
 /// Appends the display text of a value. Soon after `out` has grown beyond `most` bytes it
 /// gives up: shared parts show again and again, so a small value can have a text of any
 /// size.

@@ -203,6 +203,12 @@ impl Vm {
         (module.map_or(0, |module| module.init), 0)
     }
 
+    /// Function and instruction of each frame, innermost first: of the top one the next
+    /// instruction, of one that called the call.
+    pub fn trace(&self) -> Vec<(u16, u32)> {
+        self.state.lock().control.trace()
+    }
+
     /// When the machine is to be woken from a wait: the earliest of its deadlines that has
     /// not thrown yet, in milliseconds since the engine began. None where it drains a squad.
     pub fn deadline(&self) -> Option<u64> {
@@ -379,6 +385,8 @@ impl Vm {
             awaited: effects.awaited,
             host: effects.host,
             trace: effects.trace,
+            failed: effects.failed,
+            seen: effects.seen,
             skipped_steps: effects.skipped_steps,
             finishing: effects.finishing,
         }

@@ -227,7 +227,11 @@ impl Model<'_> {
                 }
                 Value::Nil
             }
-            Builtin::NewNoMatch => self.store.error(ErrorKind::NoMatch, args[0]),
+            Builtin::NewNoMatch => {
+                let message = self.no_match(args[0]);
+                self.store
+                    .error_saying(ErrorKind::NoMatch, &message, args[0])
+            }
             Builtin::NewHookError => self.new_error(ErrorKind::HookError, args[0])?,
             Builtin::NewParseError => self.new_error(ErrorKind::ParseError, args[0])?,
         };
@@ -250,7 +254,7 @@ impl Model<'_> {
         }
     }
 
-    fn type_name(&self, value: Value) -> String {
+    pub(super) fn type_name(&self, value: Value) -> String {
         if let Some(kind) = self.kind_of(value) {
             return kind.name().to_owned();
         }

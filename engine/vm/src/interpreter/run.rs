@@ -245,10 +245,7 @@ fn run_from<'p, C: Checks>(
                 Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
             };
             control.scopes.spend_instructions();
-            let mut thrown = Thrown {
-                value: error,
-                trace: None,
-            };
+            let mut thrown = Thrown::from(error);
             match control.throw(cx, effects, &mut thrown) {
                 Ok(Unwound::GoOn) => {}
                 Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
@@ -752,10 +749,13 @@ fn run_from<'p, C: Checks>(
                 return ended!(end);
             }
             Stop::Throw(value) => Ok(value),
-            Stop::Raise(kind, payload) => match here!().error(kind, payload) {
-                Ok(error) => Ok(error),
-                Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
-            },
+            Stop::Raise(kind, payload) => {
+                let registers = control.registers::<C>();
+                match here!().raised(kind, payload, op, registers) {
+                    Ok(error) => Ok(error),
+                    Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
+                }
+            }
             Stop::NeedsMemory(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
             Stop::Safepoint => Err(SliceEnd::Safepoint),
             Stop::Unfinished => Err(SliceEnd::Fuel),
@@ -767,7 +767,13 @@ fn run_from<'p, C: Checks>(
         control.top().pc = pc as u32 - 1;
         let end = match thrown {
             Ok(value) => {
-                let mut thrown = Thrown { value, trace };
+                let failed = cx.failed_future(op, control.registers::<C>(), value);
+                effects.seen.extend(failed);
+                let mut thrown = Thrown {
+                    value,
+                    trace,
+                    failed,
+                };
                 match control.throw(&here!(), effects, &mut thrown) {
                     Ok(Unwound::GoOn) => {
                         reload!();
