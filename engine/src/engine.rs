@@ -21,7 +21,7 @@ use crate::event::{EngineEvent, Observer};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
-use crate::serve::RequestTable;
+use crate::serve::{DetachedTasks, RequestTable};
 use crate::task::{self, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
@@ -96,6 +96,9 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
+    /// throws `HostError` where it is spawned.
+    pub detached_max: usize,
 }
 
 impl EngineOptions {
@@ -115,6 +118,7 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            detached_max: usize::MAX,
         }
     }
 }
@@ -148,6 +152,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
+    pub(crate) detached: Arc<DetachedTasks>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -209,6 +214,7 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
+                detached: DetachedTasks::new(options.detached_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),

@@ -33,6 +33,7 @@ use crate::cancellation::{Link, Token};
 use crate::engine::Engine;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
+use crate::serve::DetachedPlace;
 
 /// The engine's own yield points, as [`Place::at`](gcrucible_platform::Place::at) names
 /// them.
@@ -88,6 +89,8 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// Its place among the tasks of forks that belong to no call, if it is one.
+    _detached: Option<DetachedPlace>,
 }
 
 impl Task {
@@ -110,7 +113,15 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            _detached: None,
         }
+    }
+
+    /// The same in a place among the tasks of forks that belong to no call.
+    pub(crate) fn in_place(mut self, mut place: DetachedPlace, now_ms: u64) -> Self {
+        place.start(&self.token, now_ms);
+        self._detached = Some(place);
+        self
     }
 
     pub(crate) fn number(&self) -> u32 {
