@@ -8,6 +8,7 @@
 //! serve/       a program that answers requests
 //! reloading    a program that is loaded anew from its files
 //! watch        which files have changed
+//! lines        standard output and standard error, whoever reads them
 //! output       what it prints, and the trace of its steps
 //! signals      Ctrl-C
 //! repl/        lines that people type, one after the other
@@ -15,6 +16,7 @@
 
 #[cfg(feature = "hot")]
 mod hot;
+mod lines;
 mod options;
 mod output;
 mod program;

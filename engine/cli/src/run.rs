@@ -56,7 +56,7 @@ pub(crate) fn run(options: &RunOptions) -> Exit {
 }
 
 fn refuse(message: &str) -> Exit {
-    eprintln!("error: {message}");
+    crate::lines::say!("error: {message}");
     Exit::Failed
 }
 
@@ -91,7 +91,7 @@ async fn finish(
                     std::process::exit(Exit::Interrupted as i32);
                 }
                 is_signalled = true;
-                eprintln!("{signal}: the program has been told; once more ends it");
+                crate::lines::say!("{signal}: the program has been told; once more ends it");
             }
         }
     };
@@ -102,7 +102,7 @@ async fn finish(
             Exit::Failed
         }
         Outcome::Panicked => {
-            eprintln!("error: a host operation panicked: {}", call.text().await);
+            crate::lines::say!("error: a host operation panicked: {}", call.text().await);
             Exit::Failed
         }
         Outcome::Cancelled => Exit::Interrupted,
