@@ -44,6 +44,8 @@ pub struct Call {
     /// Whether the error that it threw is a cancellation, or wraps one.
     threw_cancellation: AtomicBool,
     trace: Mutex<Vec<TraceFrame>>,
+    /// What the engine itself panicked with in its task.
+    fault: Mutex<Option<String>>,
     /// The place of the request that it answers, until it has ended.
     admission: Mutex<Option<Admission>>,
     ended: Signal,
@@ -58,8 +60,8 @@ pub enum Outcome {
     Threw,
     /// It ended with an error while its cancellation was requested, or never started.
     Cancelled,
-    /// A host operation panicked in its task, and no more of it ran; [`Call::value`] holds the
-    /// message of the panic, nil if there was no memory for it.
+    /// A host operation, or the engine itself, panicked in its task, and no more of it ran;
+    /// [`Call::value`] holds the message of the panic, nil if there was no memory for it.
     Panicked,
 }
 
@@ -138,6 +140,16 @@ impl Call {
     /// the call ended with one.
     pub fn trace(&self) -> Vec<TraceFrame> {
         self.trace.lock().clone()
+    }
+
+    /// What the engine itself panicked with in the call's task, if it did. The heap may be
+    /// [broken](Heap::broken) then, and the call without a value.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().clone()
+    }
+
+    pub(crate) fn set_fault(&self, message: String) {
+        self.fault.lock().get_or_insert(message);
     }
 
     /// The first state of its task's random numbers.
@@ -294,6 +306,7 @@ impl CallTable {
             outcome: Mutex::default(),
             threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
+            fault: Mutex::default(),
             admission: Mutex::default(),
             ended: Signal::default(),
         });
@@ -381,6 +394,14 @@ impl CallGuard {
 impl Drop for CallGuard {
     fn drop(&mut self) {
         self.link = None;
+        if std::thread::panicking() {
+            self.outcome = Outcome::Panicked;
+        }
+        // Who sees that no call is open sees no request either.
+        let mut admission = self.call.admission.lock().take();
+        if let Some(admission) = &mut admission {
+            admission.leave();
+        }
         let mut calls = self.table.calls.lock();
         let is_ours = calls
             .get(&self.call.id)
@@ -392,8 +413,9 @@ impl Drop for CallGuard {
         drop(calls);
         // Only now: who sees that the call has ended may take its id for the next one.
         *self.call.outcome.lock() = Some(self.outcome);
-        let admission = self.call.admission.lock().take();
-        if let Some(admission) = admission {
+        // One may have been attached in between.
+        let attached = self.call.admission.lock().take();
+        if let Some(admission) = admission.or(attached) {
             admission.end(self.outcome);
         }
         self.call.ended.notify();
@@ -432,6 +454,9 @@ impl CallHandle {
 impl CallHandle {
     /// The display text of the value or error that the call ended with; `nil` before that.
     pub async fn text(&self) -> String {
+        if let Some(fault) = self.call.fault() {
+            return fault;
+        }
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());

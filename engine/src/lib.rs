@@ -83,6 +83,6 @@ pub use gcrucible_vm::{ForkError, RealmStats};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };
-pub use serve::{Admission, Fork, OpenRequest, Request, RequestError, RequestId};
+pub use serve::{Admission, Fork, ForkOptions, OpenRequest, Request, RequestError, RequestId};
 pub use task::yield_points;
 pub use trace::TraceFrame;

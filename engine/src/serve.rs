@@ -13,7 +13,7 @@ mod request;
 mod request_id;
 
 pub(crate) use detached::{DetachedPlace, DetachedTasks};
-pub use fork::Fork;
+pub use fork::{Fork, ForkOptions};
 pub(crate) use request::RequestTable;
 pub use request::{Admission, OpenRequest, Request, RequestError};
 pub use request_id::RequestId;

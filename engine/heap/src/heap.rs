@@ -1,22 +1,27 @@
 //! The heap: one region, its tables, and who may touch it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
+use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
+use crate::fault;
 use crate::finalizer::FinalizerTable;
+use crate::gate::Gate;
 use crate::handle::HandleTable;
 use crate::interning::InternTable;
-use crate::permit::{ExclusivePermit, Gate};
+use crate::permit::ExclusivePermit;
+use crate::providers::Providers;
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
-use crate::space::{Generation, Region};
+use crate::space::Region;
 use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
@@ -33,12 +38,14 @@ pub struct Heap {
     config: HeapConfig,
     debug: HeapDebug,
     pub(crate) gate: Gate,
-    pub(crate) collector_waiting: AtomicU32,
     pub(crate) allocator: Mutex<Allocator>,
+    /// What counts against the limit besides blocks; the allocator knows it, too.
+    pub(crate) external: Arc<External>,
+    pub(crate) accounts: Mutex<Vec<Weak<MemoryAccount>>>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
     pub(crate) interned: InternTable,
-    providers: Mutex<Vec<Weak<dyn RootProvider>>>,
+    providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
     buffers: Mutex<Vec<Arc<Buffer>>>,
     pub(crate) counters: Counters,
@@ -99,8 +106,10 @@ impl Heap {
             region = Region::new(&config)?;
         }
         let has_canaries = debug.needs_checks() || debug.verify != VerifyLevel::Off;
+        let external: Arc<External> = Arc::default();
         let allocator = Allocator::new(
             &region,
+            Arc::clone(&external),
             config.nursery_bytes,
             config.limit_bytes,
             has_canaries,
@@ -119,8 +128,9 @@ impl Heap {
             config,
             debug,
             gate: Gate::default(),
-            collector_waiting: AtomicU32::new(0),
             allocator: Mutex::new(allocator),
+            external,
+            accounts: Mutex::default(),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
             interned: InternTable::default(),
@@ -172,18 +182,12 @@ impl Heap {
 
     /// Adds a root provider; it is enumerated for as long as it lives.
     pub fn add_provider(&self, provider: Weak<dyn RootProvider>) {
-        self.providers.lock().push(provider);
+        self.providers.lock().add(provider);
     }
 
     /// The root providers that live, in order of registration.
     pub(crate) fn providers(&self) -> Vec<Arc<dyn RootProvider>> {
-        let mut providers = self.providers.lock();
-        let alive: Vec<Arc<dyn RootProvider>> =
-            providers.iter().filter_map(Weak::upgrade).collect();
-        if alive.len() < providers.len() {
-            providers.retain(|provider| provider.strong_count() > 0);
-        }
-        alive
+        self.providers.lock().live()
     }
 
     /// Allocates compile-time objects: they never move and never die singly.
@@ -233,9 +237,7 @@ impl Heap {
             }
             KindMode::Natural => {
                 let allocator = self.allocator.lock();
-                let old = allocator.blocks(Generation::Old).len() as u64
-                    * u64::from(self.region.block_words())
-                    * 8;
+                let old = allocator.old_bytes(&self.region);
                 let last = self.old_bytes_after_major.load(Ordering::Relaxed);
                 let is_due = old > last * 2 + u64::from(self.config.nursery_bytes);
                 if is_due || allocator.has_many_new_versions() {
@@ -248,6 +250,10 @@ impl Heap {
     }
 
     /// Collects, in place, from start to end; verifies before and after as the modes say.
+    ///
+    /// # Panics
+    /// As whatever panics in its middle, a [`RootProvider`] for one. Objects are half moved
+    /// then: the heap is [broken](Heap::broken).
     pub fn collect(
         &self,
         permit: &mut ExclusivePermit<'_>,
@@ -257,7 +263,13 @@ impl Heap {
             std::ptr::eq(permit.heap(), self),
             "the permit is one of this heap"
         );
-        collector::collect(self, kind)
+        match catch_unwind(AssertUnwindSafe(|| collector::collect(self, kind))) {
+            Ok(report) => report,
+            Err(panic) => {
+                self.gate.break_down(&fault::message_of(&*panic));
+                resume_unwind(panic)
+            }
+        }
     }
 
     /// Looks at the whole heap with the level given, and says what is broken.
@@ -315,6 +327,13 @@ impl Heap {
             // Each allocation comes here, and is one that may fail.
             wanted = words;
         }
+        if !tlab.is_granted()
+            && tlab
+                .account()
+                .is_some_and(|it| it.refuses(u64::from(words) * 8))
+        {
+            return Err(NeedsMemory { words });
+        }
         let granted = tlab.granted();
         if granted > 0 {
             // What was granted takes whole blocks, but for the last: it was counted so.
@@ -323,6 +342,9 @@ impl Heap {
         }
         let (from, to) = allocator.chunk(&self.region, words, wanted, self.terms(tlab))?;
         drop(allocator);
+        if let Some(account) = tlab.account() {
+            account.note_allocated(u64::from(to - from) * 8);
+        }
         tlab.note_served();
         tlab.set_granted(granted.saturating_sub(u64::from(to - from)));
         let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
@@ -337,6 +359,13 @@ impl Heap {
 
     /// Lets one operation allocate objects without a collection between.
     pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
+        if tlab
+            .account()
+            .is_some_and(|it| it.refuses(demand.words() * 8))
+        {
+            let words = demand.room();
+            return Err(NeedsMemory { words });
+        }
         self.allocator.lock().grant(demand, self.terms(tlab))?;
         tlab.start_grant(demand.small_words());
         Ok(())
@@ -360,6 +389,18 @@ impl Heap {
         self.allocator
             .lock()
             .has_room_within_limit(&self.region, words)
+    }
+
+    /// Whether more collections may make room for so many words: the last one had not enough
+    /// memory to copy to, and left objects that died beside such as live.
+    pub fn is_sparse_for(&self, words: u32) -> bool {
+        let dead = self.allocator.lock().sparse_words(&self.region);
+        dead > u64::from(words.max(self.region.block_words()))
+    }
+
+    /// Collections so far.
+    pub fn collections(&self) -> u64 {
+        self.collection.load(Ordering::Relaxed)
     }
 
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
@@ -402,7 +443,9 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            external_bytes: self.external.bytes(),
             versions,
+            root_providers: self.providers.lock().len() as u64,
             protected_by_kind: self.protected_by_kind(),
         }
     }

@@ -3,10 +3,12 @@
 //! ```text
 //! value, object        words and layouts
 //! space, allocator     the region, its blocks, who has them
+//! account              who uses how much of the limit
 //! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
-//! permit               who may touch the heap, who may stop it
-//! roots, handle        references from outside
+//! permit, gate         who may touch the heap, who may stop it, who waits for that
+//! roots, providers     where references from outside are
+//! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
@@ -17,6 +19,7 @@
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
 
+mod account;
 mod allocator;
 mod card_table;
 pub mod checks;
@@ -28,12 +31,14 @@ mod demand;
 mod escape;
 mod fault;
 mod finalizer;
+mod gate;
 mod handle;
 mod heap;
 mod interning;
 mod mutator;
 mod object;
 pub mod permit;
+mod providers;
 pub mod roots;
 mod space;
 mod stats;
@@ -41,6 +46,7 @@ mod tlab;
 mod value;
 pub mod verifier;
 
+pub use account::{Charge, MemoryAccount};
 pub use allocator::NeedsMemory;
 pub use checks::{Checked, Checks, Unchecked};
 pub use compile_time::CompileTimeObjects;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::allocator::NeedsMemory;
+use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
@@ -50,7 +50,7 @@ pub(crate) use text::string_words;
 #[derive(Debug)]
 pub struct Mutator<'p, C: Checks> {
     heap: &'p Heap,
-    tlab: &'p Arc<Buffer>,
+    pub(crate) tlab: &'p Arc<Buffer>,
     site: u32,
     checks: PhantomData<C>,
 }
@@ -275,9 +275,17 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
-        let terms = self.heap.terms(self.tlab);
+        let (terms, bytes) = (self.heap.terms(self.tlab), u64::from(words) * 8);
+        let account = self.tlab.account();
+        if terms != Terms::Granted && account.is_some_and(|it| it.refuses(bytes)) {
+            return Err(NeedsMemory { words });
+        }
         let mut allocator = self.heap.allocator.lock();
-        allocator.large(self.region(), Generation::Young0, words, terms)
+        let at = allocator.large(self.region(), Generation::Young0, words, terms)?;
+        if let Some(account) = account {
+            account.note_allocated(bytes);
+        }
+        Ok(at)
     }
 
     #[inline(always)]

@@ -143,6 +143,10 @@ impl Platform for TokioPlatform {
         self.fuel
     }
 
+    fn survives_panics(&self) -> bool {
+        true
+    }
+
     fn is_turn_over(&self) -> bool {
         let now = self.clock.elapsed();
         let last = LAST_TURN.get();

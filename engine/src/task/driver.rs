@@ -36,6 +36,8 @@ pub(super) struct Driver<'e> {
     /// What a slice that lacked memory left of its fuel, for the next one: a turn is no longer
     /// for that, or a task that allocates without end would never give way.
     fuel_left: Option<u32>,
+    /// Whether the frames of its machine have grown beyond the limit.
+    has_outgrown: bool,
     /// Whether a slice has begun the body.
     has_run: bool,
 }
@@ -77,6 +79,7 @@ impl<'e> Driver<'e> {
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
+            has_outgrown: false,
             has_run: false,
         }
     }
@@ -132,6 +135,9 @@ impl<'e> Driver<'e> {
             }
             if self.is_grace_over() {
                 return self.abort::<C>().await;
+            }
+            if std::mem::take(&mut self.has_outgrown) && !self.make_room(0, &mut 1).await {
+                self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
             }
             let Ran {
                 outcome,
@@ -323,6 +329,7 @@ impl<'e> Driver<'e> {
                 }
             }
         }
+        self.has_outgrown = task.charge_machine(&inner.heap);
         self.operations.after_slice(&task.vm, &outcome);
         task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {
@@ -402,7 +409,8 @@ impl<'e> Driver<'e> {
     /// Collects for an allocation of this task that found no memory; `false` when it fails
     /// for good.
     pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
-        let has_room = self.engine.inner.make_room(words, attempts).await;
+        let (inner, account) = (&self.engine.inner, self.task.vm.realm().account());
+        let has_room = inner.make_room_for(account, words, attempts).await;
         if !has_room {
             self.observe(&EngineEvent::MemoryRefused {
                 task: self.task.number,
@@ -433,14 +441,20 @@ impl<'e> Driver<'e> {
             },
         };
         let mut attempts = 0;
-        let (id, token) = loop {
+        let (id, token, charge) = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
                 let new_token = || Arc::new(Token::new(inner.new_task()));
-                inner.registry.register::<C>(&permit, exchange, new_token)
+                let charged = inner
+                    .heap
+                    .charge(self.task.vm.realm().account(), Task::BYTES);
+                charged.and_then(|charge| {
+                    let registered = inner.registry.register::<C>(&permit, exchange, new_token)?;
+                    Ok((registered, charge))
+                })
             };
             match registered {
-                Ok(registered) => break registered,
+                Ok(((id, token), charge)) => break (id, token, charge),
                 Err(needs) => {
                     if !self.make_room(needs.words, &mut attempts).await {
                         // The machine gets nil for a future, and the error before it can look.
@@ -473,7 +487,7 @@ impl<'e> Driver<'e> {
             // It was spawned by a task that is cancelled.
             self.observe(&EngineEvent::CancelRequested { task: runner });
         }
-        let mut task = Task::new(runner, vm, token, run.cloned(), deadline);
+        let mut task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
         if let Some(place) = place {
             task = task.in_place(place, self.now_ms());
         }

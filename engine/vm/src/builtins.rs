@@ -141,7 +141,7 @@ impl<'p, C: Checks> Context<'p, C> {
                     return Err(ErrorKind::TypeError.into());
                 }
                 let owner: FinalizerOwner = self.realm.clone();
-                self.m.add_finalizer_of(Some(owner), arg(0), arg(1));
+                self.m.add_finalizer_of(Some(owner), arg(0), arg(1))?;
                 done(Value::NIL)
             }
             Builtin::Chr => {

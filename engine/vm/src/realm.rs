@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Heap, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+    Heap, MemoryAccount, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
@@ -92,6 +92,11 @@ impl Realm {
     ) -> Result<Arc<Realm>, LoadError> {
         let program = LoadedProgram::load(heap, permit, program)?;
         Ok(Realm::new(heap, program, 0))
+    }
+
+    /// The account that what runs in it is counted in.
+    pub fn account(&self) -> Option<&Arc<MemoryAccount>> {
+        self.tlab.as_ref().and_then(Tlab::account)
     }
 
     /// The program, as it was loaded.

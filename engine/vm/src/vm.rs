@@ -101,10 +101,11 @@ impl Vm {
 
     /// The same, made to order.
     pub fn with_options(heap: &Heap, realm: Arc<Realm>, task: u32, options: VmOptions) -> Arc<Vm> {
+        let tlab = Tlab::of_account(task << 12, realm.account().cloned());
         let vm = Arc::new(Vm {
             task,
             realm,
-            tlab: Tlab::new(task << 12),
+            tlab,
             exchange: Slot::nil(),
             locals: Slot::nil(),
             state: Mutex::new(State {
@@ -269,6 +270,12 @@ impl Vm {
         self.exchange.clear();
         self.locals.clear();
         effects.changed
+    }
+
+    /// Bytes that it takes for frames beyond those of a new machine. Gives some of them back if
+    /// few of them are used.
+    pub fn grown_bytes(&self) -> u64 {
+        self.state.lock().control.trim()
     }
 
     /// Whether the next instruction drains a squad.

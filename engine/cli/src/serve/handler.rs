@@ -171,7 +171,7 @@ async fn call(
     // Only now: a client that is slow to send takes nobody's place.
     let admission = server.engine.admit(id.clone());
     let admission = admission.map_err(|error| Refused::busy(&error.to_string()))?;
-    let fork = version.fork().await?;
+    let fork = version.fork(server.limits.request_memory).await?;
     log::attach(fork.realm(), Span::current());
     let args = [HostValue::String(key.to_owned()), argument];
     let call = calls::start(&server.call_ids, &fork, entry::ANSWER, &args).await;

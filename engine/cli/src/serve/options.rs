@@ -68,6 +68,10 @@ pub(crate) struct ServeOptions {
     /// least, unless said otherwise
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_bytes_in_flight: Option<u64>,
+    /// Bytes of the heap that a request or a WebSocket may use, at most, with `k`, `m` or `g`;
+    /// one that wants more gets OutOfMemory. A quarter of the heap's limit, unless said otherwise
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    request_memory: Option<u64>,
     /// Detached tasks of requests and WebSockets at once, at most; any more throw HostError
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = count)]
     pub(super) max_detached: usize,
@@ -126,6 +130,8 @@ pub(crate) struct Limits {
     pub(super) connections_max: usize,
     /// Bytes that are held for clients.
     pub(super) bytes_max: usize,
+    /// Bytes of the heap for each.
+    pub(super) request_memory: u64,
     /// WebSockets at once.
     pub(super) websockets_max: usize,
     /// Bytes of a body or message.
@@ -152,6 +158,7 @@ impl ServeOptions {
         Limits {
             connections_max: self.max_connections,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            request_memory: self.request_memory.unwrap_or(heap_bytes / 4),
             write_timeout: self.write_timeout,
             handler_timeout: self.handler_timeout.0,
             detached_timeout: self.detached_timeout.0,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gcrucible_engine::{Engine, Fork, ForkError, HostValue};
+use gcrucible_engine::{Engine, Fork, ForkError, ForkOptions, HostValue};
 use gcrucible_platform::sync::RwLock;
 use gcrucible_vm::Realm;
 
@@ -77,12 +77,15 @@ impl Version {
         self.shows_handshake.contains(key)
     }
 
-    /// Globals of a request's own.
+    /// Globals of a request's own, which may use so many bytes of the heap.
     ///
     /// # Errors
     /// See [`Engine::fork_of`].
-    pub(crate) async fn fork(&self) -> Result<Fork, ForkError> {
-        self.engine.fork_of(&self.template).await
+    pub(crate) async fn fork(&self, memory: u64) -> Result<Fork, ForkError> {
+        let options = ForkOptions {
+            memory_limit: Some(memory),
+        };
+        self.engine.fork_with(&self.template, &options).await
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn accept(
     let Ok(open) = Arc::clone(&server.websockets).try_acquire_owned() else {
         return Err(Refused::busy("too many WebSockets are open"));
     };
-    let fork = version.fork().await?;
+    let fork = version.fork(server.limits.request_memory).await?;
     log::attach(fork.realm(), Span::current());
     let connection = Connection {
         server: Arc::clone(server),
