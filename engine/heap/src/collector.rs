@@ -79,6 +79,12 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
         report.violations = verifier::verify(heap, debug.verify);
     }
+    let verifications = match (debug.verify, debug.verify_when) {
+        (VerifyLevel::Off, _) => 0,
+        (_, VerifyWhen::Both) => 2,
+        _ => 1,
+    };
+    heap.note_work(verifications);
     report
 }
 

@@ -60,8 +60,8 @@ pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes,
-    StreamState,
+    Acquired, Comparing, Copying, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received,
+    Sent, Sizes, StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

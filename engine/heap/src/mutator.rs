@@ -3,12 +3,15 @@
 mod array;
 mod bulk;
 mod channel;
+mod comparing;
 mod copy;
+mod copying;
 mod deep;
 mod fork;
 mod future;
 mod grant;
 mod map;
+mod memo;
 mod mutex;
 mod record;
 mod sizes;
@@ -31,6 +34,8 @@ use crate::tlab::{Buffer, Tlab};
 use crate::value::{Offset, Slot, Value, Word};
 
 pub use channel::{Received, Sent};
+pub use comparing::Comparing;
+pub use copying::Copying;
 pub use fork::ForkStop;
 pub use future::FutureState;
 pub use grant::Grant;

@@ -301,7 +301,8 @@ impl<'e> Driver<'e> {
             (outcome, cancelling)
         };
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
-            self.fuel_left = Some(input.fuel.saturating_sub(outcome.instructions).max(1));
+            let spent = outcome.instructions.saturating_add(outcome.charged);
+            self.fuel_left = Some(input.fuel.saturating_sub(spent).max(1));
         }
         if outcome.delivered {
             if offers_cancel {
@@ -339,7 +340,7 @@ impl<'e> Driver<'e> {
             outcome: &outcome,
             cancelling,
         });
-        if outcome.instructions > 0 || outcome.delivered {
+        if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             self.attempts = 0;
         }
         // A slice that got no further than a safepoint has not begun the body.

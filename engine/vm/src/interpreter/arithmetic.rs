@@ -70,6 +70,7 @@ impl<'p, C: Checks> Context<'p, C> {
         match (self.m.text(lhs), self.m.text(rhs)) {
             (Some(a), Some(b)) => {
                 self.safepoint(safepoint)?;
+                self.work.charge_bytes(a.len() + b.len());
                 Ok(self.m.string(&[a, b].concat())?)
             }
             _ => Err(ErrorKind::TypeError.into()),
@@ -109,7 +110,10 @@ impl<'p, C: Checks> Context<'p, C> {
             (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(Some(a.cmp(&b))),
             (Some(a), Some(b)) => Ok(a.as_float().partial_cmp(&b.as_float())),
             _ => match (self.m.text(lhs), self.m.text(rhs)) {
-                (Some(a), Some(b)) => Ok(Some(a.as_bytes().cmp(b.as_bytes()))),
+                (Some(a), Some(b)) => {
+                    self.charge_comparison(lhs, rhs);
+                    Ok(Some(a.as_bytes().cmp(b.as_bytes())))
+                }
                 _ => Err(ErrorKind::TypeError.into()),
             },
         }
