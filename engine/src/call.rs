@@ -484,6 +484,17 @@ impl CallHandle {
         host_value::of(&m, m.load_root(&self.call.value))
     }
 
+    /// How many parameters the function has that the call returned; `None` if it returned
+    /// something else, or a method that is bound to its receiver.
+    pub async fn parameters(&self) -> Option<u8> {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let function = m.closure_function(m.load_root(&self.call.value))?;
+        let functions = &self.call.program().functions;
+        functions.get(usize::from(function)).map(|it| it.arity)
+    }
+
     /// Keeps the value or error that the call ended with alive beyond the call, until the
     /// handle is given to [`Heap::unprotect`].
     pub async fn protect(&self) -> Handle {

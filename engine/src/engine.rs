@@ -23,7 +23,7 @@ use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
-use crate::serve::RequestTable;
+use crate::serve::{DetachedTasks, RequestTable};
 use crate::task::{self, Beginning, LateStart, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
@@ -98,6 +98,9 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
+    /// throws `HostError` where it is spawned.
+    pub detached_max: usize,
 }
 
 impl EngineOptions {
@@ -117,6 +120,7 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            detached_max: usize::MAX,
         }
     }
 }
@@ -150,6 +154,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
+    pub(crate) detached: Arc<DetachedTasks>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -214,6 +219,7 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
+                detached: DetachedTasks::new(options.detached_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),

@@ -41,6 +41,7 @@ use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
+use crate::serve::DetachedPlace;
 
 /// The engine's own yield points, as [`Place::at`](gcrucible_platform::Place::at) names
 /// them.
@@ -115,6 +116,8 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// Its place among the tasks of forks that belong to no call, if it is one.
+    _detached: Option<DetachedPlace>,
     /// What it is still to give its machine.
     late: Mutex<Option<LateStart>>,
     /// What it takes outside of the heap's blocks.
@@ -148,6 +151,7 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            _detached: None,
             late: Mutex::default(),
             charge: Mutex::new(charge),
             presence: None,
@@ -180,6 +184,13 @@ impl Task {
     /// Whether it is the root of a run that handles signals.
     pub(crate) fn takes_interrupts(&self) -> bool {
         self.own_run().is_some_and(|run| run.takes_interrupts())
+    }
+
+    /// The same in a place among the tasks of forks that belong to no call.
+    pub(crate) fn in_place(mut self, mut place: DetachedPlace, now_ms: u64) -> Self {
+        place.start(&self.token, now_ms);
+        self._detached = Some(place);
+        self
     }
 
     pub(crate) fn number(&self) -> u32 {

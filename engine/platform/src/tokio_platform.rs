@@ -83,6 +83,11 @@ impl TokioPlatform {
         self.runtime().block_on(future)
     }
 
+    /// The runtime, for what a host wants to run beside the engine's tasks, on the same threads.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime().handle()
+    }
+
     fn runtime(&self) -> &tokio::runtime::Runtime {
         self.runtime
             .as_ref()

@@ -176,7 +176,7 @@ impl<'e> Driver<'e> {
                 }
                 SliceEnd::Spawn { detached } => {
                     if let Some(error) = self.register::<C>(detached).await {
-                        self.pending = Some(error.into());
+                        self.pending = Some(error);
                     }
                 }
                 SliceEnd::Await { future } => {
@@ -341,6 +341,7 @@ impl<'e> Driver<'e> {
         task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {
             task: task.number,
+            realm: task.vm.realm(),
             input: &input,
             outcome: &outcome,
             cancelling,
@@ -428,9 +429,24 @@ impl<'e> Driver<'e> {
 
     /// Registers the future that the machine spawned, and starts its task.
     /// Returns the error to throw instead when there is no room for a future.
-    async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
+    async fn register<C: Checks>(&self, detached: bool) -> Option<Pending> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
+        let outlives_calls = detached || self.task.run.is_none();
+        let place = match outlives_calls && self.task.vm.realm().is_fork() {
+            false => None,
+            true => match inner.detached.enter() {
+                Some(place) => Some(place),
+                None => {
+                    // As below, the error comes before the machine can look.
+                    exchange.clear();
+                    return Some(Pending {
+                        kind: ErrorKind::HostError,
+                        message: Some(inner.detached.refusal()),
+                    });
+                }
+            },
+        };
         let mut attempts = 0;
         let (id, token, charge) = loop {
             let registered = {
@@ -450,7 +466,7 @@ impl<'e> Driver<'e> {
                     if !self.make_room(needs.words, &mut attempts).await {
                         // The machine gets nil for a future, and the error before it can look.
                         exchange.clear();
-                        return Some(ErrorKind::OutOfMemory);
+                        return Some(ErrorKind::OutOfMemory.into());
                     }
                 }
             }
@@ -478,7 +494,10 @@ impl<'e> Driver<'e> {
             // It was spawned by a task that is cancelled.
             self.observe(&EngineEvent::CancelRequested { task: runner });
         }
-        let task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        let mut task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        if let Some(place) = place {
+            task = task.in_place(place, self.now_ms());
+        }
         self.engine.spawn(task, Runs::Future(id, link, membership));
         None
     }
