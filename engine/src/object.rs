@@ -7,6 +7,7 @@ use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, display, host_value, typ
 
 use crate::call::{CallError, CallHandle};
 use crate::engine::Engine;
+use crate::task::Beginning;
 
 /// A value of the program that the host keeps alive: protected once, until this drops.
 ///
@@ -156,13 +157,17 @@ impl Engine {
                     Ok(args) => {
                         let function = Slot::nil();
                         callee(&permit, &function);
+                        let guard = self.reserve_for_host(realm, id)?;
+                        let call = Arc::clone(guard.call());
                         let prepare = |vm: &Vm| vm.start_call(&function, &args);
-                        return self.start(realm, id, prepare);
+                        self.run_call(realm, guard, Beginning::Ready, prepare);
+                        return Ok(CallHandle::new(call, self.clone()));
                     }
                     Err(needs) => needs.words,
                 }
             };
-            if !inner.make_room(needs, &mut attempts).await {
+            let account = realm.account();
+            if !inner.make_room_for(account, needs, &mut attempts).await {
                 return Err(CallError::OutOfMemory);
             }
         }

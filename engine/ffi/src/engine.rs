@@ -231,9 +231,9 @@ impl Drop for Running {
 
 /// What a call ended with, and where it was thrown.
 pub(crate) async fn report(call: &CallHandle) -> String {
-    let mut text = call.text().await;
+    let mut text = call.uncaught().await;
     for frame in call.call().trace() {
-        text += &format!("\n  at {frame}");
+        text += &format!("\n  {}", frame.line());
     }
     text
 }

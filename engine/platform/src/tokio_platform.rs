@@ -96,6 +96,11 @@ impl TokioPlatform {
         self.handle.block_on(future)
     }
 
+    /// The runtime, for what a host wants to run beside the engine's tasks, on the same threads.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        &self.handle
+    }
+
     /// Stops the threads without waiting for them: this may be one of them. Every task is dropped,
     /// one that runs at the end of its slice; what is spawned later never runs.
     pub fn shut_down(&self) {
@@ -128,6 +133,14 @@ impl Platform for TokioPlatform {
         self.clock.elapsed()
     }
 
+    fn hash_key(&self) -> [u64; 2] {
+        // The standard library keys its hashers with the operating system's entropy. What they
+        // make of a known number under that key is as good as another key.
+        [0, 1].map(|half: u64| {
+            std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), half)
+        })
+    }
+
     fn random(&self) -> u64 {
         // SplitMix64 over a counter: every caller gets a number of its own.
         let mut x = self
@@ -149,6 +162,10 @@ impl Platform for TokioPlatform {
 
     fn fuel(&self, _task: u32) -> u32 {
         self.fuel
+    }
+
+    fn survives_panics(&self) -> bool {
+        true
     }
 
     fn is_turn_over(&self) -> bool {
@@ -187,6 +204,12 @@ mod tests {
 
         let races = TokioPlatform::with_fuel(1, 7).expect("threads start");
         assert!(races.is_turn_over() && races.is_turn_over());
+    }
+
+    #[test]
+    fn the_host_uses_the_heap_beside_the_only_worker() {
+        assert!(TokioPlatform::new(1).expect("a thread starts").is_parallel());
+        assert!(!crate::VirtualPlatform::new(1).is_parallel());
     }
 
     #[test]
