@@ -59,9 +59,11 @@
 
 mod call;
 pub mod cancellation;
+mod conversion;
 mod engine;
 mod event;
 pub mod futures;
+mod give_way;
 mod reload;
 mod run;
 mod serve;
@@ -79,6 +81,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,

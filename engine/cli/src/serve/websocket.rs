@@ -138,6 +138,11 @@ impl Connection {
                 tracing::error!("{why}");
                 Err(frame(close_code::ERROR, &why))
             }
+            Ended::TooLarge(why) => {
+                let why = format!("the answer is too large: {why}");
+                tracing::error!("{why}");
+                Err(frame(close_code::ERROR, &why))
+            }
             Ended::Threw { text, trace } => {
                 tracing::error!(at = trace, "uncaught {text}");
                 Err(frame(close_code::ERROR, &text))

@@ -60,6 +60,16 @@ impl Copying {
         Copying::new(Reach::Value, Box::new([root]))
     }
 
+    /// Begins a fork of what these root slots reach.
+    pub fn of_fork(originals: &[Slot]) -> Self {
+        let copy = |from: &Slot| {
+            let slot = Slot::nil();
+            slot.copy_from(from);
+            slot
+        };
+        Copying::new(Reach::Fork, originals.iter().map(copy).collect())
+    }
+
     pub(super) fn new(reach: Reach, roots: Box<[Slot]>) -> Self {
         Copying {
             reach,
