@@ -61,11 +61,13 @@
 
 mod call;
 pub mod cancellation;
+mod conversion;
 mod deadlock;
 mod engine;
 mod event;
 mod failures;
 pub mod futures;
+mod give_way;
 mod reload;
 mod run;
 mod serve;
@@ -84,6 +86,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
