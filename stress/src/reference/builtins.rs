@@ -250,7 +250,7 @@ impl Model<'_> {
         }
     }
 
-    fn type_name(&self, value: Value) -> String {
+    pub(super) fn type_name(&self, value: Value) -> String {
         if let Some(kind) = self.kind_of(value) {
             return kind.name().to_owned();
         }
