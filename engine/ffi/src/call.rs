@@ -117,9 +117,9 @@ impl GcrCall {
         match self.handle.call().outcome() {
             Some(Outcome::Returned) => Ok(()),
             Some(Outcome::Threw) => {
-                let mut text = self.platform.block_on(self.handle.text());
+                let mut text = self.platform.block_on(self.handle.uncaught());
                 for frame in self.handle.call().trace() {
-                    text += &format!("\n  at {frame}");
+                    text += &format!("\n  {}", frame.line());
                 }
                 // Whatever wraps it on its way out, a cancellation is one.
                 match self.handle.call().is_cancelled() {

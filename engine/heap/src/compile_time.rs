@@ -156,3 +156,9 @@ impl<'p> CompileTimeObjects<'p> {
         Ok(at)
     }
 }
+
+impl Drop for CompileTimeObjects<'_> {
+    fn drop(&mut self) {
+        self.heap.allocator.lock().close_if_empty(self.version);
+    }
+}

@@ -69,6 +69,8 @@ impl Block {
     const QUARANTINED: u8 = 0x21;
     /// Set when a major collection meets a compile-time object of the block.
     const REACHED: u64 = 1 << 8;
+    /// Set while a collection leaves the block's objects where they are.
+    const STAYS: u64 = 1 << 9;
 
     fn new(usage: BlockUse, epoch: u16, top: u32) -> Self {
         let code = match usage {
@@ -123,6 +125,12 @@ impl Block {
     /// Whether something that the running collection could not copy lies in it.
     pub(crate) fn is_kept(self) -> bool {
         self.0 as u8 & Self::KEPT != 0
+    }
+
+    /// Whether the running collection leaves its objects where they are.
+    #[inline(always)]
+    pub(crate) fn stays(self) -> bool {
+        self.0 & Self::STAYS != 0
     }
 
     /// Whether the running major collection has met a compile-time object of the block.
@@ -404,6 +412,19 @@ impl Region {
     pub(crate) fn mark_from(&self, block: u32) {
         let now = self.block(block);
         self.blocks[block as usize].store(now.0 | u64::from(Block::FROM), Ordering::Relaxed);
+    }
+
+    /// Marks a block as one that the running collection leaves where it is.
+    pub(crate) fn mark_stays(&self, block: u32) {
+        let now = self.block(block);
+        self.blocks[block as usize].store(now.0 | Block::STAYS, Ordering::Relaxed);
+    }
+
+    /// Gives the memory of free blocks back to the operating system.
+    pub(crate) fn return_blocks(&self, first: u32, count: u32) {
+        let bytes = (1 << self.block_shift) * WORD_BYTES as usize;
+        self.reservation
+            .give_back(first as usize * bytes, count as usize * bytes);
     }
 
     /// Marks a block as one in which an object stays that could not be copied.

@@ -69,6 +69,13 @@ pub trait Platform: Send + Sync + 'static {
         true
     }
 
+    /// Whether a task in which the engine itself panics ends with an internal error, and the
+    /// engine goes on. Otherwise the panic reaches whoever polls the task: to a harness it is a
+    /// finding.
+    fn survives_panics(&self) -> bool {
+        false
+    }
+
     /// Whether others go first now. Called again, with `has_yielded` true, when the task
     /// is polled after that; returns `Ready` then. A platform that needs no yielding is
     /// always ready.

@@ -83,6 +83,11 @@ impl TokioPlatform {
         self.runtime().block_on(future)
     }
 
+    /// The runtime, for what a host wants to run beside the engine's tasks, on the same threads.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime().handle()
+    }
+
     fn runtime(&self) -> &tokio::runtime::Runtime {
         self.runtime
             .as_ref()
@@ -144,6 +149,10 @@ impl Platform for TokioPlatform {
 
     fn fuel(&self, _task: u32) -> u32 {
         self.fuel
+    }
+
+    fn survives_panics(&self) -> bool {
+        true
     }
 
     fn is_turn_over(&self) -> bool {

@@ -4,24 +4,29 @@
 //! together outside of the heap first, and then copied there in one allocation.
 //!
 //! ```text
+//! charges   what they cost by size
 //! methods   methods of arrays, maps and channels
 //! text      methods of strings
+//! steps     those that work in steps
 //! numbers   conversions, mathematics, random numbers
 //! ```
 
+mod charges;
 mod methods;
 mod numbers;
+mod steps;
 mod text;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
-use crate::display::write_display;
 use crate::host_value;
 use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
+
+pub(crate) use steps::{Entries, Search, Split};
 
 /// The most values that a channel holds at once.
 const CHANNEL_CAPACITY_MAX: i64 = 65_536;
@@ -50,16 +55,11 @@ impl<'p, C: Checks> Context<'p, C> {
         let done = |value| Ok((value, None));
         match builtin {
             Builtin::Print => {
-                let mut line = String::new();
-                for (index, _) in args.iter().enumerate() {
-                    if index > 0 {
-                        line.push(' ');
-                    }
-                    let program = self.program.program();
-                    write_display(&self.m, program, arg(index), &mut line, usize::MAX);
-                }
-                effects.printed.push(line);
-                done(Value::NIL)
+                let get = |index| args.get(index as usize).map(|slot| self.m.load_root(slot));
+                done(self.show(" ", get, |line| {
+                    effects.printed.push(line.to_owned());
+                    Ok(Value::NIL)
+                })?)
             }
             Builtin::Str => {
                 self.safepoint(safepoint)?;
@@ -92,7 +92,9 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::NewNoMatch => {
                 self.safepoint(safepoint)?;
-                done(self.error(ErrorKind::NoMatch, arg(0))?)
+                let (kind, value) = (ErrorKind::NoMatch, arg(0));
+                let message = format!("{}: {}", kind.message(), self.shown(value));
+                done(self.error_saying(kind, &message, value)?)
             }
             Builtin::Sleep => {
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
@@ -102,9 +104,9 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::YieldNow => Ok((Value::NIL, Some(SliceEnd::Yielded))),
             Builtin::DeepCopy => {
                 self.safepoint(safepoint)?;
-                done(self.m.deep_copy(arg(0))?)
+                done(self.deep_copy(arg(0))?)
             }
-            Builtin::DeepEquals => done(Value::bool(self.m.deep_equals(arg(0), arg(1)))),
+            Builtin::DeepEquals => done(self.deep_equals(arg(0), arg(1))?),
             Builtin::CancellationRequested => done(Value::bool(self.is_cancel_requested)),
             Builtin::Collect => Ok((Value::NIL, Some(SliceEnd::Collect))),
             Builtin::Iter => {
@@ -140,7 +142,7 @@ impl<'p, C: Checks> Context<'p, C> {
                     return Err(ErrorKind::TypeError.into());
                 }
                 let owner: FinalizerOwner = self.realm.clone();
-                self.m.add_finalizer_of(Some(owner), arg(0), arg(1));
+                self.m.add_finalizer_of(Some(owner), arg(0), arg(1))?;
                 done(Value::NIL)
             }
             Builtin::Chr => {
@@ -154,6 +156,13 @@ impl<'p, C: Checks> Context<'p, C> {
                 let text = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?;
                 let first = text.chars().next().ok_or(ErrorKind::IndexOutOfBounds)?;
                 done(Value::int32(first as i32))
+            }
+            Builtin::Int | Builtin::Float if self.m.kind(arg(0)) == Some(Kind::String) => {
+                self.charge_text(arg(0));
+                match builtin {
+                    Builtin::Int => done(self.to_int(arg(0), safepoint)?),
+                    _ => done(self.to_float(arg(0))?),
+                }
             }
             Builtin::Int => done(self.to_int(arg(0), safepoint)?),
             Builtin::Float => done(self.to_float(arg(0))?),
@@ -270,19 +279,9 @@ impl<'p, C: Checks> Context<'p, C> {
 
     /// The display texts of `count` registers from `first` on, joined.
     pub(crate) fn concat(&self, registers: Registers<'_, C>, first: Reg, count: u8) -> Made<'p> {
-        let mut text = String::new();
-        for slot in registers.range(first, usize::from(count)) {
-            self.append(self.m.load_root(slot), &mut text)?;
-        }
-        Ok(self.m.string(&text)?)
-    }
-
-    /// Appends a display text to what is to become a string. Text that no string of this
-    /// heap could hold is given up: it would take the process's memory, not the heap's.
-    fn append(&self, value: Value<'p>, text: &mut String) -> Result<(), NeedsMemory> {
-        let most = self.text_bytes_max;
-        write_display(&self.m, self.program.program(), value, text, most);
-        self.check_text(text.len() as u64)
+        let slots = registers.range(first, usize::from(count));
+        let get = |index| slots.get(index as usize).map(|slot| self.m.load_root(slot));
+        self.show("", get, |text| Ok(self.m.string(text)?))
     }
 
     /// Refuses to put together text of so many bytes that no string of this heap holds them.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_heap::{Checks, ForkStop, Heap, NeedsMemory, SharedPermit, Tlab};
+use gcrucible_heap::{Checks, ForkStop, Heap, MemoryAccount, NeedsMemory, SharedPermit, Tlab};
 
 use crate::realm::Realm;
 use crate::stream_path::path_to_stream;
@@ -63,9 +63,15 @@ pub struct Forking {
 }
 
 impl Forking {
-    /// Begins a fork of `template`, registered with `heap`; `number` names the new realm.
-    pub fn new(heap: &Heap, template: Arc<Realm>, number: u32) -> Self {
-        let tlab = Tlab::new(FIRST_HASH | number << 12);
+    /// Begins a fork of `template`, registered with `heap`; `number` names the new realm. What
+    /// it and its machines allocate is counted in `account`, if there is one.
+    pub fn new(
+        heap: &Heap,
+        template: Arc<Realm>,
+        number: u32,
+        account: Option<Arc<MemoryAccount>>,
+    ) -> Self {
+        let tlab = Tlab::of_account(FIRST_HASH | number << 12, account);
         let program = Arc::clone(template.loaded());
         let fork = Realm::with_buffer(heap, program, number, Some(tlab));
         Forking { template, fork }

@@ -227,7 +227,11 @@ impl Model<'_> {
                 }
                 Value::Nil
             }
-            Builtin::NewNoMatch => self.store.error(ErrorKind::NoMatch, args[0]),
+            Builtin::NewNoMatch => {
+                let message = self.no_match(args[0]);
+                self.store
+                    .error_saying(ErrorKind::NoMatch, &message, args[0])
+            }
             Builtin::NewHookError => self.new_error(ErrorKind::HookError, args[0])?,
             Builtin::NewParseError => self.new_error(ErrorKind::ParseError, args[0])?,
         };

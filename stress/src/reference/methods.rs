@@ -60,7 +60,7 @@ impl Model<'_> {
         Ok(())
     }
 
-    fn field_at(&self, class: u16, name: &str) -> Option<usize> {
+    pub(super) fn field_at(&self, class: u16, name: &str) -> Option<usize> {
         let fields = &self.loaded.program.classes[usize::from(class)].fields;
         fields.iter().position(|field| field == name)
     }
@@ -271,6 +271,12 @@ impl Model<'_> {
         };
         set(task, base, result);
         Ok(Flow::Next)
+    }
+
+    /// The method that the machine itself has for a value.
+    pub(super) fn own_method(&self, receiver: Value, name: &str) -> Option<Method> {
+        let object = self.store.object(receiver)?;
+        Method::from_name(name).filter(|&method| has_method(object, method))
     }
 
     fn array_method(&mut self, id: ObjectId, method: Method, args: &[Value]) -> Outcome<Value> {

@@ -49,7 +49,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub fn fork(&self, originals: &[Slot], copies: &[Slot]) -> Result<(), ForkStop> {
         assert_eq!(originals.len(), copies.len(), "one slot for each");
         let roots: Vec<Word> = originals.iter().map(Slot::get).collect();
-        let graph = self.look(roots.iter().copied(), Reach::Fork);
+        let mut units = u32::MAX;
+        let graph = self
+            .look(roots.iter().copied(), Reach::Fork, &mut units)
+            .expect("there is no end to the units");
         if graph.has_stream || self.has_stream_behind(&graph) {
             return Err(ForkStop::Stream);
         }

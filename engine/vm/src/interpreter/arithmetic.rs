@@ -70,6 +70,7 @@ impl<'p, C: Checks> Context<'p, C> {
         match (self.m.text(lhs), self.m.text(rhs)) {
             (Some(a), Some(b)) => {
                 self.safepoint(safepoint)?;
+                self.work.charge_bytes(a.len() + b.len());
                 Ok(self.m.string(&[a, b].concat())?)
             }
             _ => Err(ErrorKind::TypeError.into()),
@@ -113,7 +114,10 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             (Some(Number::Float(a)), Some(Number::Float(b))) => Ok(a.partial_cmp(&b)),
             _ => match (self.m.text(lhs), self.m.text(rhs)) {
-                (Some(a), Some(b)) => Ok(Some(a.as_bytes().cmp(b.as_bytes()))),
+                (Some(a), Some(b)) => {
+                    self.charge_comparison(lhs, rhs);
+                    Ok(Some(a.as_bytes().cmp(b.as_bytes())))
+                }
                 _ => Err(ErrorKind::TypeError.into()),
             },
         }
