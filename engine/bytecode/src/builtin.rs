@@ -81,7 +81,7 @@ named! {
         /// `TypeError`. May allocate, call, wait.
         Next = "next" (1..=1),
         /// `channel(capacity)`: an open, empty channel; the capacity is an int from 1 to
-        /// 65536, else `TypeError`. Allocates.
+        /// 65536, else `TypeError` with a message that says so. Allocates.
         Channel = "channel" (1..=1),
         /// `mutex()`: a mutex that nobody holds. Allocates.
         Mutex = "mutex" (0..=0),

@@ -120,11 +120,11 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Channel => {
                 self.safepoint(safepoint)?;
-                let capacity = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
-                if !(1..=CHANNEL_CAPACITY_MAX).contains(&capacity) {
-                    return Err(ErrorKind::TypeError.into());
+                let capacity = self.m.as_int(arg(0));
+                match capacity.filter(|capacity| (1..=CHANNEL_CAPACITY_MAX).contains(capacity)) {
+                    Some(capacity) => done(self.m.channel(capacity as u32)?),
+                    None => Err(self.no_capacity(arg(0))),
                 }
-                done(self.m.channel(capacity as u32)?)
             }
             Builtin::Mutex => {
                 self.safepoint(safepoint)?;
@@ -215,6 +215,22 @@ impl<'p, C: Checks> Context<'p, C> {
                 Some(false) => Err(ErrorKind::StreamTaken.into()),
                 None => Err(ErrorKind::TypeError.into()),
             },
+        }
+    }
+
+    /// Throws an error that says what the capacity of a channel may be.
+    #[cold]
+    fn no_capacity(&self, value: Value<'p>) -> Stop<'p> {
+        let found = match self.m.as_int(value) {
+            Some(int) => int.to_string(),
+            None => self.type_name(value).to_owned(),
+        };
+        let message = format!(
+            "the capacity of a channel is an int from 1 to {CHANNEL_CAPACITY_MAX}, not {found}"
+        );
+        match self.error_saying(ErrorKind::TypeError, &message, Value::NIL) {
+            Ok(error) => Stop::Throw(error),
+            Err(needs) => needs.into(),
         }
     }
 
