@@ -16,9 +16,11 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value, uncaught};
+use gcrucible_vm::host_value::Unfit;
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
+use crate::conversion::{Kept, data_of};
 use crate::engine::Engine;
 use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
@@ -83,6 +85,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
+    /// An argument is a value of another engine's.
+    ForeignObject,
 }
 
 impl fmt::Display for CallError {
@@ -98,6 +102,7 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
+            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -200,6 +205,11 @@ impl Call {
     pub(crate) fn recognise<'p, C: Checks>(&self, m: &Mutator<'p, C>, error: Value<'p>) {
         let is_cancelled = wraps_cancellation(m, error);
         self.threw_cancellation.store(is_cancelled, SeqCst);
+    }
+
+    /// The program that it runs, loaded.
+    pub(crate) fn loaded(&self) -> &Arc<LoadedProgram> {
+        &self.program
     }
 
     /// The program that it runs.
@@ -449,6 +459,10 @@ impl CallHandle {
         &self.call
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Waits until the call has ended.
     pub async fn join(&self) -> Outcome {
         self.call.ended().await
@@ -478,10 +492,17 @@ impl CallHandle {
 
     /// The value or error that the call ended with, if it is plain data.
     pub async fn data(&self) -> Option<HostValue> {
-        let inner = &self.engine.inner;
-        let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
-        host_value::of(&m, m.load_root(&self.call.value))
+        self.try_data().await.ok()
+    }
+
+    /// The same, or why there is none: what shares parts is expanded, and may have too many.
+    /// A large value is converted in steps, with other tasks between them; a conversion that is
+    /// dropped is given up.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub async fn try_data(&self) -> Result<HostValue, Unfit> {
+        data_of(&self.engine.inner, Kept::Slot(&self.call.value)).await
     }
 
     /// How many parameters the function has that the call returned; `None` if it returned

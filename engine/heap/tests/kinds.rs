@@ -213,7 +213,11 @@ fn forks_share_nothing_that_can_change() {
             let [from, to] = [Slot::nil(), Slot::nil()];
             m.store(&from, value);
             let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
-            m.fork(slots.0, slots.1).map(|()| m.load_root(&to))
+            {
+                let mut units = u32::MAX;
+                m.fork(slots.0, slots.1, &mut units)
+                    .map(|_| m.load_root(&to))
+            }
         };
         let part = m.array(&[Value::int32(1)]).unwrap();
         let iterator = m.iterator(part, 1).unwrap();

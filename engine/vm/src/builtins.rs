@@ -21,7 +21,6 @@ use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
-use crate::host_value;
 use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
@@ -191,11 +190,10 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Host => {
                 let name = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?.to_owned();
-                let args = (1..usize::from(argc)).map(|index| host_value::of(&self.m, arg(index)));
-                let args = args.collect::<Option<Vec<_>>>();
+                let args = self.host_args(&args[1..])?;
                 effects.host = Some(HostRequest {
                     name,
-                    args: args.ok_or(ErrorKind::TypeError)?,
+                    args,
                     ..HostRequest::default()
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))

@@ -41,6 +41,7 @@ use crate::work::Work;
 
 pub(crate) use objects::key;
 pub(crate) use run::{Takes, run};
+pub use types::type_name;
 
 /// What instructions of one slice share.
 pub(crate) struct Context<'p, C: Checks> {
@@ -61,6 +62,8 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+    /// The most bytes of data that a host operation is given.
+    pub(crate) data_bytes_max: u64,
     /// What instructions do beyond their own cost.
     pub(crate) work: &'p Work,
 }

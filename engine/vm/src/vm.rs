@@ -10,6 +10,7 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
 use crate::frame::Control;
+use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
@@ -319,6 +320,7 @@ impl Vm {
             locals: self.options.is_root.then_some(&self.locals),
             text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
                 .unwrap_or(usize::MAX),
+            data_bytes_max: host_value::bytes_max(permit.heap().config()),
             work,
         }
     }
