@@ -3,13 +3,13 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, NeedsMemory, Region, Slot, Unchecked, Value,
+    HeapFault, MemoryAccount, NeedsMemory, Region, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, StopToken, yield_point};
@@ -23,8 +23,8 @@ use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
-use crate::serve::RequestTable;
-use crate::task::{self, Runs, Task, yield_points};
+use crate::serve::{DetachedTasks, RequestTable};
+use crate::task::{self, Beginning, LateStart, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
 /// An engine: one heap, one program in one version or several, any number of tasks. Clones
@@ -98,6 +98,9 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
+    /// throws `HostError` where it is spawned.
+    pub detached_max: usize,
 }
 
 impl EngineOptions {
@@ -117,6 +120,7 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            detached_max: usize::MAX,
         }
     }
 }
@@ -150,6 +154,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
+    pub(crate) detached: Arc<DetachedTasks>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -157,7 +162,7 @@ pub(crate) struct Inner {
     pub(crate) grace: u64,
     max_frames: usize,
     args: Arc<[String]>,
-    next_task: AtomicU32,
+    next_task: AtomicU64,
     next_realm: AtomicU32,
     pub(crate) tasks: task::Tasks,
     pub(crate) busy: Arc<Busy>,
@@ -200,6 +205,7 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
+        heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)
@@ -213,13 +219,14 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
+                detached: DetachedTasks::new(options.detached_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
                 grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
-                next_task: AtomicU32::new(1),
+                next_task: AtomicU64::new(1),
                 next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
                 busy: Arc::default(),
@@ -259,7 +266,21 @@ impl Engine {
             Ok(Slot::immediate(value))
         };
         let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
-        self.start(realm, id, |vm| vm.start_call(realm.global(global), &args))
+        let guard = self.reserve_for_host(realm, id)?;
+        let call = Arc::clone(guard.call());
+        // A collection on another thread would not see the machine, which is new, and move what
+        // it is given to call. Who starts a call must not wait for one to end, which may need
+        // this very thread: the task gives its machine what it runs, then.
+        match self.inner.heap.try_shared() {
+            Some(_permit) => self.run_call(realm, guard, Beginning::Ready, |vm| {
+                vm.start_call(realm.global(global), &args);
+            }),
+            None => {
+                let late = LateStart { global, args };
+                self.run_call(realm, guard, Beginning::Late(late), |_| {});
+            }
+        }
+        Ok(CallHandle::new(call, self.clone()))
     }
 
     /// The same with arguments that are any plain data.
@@ -308,34 +329,28 @@ impl Engine {
                 // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let callee = realm.global(global);
-                        return self.start(realm, id, |vm| vm.start_call(callee, &args));
+                        let guard = self.reserve_for_host(realm, id)?;
+                        let call = Arc::clone(guard.call());
+                        self.run_call(realm, guard, Beginning::Ready, |vm| {
+                            vm.start_call(realm.global(global), &args);
+                        });
+                        return Ok(CallHandle::new(call, self.clone()));
                     }
                     Err(needs) => needs.words,
                 }
             };
-            if !inner.make_room(needs, &mut attempts).await {
+            let account = realm.account();
+            if !inner.make_room_for(account, needs, &mut attempts).await {
                 return Err(CallError::OutOfMemory);
             }
         }
     }
 
-    fn start(
-        &self,
-        realm: &Arc<Realm>,
-        id: u32,
-        prepare: impl FnOnce(&Vm),
-    ) -> Result<CallHandle, CallError> {
+    fn reserve_for_host(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         if id >= Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
-        let guard = self.reserve(realm, id)?;
-        let call = Arc::clone(guard.call());
-        // A collection on another thread would not see the machine, which is new, and move what
-        // it is given to call.
-        let _permit = self.inner.heap.shared_now();
-        self.run_call(realm, guard, None, prepare);
-        Ok(CallHandle::new(call, self.clone()))
+        self.reserve(realm, id)
     }
 
     pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
@@ -348,26 +363,34 @@ impl Engine {
         })
     }
 
-    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
-    /// that of a finalizer, by number, which is taken from the queue when the task begins.
+    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless
+    /// its beginning says that the task does.
     pub(crate) fn run_call(
         &self,
         realm: &Arc<Realm>,
         guard: CallGuard,
-        finalizer: Option<u64>,
+        beginning: Beginning,
         prepare: impl FnOnce(&Vm),
     ) {
         let call = Arc::clone(guard.call());
         let vm = self.inner.new_vm(realm, call.task(), call.seed(), true);
         prepare(&vm);
         realm.note_call();
+        let (finalizer, late) = match beginning {
+            Beginning::Ready => (None, None),
+            Beginning::Finalizer(number) => (Some(number), None),
+            Beginning::Late(late) => (None, Some(late)),
+        };
         self.inner.observe(&EngineEvent::CallStarted {
             call: &call,
             finalizer,
         });
         let (token, run) = (Arc::clone(call.token()), Arc::clone(call.run()));
-        let task = Task::new(call.task(), vm, token, Some(run), None);
-        self.spawn(task, Runs::Call(guard));
+        // The host bounds its calls itself.
+        let heap = &self.inner.heap;
+        let charge = heap.charge_anyway(realm.account(), Task::BYTES);
+        let task = Task::new(call.task(), vm, token, Some(run), None, charge);
+        self.spawn(task.starting(late), Runs::Call(guard));
     }
 
     /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
@@ -493,7 +516,7 @@ impl Engine {
             };
             // Another may have run it in between; then there may be a newer one by now.
             if inner.heap.next_finalizer() == Some(first) {
-                return self.run_call(&realm, guard, Some(first), |_| {});
+                return self.run_call(&realm, guard, Beginning::Finalizer(first), |_| {});
             }
         }
     }
@@ -624,7 +647,19 @@ impl Inner {
     }
 
     pub(crate) fn new_task(&self) -> u32 {
-        self.next_task.fetch_add(1, Ordering::Relaxed)
+        loop {
+            let drawn = self.next_task.fetch_add(1, Ordering::Relaxed);
+            let number = drawn as u32;
+            // The first four billion are new. After that, who lives keeps its number.
+            let is_first_round = drawn < u64::from(Engine::COLLECTOR_TASK);
+            let is_free = || {
+                let is_reserved = number == 0 || number >= Engine::COLLECTOR_TASK;
+                !is_reserved && self.tasks.find(number).is_none()
+            };
+            if is_first_round || is_free() {
+                return number;
+            }
+        }
     }
 
     /// The realm that new calls run in.
@@ -681,12 +716,29 @@ impl Inner {
     /// has asked for all that its operation allocates, so that one success ends it. A heap
     /// that the verifier refuses is: it is not collected, so there would never be room.
     pub(crate) async fn make_room(self: &Arc<Self>, words: u32, attempts: &mut u32) -> bool {
+        self.make_room_for(None, words, attempts).await
+    }
+
+    /// The same for somebody whose memory is counted in an account. One that has used up its
+    /// share collects everything at once: nothing else tells what of that is garbage.
+    pub(crate) async fn make_room_for(
+        self: &Arc<Self>,
+        account: Option<&Arc<MemoryAccount>>,
+        words: u32,
+        attempts: &mut u32,
+    ) -> bool {
         *attempts += 1;
-        let is_sound = if *attempts == 1 {
+        let bytes = u64::from(words) * 8;
+        let is_refused = || account.is_some_and(|account| account.refuses(bytes));
+        let has_share = !is_refused();
+        let is_sound = if *attempts == 1 && has_share {
             self.collect(self.heap.kind_to_collect()).await
         } else {
             self.collect(CollectionKind::Major).await
         };
+        if !has_share {
+            return is_sound && !is_refused();
+        }
         let has_room = match *attempts {
             1 => true,
             // B-96: what a collection has made no room for is refused at once.
@@ -698,10 +750,15 @@ impl Inner {
             }
             // Whether everything collected leaves blocks side by side, only trying tells.
             2 if words == NeedsMemory::SIDE_BY_SIDE => true,
+            // What the last collection had no room to copy, the next one may have.
+            2..Self::ATTEMPTS_MAX if self.heap.is_sparse_for(words) => true,
             _ => self.heap.has_room_within_limit(words),
         };
         is_sound && has_room
     }
+
+    /// Collections for one allocation in a heap that is too full to be copied at once.
+    const ATTEMPTS_MAX: u32 = 6;
 
     /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
     /// broken heap may not have been collected.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{CollectionReport, FutureState};
-use gcrucible_vm::{ForkError, HostValue, SliceInput, SliceOutcome};
+use gcrucible_vm::{ForkError, HostValue, Realm, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 use crate::reload::ReloadStep;
@@ -70,6 +70,8 @@ pub enum EngineEvent<'a> {
     Slice {
         /// The task.
         task: u32,
+        /// What it runs in.
+        realm: &'a Realm,
         /// What the machine was told.
         input: &'a SliceInput,
         /// What it did.

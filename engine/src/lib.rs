@@ -61,11 +61,13 @@
 
 mod call;
 pub mod cancellation;
+mod conversion;
 mod deadlock;
 mod engine;
 mod event;
 mod failures;
 pub mod futures;
+mod give_way;
 mod reload;
 mod run;
 mod serve;
@@ -84,10 +86,11 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };
-pub use serve::{Admission, Fork, OpenRequest, Request, RequestError, RequestId};
+pub use serve::{Admission, Fork, ForkOptions, OpenRequest, Request, RequestError, RequestId};
 pub use task::yield_points;
 pub use trace::TraceFrame;

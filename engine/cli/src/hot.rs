@@ -70,7 +70,7 @@ async fn first_program(
         watch.set_files(&paths);
         match program {
             Ok(program) => return Some(Arc::new(program)),
-            Err(report) => eprint!("{report}"),
+            Err(report) => crate::lines::err(&report),
         }
         tokio::select! {
             () = watch.changed() => {}

@@ -8,17 +8,19 @@
 //! serve/       a program that answers requests
 //! reloading    a program that is loaded anew from its files
 //! watch        which files have changed
+//! lines        standard output and standard error, whoever reads them
 //! output       what it prints, and the trace of its steps
 //! signals      Ctrl-C
 //! repl/        lines that people type, one after the other
 //! ```
 
 #[macro_use]
-mod output;
+mod lines;
 
 #[cfg(feature = "hot")]
 mod hot;
 mod options;
+mod output;
 mod program;
 #[cfg(any(feature = "hot", feature = "serve"))]
 mod reloading;

@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Answer HTTP requests with the functions that a program exports as `routes`
     #[cfg(feature = "serve")]
-    Serve(crate::serve::ServeOptions),
+    Serve(Box<crate::serve::ServeOptions>),
     /// Compile programs and say what is wrong with them
     Check {
         /// The entry modules

@@ -1,35 +1,19 @@
 //! What a program prints, and the trace of its steps.
 
-use std::fmt;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, ReloadStep, TraceFrame};
 use gcrucible_vm::SliceEnd;
 
-/// Writes a line to standard error.
-macro_rules! say {
-    ($($text:tt)*) => {
-        $crate::output::say_line(format_args!($($text)*))
-    };
-}
-
-/// Writes a line to standard error, in one piece. That nobody takes it is no reason to stop.
-pub(crate) fn say_line(text: fmt::Arguments<'_>) {
-    say_text(&format!("{text}\n"));
-}
-
-/// Writes lines to standard error.
-pub(crate) fn say_text(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
-}
+use crate::lines;
 
 /// Writes lines to standard output. When they are not taken there is nothing left to do, and the
 /// process ends: without a word if whoever read them has enough.
 pub(crate) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    let Err(error) = written else { return };
+    let Err(error) = lines::out(text) else {
+        return;
+    };
     if error.kind() != ErrorKind::BrokenPipe {
         say!("error: standard output: {error}");
     }

@@ -7,7 +7,7 @@ use gcrucible_bytecode::Program;
 use gcrucible_frontend::{Listing, Loader, ModuleErrors, Source, compile_modules};
 
 use crate::Exit;
-use crate::output;
+use crate::{lines, output};
 
 /// A program, or what is wrong with it as people read it, and the files that it is made of,
 /// missing ones too.
@@ -59,7 +59,7 @@ pub(crate) fn make_of(
 /// Reads and compiles a program. What is wrong with it has been said when it fails.
 pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
     make(file).program.map_err(|report| {
-        output::say_text(&report);
+        lines::err(&report);
         Exit::Failed
     })
 }

@@ -22,7 +22,7 @@ use self::input::Lines;
 use self::session::{Ended, Session};
 use crate::Exit;
 use crate::options::HeapOptions;
-use crate::output;
+use crate::{lines, output};
 
 const HELP: &str = "\
 Type a statement or an expression; the value of an expression is shown unless it is nil.
@@ -142,7 +142,7 @@ fn take(session: &mut Session, input: &str) -> Next {
         }
         input => match session.evaluate(input) {
             Ended::Well => {}
-            Ended::Refused(text) | Ended::Threw(text) => output::say_text(&text),
+            Ended::Refused(text) | Ended::Threw(text) => lines::err(&text),
             Ended::Interrupted => say!("interrupted"),
         },
     }

@@ -163,6 +163,9 @@ impl Control {
                 _ => None,
             };
             self.thrown += 1;
+            cx.work.forget();
+            // Taking the trace and unwinding go over the frames.
+            cx.work.charge(self.frames.len() as u32 / 16);
             let is_caught = matches!(
                 target,
                 Target::Handler(index) if !matches!(self.handlers[index].kind, HandlerKind::Finally)

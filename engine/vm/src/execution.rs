@@ -18,6 +18,8 @@ pub(crate) struct Slice<'p, 's, C: Checks> {
     pub(crate) effects: Effects,
     pub(crate) state: &'s mut State,
     pub(crate) left: u32,
+    /// Instructions executed.
+    pub(crate) executed: u32,
     pub(crate) delivered: bool,
     pub(crate) interrupted: bool,
 }
@@ -43,8 +45,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 self.left,
                 is_passed,
             );
-            let is_first = ended.left == self.left;
+            let is_first = ended.executed == 0;
             self.left = ended.left;
+            self.executed += ended.executed;
             self.state.takes = ended.takes;
             self.state.is_safepoint_passed = match ended.end {
                 SliceEnd::Safepoint => true,
@@ -134,6 +137,8 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             return Ok(());
         }
         let text = self.cx.m.string(signal).map_err(needs_memory)?;
+        // The handler has its own; what it interrupts begins anew behind it.
+        self.cx.work.forget();
         control.scopes.interrupts.push(Interrupt {
             signal: signal.to_owned(),
             frames: control.frames.len(),

@@ -37,6 +37,7 @@ use crate::program::LoadedProgram;
 use crate::realm::Realm;
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
+use crate::work::Work;
 
 pub(crate) use objects::key;
 pub(crate) use run::{Takes, run};
@@ -60,6 +61,10 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+    /// The most bytes of data that a host operation is given.
+    pub(crate) data_bytes_max: u64,
+    /// What instructions do beyond their own cost.
+    pub(crate) work: &'p Work,
 }
 
 /// What a slice does to the world outside of its heap and stack.
@@ -85,6 +90,8 @@ pub(crate) struct Effects {
 impl Effects {
     /// Notes that a channel or mutex has changed.
     pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
+        // What is there already is looked through.
+        cx.work.charge(self.changed.len() as u32 / 16);
         if let Some((id, _)) = cx.m.wait_version(object)
             && !self.changed.contains(&id)
         {
@@ -104,6 +111,8 @@ pub(crate) enum Stop<'p> {
     NeedsMemory(NeedsMemory),
     /// A safepoint was taken: no effect, no cost.
     Safepoint,
+    /// It got further, but is not done: no cost but that of its work. It runs again.
+    Unfinished,
     /// It is executed and ends the slice.
     End(SliceEnd),
     /// It must wait: it costs its fuel and runs again.

@@ -12,6 +12,7 @@
 //! roots          what the collector finds in a machine
 //! interpreter/   the instructions
 //! builtins/      built-in functions and methods
+//! work           what an instruction costs by size, and how it works in steps
 //! display        values as text
 //! ```
 //!
@@ -36,6 +37,7 @@ mod slice;
 mod stack;
 mod stream_path;
 mod vm;
+mod work;
 
 pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};

@@ -22,7 +22,7 @@ use gcrucible_platform::HostRequest;
 /// nor is `Cancelled` delivered: a squad outlives its children.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceInput {
-    /// The most instructions to execute.
+    /// The most instructions to execute, less for those that do much.
     pub fuel: u32,
     /// An error to throw where the machine stands, before the first instruction.
     pub deliver: Option<ErrorKind>,
@@ -64,6 +64,10 @@ pub struct SliceOutcome {
     pub end: SliceEnd,
     /// Instructions executed.
     pub instructions: u32,
+    /// Fuel that was spent for work which they did beyond their own cost.
+    pub charged: u32,
+    /// Whether an instruction that works in steps got further, though it is not done.
+    pub advanced: bool,
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,
@@ -106,7 +110,8 @@ pub struct SliceOutcome {
 /// Why a slice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceEnd {
-    /// All fuel is spent.
+    /// All fuel is spent; or the next instruction has done a part of its work, and goes on
+    /// with it in the next slice. Until it is done it counts as not executed.
     Fuel,
     /// At a safepoint somebody asked for slices to end. The next slice goes past it.
     Safepoint,

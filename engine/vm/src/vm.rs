@@ -10,10 +10,12 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
 use crate::frame::Control;
+use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
 use crate::slice::{SliceInput, SliceOutcome};
+use crate::work::{Progress, Work};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
 ///
@@ -67,6 +69,8 @@ pub(crate) struct State {
     pub(crate) is_finishing: bool,
     /// The state of the task's random numbers.
     pub(crate) random: u64,
+    /// What the next instruction has so far.
+    pub(crate) progress: Option<Box<Progress>>,
 }
 
 /// What is still to be started.
@@ -101,10 +105,11 @@ impl Vm {
 
     /// The same, made to order.
     pub fn with_options(heap: &Heap, realm: Arc<Realm>, task: u32, options: VmOptions) -> Arc<Vm> {
+        let tlab = Tlab::of_account(task << 12, realm.account().cloned());
         let vm = Arc::new(Vm {
             task,
             realm,
-            tlab: Tlab::new(task << 12),
+            tlab,
             exchange: Slot::nil(),
             locals: Slot::nil(),
             state: Mutex::new(State {
@@ -114,6 +119,7 @@ impl Vm {
                 is_safepoint_passed: false,
                 is_finishing: false,
                 random: options.seed,
+                progress: None,
             }),
             options: VmOptions {
                 max_frames: options.max_frames.max(1),
@@ -267,14 +273,22 @@ impl Vm {
     pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<u64> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let cx = self.context::<C>(permit, &SliceInput::default());
+        let work = Work::default();
+        let cx = self.context::<C>(permit, &SliceInput::default(), &work);
         let mut effects = Effects::default();
         state.control.drop_all(&cx, &mut effects);
         state.start = Start::None;
         state.takes = Takes::Nothing;
+        state.progress = None;
         self.exchange.clear();
         self.locals.clear();
         effects.changed
+    }
+
+    /// Bytes that it takes for frames beyond those of a new machine. Gives some of them back if
+    /// few of them are used.
+    pub fn grown_bytes(&self) -> u64 {
+        self.state.lock().control.trim()
     }
 
     /// Whether the next instruction drains a squad.
@@ -290,6 +304,7 @@ impl Vm {
         &'p self,
         permit: &'p SharedPermit<'_>,
         input: &SliceInput,
+        work: &'p Work,
     ) -> Context<'p, C> {
         Context {
             m: permit.mutator::<C>(&self.tlab),
@@ -305,6 +320,8 @@ impl Vm {
             locals: self.options.is_root.then_some(&self.locals),
             text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
                 .unwrap_or(usize::MAX),
+            data_bytes_max: host_value::bytes_max(permit.heap().config()),
+            work,
         }
     }
 
@@ -327,25 +344,38 @@ impl Vm {
         state.control.thrown = 0;
         state.control.caught = 0;
         state.control.scopes.inherited_deadline = input.inherited_deadline;
+        let step = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let work = Work::new(step, state.progress.take());
         let mut slice = Slice {
             vm: self,
-            cx: self.context::<C>(permit, &input),
+            cx: self.context::<C>(permit, &input, &work),
             effects: Effects {
                 random: state.random,
                 ..Effects::default()
             },
             state,
             left: input.fuel,
+            executed: 0,
             delivered: false,
             interrupted: false,
         };
         let end = slice.run(&input);
-        let (left, delivered, interrupted) = (slice.left, slice.delivered, slice.interrupted);
-        let effects = slice.effects;
+        let Slice {
+            left,
+            executed,
+            delivered,
+            interrupted,
+            effects,
+            ..
+        } = slice;
+        let (advanced, progress) = work.into_parts();
         state.random = effects.random;
+        state.progress = progress;
         SliceOutcome {
             end,
-            instructions: input.fuel - left,
+            instructions: executed,
+            charged: input.fuel - left - executed,
+            advanced,
             delivered,
             interrupted,
             printed: effects.printed,

@@ -267,7 +267,7 @@ impl Model<'_> {
             Object::Channel(_) => return self.channel_method(task, base, id, method, args),
             Object::Weak { target, .. } => *target,
             // A range has `len` alone.
-            _ => self.len(receiver).map(Value::Int).unwrap_or_default(),
+            _ => self.len(receiver)?.map(Value::Int).unwrap_or_default(),
         };
         set(task, base, result);
         Ok(Flow::Next)

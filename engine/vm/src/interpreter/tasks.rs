@@ -156,6 +156,7 @@ impl<'p, C: Checks> Context<'p, C> {
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
         let len = self.m.array_len(children).ok_or(ErrorKind::TypeError)?;
+        self.work.charge_elements(4 * len as usize);
         let mut failed: Option<(u64, Value<'p>)> = None;
         let mut pending = Vec::new();
         for child in self.elements(children) {
@@ -200,6 +201,8 @@ impl<'p, C: Checks> Context<'p, C> {
         scopes: &mut Scopes,
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
+        let len = self.m.array_len(children).unwrap_or(0);
+        self.work.charge_elements(2 * len as usize);
         let mut pending = Vec::new();
         for child in self.elements(children) {
             if let Some((FutureState::Pending, _)) = self.m.future_state(child) {

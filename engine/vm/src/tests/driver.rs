@@ -318,7 +318,7 @@ impl<'t, C: Checks> World<'t, C> {
         self.output.instructions += u64::from(outcome.instructions) - u64::from(waits);
         self.output.printed.extend(outcome.printed);
         self.output.skipped_steps += outcome.skipped_steps;
-        if outcome.instructions > 0 || outcome.delivered {
+        if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             task.collections = 0;
         }
         for signal in outcome.interrupts {

@@ -318,3 +318,35 @@ fn one_clause_of_a_try_runs_wherever_an_error_arrives() {
     );
     assert!(all > 12, "{all}");
 }
+
+#[test]
+fn work_is_charged_by_size_and_counts_as_no_instruction() {
+    let text = "
+        fn main() {
+          let s = \"ab\".repeat(2000)
+          for i in 0..10 { s.has(\"x\") }
+          return s.len()
+        }
+    ";
+    let whole = Machine::calling_main(text).slice(100_000);
+    assert_eq!(whole.end, SliceEnd::Returned);
+    assert!(whole.charged > 100, "{whole:?}");
+    // What is left when work took the fuel is for the next slice, and nothing is lost.
+    let machine = Machine::calling_main(text);
+    let (mut instructions, mut shortened) = (0, 0);
+    loop {
+        let outcome = machine.slice(20);
+        instructions += outcome.instructions;
+        assert!(outcome.instructions + outcome.charged <= 20);
+        match outcome.end {
+            SliceEnd::Fuel => shortened += u32::from(outcome.instructions < 20),
+            end => {
+                assert_eq!(end, SliceEnd::Returned);
+                break;
+            }
+        }
+    }
+    assert_eq!(instructions, whole.instructions);
+    assert!(shortened >= 10);
+    assert_eq!(machine.exchange(), "4000");
+}

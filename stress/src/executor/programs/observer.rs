@@ -341,6 +341,7 @@ impl Observer for TraceObserver {
             }
             EngineEvent::Slice {
                 task,
+                realm: _,
                 input,
                 outcome,
                 cancelling,
