@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod host;
+pub mod listener;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;

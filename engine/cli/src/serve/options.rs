@@ -85,8 +85,8 @@ pub(crate) struct ServeOptions {
     /// How long a handler may take for a request (504) or message (1011), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_or_off)]
     handler_timeout: Setting<Duration>,
-    /// When all places for requests are taken: how long another one waits for a place (503), and
-    /// how long a handler keeps its own while others wait (503); `off`: nobody waits
+    /// When all places for requests are taken: how long a handler keeps its own while others
+    /// wait (503), who wait twice as long at most (503); `off`: nobody waits
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration_or_off)]
     busy_timeout: Setting<Duration>,
     /// How long a detached task of a request or WebSocket may take before it is cancelled, or

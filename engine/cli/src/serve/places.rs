@@ -62,7 +62,8 @@ impl Places {
         }
         let patience = self.busy_timeout?;
         let _waiting = self.waiting.try_acquire().ok()?;
-        let until = Instant::now() + patience;
+        // Once the time of those is over that came just before, there is a place.
+        let until = Instant::now() + 2 * patience;
         let mut permit = std::pin::pin!(free.acquire_owned());
         loop {
             // When the next one has had its time.
