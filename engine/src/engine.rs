@@ -17,7 +17,9 @@ use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
+use crate::deadlock::Busy;
 use crate::event::{EngineEvent, Observer};
+use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
@@ -162,7 +164,9 @@ pub(crate) struct Inner {
     args: Arc<[String]>,
     next_task: AtomicU64,
     next_realm: AtomicU32,
-    tasks: task::Tasks,
+    pub(crate) tasks: task::Tasks,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) failures: Failures,
 }
 
 impl Engine {
@@ -201,6 +205,7 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
+        heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)
@@ -224,6 +229,8 @@ impl Engine {
                 next_task: AtomicU64::new(1),
                 next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
+                busy: Arc::default(),
+                failures: Failures::default(),
             }),
         };
         if options.debug.collect == CollectMode::Continuous {
@@ -458,8 +465,9 @@ impl Engine {
     }
 
     /// Starts a task.
-    pub(crate) fn spawn(&self, task: Task, runs: Runs) {
+    pub(crate) fn spawn(&self, mut task: Task, runs: Runs) {
         let number = task.number();
+        task.count_in(&self.inner.busy);
         let task = Arc::new(task);
         self.inner.tasks.add(&task);
         let engine = self.clone();
@@ -520,8 +528,15 @@ impl Engine {
         drop(permit);
         self.inner
             .observe(&EngineEvent::Collected { report: &report });
+        self.inner.report_freed();
         self.start_finalizer();
         Some(report)
+    }
+
+    /// Reports the errors that nobody has awaited by now, each as
+    /// [`EngineEvent::Unobserved`]. For a host that is about to end.
+    pub fn report_failures(&self) {
+        self.inner.report_unseen(|_| true);
     }
 
     /// The heap.
@@ -574,6 +589,7 @@ impl Engine {
     /// empty afterwards.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
         let inner = Arc::into_inner(self.inner)?;
+        inner.report_unseen(|_| true);
         inner.reload.shut_down(&inner.heap);
         let heap = inner.heap;
         heap.drop_finalizers();
@@ -598,6 +614,31 @@ impl Inner {
             true => resume_unwind(panic),
             false => task::message_of(&*panic),
         })
+    }
+
+    /// Reports those of the futures which the last collection has freed that have failed and that
+    /// nobody has awaited.
+    fn report_freed(&self) {
+        for future in self.heap.take_freed() {
+            if let Some((unseen, failure)) = self.failures.remove(future) {
+                self.report(future, &unseen, &failure);
+            }
+        }
+    }
+
+    /// Reports what has failed, has not been awaited and is over.
+    pub(crate) fn report_unseen(&self, is_over: impl Fn(&Unseen) -> bool) {
+        for (future, unseen, failure) in self.failures.take_unseen(is_over) {
+            self.report(future, &unseen, &failure);
+        }
+    }
+
+    fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
+        self.observe(&EngineEvent::Unobserved {
+            future,
+            text: &unseen.text,
+            trace: &failure.trace(),
+        });
     }
 
     /// Milliseconds of the engine's time.
@@ -727,6 +768,7 @@ impl Inner {
             self.heap.collect(&mut permit, kind)
         };
         self.observe(&EngineEvent::Collected { report: &report });
+        self.report_freed();
         let inner = Arc::clone(self);
         Engine { inner }.start_finalizer();
         report.violations.is_empty()

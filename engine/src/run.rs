@@ -67,6 +67,11 @@ impl Run {
         takes
     }
 
+    /// Whether a handler of the program could be run.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.takes_interrupts.load(SeqCst)
+    }
+
     /// The first signal that the root's machine could dispatch now.
     pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
         let pending = self.pending.lock();

@@ -36,6 +36,7 @@ use self::driver::Driver;
 use self::ending::BodyEnd;
 use crate::call::{CallGuard, Outcome};
 use crate::cancellation::{Link, Token};
+use crate::deadlock::{Busy, Presence};
 use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::futures::Signal;
@@ -121,6 +122,8 @@ pub(crate) struct Task {
     late: Mutex<Option<LateStart>>,
     /// What it takes outside of the heap's blocks.
     charge: Mutex<Charge>,
+    /// Counts it, once it has been started.
+    presence: Option<Presence>,
 }
 
 impl Task {
@@ -151,6 +154,7 @@ impl Task {
             _detached: None,
             late: Mutex::default(),
             charge: Mutex::new(charge),
+            presence: None,
         }
     }
 
@@ -170,6 +174,16 @@ impl Task {
             charge.set(bytes);
         }
         bytes > before && heap.is_over_limit(self.vm.realm().account())
+    }
+
+    /// Counts it among those that can go on, until its end.
+    pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
+        self.presence = Some(Presence::new(busy, &self.signal));
+    }
+
+    /// Whether it is the root of a run that handles signals.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.own_run().is_some_and(|run| run.takes_interrupts())
     }
 
     /// The same in a place among the tasks of forks that belong to no call.
@@ -224,6 +238,12 @@ impl Tasks {
             known.prune_at = known.tasks.len() * 2 + 16;
         }
         known.tasks.insert(task.number, Arc::downgrade(task));
+    }
+
+    /// All of them, in order.
+    pub(crate) fn live(&self) -> Vec<Arc<Task>> {
+        let known = self.tasks.lock();
+        known.tasks.values().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {

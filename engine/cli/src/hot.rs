@@ -54,7 +54,7 @@ pub(crate) fn run(options: &RunOptions) -> Exit {
 }
 
 fn refuse(message: &str) -> Exit {
-    crate::lines::say!("error: {message}");
+    say!("error: {message}");
     Exit::Failed
 }
 
@@ -131,7 +131,7 @@ impl<'f> Hot<'f> {
                         return Exit::Interrupted;
                     }
                     is_signalled = true;
-                    crate::lines::say!("{signal}: the program has been told; once more ends it");
+                    say!("{signal}: the program has been told; once more ends it");
                 }
             }
         }
@@ -173,7 +173,7 @@ impl<'f> Hot<'f> {
             Outcome::Returned | Outcome::Cancelled => {}
             Outcome::Threw => output::report(&main).await,
             Outcome::Panicked => {
-                crate::lines::say!("error: a host operation panicked: {}", main.text().await);
+                say!("error: a host operation panicked: {}", main.text().await);
             }
         }
     }

@@ -26,7 +26,6 @@ macro_rules! say {
         $crate::lines::err(&format!("{}\n", format_args!($($arg)*)))
     };
 }
-pub(crate) use say;
 
 /// A stream's queue.
 struct Stream {

@@ -14,9 +14,11 @@
 //! repl/        lines that people type, one after the other
 //! ```
 
+#[macro_use]
+mod lines;
+
 #[cfg(feature = "hot")]
 mod hot;
-mod lines;
 mod options;
 mod output;
 mod program;
@@ -46,7 +48,11 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// Ctrl-C ended the program.
+    /// All that is left of the program waits for what never comes.
+    Deadlock = 3,
+    /// Nobody takes what is written to standard output.
+    Output = 4,
+    /// Ctrl-C or SIGTERM ended the program.
     Interrupted = 130,
 }
 
@@ -63,7 +69,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         #[cfg(feature = "serve")]
         Command::Serve(options) => serve::run(&options),
-        Command::Check { file } => program::check(&file),
+        Command::Check { files } => program::check(&files),
         Command::Disasm { file } => program::disassemble(&file),
         Command::Repl(options) => repl::repl(&options),
     };

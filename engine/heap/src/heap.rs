@@ -17,6 +17,7 @@ use crate::fault;
 use crate::finalizer::FinalizerTable;
 use crate::gate::Gate;
 use crate::handle::HandleTable;
+use crate::hashing::Hashing;
 use crate::interning::InternTable;
 use crate::permit::ExclusivePermit;
 use crate::providers::Providers;
@@ -26,6 +27,7 @@ use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
+use crate::watch::WatchTable;
 
 /// A moving generational heap that many virtual machines share.
 ///
@@ -44,6 +46,8 @@ pub struct Heap {
     pub(crate) accounts: Mutex<Vec<Weak<MemoryAccount>>>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
+    pub(crate) hashing: Hashing,
+    pub(crate) watched: WatchTable,
     pub(crate) interned: InternTable,
     providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -142,6 +146,8 @@ impl Heap {
             accounts: Mutex::default(),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
+            hashing: Hashing::default(),
+            watched: WatchTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
@@ -183,6 +189,13 @@ impl Heap {
     /// changes of arrays and maps take no locks. Must be said before they do.
     pub fn set_parallel(&self, is_parallel: bool) {
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
+    }
+
+    /// Sets the key of the heap's hash functions, which strangers must not know: it decides
+    /// which keys of a map collide. Until then it is one that everybody knows. Must be said
+    /// before anything is hashed.
+    pub fn set_hash_key(&self, key: [u64; 2]) {
+        self.hashing.set_key(key);
     }
 
     #[inline(always)]

@@ -46,6 +46,11 @@ pub trait Platform: Send + Sync + 'static {
     /// A random number.
     fn random(&self) -> u64;
 
+    /// A key that decides where keys lie in hash tables. It comes from what strangers cannot
+    /// know, and never from [`Platform::random`], whose numbers programs hand out; in a
+    /// simulation from the seed.
+    fn hash_key(&self) -> [u64; 2];
+
     /// Begins a host operation. It waits and works on its own; the engine polls it, fires the
     /// request's stop token when the task that asked is cancelled, and drops it when it has not
     /// ended within the grace time after that, or when the task is out of time. A platform

@@ -183,6 +183,7 @@ catalogue! {
     B115 = "B-115", Simulation, "I-18", "a client that goes away does not cancel its call";
     B116 = "B-116", Simulation, "I-18", "an observer that panics at the end of a call leaves its entry half changed: the id stays taken";
     B140 = "B-140", Simulation, "I-7", "what a built-in that works in steps has so far is no root";
+    B190 = "B-190", Simulation, "model", "the message of a failed operator names the types of its operands the wrong way round";
 }
 
 impl Bug {

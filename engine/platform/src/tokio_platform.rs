@@ -130,6 +130,14 @@ impl Platform for TokioPlatform {
         self.clock.elapsed()
     }
 
+    fn hash_key(&self) -> [u64; 2] {
+        // The standard library keys its hashers with the operating system's entropy. What they
+        // make of a known number under that key is as good as another key.
+        [0, 1].map(|half: u64| {
+            std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), half)
+        })
+    }
+
     fn random(&self) -> u64 {
         // SplitMix64 over a counter: every caller gets a number of its own.
         let mut x = self

@@ -28,6 +28,9 @@ pub(super) struct Driver<'e> {
     pub(super) panicked: Option<String>,
     /// The same of the host's observer.
     observer_panicked: Mutex<Option<String>>,
+    /// Where it stood when the host panicked: function and instruction of each frame, innermost
+    /// first.
+    pub(super) panicked_at: Vec<(u16, u32)>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -76,6 +79,7 @@ impl<'e> Driver<'e> {
             pending: None,
             panicked: None,
             observer_panicked: Mutex::default(),
+            panicked_at: Vec::new(),
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
@@ -201,6 +205,7 @@ impl<'e> Driver<'e> {
                 SliceEnd::Threw => {
                     return BodyEnd::Threw {
                         trace: outcome.trace,
+                        failed: outcome.failed,
                     };
                 }
             }
@@ -331,6 +336,7 @@ impl<'e> Driver<'e> {
             }
         }
         self.has_outgrown = task.charge_machine(&inner.heap);
+        inner.failures.saw(&outcome.seen);
         self.operations.after_slice(&task.vm, &outcome);
         task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {

@@ -227,6 +227,7 @@ impl Driver<'_> {
     /// holds is released, and the exchange slot has the message.
     pub(super) async fn fail<C: Checks>(&mut self, message: String) -> BodyEnd {
         let inner = &self.engine.inner;
+        self.panicked_at = self.task.vm.trace();
         let changed = {
             let permit = inner.heap.shared().await;
             self.task.vm.abandon::<C>(&permit)

@@ -21,7 +21,6 @@ use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
-use crate::host_value;
 use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
@@ -92,7 +91,9 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::NewNoMatch => {
                 self.safepoint(safepoint)?;
-                done(self.error(ErrorKind::NoMatch, arg(0))?)
+                let (kind, value) = (ErrorKind::NoMatch, arg(0));
+                let message = format!("{}: {}", kind.message(), self.shown(value));
+                done(self.error_saying(kind, &message, value)?)
             }
             Builtin::Sleep => {
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
@@ -109,8 +110,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::Collect => Ok((Value::NIL, Some(SliceEnd::Collect))),
             Builtin::Iter => {
                 self.safepoint(safepoint)?;
-                let iterator = self.iterator_over(arg(0))?;
-                done(iterator.ok_or(ErrorKind::NotIterable)?)
+                done(self.new_iterator(arg(0))?)
             }
             Builtin::Next => {
                 if self.m.kind(arg(0)) != Some(Kind::Iterator) {
@@ -120,11 +120,11 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Channel => {
                 self.safepoint(safepoint)?;
-                let capacity = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
-                if !(1..=CHANNEL_CAPACITY_MAX).contains(&capacity) {
-                    return Err(ErrorKind::TypeError.into());
+                let capacity = self.m.as_int(arg(0));
+                match capacity.filter(|capacity| (1..=CHANNEL_CAPACITY_MAX).contains(capacity)) {
+                    Some(capacity) => done(self.m.channel(capacity as u32)?),
+                    None => Err(self.no_capacity(arg(0))),
                 }
-                done(self.m.channel(capacity as u32)?)
             }
             Builtin::Mutex => {
                 self.safepoint(safepoint)?;
@@ -190,11 +190,10 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Host => {
                 let name = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?.to_owned();
-                let args = (1..usize::from(argc)).map(|index| host_value::of(&self.m, arg(index)));
-                let args = args.collect::<Option<Vec<_>>>();
+                let args = self.host_args(&args[1..])?;
                 effects.host = Some(HostRequest {
                     name,
-                    args: args.ok_or(ErrorKind::TypeError)?,
+                    args,
                     ..HostRequest::default()
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))
@@ -216,6 +215,22 @@ impl<'p, C: Checks> Context<'p, C> {
                 Some(false) => Err(ErrorKind::StreamTaken.into()),
                 None => Err(ErrorKind::TypeError.into()),
             },
+        }
+    }
+
+    /// Throws an error that says what the capacity of a channel may be.
+    #[cold]
+    fn no_capacity(&self, value: Value<'p>) -> Stop<'p> {
+        let found = match self.m.as_int(value) {
+            Some(int) => int.to_string(),
+            None => self.type_name(value).to_owned(),
+        };
+        let message = format!(
+            "the capacity of a channel is an int from 1 to {CHANNEL_CAPACITY_MAX}, not {found}"
+        );
+        match self.error_saying(ErrorKind::TypeError, &message, Value::NIL) {
+            Ok(error) => Stop::Throw(error),
+            Err(needs) => needs.into(),
         }
     }
 
@@ -285,7 +300,12 @@ impl<'p, C: Checks> Context<'p, C> {
             Kind::Map => i64::from(self.m.map_len(value)?),
             Kind::Range => {
                 let (start, end) = self.m.range_bounds(value)?;
-                end.saturating_sub(start).max(0)
+                match end.checked_sub(start) {
+                    Some(count) => count.max(0),
+                    None if end < start => 0,
+                    // The widest ranges have more ints than there are ints above zero.
+                    None => return Some(Err(ErrorKind::Overflow.into())),
+                }
             }
             _ => return None,
         };

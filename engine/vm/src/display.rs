@@ -16,11 +16,55 @@ const UNITS_PER_VALUE: u32 = 6;
 const CHUNK: usize = 1024;
 const UNITS_PER_CHUNK: u32 = 512;
 
-/// The display text of a value.
+/// Bytes of a text for people, at which it is given up.
+const SHOWN_MAX: usize = 1 << 20;
+
+/// The display text of a value; no more than about a mebibyte of it, for shared parts show
+/// again and again.
 pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Value<'p>) -> String {
     let mut text = String::new();
-    write_display(m, program, value, &mut text, usize::MAX);
+    write_display(m, program, value, &mut text, SHOWN_MAX);
     text
+}
+
+/// The most errors in one another's payload that a report shows.
+const CAUSES_SHOWN: usize = 8;
+
+/// The most bytes of a display text in a report.
+const REPORT_BYTES_MAX: usize = 2000;
+
+/// The text of an error that nobody caught, of bounded length: its display text, then its payload
+/// on a line of its own. If that is an error as well it is the cause, and its payload follows.
+pub fn uncaught<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, error: Value<'p>) -> String {
+    let mut report = String::new();
+    let mut value = error;
+    for _ in 0..CAUSES_SHOWN {
+        let mut text = String::new();
+        write_display(m, program, value, &mut text, REPORT_BYTES_MAX);
+        if text.len() > REPORT_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(REPORT_BYTES_MAX));
+            text.push('…');
+        }
+        report.push_str(&text);
+        let Some((kind, _, payload)) = m.error_parts(value) else {
+            break;
+        };
+        // Their messages say what the payload is.
+        let is_said = [
+            ErrorKind::AssertionFailed,
+            ErrorKind::NoMatch,
+            ErrorKind::Internal,
+        ];
+        if payload.is_nil() || is_said.iter().any(|said| *said as u8 == kind) {
+            break;
+        }
+        report.push_str(match m.error_parts(payload) {
+            Some(_) => "\n  caused by: ",
+            None => "\n  payload: ",
+        });
+        value = payload;
+    }
+    report
 }
 
 /// Appends the display text of a value. Soon after `out` has grown beyond `most` bytes it
@@ -63,7 +107,7 @@ struct Open {
     value: Slot,
     what: What,
     /// The next part.
-    position: u32,
+    position: u64,
     is_first: bool,
 }
 
@@ -241,12 +285,15 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         let (position, what) = (open.position, open.what);
         let is_first = std::mem::replace(&mut open.is_first, false);
         open.position += 1;
+        let in_map = position;
+        // Only the places in maps go beyond 32 bits.
+        let position = position as u32;
         match what {
             What::Array => match self.m.array_get(value, position) {
                 Some(element) => self.element(element, is_first),
                 None => self.close("]"),
             },
-            What::Map => match self.m.map_next(value, position) {
+            What::Map => match self.m.map_next(value, in_map) {
                 Some((next, key, value)) => {
                     open.position = next;
                     if !is_first {
@@ -298,7 +345,7 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         let escaped = format!("{:?}", text.get(from..end).unwrap_or_default());
         self.text(&escaped[1..escaped.len() - 1]);
         match self.to.open.last_mut() {
-            Some(open) if end < text.len() => open.position = end as u32,
+            Some(open) if end < text.len() => open.position = end as u64,
             _ => self.close("\""),
         }
     }

@@ -193,7 +193,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             let top = self.state.control.top();
             top.pc = top.pc.saturating_sub(1);
         }
-        let mut thrown = Thrown { value, trace: None };
+        let mut thrown = Thrown::from(value);
         let control = &mut self.state.control;
         match control.throw(&self.cx, &mut self.effects, &mut thrown) {
             Ok(Unwound::GoOn | Unwound::HandlerEnded) => Ok(()),
@@ -289,7 +289,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                         Ok(())
                     }
                     Err(kind) => {
-                        let error = self.cx.error(kind, Value::NIL).map_err(needs_memory)?;
+                        let callee = m.load_root(callee);
+                        let error = self.cx.refused(kind, callee, args.len());
+                        let error = error.map_err(needs_memory)?;
                         self.throw_at(Stop::Throw(error))
                     }
                 }

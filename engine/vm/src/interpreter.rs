@@ -10,6 +10,7 @@
 //! iteration    iterators and the protocol of `for`
 //! calls        what can be called, methods, steps
 //! tasks        spawning, awaiting, cancelling, squads, guards
+//! explain      what errors say about the instruction they come from
 //! ```
 //!
 //! What can stop an instruction is an `Err` of [`Stop`]. An instruction allocates before
@@ -17,6 +18,7 @@
 
 mod arithmetic;
 mod calls;
+mod explain;
 pub(crate) mod fusion;
 mod hot;
 mod iteration;
@@ -59,6 +61,8 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+    /// The most bytes of data that a host operation is given.
+    pub(crate) data_bytes_max: u64,
     /// What instructions do beyond their own cost.
     pub(crate) work: &'p Work,
 }
@@ -73,6 +77,10 @@ pub(crate) struct Effects {
     pub(crate) awaited: Vec<u64>,
     pub(crate) host: Option<HostRequest>,
     pub(crate) trace: Vec<(u16, u32)>,
+    /// The future whose failure it is that nobody caught.
+    pub(crate) failed: Option<u64>,
+    /// Failed futures that were awaited.
+    pub(crate) seen: Vec<u64>,
     pub(crate) skipped_steps: u32,
     pub(crate) finishing: bool,
     /// The state of the task's random numbers.

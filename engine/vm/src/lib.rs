@@ -39,7 +39,7 @@ mod stream_path;
 mod vm;
 mod work;
 
-pub use display::display;
+pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};

@@ -95,6 +95,12 @@ pub struct SliceOutcome {
     /// With [`SliceEnd::Threw`]: function and instruction of each frame at the throw,
     /// innermost first. Of a frame that called, the calling instruction.
     pub trace: Vec<(u16, u32)>,
+    /// With [`SliceEnd::Threw`]: the future that failed with the value, if it came with an await
+    /// of that or with the end of a squad.
+    pub failed: Option<u64>,
+    /// Futures that have failed and were awaited in the slice, or belong to a squad that ended in
+    /// it: somebody knows of their errors.
+    pub seen: Vec<u64>,
     /// Steps whose spent budget let them return nil (`boundary: continue`).
     pub skipped_steps: u32,
     /// Whether the program's finish function was entered.

@@ -10,6 +10,7 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
 use crate::frame::Control;
+use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
@@ -203,6 +204,12 @@ impl Vm {
         (module.map_or(0, |module| module.init), 0)
     }
 
+    /// Function and instruction of each frame, innermost first: of the top one the next
+    /// instruction, of one that called the call.
+    pub fn trace(&self) -> Vec<(u16, u32)> {
+        self.state.lock().control.trace()
+    }
+
     /// When the machine is to be woken from a wait: the earliest of its deadlines that has
     /// not thrown yet, in milliseconds since the engine began. None where it drains a squad.
     pub fn deadline(&self) -> Option<u64> {
@@ -313,6 +320,7 @@ impl Vm {
             locals: self.options.is_root.then_some(&self.locals),
             text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
                 .unwrap_or(usize::MAX),
+            data_bytes_max: host_value::bytes_max(permit.heap().config()),
             work,
         }
     }
@@ -379,6 +387,8 @@ impl Vm {
             awaited: effects.awaited,
             host: effects.host,
             trace: effects.trace,
+            failed: effects.failed,
+            seen: effects.seen,
             skipped_steps: effects.skipped_steps,
             finishing: effects.finishing,
         }

@@ -304,7 +304,7 @@ impl<'s> Run<'s> {
             Body::Programs(programs) => programs.versions.iter().map(version).collect(),
             Body::HeapOps(_) => Vec::new(),
         };
-        let platform = SimulatedPlatform::new(answers);
+        let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
         let costly = debug.collect == CollectMode::EverySafepoint
             || debug.kind == KindMode::Major

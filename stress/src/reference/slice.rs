@@ -284,9 +284,14 @@ impl Model<'_> {
             // Without memory for the error the call is as good as not begun.
             return None;
         }
-        if let Some(kind) = delivered.or(task.refused) {
+        if let Some(kind) = delivered.or(task.refused.as_ref().map(|(kind, _)| *kind)) {
             task.failed_operation = None;
-            let error = match (&start.message, kind) {
+            let refusal = task.refused.clone().filter(|_| delivered.is_none());
+            let message = match &refusal {
+                Some((_, message)) => Some(message),
+                None => start.message.as_ref(),
+            };
+            let error = match (message, kind) {
                 // The machine makes this one beforehand: there is one for all.
                 (_, ErrorKind::OutOfMemory) => self.no_memory(),
                 (Some(message), kind) => self.store.error_saying(kind, message, Value::Nil),

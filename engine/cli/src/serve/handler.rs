@@ -218,6 +218,7 @@ async fn call(
             }
         }
         Ended::NoData(text) => format!("the answer is no plain data: {text}"),
+        Ended::TooLarge(why) => format!("the answer is too large: {why}"),
         Ended::Threw { text, trace } => {
             tracing::error!(at = trace, "uncaught {text}");
             return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, text));

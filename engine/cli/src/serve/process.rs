@@ -15,7 +15,7 @@ use super::options::ServeOptions;
 use super::version::{Version, Versions};
 use super::{Server, Stage, connections, entry, figures, log};
 use crate::Exit;
-use crate::lines::{self, say};
+use crate::lines;
 use crate::output::Output;
 use crate::program::Made;
 use crate::reloading::{Reloading, Seen, Unchanged};

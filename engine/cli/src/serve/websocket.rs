@@ -210,6 +210,7 @@ impl Connection {
                 .map(Some)
                 .or_else(|why| failed(&why)),
             Some(Ended::NoData(text)) => failed(&format!("the answer is no plain data: {text}")),
+            Some(Ended::TooLarge(why)) => failed(&format!("the answer is too large: {why}")),
             Some(Ended::Threw { text, trace }) => {
                 tracing::error!(at = trace, "uncaught {text}");
                 Err(frame(CloseCode::Error, &text))

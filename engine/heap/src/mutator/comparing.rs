@@ -32,8 +32,8 @@ pub struct Comparing {
 /// A place among the parts of two objects.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
-    left: u32,
-    right: u32,
+    left: u64,
+    right: u64,
 }
 
 /// What is compared next.
@@ -148,7 +148,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
     fn parts_at(&self, a: Value<'p>, b: Value<'p>, place: &mut Place) -> Part<'p> {
         use super::FutureState;
         use crate::object::Kind;
-        let index = place.left;
+        // Only the places in maps go beyond 32 bits.
+        let index = place.left as u32;
         match self.kind(a) {
             Some(Kind::Array) => {
                 place.left += 1;
@@ -185,12 +186,19 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     _ => Part::None,
                 }
             }
+            Some(Kind::Weak) => {
+                place.left += 1;
+                match (self.weak_target(a), self.weak_target(b)) {
+                    (Some(x), Some(y)) if index == 0 => Part::One(x, y),
+                    _ => Part::None,
+                }
+            }
             Some(Kind::Range) | None => Part::None,
             Some(_) => {
                 let (x, y) = (self.offset(a), self.offset(b));
                 let (first, end) = self.slot_range(x);
                 let at = index.max(first);
-                place.left = at + 1;
+                place.left = u64::from(at) + 1;
                 match at < end {
                     true => Part::One(self.get(x, at), self.get(y, at)),
                     false => Part::None,

@@ -55,6 +55,8 @@ struct Member {
     size: u32,
     /// Where its words are.
     words: usize,
+    /// Place of the first element, of the storage of an array.
+    head: u32,
     is_read: bool,
 }
 
@@ -85,12 +87,12 @@ fn is_shared_by_values(kind: Kind) -> bool {
             | Kind::BigInt
             | Kind::Range
             | Kind::Closure
+            | Kind::Bound
             | Kind::Cell
             | Kind::Future
             | Kind::Channel
             | Kind::Mutex
             | Kind::Stream
-            | Kind::Weak
     )
 }
 
@@ -211,6 +213,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             at,
             size,
             words: graph.words.len(),
+            head: 0,
             is_read: false,
         });
         let end = graph.words.len() + (size - HEADER_WORDS) as usize;
@@ -284,6 +287,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
             at, size, words, ..
         } = graph.members[number];
         graph.members[number].is_read = true;
+        if self.region().header(at).kind() == Some(Kind::ArrayStorage) {
+            graph.members[number].head = self.head_of(at);
+        }
         for index in 0..size - HEADER_WORDS {
             let word = self.region().slot(at + HEADER_WORDS + index).get();
             graph.words[words + index as usize] = word.0;
@@ -336,11 +342,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// An object with the words of a member, which still lead to the originals.
     fn unlinked_copy(&self, graph: &Graph, number: usize) -> Result<Offset, NeedsMemory> {
         let Member {
-            at, size, words, ..
+            at,
+            size,
+            words,
+            head,
+            ..
         } = graph.members[number];
         let header = self.region().header(at);
         let kind = header.kind().expect("a copied object has a kind");
         let copy = self.allocate(kind, header.shape(), size)?;
+        if kind == Kind::ArrayStorage {
+            self.set_head(copy, head);
+        }
         for index in 0..size - HEADER_WORDS {
             let word = graph.words[words + index as usize];
             self.region().set_raw(copy + HEADER_WORDS + index, word);
@@ -352,12 +365,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     fn link(&self, graph: &Graph, copies: &[Offset], number: usize) -> Result<(), NeedsMemory> {
         let copy = copies[number];
         let header = self.region().header(copy);
-        if graph.reach == Reach::Fork {
-            match header.kind() {
-                Some(Kind::Mutex) => self.renew_mutex(copy),
-                Some(Kind::Weak) => self.renew_weak(graph, copies, copy),
-                _ => {}
-            }
+        match header.kind() {
+            Some(Kind::Mutex) => self.renew_mutex(copy),
+            Some(Kind::Weak) => self.renew_weak(graph, copies, copy),
+            _ => {}
         }
         let (first, end) = self.slot_range(copy);
         for index in first..end {
@@ -430,8 +441,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region().set_raw(copy + raw::MUTEX_HOLDER, 0);
     }
 
-    /// A copied weak reference is another one. It refers to the copy of its target; to
-    /// nothing, where no copy was made of what is copied.
+    /// A copied weak reference is another one. It refers to the copy of its target, wherever
+    /// that was met, before or after it; without one to the target itself. But a fork must not
+    /// lead to what is the template's alone: there it refers to nothing.
     fn renew_weak(&self, graph: &Graph, copies: &[Offset], copy: Offset) {
         self.region()
             .set_raw(copy + raw::WAIT_ID, self.next_wait_id());

@@ -60,6 +60,16 @@ impl Copying {
         Copying::new(Reach::Value, Box::new([root]))
     }
 
+    /// Begins a fork of what these root slots reach.
+    pub fn of_fork(originals: &[Slot]) -> Self {
+        let copy = |from: &Slot| {
+            let slot = Slot::nil();
+            slot.copy_from(from);
+            slot
+        };
+        Copying::new(Reach::Fork, originals.iter().map(copy).collect())
+    }
+
     pub(super) fn new(reach: Reach, roots: Box<[Slot]>) -> Self {
         Copying {
             reach,
@@ -271,6 +281,9 @@ impl Copying {
             m.copy_words(at, copy, size);
             if let Some(made) = storage_copy {
                 m.copy_words(storage.offset(), made, words);
+                if kind == Kind::Array {
+                    m.set_head(made, m.head_of(storage.offset()));
+                }
                 let slot = Slot::nil();
                 slot.set(m.reference(made).word());
                 m.initialise(copy, storage_at, &[m.reference(made)]);

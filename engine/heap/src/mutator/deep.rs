@@ -1,9 +1,10 @@
 //! Deep copy and deep equality, cycles and sharing included (I-3).
 //!
 //! A copy keeps identity: what is met again is the same object again.
-//! Strings, boxed ints, ranges, functions, futures, channels, mutexes, streams and weak
-//! references are shared, and enum values without payload; an unscheduled future's
-//! arguments are copied, and so is the receiver of a bound method.
+//! Strings, boxed ints, ranges, functions (bound methods are functions), futures, channels,
+//! mutexes and streams are shared, and enum values without payload; an unscheduled future's
+//! arguments are copied. A weak reference is copied, but not for it what it refers to: the copy
+//! leads to the target's copy if the value led there in another way, else to the target.
 
 use std::collections::HashMap;
 
@@ -50,8 +51,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Whether two values have the same structure: same kinds, shapes and parts, the same
-    /// sharing on both sides. Functions, channels, mutexes, streams and weak references
-    /// compare by identity; futures by payload when both are ready or both failed, pending
+    /// sharing on both sides. Functions, bound methods too, channels, mutexes and streams
+    /// compare by identity, weak references by what they refer to; futures by payload when both are ready or both failed, pending
     /// ones by id; different states differ.
     pub fn deep_equals(&self, a: Value<'p>, b: Value<'p>) -> bool {
         let mut units = u32::MAX;
@@ -104,11 +105,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         match kind {
             Kind::String | Kind::BigInt => Ok(self.are_equal(a, b)),
             Kind::Closure
+            | Kind::Bound
             | Kind::Cell
             | Kind::Channel
             | Kind::Mutex
-            | Kind::Stream
-            | Kind::Weak => Ok(a.is_identical(b)),
+            | Kind::Stream => Ok(a.is_identical(b)),
             _ => Err(kind),
         }
     }
@@ -188,6 +189,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 true
             }
             Kind::Range => true,
+            Kind::Weak => {
+                work.extend(self.weak_target(a).zip(self.weak_target(b)));
+                true
+            }
             _ => {
                 let (x, y) = (self.offset(a), self.offset(b));
                 let (first, end) = self.slot_range(x);

@@ -245,10 +245,7 @@ fn run_from<'p, C: Checks>(
                 Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
             };
             control.scopes.spend_instructions();
-            let mut thrown = Thrown {
-                value: error,
-                trace: None,
-            };
+            let mut thrown = Thrown::from(error);
             match control.throw(cx, effects, &mut thrown) {
                 Ok(Unwound::GoOn) => {}
                 Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
@@ -507,6 +504,36 @@ fn run_from<'p, C: Checks>(
             },
             Op::CallBuiltin {
                 base,
+                builtin: Builtin::Next,
+                argc: 1,
+            } if matches!(
+                m.kind(get!(base)),
+                Some(Kind::Instance | Kind::Stream | Kind::Channel)
+            ) =>
+            {
+                let source = get!(base);
+                if m.kind(source) == Some(Kind::Channel) {
+                    let received = check_wait!().and_then(|()| cx.receive(source, true, effects));
+                    make!(base, received.map(|value| value.unwrap_or(Value::NIL)))
+                } else {
+                    match cx.safepoint(safepoint!()) {
+                        Ok(()) => match cx.next_method(source) {
+                            Ok(Some(callee)) => match check_call!() {
+                                Ok(()) => {
+                                    enter!(callee, base, 0, base);
+                                    continue;
+                                }
+                                Err(stop) => stop,
+                            },
+                            Ok(None) => ErrorKind::TypeError.into(),
+                            Err(kind) => kind.into(),
+                        },
+                        Err(stop) => stop,
+                    }
+                }
+            }
+            Op::CallBuiltin {
+                base,
                 builtin,
                 argc,
             } => {
@@ -722,10 +749,13 @@ fn run_from<'p, C: Checks>(
                 return ended!(end);
             }
             Stop::Throw(value) => Ok(value),
-            Stop::Raise(kind, payload) => match here!().error(kind, payload) {
-                Ok(error) => Ok(error),
-                Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
-            },
+            Stop::Raise(kind, payload) => {
+                let registers = control.registers::<C>();
+                match here!().raised(kind, payload, op, registers) {
+                    Ok(error) => Ok(error),
+                    Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
+                }
+            }
             Stop::NeedsMemory(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
             Stop::Safepoint => Err(SliceEnd::Safepoint),
             Stop::Unfinished => Err(SliceEnd::Fuel),
@@ -737,7 +767,13 @@ fn run_from<'p, C: Checks>(
         control.top().pc = pc as u32 - 1;
         let end = match thrown {
             Ok(value) => {
-                let mut thrown = Thrown { value, trace };
+                let failed = cx.failed_future(op, control.registers::<C>(), value);
+                effects.seen.extend(failed);
+                let mut thrown = Thrown {
+                    value,
+                    trace,
+                    failed,
+                };
                 match control.throw(&here!(), effects, &mut thrown) {
                     Ok(Unwound::GoOn) => {
                         reload!();

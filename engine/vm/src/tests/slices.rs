@@ -148,9 +148,17 @@ fn a_call_that_does_not_fit_throws_in_its_first_slice() {
         machine.realm.global(index)
     };
     for (callee, args, expected) in [
-        ("n", 0, "NotCallable: not a function"),
-        ("f", 0, "WrongArity: wrong number of arguments"),
-        ("f", 2, "WrongArity: wrong number of arguments"),
+        ("n", 0, "NotCallable: not a function: int"),
+        (
+            "f",
+            0,
+            "WrongArity: wrong number of arguments: `f` takes 1, not 0",
+        ),
+        (
+            "f",
+            2,
+            "WrongArity: wrong number of arguments: `f` takes 1, not 2",
+        ),
     ] {
         let args: Vec<Slot> = (0..args).map(|_| Slot::nil()).collect();
         machine.vm.start_call(global(callee), &args);
@@ -226,7 +234,7 @@ fn a_spawned_future_comes_from_the_exchange_slot() {
     }
     let outcome = machine.slice(100);
     assert_eq!((outcome.end, outcome.instructions), (SliceEnd::Threw, 1));
-    assert_eq!(machine.exchange(), "Internal: internal error");
+    assert_eq!(machine.exchange(), "Internal: internal error: settled");
     let permit = machine.heap.try_shared().unwrap();
     let m = permit.mutator::<Checked>(holder.tlab());
     let (_, _, payload) = m.error_parts(m.load_root(machine.vm.exchange())).unwrap();

@@ -428,7 +428,7 @@ impl Observer for TraceObserver {
                 self.panic_at(call.id());
             }
             // The call's end says it, as a graph.
-            EngineEvent::FinalizerFailed { .. } => {}
+            EngineEvent::FinalizerFailed { .. } | EngineEvent::Unobserved { .. } => {}
             EngineEvent::Forked {
                 template,
                 fork,
