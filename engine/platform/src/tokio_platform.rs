@@ -5,6 +5,7 @@ mod host;
 
 use std::cell::Cell;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use self::background::Background;
 use crate::clock::Clock;
 use crate::host::{HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
+use crate::sync::Mutex;
 
 thread_local! {
     /// Whose turn it is on this worker, and since when by its platform's clock, if that is known.
@@ -23,8 +25,10 @@ thread_local! {
 /// Runs tasks on a multi-threaded tokio runtime of its own.
 #[derive(Debug)]
 pub struct TokioPlatform {
-    /// Taken by the drop alone.
-    runtime: Option<tokio::runtime::Runtime>,
+    /// Taken when it is shut down.
+    runtime: Mutex<Option<tokio::runtime::Runtime>>,
+    /// The way to it that takes no lock.
+    handle: tokio::runtime::Handle,
     clock: Clock,
     random: AtomicU64,
     fuel: u32,
@@ -45,10 +49,14 @@ impl TokioPlatform {
     /// task that goes to the back of the queue, and the task moves to its core.
     const TURN: Duration = Duration::from_millis(1);
 
-    /// A platform with `workers` threads.
+    /// The most threads of a platform.
+    pub const WORKERS_MAX: usize = 1024;
+
+    /// A platform with `workers` threads, at least one.
     ///
     /// # Errors
-    /// When the operating system starts no threads.
+    /// When there would be more than [`Self::WORKERS_MAX`], or the operating system starts no
+    /// threads.
     pub fn new(workers: usize) -> std::io::Result<Self> {
         let mut platform = Self::with_fuel(workers, Self::FUEL)?;
         platform.turn = Self::TURN;
@@ -59,8 +67,12 @@ impl TokioPlatform {
     /// races, not for speed.
     ///
     /// # Errors
-    /// When the operating system starts no threads.
+    /// See [`Self::new`].
     pub fn with_fuel(workers: usize, fuel: u32) -> std::io::Result<Self> {
+        if workers > Self::WORKERS_MAX {
+            let message = format!("{workers} workers: at most {} can be", Self::WORKERS_MAX);
+            return Err(std::io::Error::new(ErrorKind::InvalidInput, message));
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers.max(1))
             .enable_all()
@@ -77,7 +89,8 @@ impl TokioPlatform {
             drop(runtime.spawn(Arc::clone(&background).release()));
         }
         Ok(TokioPlatform {
-            runtime: Some(runtime),
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
             clock: Clock::start(),
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
@@ -90,39 +103,39 @@ impl TokioPlatform {
 
     /// Runs a future on the calling thread until it ends.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime().block_on(future)
+        self.handle.block_on(future)
+    }
+
+    /// Stops the threads without waiting for them: this may be one of them. Every task is dropped,
+    /// one that runs at the end of its slice; what is spawned later never runs.
+    pub fn shut_down(&self) {
+        let runtime = self.runtime.lock().take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
     }
 
     /// The runtime, for what a host wants to run beside the engine's tasks, on the same threads.
     pub fn handle(&self) -> &tokio::runtime::Handle {
-        self.runtime().handle()
-    }
-
-    fn runtime(&self) -> &tokio::runtime::Runtime {
-        self.runtime
-            .as_ref()
-            .expect("the runtime lives as long as the platform")
+        &self.handle
     }
 }
 
 impl Drop for TokioPlatform {
-    /// Stops the threads without waiting for them: the last to know the platform may be a
-    /// task on one of them.
+    /// The last to know the platform may be a task on one of its threads.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.shut_down();
     }
 }
 
 impl Platform for TokioPlatform {
     fn spawn(&self, _number: u32, task: Task) {
         // The engine learns of a task's end from the task itself.
-        drop(self.runtime().spawn(task));
+        drop(self.handle.spawn(task));
     }
 
     fn sleep(&self, duration: Duration) -> Task {
-        let _guard = self.runtime().enter();
+        let _guard = self.handle.enter();
         Box::pin(tokio::time::sleep(duration))
     }
 
@@ -149,7 +162,7 @@ impl Platform for TokioPlatform {
     }
 
     fn host(&self, request: HostRequest) -> HostOperation {
-        let _guard = self.runtime().enter();
+        let _guard = self.handle.enter();
         host::begin(
             #[cfg(feature = "http")]
             &self.http,
@@ -255,5 +268,36 @@ mod tests {
         });
         let between = platform.block_on(measured).expect("it ends");
         assert!(between < 1_000, "{between} turns");
+    }
+
+    #[test]
+    fn more_workers_than_can_be_are_refused() {
+        for workers in [
+            TokioPlatform::WORKERS_MAX + 1,
+            u32::MAX as usize,
+            usize::MAX,
+        ] {
+            let refused = TokioPlatform::new(workers).expect_err("too many");
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{workers}");
+        }
+    }
+
+    #[test]
+    fn tasks_are_dropped_when_it_is_shut_down() {
+        let platform = TokioPlatform::new(1).expect("threads start");
+        let (held, dropped) = std::sync::mpsc::channel::<()>();
+        platform.spawn(
+            1,
+            Box::pin(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            }),
+        );
+        platform.shut_down();
+        assert!(dropped.recv().is_err(), "nobody holds the other end");
+        let (held, dropped) = std::sync::mpsc::channel::<()>();
+        platform.spawn(2, Box::pin(async move { drop(held) }));
+        assert!(dropped.recv().is_err(), "it is dropped at once");
+        platform.shut_down();
     }
 }

@@ -346,6 +346,12 @@ impl<'e> Driver<'e> {
             outcome: &outcome,
             cancelling,
         });
+        if !outcome.printed.is_empty() {
+            let call = task.run.as_ref().map(|run| run.call());
+            let realm = task.vm.realm().number();
+            let output = &inner.output;
+            output.write(&outcome.printed, task.number, call, realm);
+        }
         if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             self.attempts = 0;
         }

@@ -14,6 +14,7 @@ Examples:
   crux serve examples/notes_server.crux
   crux serve app.crux --address 0.0.0.0:80 --max-body 64k --grace 30s
   crux serve app.crux --hot --log debug
+  crux serve app.crux --allow-fs=data --allow-net=127.0.0.1:5432
   kill -HUP PID                 # load the program anew
   crux serve app.crux --metrics 127.0.0.1:9090 &
   curl 127.0.0.1:9090/-/metrics # requests, reloads, heap
