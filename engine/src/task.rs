@@ -88,6 +88,19 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// The squad that it was spawned in.
+    squad: Option<SquadOf>,
+    /// Its own squads, by number, that have failed since its last slice.
+    failed_squads: Mutex<Vec<u32>>,
+}
+
+/// A squad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquadOf {
+    /// The number of the task whose it is.
+    pub(crate) task: u32,
+    /// Its number among those of that task.
+    pub(crate) number: u32,
 }
 
 impl Task {
@@ -98,6 +111,7 @@ impl Task {
         token: Arc<Token>,
         run: Option<Arc<Run>>,
         inherited_deadline: Option<u64>,
+        squad: Option<SquadOf>,
     ) -> Self {
         let signal = match &run {
             Some(run) if run.root() == number => Arc::clone(run.signal()),
@@ -110,6 +124,8 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            squad,
+            failed_squads: Mutex::default(),
         }
     }
 
@@ -124,6 +140,12 @@ impl Task {
     /// When the time is over that it inherited.
     pub(crate) fn inherited_deadline(&self) -> Option<u64> {
         self.inherited_deadline
+    }
+
+    /// Tells it that a task has failed which it spawned in one of its squads. Whether that woke it.
+    fn squad_failed(&self, number: u32) -> bool {
+        self.failed_squads.lock().push(number);
+        self.signal.notify()
     }
 
     pub(crate) fn signal(&self) -> &Signal {

@@ -43,7 +43,7 @@ pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
 pub use realm_stats::RealmStats;
-pub use slice::{SliceEnd, SliceInput, SliceOutcome};
+pub use slice::{Change, Side, SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 
 #[cfg(test)]
