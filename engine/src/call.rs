@@ -16,10 +16,13 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value};
+use gcrucible_vm::host_value::Unfit;
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
+use crate::conversion::data_of;
 use crate::engine::Engine;
+use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
 use crate::run::Run;
 use crate::serve::Admission;
@@ -44,6 +47,8 @@ pub struct Call {
     /// Whether the error that it threw is a cancellation, or wraps one.
     threw_cancellation: AtomicBool,
     trace: Mutex<Vec<TraceFrame>>,
+    /// What the engine itself panicked with in its task.
+    fault: Mutex<Option<String>>,
     /// The place of the request that it answers, until it has ended.
     admission: Mutex<Option<Admission>>,
     ended: Signal,
@@ -58,8 +63,8 @@ pub enum Outcome {
     Threw,
     /// It ended with an error while its cancellation was requested, or never started.
     Cancelled,
-    /// A host operation panicked in its task, and no more of it ran; [`Call::value`] holds the
-    /// message of the panic, nil if there was no memory for it.
+    /// A host operation, or the engine itself, panicked in its task, and no more of it ran;
+    /// [`Call::value`] holds the message of the panic, nil if there was no memory for it.
     Panicked,
 }
 
@@ -135,9 +140,20 @@ impl Call {
     }
 
     /// Where the error was thrown that nobody caught, innermost frame first; empty unless
-    /// the call ended with one.
+    /// the call ended with one. An error that came with an await begins with the frames of the
+    /// task that failed, and [`TraceFrame::awaits`] says where those of the next task begin.
     pub fn trace(&self) -> Vec<TraceFrame> {
         self.trace.lock().clone()
+    }
+
+    /// What the engine itself panicked with in the call's task, if it did. The heap may be
+    /// [broken](Heap::broken) then, and the call without a value.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().clone()
+    }
+
+    pub(crate) fn set_fault(&self, message: String) {
+        self.fault.lock().get_or_insert(message);
     }
 
     /// The first state of its task's random numbers.
@@ -193,9 +209,11 @@ impl Call {
         self.program.program()
     }
 
-    pub(crate) fn set_trace(&self, trace: &[(u16, u32)]) {
-        let frame = |&at: &(u16, u32)| TraceFrame::at(self.program(), at);
-        *self.trace.lock() = trace.iter().map(frame).collect();
+    /// `cause` is the failure of the task whose error the call ends with, if that is not its own.
+    pub(crate) fn set_trace(&self, trace: &[(u16, u32)], cause: Option<&Failure>) {
+        let mut frames = cause.map(Failure::trace).unwrap_or_default();
+        add_frames(&mut frames, &self.program, trace);
+        *self.trace.lock() = frames;
     }
 }
 
@@ -294,6 +312,7 @@ impl CallTable {
             outcome: Mutex::default(),
             threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
+            fault: Mutex::default(),
             admission: Mutex::default(),
             ended: Signal::default(),
         });
@@ -381,6 +400,14 @@ impl CallGuard {
 impl Drop for CallGuard {
     fn drop(&mut self) {
         self.link = None;
+        if std::thread::panicking() {
+            self.outcome = Outcome::Panicked;
+        }
+        // Who sees that no call is open sees no request either.
+        let mut admission = self.call.admission.lock().take();
+        if let Some(admission) = &mut admission {
+            admission.leave();
+        }
         let mut calls = self.table.calls.lock();
         let is_ours = calls
             .get(&self.call.id)
@@ -392,8 +419,9 @@ impl Drop for CallGuard {
         drop(calls);
         // Only now: who sees that the call has ended may take its id for the next one.
         *self.call.outcome.lock() = Some(self.outcome);
-        let admission = self.call.admission.lock().take();
-        if let Some(admission) = admission {
+        // One may have been attached in between.
+        let attached = self.call.admission.lock().take();
+        if let Some(admission) = admission.or(attached) {
             admission.end(self.outcome);
         }
         self.call.ended.notify();
@@ -432,18 +460,48 @@ impl CallHandle {
 impl CallHandle {
     /// The display text of the value or error that the call ended with; `nil` before that.
     pub async fn text(&self) -> String {
+        if let Some(fault) = self.call.fault() {
+            return fault;
+        }
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
         display(&m, self.call.program(), m.load_root(&self.call.value))
     }
 
-    /// The value or error that the call ended with, if it is plain data.
-    pub async fn data(&self) -> Option<HostValue> {
+    /// The text of the error that the call ended with as a report shows it: with its payload, and
+    /// that of the error in its payload, on lines of their own.
+    pub async fn uncaught(&self) -> String {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
-        host_value::of(&m, m.load_root(&self.call.value))
+        uncaught(&m, self.call.program(), m.load_root(&self.call.value))
+    }
+
+    /// The value or error that the call ended with, if it is plain data.
+    pub async fn data(&self) -> Option<HostValue> {
+        self.try_data().await.ok()
+    }
+
+    /// The same, or why there is none: what shares parts is expanded, and may have too many.
+    /// A large value is converted in steps, with other tasks between them; a conversion that is
+    /// dropped is given up.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub async fn try_data(&self) -> Result<HostValue, Unfit> {
+        data_of(&self.engine.inner, &self.call.value).await
+    }
+
+    /// How many parameters the function has that the call returned; `None` if it returned
+    /// something else, or a method that is bound to its receiver.
+    pub async fn parameters(&self) -> Option<u8> {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let function = m.closure_function(m.load_root(&self.call.value))?;
+        let functions = &self.call.program().functions;
+        functions.get(usize::from(function)).map(|it| it.arity)
     }
 
     /// Keeps the value or error that the call ended with alive beyond the call, until the

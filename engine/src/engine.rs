@@ -3,13 +3,13 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
+    HeapFault, MemoryAccount, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Place, Platform, StopToken, yield_point};
@@ -17,12 +17,14 @@ use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
+use crate::deadlock::Busy;
 use crate::event::{EngineEvent, Observer};
+use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::reload::Reloader;
 use crate::run::Run;
-use crate::serve::RequestTable;
-use crate::task::{self, Runs, Task, yield_points};
+use crate::serve::{DetachedTasks, RequestTable};
+use crate::task::{self, Beginning, LateStart, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
 /// An engine: one heap, one program in one version or several, any number of tasks. Clones
@@ -96,6 +98,9 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
+    /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
+    /// throws `HostError` where it is spawned.
+    pub detached_max: usize,
 }
 
 impl EngineOptions {
@@ -115,6 +120,7 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
+            detached_max: usize::MAX,
         }
     }
 }
@@ -148,6 +154,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
+    pub(crate) detached: Arc<DetachedTasks>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -155,9 +162,11 @@ pub(crate) struct Inner {
     pub(crate) grace: u64,
     max_frames: usize,
     args: Arc<[String]>,
-    next_task: AtomicU32,
+    next_task: AtomicU64,
     next_realm: AtomicU32,
-    tasks: task::Tasks,
+    pub(crate) tasks: task::Tasks,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) failures: Failures,
 }
 
 impl Engine {
@@ -196,6 +205,7 @@ impl Engine {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
         heap.set_parallel(options.is_parallel);
+        heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)
@@ -209,15 +219,18 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
+                detached: DetachedTasks::new(options.detached_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
                 grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
-                next_task: AtomicU32::new(1),
+                next_task: AtomicU64::new(1),
                 next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
+                busy: Arc::default(),
+                failures: Failures::default(),
             }),
         };
         if options.debug.collect == CollectMode::Continuous {
@@ -253,7 +266,21 @@ impl Engine {
             Ok(Slot::immediate(value))
         };
         let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
-        self.start(realm, id, |vm| vm.start_call(realm.global(global), &args))
+        let guard = self.reserve_for_host(realm, id)?;
+        let call = Arc::clone(guard.call());
+        // A collection on another thread would not see the machine, which is new, and move what
+        // it is given to call. Who starts a call must not wait for one to end, which may need
+        // this very thread: the task gives its machine what it runs, then.
+        match self.inner.heap.try_shared() {
+            Some(_permit) => self.run_call(realm, guard, Beginning::Ready, |vm| {
+                vm.start_call(realm.global(global), &args);
+            }),
+            None => {
+                let late = LateStart { global, args };
+                self.run_call(realm, guard, Beginning::Late(late), |_| {});
+            }
+        }
+        Ok(CallHandle::new(call, self.clone()))
     }
 
     /// The same with arguments that are any plain data.
@@ -302,34 +329,28 @@ impl Engine {
                 // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let callee = realm.global(global);
-                        return self.start(realm, id, |vm| vm.start_call(callee, &args));
+                        let guard = self.reserve_for_host(realm, id)?;
+                        let call = Arc::clone(guard.call());
+                        self.run_call(realm, guard, Beginning::Ready, |vm| {
+                            vm.start_call(realm.global(global), &args);
+                        });
+                        return Ok(CallHandle::new(call, self.clone()));
                     }
                     Err(needs) => needs.words,
                 }
             };
-            if !inner.make_room(needs, &mut attempts).await {
+            let account = realm.account();
+            if !inner.make_room_for(account, needs, &mut attempts).await {
                 return Err(CallError::OutOfMemory);
             }
         }
     }
 
-    fn start(
-        &self,
-        realm: &Arc<Realm>,
-        id: u32,
-        prepare: impl FnOnce(&Vm),
-    ) -> Result<CallHandle, CallError> {
+    fn reserve_for_host(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
         if id >= Self::FINALIZER_CALL {
             return Err(CallError::DuplicateCallId(id));
         }
-        let guard = self.reserve(realm, id)?;
-        let call = Arc::clone(guard.call());
-        // A collection on another thread would not see the machine, which is new, and move what
-        // it is given to call.
-        let _permit = self.inner.heap.shared_now();
-        self.run_call(realm, guard, None, prepare);
-        Ok(CallHandle::new(call, self.clone()))
+        self.reserve(realm, id)
     }
 
     pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
@@ -342,39 +363,49 @@ impl Engine {
         })
     }
 
-    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless it is
-    /// that of a finalizer, by number, which is taken from the queue when the task begins.
+    /// Starts the task of a call in a realm; `prepare` gives its machine something to run, unless
+    /// its beginning says that the task does.
     pub(crate) fn run_call(
         &self,
         realm: &Arc<Realm>,
         guard: CallGuard,
-        finalizer: Option<u64>,
+        beginning: Beginning,
         prepare: impl FnOnce(&Vm),
     ) {
         let call = Arc::clone(guard.call());
         let vm = self.inner.new_vm(realm, call.task(), call.seed(), true);
         prepare(&vm);
         realm.note_call();
+        let (finalizer, late) = match beginning {
+            Beginning::Ready => (None, None),
+            Beginning::Finalizer(number) => (Some(number), None),
+            Beginning::Late(late) => (None, Some(late)),
+        };
         self.inner.observe(&EngineEvent::CallStarted {
             call: &call,
             finalizer,
         });
         let (token, run) = (Arc::clone(call.token()), Arc::clone(call.run()));
-        let task = Task::new(call.task(), vm, token, Some(run), None, None);
-        self.spawn(task, Runs::Call(guard));
+        // The host bounds its calls itself.
+        let heap = &self.inner.heap;
+        let charge = heap.charge_anyway(realm.account(), Task::BYTES);
+        let task = Task::new(call.task(), vm, token, Some(run), None, charge);
+        self.spawn(task.starting(late), Runs::Call(guard));
     }
 
     /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
     /// program registered for it run in the call's root task, in the middle of whatever it
     /// waits for. Returns whether a handler will: not if none of this signal is registered, be
     /// there others or not, or if the root task has ended. Then the signal is forgotten, and what
-    /// it means is for the caller to say.
+    /// it means is for the caller to say. The thread waits for a collection, so it must not be one
+    /// that runs tasks of the engine.
     ///
     /// # Errors
     /// [`CallError::CallNotFound`] if there is no call with that id.
     pub fn interrupt(&self, id: u32, signal: &str) -> Result<bool, CallError> {
         let call = self.inner.calls.get(id)?;
-        let permit = self.inner.heap.shared_now();
+        let heap = &self.inner.heap;
+        let permit = heap.try_shared().unwrap_or_else(|| heap.shared_now());
         Ok(self.inner.raise(&permit, call.run(), signal))
     }
 
@@ -438,8 +469,9 @@ impl Engine {
     }
 
     /// Starts a task.
-    pub(crate) fn spawn(&self, task: Task, runs: Runs) {
+    pub(crate) fn spawn(&self, mut task: Task, runs: Runs) {
         let number = task.number();
+        task.count_in(&self.inner.busy);
         let task = Arc::new(task);
         self.inner.tasks.add(&task);
         let engine = self.clone();
@@ -488,7 +520,7 @@ impl Engine {
             };
             // Another may have run it in between; then there may be a newer one by now.
             if inner.heap.next_finalizer() == Some(first) {
-                return self.run_call(&realm, guard, Some(first), |_| {});
+                return self.run_call(&realm, guard, Beginning::Finalizer(first), |_| {});
             }
         }
     }
@@ -500,8 +532,15 @@ impl Engine {
         drop(permit);
         self.inner
             .observe(&EngineEvent::Collected { report: &report });
+        self.inner.report_freed();
         self.start_finalizer();
         Some(report)
+    }
+
+    /// Reports the errors that nobody has awaited by now, each as
+    /// [`EngineEvent::Unobserved`]. For a host that is about to end.
+    pub fn report_failures(&self) {
+        self.inner.report_unseen(|_| true);
     }
 
     /// The heap.
@@ -554,6 +593,7 @@ impl Engine {
     /// empty afterwards.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
         let inner = Arc::into_inner(self.inner)?;
+        inner.report_unseen(|_| true);
         inner.reload.shut_down(&inner.heap);
         let heap = inner.heap;
         heap.drop_finalizers();
@@ -580,13 +620,50 @@ impl Inner {
         })
     }
 
+    /// Reports those of the futures which the last collection has freed that have failed and that
+    /// nobody has awaited.
+    fn report_freed(&self) {
+        for future in self.heap.take_freed() {
+            if let Some((unseen, failure)) = self.failures.remove(future) {
+                self.report(future, &unseen, &failure);
+            }
+        }
+    }
+
+    /// Reports what has failed, has not been awaited and is over.
+    pub(crate) fn report_unseen(&self, is_over: impl Fn(&Unseen) -> bool) {
+        for (future, unseen, failure) in self.failures.take_unseen(is_over) {
+            self.report(future, &unseen, &failure);
+        }
+    }
+
+    fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
+        self.observe(&EngineEvent::Unobserved {
+            future,
+            text: &unseen.text,
+            trace: &failure.trace(),
+        });
+    }
+
     /// Milliseconds of the engine's time.
     pub(crate) fn now_ms(&self) -> u64 {
         u64::try_from(self.platform.now().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn new_task(&self) -> u32 {
-        self.next_task.fetch_add(1, Ordering::Relaxed)
+        loop {
+            let drawn = self.next_task.fetch_add(1, Ordering::Relaxed);
+            let number = drawn as u32;
+            // The first four billion are new. After that, who lives keeps its number.
+            let is_first_round = drawn < u64::from(Engine::COLLECTOR_TASK);
+            let is_free = || {
+                let is_reserved = number == 0 || number >= Engine::COLLECTOR_TASK;
+                !is_reserved && self.tasks.find(number).is_none()
+            };
+            if is_first_round || is_free() {
+                return number;
+            }
+        }
     }
 
     /// The realm that new calls run in.
@@ -659,12 +736,29 @@ impl Inner {
     /// has asked for all that its operation allocates, so that one success ends it. A heap
     /// that the verifier refuses is: it is not collected, so there would never be room.
     pub(crate) async fn make_room(self: &Arc<Self>, words: u32, attempts: &mut u32) -> bool {
+        self.make_room_for(None, words, attempts).await
+    }
+
+    /// The same for somebody whose memory is counted in an account. One that has used up its
+    /// share collects everything at once: nothing else tells what of that is garbage.
+    pub(crate) async fn make_room_for(
+        self: &Arc<Self>,
+        account: Option<&Arc<MemoryAccount>>,
+        words: u32,
+        attempts: &mut u32,
+    ) -> bool {
         *attempts += 1;
-        let is_sound = if *attempts == 1 {
+        let bytes = u64::from(words) * 8;
+        let is_refused = || account.is_some_and(|account| account.refuses(bytes));
+        let has_share = !is_refused();
+        let is_sound = if *attempts == 1 && has_share {
             self.collect(self.heap.kind_to_collect()).await
         } else {
             self.collect(CollectionKind::Major).await
         };
+        if !has_share {
+            return is_sound && !is_refused();
+        }
         let has_room = match *attempts {
             1 => true,
             // B-96: what a collection has made no room for is refused at once.
@@ -676,10 +770,15 @@ impl Inner {
             }
             // Whether everything collected leaves blocks side by side, only trying tells.
             2 if words == NeedsMemory::SIDE_BY_SIDE => true,
+            // What the last collection had no room to copy, the next one may have.
+            2..Self::ATTEMPTS_MAX if self.heap.is_sparse_for(words) => true,
             _ => self.heap.has_room_within_limit(words),
         };
         is_sound && has_room
     }
+
+    /// Collections for one allocation in a heap that is too full to be copied at once.
+    const ATTEMPTS_MAX: u32 = 6;
 
     /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
     /// broken heap may not have been collected.
@@ -689,6 +788,7 @@ impl Inner {
             self.heap.collect(&mut permit, kind)
         };
         self.observe(&EngineEvent::Collected { report: &report });
+        self.report_freed();
         let inner = Arc::clone(self);
         Engine { inner }.start_finalizer();
         report.violations.is_empty()

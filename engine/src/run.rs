@@ -66,6 +66,11 @@ impl Run {
         true
     }
 
+    /// Whether a handler of the program could be run.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.pending.lock().is_some()
+    }
+
     /// The first signal that the root's machine could dispatch now.
     pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
         let pending = self.pending.lock();

@@ -18,21 +18,30 @@ mod wait;
 
 pub(crate) use operation::message_of;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::ops::DerefMut;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 
-use gcrucible_heap::{Checks, Slot};
+use gcrucible_heap::{Charge, Checks, Heap, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Vm;
 
 use self::driver::Driver;
 use self::ending::BodyEnd;
-use crate::call::CallGuard;
+use crate::call::{CallGuard, Outcome};
 use crate::cancellation::{Link, Token};
+use crate::deadlock::{Busy, Presence};
 use crate::engine::Engine;
+use crate::event::EngineEvent;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
+use crate::serve::DetachedPlace;
 
 /// The engine's own yield points, as [`Place::at`](gcrucible_platform::Place::at) names
 /// them.
@@ -77,6 +86,25 @@ pub(crate) enum Runs {
     Future(u64, Link, Option<Membership>),
 }
 
+/// How the task of a call gets what it runs.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// Its machine has it.
+    Ready,
+    /// It takes the finalizer of that number from the queue.
+    Finalizer(u64),
+    /// It gives its machine a global of its realm, and arguments.
+    Late(LateStart),
+}
+
+/// A call that began while the heap was being collected.
+#[derive(Debug)]
+pub(crate) struct LateStart {
+    pub(crate) global: u16,
+    /// Immediate values.
+    pub(crate) args: Vec<Slot>,
+}
+
 /// A task's state that others reach.
 #[derive(Debug)]
 pub(crate) struct Task {
@@ -88,6 +116,14 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// Its place among the tasks of forks that belong to no call, if it is one.
+    _detached: Option<DetachedPlace>,
+    /// What it is still to give its machine.
+    late: Mutex<Option<LateStart>>,
+    /// What it takes outside of the heap's blocks.
+    charge: Mutex<Charge>,
+    /// Counts it, once it has been started.
+    presence: Option<Presence>,
     /// The squad that it was spawned in.
     squad: Option<SquadOf>,
     /// Its own squads, by number, that have failed since its last slice.
@@ -104,6 +140,10 @@ pub(crate) struct SquadOf {
 }
 
 impl Task {
+    /// What a task takes besides the stack of its machine when that has grown: measured over
+    /// 100,000 that sleep.
+    pub(crate) const BYTES: u64 = 5 << 10;
+
     /// A task; the root of a run waits for the signal of that.
     pub(crate) fn new(
         number: u32,
@@ -111,7 +151,7 @@ impl Task {
         token: Arc<Token>,
         run: Option<Arc<Run>>,
         inherited_deadline: Option<u64>,
-        squad: Option<SquadOf>,
+        charge: Charge,
     ) -> Self {
         let signal = match &run {
             Some(run) if run.root() == number => Arc::clone(run.signal()),
@@ -124,9 +164,48 @@ impl Task {
             signal,
             run,
             inherited_deadline,
-            squad,
+            _detached: None,
+            late: Mutex::default(),
+            charge: Mutex::new(charge),
+            presence: None,
+            squad: None,
             failed_squads: Mutex::default(),
         }
+    }
+
+    /// The same with something to give to its machine first.
+    pub(crate) fn starting(mut self, late: Option<LateStart>) -> Self {
+        *self.late.get_mut() = late;
+        self
+    }
+
+    /// Charges what its machine has grown by, or shrunk, in a slice. Whether it has grown beyond
+    /// the limit.
+    fn charge_machine(&self, heap: &Heap) -> bool {
+        let bytes = Task::BYTES + self.vm.grown_bytes();
+        let mut charge = self.charge.lock();
+        let before = charge.bytes();
+        if bytes != before {
+            charge.set(bytes);
+        }
+        bytes > before && heap.is_over_limit(self.vm.realm().account())
+    }
+
+    /// Counts it among those that can go on, until its end.
+    pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
+        self.presence = Some(Presence::new(busy, &self.signal));
+    }
+
+    /// Whether it is the root of a run that handles signals.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.own_run().is_some_and(|run| run.takes_interrupts())
+    }
+
+    /// The same in a place among the tasks of forks that belong to no call.
+    pub(crate) fn in_place(mut self, mut place: DetachedPlace, now_ms: u64) -> Self {
+        place.start(&self.token, now_ms);
+        self._detached = Some(place);
+        self
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -140,6 +219,12 @@ impl Task {
     /// When the time is over that it inherited.
     pub(crate) fn inherited_deadline(&self) -> Option<u64> {
         self.inherited_deadline
+    }
+
+    /// The same spawned in a squad.
+    pub(crate) fn in_squad(mut self, squad: Option<SquadOf>) -> Self {
+        self.squad = squad;
+        self
     }
 
     /// Tells it that a task has failed which it spawned in one of its squads. Whether that woke it.
@@ -182,33 +267,125 @@ impl Tasks {
         known.tasks.insert(task.number, Arc::downgrade(task));
     }
 
+    /// All of them, in order.
+    pub(crate) fn live(&self) -> Vec<Arc<Task>> {
+        let known = self.tasks.lock();
+        known.tasks.values().filter_map(Weak::upgrade).collect()
+    }
+
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {
         self.tasks.lock().tasks.get(&number)?.upgrade()
     }
 }
 
-/// Runs a task to its end.
+/// Runs a task to its end, whatever happens: when the engine itself panics in it, it ends as by
+/// a host operation that panics, on platforms that want to survive that.
 pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs) {
-    let mut driver = Driver::new(&engine, &task);
+    let platform = Arc::clone(&engine.inner.platform);
+    let future = match &runs {
+        Runs::Future(id, ..) => Some(*id),
+        Runs::Call(_) => None,
+    };
+    let mut runs = Some(runs);
+    let Err(panic) = caught(pin!(drive_body::<C>(&engine, &task, &mut runs))).await else {
+        return;
+    };
+    if !platform.survives_panics() {
+        resume_unwind(panic);
+    }
+    let message = message_of(&*panic);
+    let ending = end_panicked::<C>(&engine, &task, &mut runs, message.clone());
+    if caught(Box::pin(ending)).await.is_err() {
+        // There is no heap to end it with.
+        drop_panicked(&engine, &task, runs, future, message);
+    }
+}
+
+/// The future's end, or what it panicked with. Nothing of it is looked at after that.
+async fn caught<F: Future<Output = ()>>(mut future: Pin<impl DerefMut<Target = F>>) -> Caught {
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        },
+    )
+    .await
+}
+
+type Caught = Result<(), Box<dyn Any + Send>>;
+
+async fn drive_body<C: Checks>(engine: &Engine, task: &Arc<Task>, kept: &mut Option<Runs>) {
+    let Some(runs) = kept else { return };
+    let mut driver = Driver::new(engine, task);
     driver.yield_at(yield_points::START).await;
     // A call or future that is cancelled before it starts never runs.
     let end = if !task.token.is_requested() {
-        start::<C>(&engine, &task, &runs).await;
+        start::<C>(engine, task, runs).await;
         driver.run::<C>().await
     } else if matches!(runs, Runs::Call(_)) && seeded_bugs::is_on(Bug::B62) {
         // B-62: a call that was cancelled before it started runs and returns its value.
         seeded_bugs::note_triggered(Bug::B62);
         task.token.set_delivered(engine.inner.now_ms());
-        start::<C>(&engine, &task, &runs).await;
+        start::<C>(engine, task, runs).await;
         driver.run::<C>().await
     } else {
         BodyEnd::NeverStarted
     };
+    finish::<C>(&driver, kept.take(), end).await;
+}
+
+async fn finish<C: Checks>(driver: &Driver<'_>, runs: Option<Runs>, end: BodyEnd) {
     match runs {
-        Runs::Call(guard) => driver.end_call::<C>(guard, end).await,
-        Runs::Future(id, link, membership) => {
+        Some(Runs::Call(guard)) => driver.end_call::<C>(guard, end).await,
+        Some(Runs::Future(id, link, membership)) => {
             driver.settle::<C>(id, link, membership, end).await;
         }
+        None => {}
+    }
+}
+
+/// Ends a task in which the engine panicked, as one in which a host operation did.
+async fn end_panicked<C: Checks>(
+    engine: &Engine,
+    task: &Arc<Task>,
+    kept: &mut Option<Runs>,
+    message: String,
+) {
+    let mut driver = Driver::new(engine, task);
+    let end = driver.fail::<C>(message.clone()).await;
+    // It panicked at its very end: what it had is gone.
+    let runs = kept.take().expect("the task has not ended");
+    if let Runs::Call(guard) = &runs {
+        guard.call().set_fault(message);
+    }
+    finish::<C>(&driver, Some(runs), end).await;
+}
+
+/// The same without the heap: whoever waits for the task is woken and finds it gone.
+fn drop_panicked(
+    engine: &Engine,
+    task: &Task,
+    runs: Option<Runs>,
+    future: Option<u64>,
+    message: String,
+) {
+    let inner = &engine.inner;
+    if let Some(Runs::Call(guard)) = runs {
+        let call = Arc::clone(guard.call());
+        call.set_fault(message);
+        guard.end(Outcome::Panicked);
+        let outcome = Outcome::Panicked;
+        inner.observe(&EngineEvent::CallEnded {
+            call: &call,
+            outcome,
+        });
+    }
+    let removed = future.and_then(|id| inner.registry.remove(id));
+    for (_, signal) in removed.map(|it| it.waiters).unwrap_or_default() {
+        signal.notify();
+    }
+    if let Some(run) = &task.run {
+        run.signal().notify();
     }
 }
 
@@ -220,7 +397,15 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
         Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
             return start_finalizer::<C>(engine, task).await;
         }
-        Runs::Call(_) => return,
+        Runs::Call(_) => {
+            let late = task.late.lock().take();
+            if let Some(late) = late {
+                let _permit = inner.heap.shared().await;
+                let callee = task.vm.realm().global(late.global);
+                task.vm.start_call(callee, &late.args);
+            }
+            return;
+        }
     };
     let permit = inner.heap.shared().await;
     let unscheduled = Slot::nil();

@@ -47,13 +47,7 @@ struct List {
 
 impl WaitLists {
     /// Puts a task on the list, before all others if it had the turn. Gives its place there.
-    pub(crate) fn add(
-        &self,
-        place: Place,
-        task: u32,
-        signal: &Arc<Signal>,
-        had_turn: bool,
-    ) -> i64 {
+    pub(crate) fn add(&self, place: Place, task: u32, signal: &Arc<Signal>, had_turn: bool) -> i64 {
         let mut lists = self.lists.lock();
         let list = lists.entry(place).or_default();
         let at = if had_turn {
@@ -83,7 +77,11 @@ impl WaitLists {
     pub(crate) fn has_any(&self, changes: &[Change]) -> bool {
         let lists = self.lists.lock();
         let mut places = changes.iter().flat_map(places);
-        places.any(|(place, _)| lists.get(&place).is_some_and(|list| !list.waiting.is_empty()))
+        places.any(|(place, _)| {
+            lists
+                .get(&place)
+                .is_some_and(|list| !list.waiting.is_empty())
+        })
     }
 
     /// Gives the turns that changes are worth. Those who get them are to be woken, in order.

@@ -40,7 +40,10 @@ fn timed(heap: HeapConfig, body: &str) -> String {
     assert!(main.call().outcome().is_some(), "it does not end: {body}");
     world.run();
     let text = world.text(&main);
-    assert!(matches!(world.data(&main), Some(HostValue::List(_))), "{text}");
+    assert!(
+        matches!(world.data(&main), Some(HostValue::Array(_))),
+        "{text}"
+    );
     world.finish();
     text
 }
@@ -205,7 +208,8 @@ fn a_cancelled_task_has_no_new_time_for_each_squad() {
 }
 
 /// A task that holds all memory there is, and catches that there is no more.
-const HOG: &str = "fn hog(a) { while true { try { while true { a.push([1, 2, 3]) } } catch e { } } }";
+const HOG: &str =
+    "fn hog(a) { while true { try { while true { a.push([1, 2, 3]) } } catch e { } } }";
 
 fn tiny() -> HeapConfig {
     HeapConfig {

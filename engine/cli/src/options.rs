@@ -13,7 +13,8 @@ const GC_VARIABLE: &str = "GCRUCIBLE_GC";
 /// Runs, serves, checks, lists and tries Crux programs.
 ///
 /// Exit codes: 0 ok, 1 an uncaught error or a program that does not compile, 2 a command
-/// line that makes no sense, 130 ended by Ctrl-C.
+/// line that makes no sense, 3 a deadlock: all that is left waits for what never comes,
+/// 4 standard output that takes no more, 130 ended by Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "crux", version)]
 pub(crate) struct Options {
@@ -27,11 +28,12 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Answer HTTP requests with the functions that a program exports as `routes`
     #[cfg(feature = "serve")]
-    Serve(crate::serve::ServeOptions),
-    /// Compile a program and say what is wrong with it
+    Serve(Box<crate::serve::ServeOptions>),
+    /// Compile programs and say what is wrong with them
     Check {
-        /// The entry module
-        file: PathBuf,
+        /// The entry modules
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
     /// Print a program's bytecode
     Disasm {
@@ -82,7 +84,7 @@ impl HeapOptions {
             None => (std::env::var(GC_VARIABLE).unwrap_or_default(), GC_VARIABLE),
         };
         let debug: HeapDebug = text.parse().map_err(|error| {
-            eprintln!("error: {origin}: {error}");
+            say!("error: {origin}: {error}");
             Exit::Usage
         })?;
         let mut options = EngineOptions {

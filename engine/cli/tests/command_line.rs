@@ -45,7 +45,7 @@ fn an_uncaught_error_says_where_and_ends_with_1() {
     assert_eq!(seen.code, 1);
     let path = folder.path("main.crux").display().to_string();
     let expected = format!(
-        "error: uncaught TypeError: operand of a wrong type\n  at f ({path}:2:12)\n  at main ({path}:4:13)\n"
+        "error: uncaught TypeError: operand of a wrong type: `+` of int and nil\n  at f ({path}:2:12)\n  at main ({path}:4:13)\n"
     );
     assert_eq!(seen.err, expected);
 }

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_engine::{CallHandle, Engine, Outcome};
+use gcrucible_engine::{CallHandle, Engine, Outcome, Unfit};
 use gcrucible_platform::tokio_platform::TokioPlatform;
 
 use crate::engine::{GcrEngine, call_failure};
@@ -117,9 +117,9 @@ impl GcrCall {
         match self.handle.call().outcome() {
             Some(Outcome::Returned) => Ok(()),
             Some(Outcome::Threw) => {
-                let mut text = self.platform.block_on(self.handle.text());
+                let mut text = self.platform.block_on(self.handle.uncaught());
                 for frame in self.handle.call().trace() {
-                    text += &format!("\n  at {frame}");
+                    text += &format!("\n  {}", frame.line());
                 }
                 // Whatever wraps it on its way out, a cancellation is one.
                 match self.handle.call().is_cancelled() {
@@ -157,9 +157,13 @@ pub unsafe extern "C" fn gcr_call_value(
             return Err(bad_argument("the place for the value is null"));
         }
         call.returned()?;
-        let Some(data) = call.platform.block_on(call.handle.data()) else {
-            let text = call.platform.block_on(call.handle.text());
-            return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+        let data = match call.platform.block_on(call.handle.try_data()) {
+            Ok(data) => data,
+            Err(Unfit::NoData) => {
+                let text = call.platform.block_on(call.handle.text());
+                return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+            }
+            Err(why) => return Err((GcrStatus::NotData, why.to_string())),
         };
         // SAFETY: what the caller owes.
         unsafe { write(out, GcrValue::raw(data)) };

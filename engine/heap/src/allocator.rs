@@ -2,8 +2,11 @@
 
 mod versions;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use crate::account::External;
+use crate::debug_mode::CollectionKind;
 use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
@@ -24,6 +27,9 @@ impl NeedsMemory {
     /// side.
     pub const SIDE_BY_SIDE: u32 = u32::MAX;
 }
+
+/// What a collection may copy to in the smallest heap.
+const SPARE_BYTES: u64 = 8 << 20;
 
 /// A bump range inside a block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +89,8 @@ pub(crate) enum Terms {
 #[derive(Debug)]
 pub(crate) struct Allocator {
     free: Vec<u32>,
+    /// Free blocks whose memory the operating system has back.
+    returned: Vec<u32>,
     fresh: u32,
     by_generation: [Vec<u32>; 5],
     large: Vec<u32>,
@@ -95,6 +103,14 @@ pub(crate) struct Allocator {
     nursery_budget_words: u64,
     limit_blocks: u64,
     blocks_in_use: u64,
+    /// What counts against the limit besides.
+    external: Arc<External>,
+    block_bytes: u64,
+    /// Blocks that are in use at once, at most: those within the limit and what a collection
+    /// copies to.
+    blocks_at_once: u64,
+    /// Live words of blocks that could not be evacuated.
+    sparse: BTreeMap<u32, u32>,
     has_canaries: bool,
     scribbles: bool,
     faults: FaultPlan,
@@ -103,6 +119,7 @@ pub(crate) struct Allocator {
 impl Allocator {
     pub(crate) fn new(
         region: &Region,
+        external: Arc<External>,
         nursery_bytes: u32,
         limit_bytes: u64,
         has_canaries: bool,
@@ -110,8 +127,10 @@ impl Allocator {
         fail: Vec<u32>,
     ) -> Self {
         let block_bytes = u64::from(region.block_words()) * 8;
+        let limit_blocks = (limit_bytes / block_bytes).max(4);
         Allocator {
             free: Vec::new(),
+            returned: Vec::new(),
             // Block 0 stays unused, so that offset 0 is never an object.
             fresh: 1,
             by_generation: Default::default(),
@@ -122,8 +141,12 @@ impl Allocator {
             nursery_used_words: 0,
             targets: Default::default(),
             nursery_budget_words: u64::from(nursery_bytes / WORD_BYTES),
-            limit_blocks: (limit_bytes / block_bytes).max(4),
+            limit_blocks,
             blocks_in_use: 0,
+            external,
+            block_bytes,
+            blocks_at_once: limit_blocks * 11 / 8 + SPARE_BYTES / block_bytes,
+            sparse: BTreeMap::new(),
             has_canaries,
             scribbles,
             faults: FaultPlan::new(fail),
@@ -176,7 +199,7 @@ impl Allocator {
     }
 
     fn take_block(&mut self, region: &Region, usage: BlockUse) -> Option<u32> {
-        let block = match self.free.pop() {
+        let block = match self.free.pop().or_else(|| self.returned.pop()) {
             Some(block) => block,
             None if self.fresh < region.block_count() => {
                 self.fresh += 1;
@@ -195,7 +218,17 @@ impl Allocator {
     }
 
     fn is_at_limit(&self, more_blocks: u64) -> bool {
-        self.blocks_in_use + more_blocks > self.limit_blocks
+        let external = self.external.bytes().div_ceil(self.block_bytes);
+        self.blocks_in_use + external + more_blocks > self.limit_blocks
+    }
+
+    /// Whether so many bytes besides blocks fit within the limit.
+    pub(crate) fn has_room_beside(&self, region: &Region, bytes: u64) -> bool {
+        let limit = self.limit_blocks * self.block_bytes;
+        self.used_bytes(region)
+            .saturating_add(self.external.bytes())
+            .saturating_add(bytes)
+            <= limit
     }
 
     /// Whether an object of so many words fits within the limit. A request that fails
@@ -315,6 +348,9 @@ impl Allocator {
     /// A fresh block to bump in.
     #[cold]
     fn next_target(&mut self, region: &Region, generation: Generation) -> Option<()> {
+        if self.blocks_in_use >= self.blocks_at_once {
+            return None;
+        }
         self.settle_top(region, generation);
         let block = self.take_block(region, BlockUse::Objects(generation))?;
         self.by_generation[generation as usize].push(block);
@@ -404,23 +440,100 @@ impl Allocator {
     }
 
     fn find_free_run(&mut self, region: &Region, count: u32) -> Option<u32> {
-        if self.fresh + count <= region.block_count() {
-            self.fresh += count;
-            return Some(self.fresh - count);
+        // What was never used is at hand without a search; beyond the most blocks that are in
+        // use at once, free ones go first.
+        let is_at_hand = self.fresh + count <= region.block_count();
+        let fresh_end = u64::from(self.fresh) + u64::from(count);
+        if is_at_hand && fresh_end <= self.blocks_at_once {
+            return Some(self.take_fresh(count));
         }
         self.free.sort_unstable();
-        let mut length = 0;
-        for index in 0..self.free.len() {
-            let follows = index > 0 && self.free[index] == self.free[index - 1] + 1;
-            length = if follows { length + 1 } else { 1 };
-            if length == count {
-                let from = index + 1 - count as usize;
-                let first = self.free[from];
-                self.free.drain(from..=index);
-                return Some(first);
-            }
+        if let Some(first) = take_neighbours(&mut self.free, count) {
+            return Some(first);
         }
-        None
+        let mut all = std::mem::take(&mut self.free);
+        all.append(&mut self.returned);
+        all.sort_unstable();
+        let found = take_neighbours(&mut all, count);
+        // Which of them are the operating system's is not known any more: all count as resident
+        // until the next time that some are returned.
+        self.free = all;
+        let first = found.or_else(|| is_at_hand.then(|| self.take_fresh(count)))?;
+        self.return_free(region, self.blocks_at_once.saturating_sub(u64::from(count)));
+        Some(first)
+    }
+
+    fn take_fresh(&mut self, count: u32) -> u32 {
+        self.fresh += count;
+        self.fresh - count
+    }
+
+    /// Gives memory of free blocks back to the operating system, until that and the blocks in
+    /// use are at most so many.
+    fn return_free(&mut self, region: &Region, most: u64) {
+        let resident = self.blocks_in_use + self.quarantine.len() as u64 + self.free.len() as u64;
+        let count = resident.saturating_sub(most).min(self.free.len() as u64) as usize;
+        if count == 0 {
+            return;
+        }
+        // Those that were freed first are the last to be used again.
+        let mut blocks: Vec<u32> = self.free.drain(..count).collect();
+        blocks.sort_unstable();
+        for run in blocks.chunk_by(|block, next| block + 1 == *next) {
+            region.return_blocks(run[0], run.len() as u32);
+        }
+        self.returned.append(&mut blocks);
+    }
+
+    /// Ends a collection: what it freed is kept for the next one to copy to, and the rest
+    /// returned, unless a debug mode wants to see it.
+    pub(crate) fn return_spare(&mut self, region: &Region, kind: CollectionKind) {
+        let most = match kind {
+            CollectionKind::Major if !self.has_canaries && !self.scribbles => {
+                let nursery = self.nursery_budget_words / u64::from(region.block_words());
+                (self.blocks_in_use * 2 + nursery * 2).min(self.blocks_at_once)
+            }
+            _ => self.blocks_at_once,
+        };
+        self.return_free(region, most);
+    }
+
+    /// Words that a collection may copy to, beside everything that is in use: so that memory
+    /// stays within half as much again as the limit while it runs.
+    pub(crate) fn words_to_copy_to(&self, region: &Region) -> u64 {
+        let external = self.external.bytes().div_ceil(self.block_bytes);
+        // Blocks are not filled to the last word, so some are left for that.
+        let most = self.blocks_at_once - self.limit_blocks / 16;
+        most.saturating_sub(self.blocks_in_use + external) * u64::from(region.block_words())
+    }
+
+    /// Words of live objects in a block, at most.
+    pub(crate) fn live_words(&self, region: &Region, block: u32) -> u32 {
+        let known = self.sparse.get(&block).copied();
+        known.unwrap_or_else(|| region.block(block).top())
+    }
+
+    /// Words that died in blocks which could not be evacuated: what the next collection may
+    /// evacuate them for.
+    pub(crate) fn sparse_words(&self, region: &Region) -> u64 {
+        let dead = |(&block, &live): (&u32, &u32)| u64::from(region.block(block).top() - live);
+        self.sparse.iter().map(dead).sum()
+    }
+
+    /// Bytes of the old generation.
+    pub(crate) fn old_bytes(&self, region: &Region) -> u64 {
+        let is_old = |head: &&u32| region.block(**head).generation() == Some(Generation::Old);
+        let large = self.large.iter().filter(is_old);
+        let large: u64 = large
+            .map(|&head| u64::from(region.block(head).top().div_ceil(region.block_words())))
+            .sum();
+        (self.blocks(Generation::Old).len() as u64 + large) * self.block_bytes
+    }
+
+    /// Bytes in use of those that the limit allows.
+    pub(crate) fn fill(&self) -> (u64, u64) {
+        let used = self.blocks_in_use * self.block_bytes + self.external.bytes();
+        (used, self.limit_blocks * self.block_bytes)
     }
 
     /// Takes the blocks of a generation away, to be evacuated, and closes its bump range.
@@ -433,8 +546,10 @@ impl Allocator {
         std::mem::take(&mut self.by_generation[generation as usize])
     }
 
-    /// Takes over a block that could not be evacuated: its objects are of `generation` now.
-    pub(crate) fn adopt(&mut self, generation: Generation, block: u32) {
+    /// Takes over a block that could not be evacuated: its objects are of `generation` now, and
+    /// so many of its words live.
+    pub(crate) fn adopt(&mut self, generation: Generation, block: u32, live: u32) {
+        self.sparse.insert(block, live);
         self.by_generation[generation as usize].push(block);
     }
 
@@ -442,6 +557,7 @@ impl Allocator {
     /// until collection number `until`.
     pub(crate) fn retire(&mut self, region: &Region, block: u32, until: Option<u64>) {
         self.blocks_in_use -= 1;
+        self.sparse.remove(&block);
         let top = region.block(block).top();
         match until {
             None => {
@@ -511,4 +627,20 @@ impl Allocator {
             }
         }
     }
+}
+
+/// Takes `count` numbers without a gap out of a sorted list; returns the first.
+fn take_neighbours(blocks: &mut Vec<u32>, count: u32) -> Option<u32> {
+    let mut length = 0;
+    for index in 0..blocks.len() {
+        let follows = index > 0 && blocks[index] == blocks[index - 1] + 1;
+        length = if follows { length + 1 } else { 1 };
+        if length == count {
+            let from = index + 1 - count as usize;
+            let first = blocks[from];
+            blocks.drain(from..=index);
+            return Some(first);
+        }
+    }
+    None
 }

@@ -16,11 +16,16 @@
 //! survivors go to several places; generations and cards follow Ungar (1984) and Wilson &
 //! Moher (1989). Not handled: parallel evacuation, pinning.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
+use crate::account::MemoryAccount;
 use crate::allocator::Allocator;
 use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
 use crate::fault::{FaultKind, HeapFault};
+use crate::finalizer::{OwnerId, owner_id};
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootProvider, RootTracer};
@@ -61,8 +66,10 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
         evacuation.scan_dirty_cards();
     }
     evacuation.drain();
+    evacuation.trace_lone();
     evacuation.settle_weak();
     evacuation.queue_finalizers();
+    heap.watched.settle(|word| evacuation.survivor(word));
     if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
         // B-23: dead and moved strings stay in the table as they are.
         heap.interned.note_stale(|word| evacuation.survivor(word));
@@ -73,6 +80,12 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
         report.violations = verifier::verify(heap, debug.verify);
     }
+    let verifications = match (debug.verify, debug.verify_when) {
+        (VerifyLevel::Off, _) => 0,
+        (_, VerifyWhen::Both) => 2,
+        _ => 1,
+    };
+    heap.note_work(verifications);
     report
 }
 
@@ -84,6 +97,14 @@ struct Evacuation<'h> {
     promote: PromoteMode,
     has_tags: bool,
     from: Vec<(u32, Generation)>,
+    /// Whether some of these are left where they are.
+    stays: bool,
+    /// Realms that only registered finalizers hold, and that were not traced yet.
+    lone: Vec<(OwnerId, Arc<dyn RootProvider>)>,
+    /// Words of the blocks that are collected.
+    from_words: u64,
+    /// Words of the objects that were reached so far.
+    traced_words: u64,
     gray: Vec<Offset>,
     /// Weak references that survived; what becomes of their targets is known at the end.
     weak: Vec<Offset>,
@@ -114,6 +135,9 @@ impl<'h> Evacuation<'h> {
                 from.push((block, generation));
             }
         }
+        let words = |&(block, _): &(u32, Generation)| u64::from(region.block(block).top());
+        let from_words = from.iter().map(words).sum();
+        let stays = leave_what_does_not_fit(region, &allocator, &from);
         if kind == CollectionKind::Major {
             // All old objects are scanned, which marks the cards anew. Those of moved ones
             // lie in fresh blocks with clean cards; large ones stay.
@@ -131,6 +155,10 @@ impl<'h> Evacuation<'h> {
             promote: heap.debug().promote,
             has_tags: heap.debug().tags,
             from,
+            stays,
+            lone: Vec::new(),
+            from_words,
+            traced_words: 0,
             gray,
             weak: Vec::new(),
             cleared: Vec::new(),
@@ -163,6 +191,8 @@ impl<'h> Evacuation<'h> {
     }
 
     fn trace_roots(&mut self) {
+        // Counted before the list of providers holds them, too.
+        let lone = self.heap.finalizers.lock().lone_owners();
         let providers = self.heap.providers();
         let buffer = |provider: &dyn RootProvider| provider.tlab().map(Tlab::buffer).cloned();
         let has_anybody_allocated = || {
@@ -170,6 +200,7 @@ impl<'h> Evacuation<'h> {
             buffers.any(|buffer| !buffer.is_parked())
         };
         let skips_parked = seeded_bugs::is_on(Bug::B21) && has_anybody_allocated();
+        let mut of_accounts: Accounted = BTreeMap::new();
         for provider in &providers {
             if let Some(buffer) = buffer(provider.as_ref()) {
                 let forwarded_before = buffer.note_forwarded(self.number);
@@ -180,8 +211,18 @@ impl<'h> Evacuation<'h> {
                     continue;
                 }
             }
-            provider.trace(self);
-            if let Some(tlab) = provider.tlab().map(Tlab::buffer) {
+            let tlab = provider.tlab();
+            let id = owner_id(provider);
+            if lone.contains(&id) {
+                self.lone.push((id, Arc::clone(provider)));
+            } else if let Some(account) = tlab.and_then(Tlab::account) {
+                let parts = of_accounts.entry(Arc::as_ptr(account) as usize);
+                let (_, parts) = parts.or_insert_with(|| (Arc::clone(account), Vec::new()));
+                parts.push(Arc::clone(provider));
+            } else {
+                provider.trace(self);
+            }
+            if let Some(tlab) = tlab.map(Tlab::buffer) {
                 // I-4: what the buffer pointed into is about to be retired.
                 let keeps_cursor = if provider.is_registry() {
                     Bug::B01
@@ -199,6 +240,49 @@ impl<'h> Evacuation<'h> {
         heap.prune_buffers(self.number);
         heap.handles.trace(self);
         heap.finalizers.trace(self);
+        self.trace_accounts(of_accounts);
+    }
+
+    /// Traces the roots of accounts, one after the other: an account pays for what it is the
+    /// first to reach. What others share with it was reached before.
+    fn trace_accounts(&mut self, accounts: Accounted) {
+        if accounts.is_empty() {
+            return;
+        }
+        self.drain();
+        for (account, providers) in accounts.into_values() {
+            let before = self.traced_words;
+            for provider in providers {
+                provider.trace(self);
+            }
+            self.drain();
+            if self.kind == CollectionKind::Major {
+                account.note_reached((self.traced_words - before) * 8);
+            }
+        }
+    }
+
+    /// Traces the realms that only registered finalizers hold, as long as one of these has an
+    /// object that something else leads to: it will be called in its realm one day.
+    fn trace_lone(&mut self) {
+        let heap = self.heap;
+        while !self.lone.is_empty() {
+            let kept = {
+                let table = heap.finalizers.lock();
+                table.owners_of(|word| self.survivor(word).is_some())
+            };
+            let lone = std::mem::take(&mut self.lone);
+            let (kept, rest): (Vec<_>, Vec<_>) =
+                lone.into_iter().partition(|(id, _)| kept.contains(id));
+            self.lone = rest;
+            if kept.is_empty() {
+                return;
+            }
+            for (_, realm) in kept {
+                realm.trace(self);
+            }
+            self.drain();
+        }
     }
 
     /// Makes sure that the object survives, and returns its reference from now on.
@@ -241,7 +325,8 @@ impl<'h> Evacuation<'h> {
         let target = self.target(generation, words);
         self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
         let words = self.words_to_copy(at, header);
-        let has_room = self.copies_left > 0;
+        self.traced_words += u64::from(words);
+        let has_room = self.copies_left > 0 && !(self.stays && self.region.block_at(at).stays());
         let room = has_room.then(|| self.allocator.bump(self.region, target, words));
         let Some(to) = room.flatten() else {
             return self.keep(word, header);
@@ -272,7 +357,7 @@ impl<'h> Evacuation<'h> {
             // B-22: the size of a storage larger than two cards is computed from the
             // entries in use, not from those that it has room for.
             let used = self.region.raw(at + raw::MAP_USED) as u32;
-            let in_use = raw::MAP_FIRST + used * 3 + used / 2;
+            let in_use = raw::MAP_FIRST + used * 4;
             if in_use < words {
                 seeded_bugs::note_triggered(Bug::B22);
             }
@@ -319,6 +404,7 @@ impl<'h> Evacuation<'h> {
         self.region
             .set_block_use(self.region.block_of(at), BlockUse::LargeHead(target));
         self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
+        self.traced_words += u64::from(header.size_words());
         self.gray.push(at);
     }
 
@@ -497,6 +583,10 @@ impl<'h> Evacuation<'h> {
             self.queued.push(entry.number);
             self.slot(RootKind::Finalizable, &entry.object);
         }
+        // The realms that they are called in come back with them.
+        for (_, realm) in std::mem::take(&mut self.lone) {
+            realm.trace(self);
+        }
         if seeded_bugs::is_on(Bug::B38) {
             // B-38: what is queued stays registered, and is queued again.
             seeded_bugs::note_triggered(Bug::B38);
@@ -594,14 +684,14 @@ impl<'h> Evacuation<'h> {
             !is_collected
         });
         scribbled_words += self.allocator.release_quarantine(self.region, number);
+        self.allocator.return_spare(self.region, self.kind);
+        self.settle_accounts();
         let counters = &self.heap.counters;
         match self.kind {
             CollectionKind::Minor => counters.collections_minor.add(1),
             CollectionKind::Major => {
                 counters.collections_major.add(1);
-                let bytes = self.allocator.blocks(Generation::Old).len() as u64
-                    * u64::from(self.region.block_words())
-                    * 8;
+                let bytes = self.allocator.old_bytes(self.region);
                 let after = &self.heap.old_bytes_after_major;
                 after.store(bytes, std::sync::atomic::Ordering::Relaxed);
             }
@@ -620,6 +710,28 @@ impl<'h> Evacuation<'h> {
         self.cleared.sort_unstable();
         report.cleared = std::mem::take(&mut self.cleared);
         self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+    }
+
+    /// Tells the accounts what became of theirs. When a major collection leaves the heap nearly
+    /// full, the account that uses most of it gets nothing more until the next one, if that is
+    /// more than its part: so the others find memory, and it is refused first.
+    fn settle_accounts(&self) {
+        let accounts = self.heap.accounts.lock();
+        let accounts: Vec<_> = accounts.iter().filter_map(Weak::upgrade).collect();
+        if self.kind == CollectionKind::Minor {
+            for account in accounts {
+                account.note_survived(self.traced_words, self.from_words);
+            }
+            return;
+        }
+        let (used, limit) = self.allocator.fill();
+        let is_nearly_full = used > limit / 8 * 7;
+        let most = accounts.iter().max_by_key(|account| account.reached());
+        let part = limit / (accounts.len() as u64 + 1).max(4);
+        for account in &accounts {
+            let is_most = most.is_some_and(|most| Arc::ptr_eq(most, account));
+            account.set_refused(is_nearly_full && is_most && account.reached() > part);
+        }
     }
 
     /// Does to a block whose objects are gone what the debug modes ask for; returns how many
@@ -663,7 +775,8 @@ impl<'h> Evacuation<'h> {
             HeapFault::new(FaultKind::Corrupt).raise();
         }
         region.set_block_use(block, BlockUse::Objects(target));
-        self.allocator.adopt(target, block);
+        let live = kept.iter().map(|&at| region.header(at).size_words()).sum();
+        self.allocator.adopt(target, block, live);
         if target != Generation::Old {
             return;
         }
@@ -724,6 +837,39 @@ impl<'h> Evacuation<'h> {
         }
         zombies
     }
+}
+
+/// The providers of each account, by its address.
+type Accounted = BTreeMap<usize, (Arc<MemoryAccount>, Vec<Arc<dyn RootProvider>>)>;
+
+/// A heap of which much is in use has no room to copy all of it: marks the fullest blocks as
+/// such that stay. What died in them is known afterwards, so that the emptiest of them are
+/// copied the next time.
+fn leave_what_does_not_fit(
+    region: &Region,
+    allocator: &Allocator,
+    from: &[(u32, Generation)],
+) -> bool {
+    let most = allocator.words_to_copy_to(region);
+    let all = from
+        .iter()
+        .map(|&(block, _)| allocator.live_words(region, block));
+    let mut left = all.map(u64::from).sum::<u64>();
+    if left <= most {
+        return false;
+    }
+    let mut fullest: Vec<(u32, u32)> = from
+        .iter()
+        .map(|&(block, _)| (allocator.live_words(region, block), block))
+        .collect();
+    fullest.sort_unstable();
+    while left > most
+        && let Some((words, block)) = fullest.pop()
+    {
+        region.mark_stays(block);
+        left -= u64::from(words);
+    }
+    true
 }
 
 impl RootTracer for Evacuation<'_> {

@@ -1,5 +1,6 @@
 //! What an access to a dead or moved object says.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::object::Kind;
@@ -84,4 +85,13 @@ impl HeapFault {
     pub(crate) fn raise(self) -> ! {
         std::panic::panic_any(self)
     }
+}
+
+/// The text that a panic was made with, a fault's included.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
+    let fault = panic.downcast_ref::<HeapFault>().map(HeapFault::to_string);
+    let text = || panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let string = || panic.downcast_ref::<String>().cloned();
+    let message = fault.or_else(text).or_else(string);
+    message.unwrap_or_else(|| "it panicked".to_owned())
 }

@@ -9,12 +9,14 @@
 //! Not handled: weak maps, finalizers of the host.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::{Mutex, MutexGuard};
 
+use crate::account::Charge;
+use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::heap::Heap;
 use crate::mutator::Mutator;
@@ -29,21 +31,35 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// Has `function` called with `object` once nothing strong leads to it, and returns the
     /// number of the registration: 1 for the first. `None`, without effect, if `object` is
     /// an immediate.
-    pub fn add_finalizer(&self, object: Value<'p>, function: Value<'p>) -> Option<u64> {
+    ///
+    /// # Errors
+    /// When the heap's limit has no room for the registration.
+    pub fn add_finalizer(
+        &self,
+        object: Value<'p>,
+        function: Value<'p>,
+    ) -> Result<Option<u64>, NeedsMemory> {
         self.add_finalizer_of(None, object, function)
     }
 
-    /// The same for an owner, which who calls the function wants to know, and which the
-    /// registration keeps alive.
+    /// The same for an owner, which who calls the function wants to know. The registration keeps
+    /// the owner, but not what it is a root of: once registrations alone hold an owner that is a
+    /// [root provider](crate::RootProvider), that counts for nothing, and comes back to life
+    /// with the object for the call.
+    ///
+    /// # Errors
+    /// When the heap's limit has no room for the registration.
     pub fn add_finalizer_of(
         &self,
         owner: Option<FinalizerOwner>,
         object: Value<'p>,
         function: Value<'p>,
-    ) -> Option<u64> {
+    ) -> Result<Option<u64>, NeedsMemory> {
         if !object.is_object() {
-            return None;
+            return Ok(None);
         }
+        let account = self.tlab.account.as_ref();
+        let charge = self.heap().charge(account, Finalizer::BYTES)?;
         let mut table = self.heap().finalizers.lock();
         table.registered_ever += 1;
         let entry = Finalizer {
@@ -51,11 +67,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
             object: Slot::nil(),
             function: Slot::nil(),
             owner,
+            _charge: Some(charge),
         };
         entry.object.set(object.word());
         entry.function.set(function.word());
         table.registered.push(entry);
-        Some(table.registered_ever)
+        Ok(Some(table.registered_ever))
     }
 }
 
@@ -106,6 +123,13 @@ pub(crate) struct Finalizer {
     pub(crate) object: Slot,
     function: Slot,
     owner: Option<FinalizerOwner>,
+    /// None for what a seeded bug registers once more.
+    _charge: Option<Charge>,
+}
+
+impl Finalizer {
+    /// What one takes, and its part of the lists that grow by doubling.
+    const BYTES: u64 = 2 * size_of::<Finalizer>() as u64;
 }
 
 /// The registrations of a heap.
@@ -172,7 +196,35 @@ impl FinalizerTable {
     }
 }
 
+/// What tells owners apart: where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OwnerId(usize);
+
+pub(crate) fn owner_id<T: ?Sized>(owner: &Arc<T>) -> OwnerId {
+    OwnerId(Arc::as_ptr(owner).cast::<()>() as usize)
+}
+
 impl Table {
+    /// The owners that nothing but registrations holds. What is in the queue does not count as
+    /// one: its call is to come. Nobody else can get hold of such an owner.
+    pub(crate) fn lone_owners(&self) -> BTreeSet<OwnerId> {
+        let mut counts: BTreeMap<OwnerId, (usize, usize)> = BTreeMap::new();
+        for owner in self.registered.iter().filter_map(|it| it.owner.as_ref()) {
+            let holders = || (0, Arc::strong_count(owner));
+            counts.entry(owner_id(owner)).or_insert_with(holders).0 += 1;
+        }
+        let lone = counts.into_iter().filter(|(_, (known, all))| known == all);
+        lone.map(|(owner, _)| owner).collect()
+    }
+
+    /// The owners of the registrations for whose objects `survives` says so.
+    pub(crate) fn owners_of(&self, survives: impl Fn(Word) -> bool) -> BTreeSet<OwnerId> {
+        let registered = self.registered.iter();
+        let kept = registered.filter(|it| survives(it.object.get()));
+        kept.filter_map(|it| it.owner.as_ref().map(owner_id))
+            .collect()
+    }
+
     /// Forwards the objects that `survivor` knows; the registrations of all others go to the
     /// queue, in order, unforwarded. Returns how many.
     pub(crate) fn settle(&mut self, survivor: impl Fn(Word) -> Option<Word>) -> usize {
@@ -202,6 +254,7 @@ impl Table {
                 object: Slot::nil(),
                 function: Slot::nil(),
                 owner: entry.owner.clone(),
+                _charge: None,
             };
             again.object.copy_from(&entry.object);
             again.function.copy_from(&entry.function);

@@ -1,6 +1,6 @@
 //! Handles: objects that the host keeps alive, counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
@@ -13,7 +13,7 @@ use crate::object::Kind;
 use crate::permit::SharedPermit;
 use crate::roots::{RootAudit, RootKind, RootTracer};
 use crate::tlab::Tlab;
-use crate::value::{Slot, Value};
+use crate::value::{Slot, Value, Word};
 
 /// One protect of a value, undone by [`Heap::unprotect`], exactly once (I-8).
 #[derive(Debug, PartialEq, Eq)]
@@ -40,13 +40,76 @@ impl Default for TableId {
 #[derive(Debug, Default)]
 pub(crate) struct HandleTable {
     id: TableId,
-    entries: Mutex<Vec<Entry>>,
+    places: Mutex<Places>,
 }
 
 #[derive(Debug, Default)]
+struct Places {
+    entries: Vec<Entry>,
+    /// The entries in use by the word that they keep; a collection changes the words.
+    by_word: BTreeMap<u64, u32>,
+    /// The others.
+    free: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
 struct Entry {
     slot: Slot,
     count: u32,
+    /// Kind of the object, `value` for an immediate.
+    kind: &'static str,
+}
+
+impl Places {
+    /// Counts one protect of a word, whose object is of this kind; returns its place.
+    fn add(&mut self, word: Word, kind: &'static str) -> u32 {
+        let index = match self.by_word.get(&word.0) {
+            Some(&index) => index,
+            None => {
+                let index = self.free.pop_first().unwrap_or_else(|| {
+                    self.entries.push(Entry {
+                        slot: Slot::nil(),
+                        count: 0,
+                        kind,
+                    });
+                    self.entries.len() as u32 - 1
+                });
+                self.by_word.insert(word.0, index);
+                index
+            }
+        };
+        let entry = &mut self.entries[index as usize];
+        entry.slot.set(word);
+        entry.kind = kind;
+        entry.count += 1;
+        index
+    }
+
+    /// Undoes one.
+    fn remove(&mut self, index: u32) {
+        let entry = &mut self.entries[index as usize];
+        assert!(entry.count > 0, "a handle of this heap counts at least one");
+        entry.count -= 1;
+        if entry.count > 0 {
+            return;
+        }
+        let word = entry.slot.get();
+        entry.slot.clear();
+        self.by_word.remove(&word.0);
+        self.free.insert(index);
+        // What was there at the peak is not kept.
+        while self.entries.last().is_some_and(|entry| entry.count == 0) {
+            self.entries.pop();
+            self.free.remove(&(self.entries.len() as u32));
+        }
+        if self.entries.len() < self.entries.capacity() / 4 {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+    }
+
+    fn used(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.count > 0)
+    }
 }
 
 impl HandleTable {
@@ -61,7 +124,8 @@ impl HandleTable {
 
     /// Traces every entry in use.
     pub(crate) fn trace(&self, tracer: &mut dyn RootTracer) {
-        for entry in self.entries.lock().iter().filter(|entry| entry.count > 0) {
+        let mut places = self.places.lock();
+        for entry in places.used() {
             if seeded_bugs::is_on(Bug::B20e) {
                 // B-20e: the object is kept, the handle still names its old place.
                 let copy = Slot::nil();
@@ -74,25 +138,26 @@ impl HandleTable {
             }
             tracer.slot(RootKind::Handle, &entry.slot);
         }
+        let places = &mut *places;
+        let entries = places.entries.iter().zip(0..);
+        let used = entries.filter(|(entry, _)| entry.count > 0);
+        let words = used.map(|(entry, index)| (entry.slot.get().0, index));
+        places.by_word = words.collect();
     }
 
     pub(crate) fn audit(&self, audit: &mut RootAudit<'_>) {
-        let entries = self.entries.lock();
-        for index in 0..entries.len() {
-            if entries[index].count != 0 {
-                audit.root(RootKind::Handle, &entries[index].slot);
+        let places = self.places.lock();
+        for index in 0..places.entries.len() {
+            if places.entries[index].count != 0 {
+                audit.root(RootKind::Handle, &places.entries[index].slot);
             }
         }
     }
 
     /// Two entries for one object mean that one of them lost track of it.
     pub(crate) fn has_duplicates(&self) -> bool {
-        let entries = self.entries.lock();
-        let mut seen: Vec<u64> = entries
-            .iter()
-            .filter(|e| e.count > 0)
-            .map(|e| e.slot.get().0)
-            .collect();
+        let places = self.places.lock();
+        let mut seen: Vec<u64> = places.used().map(|e| e.slot.get().0).collect();
         let all = seen.len();
         seen.sort_unstable();
         seen.dedup();
@@ -103,23 +168,14 @@ impl HandleTable {
 impl Heap {
     /// Keeps what `value` refers to alive, and counts it.
     pub fn protect(&self, value: Value<'_>) -> Handle {
-        let mut entries = self.handles.entries.lock();
-        let same = |entry: &Entry| entry.count > 0 && entry.slot.get() == value.word();
-        let index = match entries.iter().position(same) {
-            Some(index) => index,
-            None => match entries.iter().position(|entry| entry.count == 0) {
-                Some(index) => index,
-                None => {
-                    entries.push(Entry::default());
-                    entries.len() - 1
-                }
-            },
-        };
-        entries[index].slot.set(value.word());
-        entries[index].count += 1;
+        let word = value.word();
+        let kind = word
+            .is_object()
+            .then(|| self.region().header(word.offset()).kind().map(Kind::name));
+        let kind = kind.flatten().unwrap_or("value");
         Handle {
             table: self.handles.id,
-            index: index as u32,
+            index: self.handles.places.lock().add(word, kind),
         }
     }
 
@@ -129,13 +185,7 @@ impl Heap {
     /// If the handle belongs to another heap.
     pub fn unprotect(&self, handle: Handle) {
         let index = self.handles.index(&handle);
-        let mut entries = self.handles.entries.lock();
-        let entry = &mut entries[index];
-        assert!(entry.count > 0, "a handle of this heap counts at least one");
-        entry.count -= 1;
-        if entry.count == 0 {
-            entry.slot.clear();
-        }
+        self.handles.places.lock().remove(index as u32);
     }
 
     /// Makes a handle keep `value` instead of what it kept: the new value is protected, then
@@ -143,8 +193,8 @@ impl Heap {
     pub fn reprotect(&self, handle: Handle, value: Value<'_>) -> Handle {
         let renewed = self.protect(value);
         if seeded_bugs::is_on(Bug::B32) {
-            let mut entries = self.handles.entries.lock();
-            let entry = &mut entries[handle.index as usize];
+            let mut places = self.handles.places.lock();
+            let entry = &mut places.entries[handle.index as usize];
             if handle != renewed && entry.count > 1 {
                 // B-32: the old value is unprotected twice.
                 seeded_bugs::note_triggered(Bug::B32);
@@ -194,7 +244,7 @@ impl Heap {
         _permit: &'p crate::permit::SharedPermit<'_>,
     ) -> Value<'p> {
         Value::from_word(
-            self.handles.entries.lock()[self.handles.index(handle)]
+            self.handles.places.lock().entries[self.handles.index(handle)]
                 .slot
                 .get(),
         )
@@ -203,19 +253,8 @@ impl Heap {
     /// Protect counts by kind of object; immediates count as `value`.
     pub(crate) fn protected_by_kind(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
-        for entry in self
-            .handles
-            .entries
-            .lock()
-            .iter()
-            .filter(|entry| entry.count > 0)
-        {
-            let word = entry.slot.get();
-            let kind = word
-                .is_object()
-                .then(|| self.region().header(word.offset()).kind().map(Kind::name));
-            let name = kind.flatten().unwrap_or("value");
-            *counts.entry(name).or_default() += u64::from(entry.count);
+        for entry in self.handles.places.lock().used() {
+            *counts.entry(entry.kind).or_default() += u64::from(entry.count);
         }
         counts
     }

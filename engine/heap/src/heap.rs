@@ -1,26 +1,33 @@
 //! The heap: one region, its tables, and who may touch it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
+use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};
 use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
+use crate::fault;
 use crate::finalizer::FinalizerTable;
+use crate::gate::Gate;
 use crate::handle::HandleTable;
+use crate::hashing::Hashing;
 use crate::interning::InternTable;
-use crate::permit::{ExclusivePermit, Gate};
+use crate::permit::ExclusivePermit;
+use crate::providers::Providers;
 use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
-use crate::space::{Generation, Region};
+use crate::space::Region;
 use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
+use crate::watch::WatchTable;
 
 /// A moving generational heap that many virtual machines share.
 ///
@@ -33,12 +40,16 @@ pub struct Heap {
     config: HeapConfig,
     debug: HeapDebug,
     pub(crate) gate: Gate,
-    pub(crate) collector_waiting: AtomicU32,
     pub(crate) allocator: Mutex<Allocator>,
+    /// What counts against the limit besides blocks; the allocator knows it, too.
+    pub(crate) external: Arc<External>,
+    pub(crate) accounts: Mutex<Vec<Weak<MemoryAccount>>>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
+    pub(crate) hashing: Hashing,
+    pub(crate) watched: WatchTable,
     pub(crate) interned: InternTable,
-    providers: Mutex<Vec<Weak<dyn RootProvider>>>,
+    providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
     buffers: Mutex<Vec<Arc<Buffer>>>,
     pub(crate) counters: Counters,
@@ -55,7 +66,16 @@ pub struct Heap {
     poll: AtomicBool,
     compile_time_hashes: Tlab,
     pub(crate) scratch: Mutex<collector::Scratch>,
+    /// Words that collections may still go over until nothing is collected for a mode's sake;
+    /// the maximum is no bound.
+    forced_work_left: AtomicU64,
 }
+
+/// Words that a collection of an empty heap counts as: what it costs to begin one.
+const WORDS_OF_EMPTY_COLLECTION: u64 = 256;
+
+/// How much dearer a word is to the verifier than to the collector.
+const WORK_OF_VERIFIER: u64 = 4;
 
 /// What a collection did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,8 +119,10 @@ impl Heap {
             region = Region::new(&config)?;
         }
         let has_canaries = debug.needs_checks() || debug.verify != VerifyLevel::Off;
+        let external: Arc<External> = Arc::default();
         let allocator = Allocator::new(
             &region,
+            Arc::clone(&external),
             config.nursery_bytes,
             config.limit_bytes,
             has_canaries,
@@ -119,10 +141,13 @@ impl Heap {
             config,
             debug,
             gate: Gate::default(),
-            collector_waiting: AtomicU32::new(0),
             allocator: Mutex::new(allocator),
+            external,
+            accounts: Mutex::default(),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
+            hashing: Hashing::default(),
+            watched: WatchTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
@@ -136,6 +161,7 @@ impl Heap {
             poll: AtomicBool::new(poll),
             compile_time_hashes: Tlab::new(1 << 30),
             scratch: Mutex::default(),
+            forced_work_left: AtomicU64::new(u64::MAX),
         }))
     }
 
@@ -165,6 +191,13 @@ impl Heap {
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
     }
 
+    /// Sets the key of the heap's hash functions, which strangers must not know: it decides
+    /// which keys of a map collide. Until then it is one that everybody knows. Must be said
+    /// before anything is hashed.
+    pub fn set_hash_key(&self, key: [u64; 2]) {
+        self.hashing.set_key(key);
+    }
+
     #[inline(always)]
     pub(crate) fn is_parallel(&self) -> bool {
         self.is_parallel.load(Ordering::Relaxed)
@@ -172,18 +205,12 @@ impl Heap {
 
     /// Adds a root provider; it is enumerated for as long as it lives.
     pub fn add_provider(&self, provider: Weak<dyn RootProvider>) {
-        self.providers.lock().push(provider);
+        self.providers.lock().add(provider);
     }
 
     /// The root providers that live, in order of registration.
     pub(crate) fn providers(&self) -> Vec<Arc<dyn RootProvider>> {
-        let mut providers = self.providers.lock();
-        let alive: Vec<Arc<dyn RootProvider>> =
-            providers.iter().filter_map(Weak::upgrade).collect();
-        if alive.len() < providers.len() {
-            providers.retain(|provider| provider.strong_count() > 0);
-        }
-        alive
+        self.providers.lock().live()
     }
 
     /// Allocates compile-time objects: they never move and never die singly.
@@ -208,15 +235,44 @@ impl Heap {
     pub fn at_safepoint(&self) -> Option<CollectionKind> {
         let ordinal = self.safepoint.fetch_add(1, Ordering::Relaxed);
         self.counters.safepoints.add(1);
-        let is_wanted = match &self.debug.collect {
-            CollectMode::EverySafepoint | CollectMode::Continuous => true,
-            CollectMode::Seeded { seed, per_mille } => {
-                ((mix(seed ^ ordinal) >> 32) * 1000) >> 32 < u64::from(*per_mille)
-            }
-            CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
-            CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => false,
-        };
+        let is_wanted = self.may_force()
+            && match &self.debug.collect {
+                CollectMode::EverySafepoint | CollectMode::Continuous => true,
+                CollectMode::Seeded { seed, per_mille } => {
+                    ((mix(seed ^ ordinal) >> 32) * 1000) >> 32 < u64::from(*per_mille)
+                }
+                CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
+                CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => {
+                    false
+                }
+            };
         is_wanted.then(|| self.kind_to_collect())
+    }
+
+    /// Bounds what collections that nobody needs may cost: once all collections so far have gone
+    /// over this many words, the modes ask for none any more, and only a full nursery does. A run
+    /// that collects thousands of times then ends after a bounded time, at the same place each
+    /// time, because words are counted and not seconds. Without a call there is no bound.
+    pub fn bound_forced_work(&self, words: u64) {
+        self.forced_work_left.store(words, Ordering::Relaxed);
+    }
+
+    /// Whether collections that nobody needs are still within [`Heap::bound_forced_work`].
+    pub fn may_force(&self) -> bool {
+        self.forced_work_left.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that a collection has gone over all that is in use, once for itself and once for
+    /// each verification.
+    pub(crate) fn note_work(&self, verifications: u64) {
+        let left = self.forced_work_left.load(Ordering::Relaxed);
+        if left == u64::MAX {
+            return;
+        }
+        let used = self.allocator.lock().used_bytes(&self.region) / 8;
+        let work = (used + WORDS_OF_EMPTY_COLLECTION) * (1 + verifications * WORK_OF_VERIFIER);
+        self.forced_work_left
+            .store(left.saturating_sub(work), Ordering::Relaxed);
     }
 
     /// The kind of the next collection that a mode or a full nursery asks for.
@@ -233,9 +289,7 @@ impl Heap {
             }
             KindMode::Natural => {
                 let allocator = self.allocator.lock();
-                let old = allocator.blocks(Generation::Old).len() as u64
-                    * u64::from(self.region.block_words())
-                    * 8;
+                let old = allocator.old_bytes(&self.region);
                 let last = self.old_bytes_after_major.load(Ordering::Relaxed);
                 let is_due = old > last * 2 + u64::from(self.config.nursery_bytes);
                 if is_due || allocator.has_many_new_versions() {
@@ -248,6 +302,10 @@ impl Heap {
     }
 
     /// Collects, in place, from start to end; verifies before and after as the modes say.
+    ///
+    /// # Panics
+    /// As whatever panics in its middle, a [`RootProvider`] for one. Objects are half moved
+    /// then: the heap is [broken](Heap::broken).
     pub fn collect(
         &self,
         permit: &mut ExclusivePermit<'_>,
@@ -257,7 +315,13 @@ impl Heap {
             std::ptr::eq(permit.heap(), self),
             "the permit is one of this heap"
         );
-        collector::collect(self, kind)
+        match catch_unwind(AssertUnwindSafe(|| collector::collect(self, kind))) {
+            Ok(report) => report,
+            Err(panic) => {
+                self.gate.break_down(&fault::message_of(&*panic));
+                resume_unwind(panic)
+            }
+        }
     }
 
     /// Looks at the whole heap with the level given, and says what is broken.
@@ -306,7 +370,7 @@ impl Heap {
         if let CollectMode::EveryAllocations(every) = self.debug.collect {
             // An operation that was granted all it needs is not held up in its middle: it
             // would start again and be held up again.
-            if !tlab.is_granted() && tlab.is_due(every) {
+            if !tlab.is_granted() && tlab.is_due(every) && self.may_force() {
                 return Err(NeedsMemory { words });
             }
             wanted = words;
@@ -314,6 +378,13 @@ impl Heap {
         if allocator.has_faults_to_come() {
             // Each allocation comes here, and is one that may fail.
             wanted = words;
+        }
+        if !tlab.is_granted()
+            && tlab
+                .account()
+                .is_some_and(|it| it.refuses(u64::from(words) * 8))
+        {
+            return Err(NeedsMemory { words });
         }
         let granted = tlab.granted();
         if granted > 0 {
@@ -323,6 +394,9 @@ impl Heap {
         }
         let (from, to) = allocator.chunk(&self.region, words, wanted, self.terms(tlab))?;
         drop(allocator);
+        if let Some(account) = tlab.account() {
+            account.note_allocated(u64::from(to - from) * 8);
+        }
         tlab.note_served();
         tlab.set_granted(granted.saturating_sub(u64::from(to - from)));
         let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
@@ -337,6 +411,13 @@ impl Heap {
 
     /// Lets one operation allocate objects without a collection between.
     pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
+        if tlab
+            .account()
+            .is_some_and(|it| it.refuses(demand.words() * 8))
+        {
+            let words = demand.room();
+            return Err(NeedsMemory { words });
+        }
         self.allocator.lock().grant(demand, self.terms(tlab))?;
         tlab.start_grant(demand.small_words());
         Ok(())
@@ -360,6 +441,18 @@ impl Heap {
         self.allocator
             .lock()
             .has_room_within_limit(&self.region, words)
+    }
+
+    /// Whether more collections may make room for so many words: the last one had not enough
+    /// memory to copy to, and left objects that died beside such as live.
+    pub fn is_sparse_for(&self, words: u32) -> bool {
+        let dead = self.allocator.lock().sparse_words(&self.region);
+        dead > u64::from(words.max(self.region.block_words()))
+    }
+
+    /// Collections so far.
+    pub fn collections(&self) -> u64 {
+        self.collection.load(Ordering::Relaxed)
     }
 
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
@@ -402,7 +495,9 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            external_bytes: self.external.bytes(),
             versions,
+            root_providers: self.providers.lock().len() as u64,
             protected_by_kind: self.protected_by_kind(),
         }
     }

@@ -3,20 +3,25 @@
 //! ```text
 //! value, object        words and layouts
 //! space, allocator     the region, its blocks, who has them
+//! account              who uses how much of the limit
 //! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
-//! permit               who may touch the heap, who may stop it
-//! roots, handle        references from outside
+//! permit, gate         who may touch the heap, who may stop it, who waits for that
+//! roots, providers     where references from outside are
+//! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
+//! hashing              where keys lie in tables: keyed hashes
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
+//! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
 
+mod account;
 mod allocator;
 mod card_table;
 pub mod checks;
@@ -28,19 +33,24 @@ mod demand;
 mod escape;
 mod fault;
 mod finalizer;
+mod gate;
 mod handle;
+mod hashing;
 mod heap;
 mod interning;
 mod mutator;
 mod object;
 pub mod permit;
+mod providers;
 pub mod roots;
 mod space;
 mod stats;
 mod tlab;
 mod value;
 pub mod verifier;
+mod watch;
 
+pub use account::{Charge, MemoryAccount};
 pub use allocator::NeedsMemory;
 pub use checks::{Checked, Checks, Unchecked};
 pub use compile_time::CompileTimeObjects;
@@ -54,8 +64,8 @@ pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes,
-    StreamState,
+    Acquired, Comparing, Copying, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received,
+    Sent, Sizes, StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

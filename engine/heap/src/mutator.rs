@@ -3,12 +3,15 @@
 mod array;
 mod bulk;
 mod channel;
+mod comparing;
 mod copy;
+mod copying;
 mod deep;
 mod fork;
 mod future;
 mod grant;
 mod map;
+mod memo;
 mod mutex;
 mod record;
 mod sizes;
@@ -21,7 +24,7 @@ use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use crate::allocator::NeedsMemory;
+use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
 use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
@@ -31,6 +34,8 @@ use crate::tlab::{Buffer, Tlab};
 use crate::value::{Offset, Slot, Value, Word};
 
 pub use channel::{Received, Sent};
+pub use comparing::Comparing;
+pub use copying::Copying;
 pub use fork::ForkStop;
 pub use future::FutureState;
 pub use grant::Grant;
@@ -50,7 +55,7 @@ pub(crate) use text::string_words;
 #[derive(Debug)]
 pub struct Mutator<'p, C: Checks> {
     heap: &'p Heap,
-    tlab: &'p Arc<Buffer>,
+    pub(crate) tlab: &'p Arc<Buffer>,
     site: u32,
     checks: PhantomData<C>,
 }
@@ -275,9 +280,17 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
-        let terms = self.heap.terms(self.tlab);
+        let (terms, bytes) = (self.heap.terms(self.tlab), u64::from(words) * 8);
+        let account = self.tlab.account();
+        if terms != Terms::Granted && account.is_some_and(|it| it.refuses(bytes)) {
+            return Err(NeedsMemory { words });
+        }
         let mut allocator = self.heap.allocator.lock();
-        allocator.large(self.region(), Generation::Young0, words, terms)
+        let at = allocator.large(self.region(), Generation::Young0, words, terms)?;
+        if let Some(account) = account {
+            account.note_allocated(bytes);
+        }
+        Ok(at)
     }
 
     #[inline(always)]
@@ -402,7 +415,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     fn lock_contended(&self, object: Offset) -> Locked<'p> {
         use std::sync::atomic::Ordering::{Acquire, Relaxed};
+        /// Attempts in a row before the thread lets others run: whoever holds the lock may be
+        /// one that the system has set aside.
+        const ATTEMPTS: u32 = 64;
         let header = self.region().word(object);
+        let mut attempts = 0;
         loop {
             let now = Header(header.load(Relaxed)).without(Header::LOCKED);
             let locked = now.with(Header::LOCKED);
@@ -414,7 +431,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     header: Some(header),
                 };
             }
-            std::hint::spin_loop();
+            attempts += 1;
+            if attempts % ATTEMPTS == 0 {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
         }
     }
 }

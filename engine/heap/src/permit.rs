@@ -9,68 +9,15 @@
 //! permits cannot starve it. That also means that a task which holds a shared permit must
 //! not ask for a second one: it would wait behind a collector that waits for it.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
-use gcrucible_platform::sync::Mutex;
+use std::task::{Context, Poll};
 
 use crate::checks::Checks;
 use crate::heap::Heap;
 use crate::mutator::Mutator;
 use crate::tlab::Tlab;
-
-/// Counts permits and lets who must wait, wait.
-#[derive(Debug, Default)]
-pub(crate) struct Gate {
-    state: Mutex<GateState>,
-}
-
-#[derive(Debug, Default)]
-struct GateState {
-    shared: u32,
-    is_exclusive: bool,
-    exclusive_waiting: u32,
-    wakers: VecDeque<Waker>,
-}
-
-impl Gate {
-    fn try_shared(&self, state: &mut GateState) -> bool {
-        let is_free = !state.is_exclusive && state.exclusive_waiting == 0;
-        state.shared += u32::from(is_free);
-        is_free
-    }
-
-    fn release_shared(&self) {
-        let mut state = self.state.lock();
-        assert!(state.shared > 0, "a shared permit was released twice");
-        state.shared -= 1;
-        if state.shared == 0 {
-            wake_all(state);
-        }
-    }
-
-    fn release_exclusive(&self) {
-        let mut state = self.state.lock();
-        assert!(
-            state.is_exclusive,
-            "the exclusive permit was released twice"
-        );
-        state.is_exclusive = false;
-        wake_all(state);
-    }
-}
-
-/// Wakes all who wait, after the lock is released.
-fn wake_all(mut state: gcrucible_platform::sync::MutexGuard<'_, GateState>) {
-    let wakers = std::mem::take(&mut state.wakers);
-    drop(state);
-    for waker in wakers {
-        waker.wake();
-    }
-}
 
 /// The right to allocate, read and write.
 #[derive(Debug)]
@@ -88,7 +35,7 @@ impl<'h> SharedPermit<'h> {
     /// Lets a waiting collector go first, if there is one, and holds a permit again
     /// afterwards. Needs the permit back from every [`Value`](crate::Value).
     pub async fn safepoint(&mut self) {
-        if self.heap.gate.state.lock().exclusive_waiting == 0 {
+        if !self.heap.gate.is_collector_waiting() {
             return;
         }
         self.heap.gate.release_shared();
@@ -98,8 +45,15 @@ impl<'h> SharedPermit<'h> {
             heap: self.heap,
             is_renewed: false,
         };
-        std::future::poll_fn(|cx| poll_shared(self.heap, cx)).await;
+        std::future::poll_fn(|cx| self.heap.gate.poll_shared(cx)).await;
         guard.is_renewed = true;
+    }
+
+    /// One more permit, for what takes its own: a collector that waits does not come between.
+    #[must_use]
+    pub fn another(&self) -> SharedPermit<'h> {
+        self.heap.gate.add_shared();
+        SharedPermit { heap: self.heap }
     }
 
     /// The heap it is a permit of.
@@ -117,7 +71,7 @@ struct Renewal<'h> {
 impl Drop for Renewal<'_> {
     fn drop(&mut self) {
         if !self.is_renewed {
-            self.heap.gate.state.lock().shared += 1;
+            self.heap.gate.add_shared();
         }
     }
 }
@@ -150,89 +104,66 @@ impl Drop for ExclusivePermit<'_> {
 }
 
 impl Heap {
-    /// A shared permit, if there is one without waiting.
+    /// A shared permit, if there is one without waiting; none of a broken heap.
     pub fn try_shared(&self) -> Option<SharedPermit<'_>> {
-        let got = self.gate.try_shared(&mut self.gate.state.lock());
+        let got = self.gate.try_shared();
         got.then(|| SharedPermit { heap: self })
     }
 
-    /// A shared permit for a moment, ahead of a collector that waits: while one collects, the
-    /// thread waits for it. For hosts that cannot await; who holds it must not wait for
-    /// anything.
+    /// A shared permit for a moment, for a host that cannot await: the thread waits for
+    /// collections, and for collectors that wait. It must hold no permit (who has one takes
+    /// [another](SharedPermit::another)), and must not be one that a collector needs to go on.
+    ///
+    /// # Panics
+    /// If a collection [broke the heap](Heap::broken).
     pub fn shared_now(&self) -> SharedPermit<'_> {
-        loop {
-            {
-                let mut state = self.gate.state.lock();
-                if !state.is_exclusive {
-                    state.shared += 1;
-                    return SharedPermit { heap: self };
-                }
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// A shared permit.
-    pub async fn shared(&self) -> SharedPermit<'_> {
-        std::future::poll_fn(|cx| poll_shared(self, cx)).await;
+        self.gate.wait_shared();
         SharedPermit { heap: self }
     }
 
-    /// The exclusive permit, if nobody holds any.
+    /// A shared permit.
+    ///
+    /// # Panics
+    /// If a collection [broke the heap](Heap::broken).
+    pub async fn shared(&self) -> SharedPermit<'_> {
+        std::future::poll_fn(|cx| self.gate.poll_shared(cx)).await;
+        SharedPermit { heap: self }
+    }
+
+    /// The exclusive permit, if nobody holds any; none of a broken heap.
     pub fn try_exclusive(&self) -> Option<ExclusivePermit<'_>> {
-        let mut state = self.gate.state.lock();
-        if state.shared > 0 || state.is_exclusive {
-            return None;
-        }
-        state.is_exclusive = true;
-        Some(ExclusivePermit {
+        self.gate.try_exclusive().then(|| ExclusivePermit {
             heap: self,
             not_send: PhantomData,
         })
     }
 
-    /// The exclusive permit. The caller must hold no shared one.
+    /// The exclusive permit. The caller must hold no shared one. Polled, the future panics if a
+    /// collection [broke the heap](Heap::broken).
     pub fn exclusive(&self) -> impl Future<Output = ExclusivePermit<'_>> + Send {
         WaitExclusive {
             heap: self,
-            is_waiting: false,
+            ticket: None,
         }
     }
 
     /// Whether somebody waits for the exclusive permit: slices end at the next safepoint.
     #[inline]
     pub fn is_collector_waiting(&self) -> bool {
-        self.collector_waiting
-            .load(std::sync::atomic::Ordering::Relaxed)
-            > 0
+        self.gate.is_collector_waiting()
     }
-}
 
-fn poll_shared(heap: &Heap, cx: &mut Context<'_>) -> Poll<()> {
-    let mut state = heap.gate.state.lock();
-    if heap.gate.try_shared(&mut state) {
-        return Poll::Ready(());
+    /// What broke the heap: the message of a collection that panicked in its middle. Objects are
+    /// half moved then, so nobody gets a permit any more.
+    pub fn broken(&self) -> Option<std::sync::Arc<str>> {
+        self.gate.broken()
     }
-    state.wakers.push_back(cx.waker().clone());
-    Poll::Pending
 }
 
 /// The wait for the exclusive permit; giving it up takes the claim back.
 struct WaitExclusive<'h> {
     heap: &'h Heap,
-    is_waiting: bool,
-}
-
-impl WaitExclusive<'_> {
-    fn stop_waiting(&mut self, state: &mut GateState) {
-        if self.is_waiting {
-            self.is_waiting = false;
-            state.exclusive_waiting -= 1;
-            self.heap
-                .collector_waiting
-                .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
+    ticket: Option<u64>,
 }
 
 impl<'h> Future for WaitExclusive<'h> {
@@ -240,34 +171,18 @@ impl<'h> Future for WaitExclusive<'h> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ExclusivePermit<'h>> {
         let heap = self.heap;
-        let mut state = heap.gate.state.lock();
-        if state.shared == 0 && !state.is_exclusive {
-            self.stop_waiting(&mut state);
-            state.is_exclusive = true;
-            return Poll::Ready(ExclusivePermit {
-                heap,
-                not_send: PhantomData,
-            });
-        }
-        if !self.is_waiting {
-            self.is_waiting = true;
-            state.exclusive_waiting += 1;
-            heap.collector_waiting
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-        state.wakers.push_back(cx.waker().clone());
-        Poll::Pending
+        let granted = heap.gate.poll_exclusive(&mut self.ticket, cx);
+        granted.map(|()| ExclusivePermit {
+            heap,
+            not_send: PhantomData,
+        })
     }
 }
 
 impl Drop for WaitExclusive<'_> {
     fn drop(&mut self) {
-        if self.is_waiting {
-            let heap = self.heap;
-            let mut state = heap.gate.state.lock();
-            self.stop_waiting(&mut state);
-            // Shared requests may have queued up behind this one.
-            wake_all(state);
+        if let Some(ticket) = self.ticket {
+            self.heap.gate.give_up(ticket);
         }
     }
 }

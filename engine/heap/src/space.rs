@@ -69,6 +69,8 @@ impl Block {
     const QUARANTINED: u8 = 0x21;
     /// Set when a major collection meets a compile-time object of the block.
     const REACHED: u64 = 1 << 8;
+    /// Set while a collection leaves the block's objects where they are.
+    const STAYS: u64 = 1 << 9;
 
     fn new(usage: BlockUse, epoch: u16, top: u32) -> Self {
         let code = match usage {
@@ -125,6 +127,12 @@ impl Block {
         self.0 as u8 & Self::KEPT != 0
     }
 
+    /// Whether the running collection leaves its objects where they are.
+    #[inline(always)]
+    pub(crate) fn stays(self) -> bool {
+        self.0 & Self::STAYS != 0
+    }
+
     /// Whether the running major collection has met a compile-time object of the block.
     #[inline(always)]
     pub(crate) fn is_reached(self) -> bool {
@@ -154,6 +162,9 @@ impl Block {
 /// 1. `reservation` is at least `words * 8` bytes; every word in it is only ever accessed
 ///    as an `AtomicU64`, but for text of strings, which is written before the string is
 ///    published and never changed.
+/// 2. The bytes of a string object that anybody can refer to are valid UTF-8: they were written
+///    by [`Region::write_text`] from a `&str` before the string was published. Whatever moves or
+///    copies a string copies it as a whole.
 pub struct Region {
     reservation: Reservation,
     words: u32,
@@ -291,12 +302,29 @@ impl Region {
         }
     }
 
+    /// The text of a string object: `len` bytes from the word at `offset`. It is not looked
+    /// at again: who goes over a text one character at a time would look at all of it each time.
+    ///
+    /// # Panics
+    /// If it does not lie inside the region.
+    ///
+    /// # Safety
+    /// They are all the bytes of a string object, which was published and not freed since.
+    pub(crate) unsafe fn text(&self, offset: Offset, len: usize) -> &str {
+        // SAFETY: invariant 2, and the caller vouches for the string.
+        unsafe { std::str::from_utf8_unchecked(self.bytes(offset, len)) }
+    }
+
     /// Writes `text` from the word at `offset`, the last word padded with zeros.
-    pub(crate) fn write_bytes(&self, offset: Offset, text: &[u8]) {
-        for (index, chunk) in text.chunks(8).enumerate() {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+    pub(crate) fn write_text(&self, offset: Offset, text: &str) {
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        for (index, &word) in words.iter().enumerate() {
             self.set_raw(offset + index as u32, u64::from_ne_bytes(word));
+        }
+        if !rest.is_empty() {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            self.set_raw(offset + words.len() as u32, u64::from_ne_bytes(word));
         }
     }
 
@@ -384,6 +412,19 @@ impl Region {
     pub(crate) fn mark_from(&self, block: u32) {
         let now = self.block(block);
         self.blocks[block as usize].store(now.0 | u64::from(Block::FROM), Ordering::Relaxed);
+    }
+
+    /// Marks a block as one that the running collection leaves where it is.
+    pub(crate) fn mark_stays(&self, block: u32) {
+        let now = self.block(block);
+        self.blocks[block as usize].store(now.0 | Block::STAYS, Ordering::Relaxed);
+    }
+
+    /// Gives the memory of free blocks back to the operating system.
+    pub(crate) fn return_blocks(&self, first: u32, count: u32) {
+        let bytes = (1 << self.block_shift) * WORD_BYTES as usize;
+        self.reservation
+            .give_back(first as usize * bytes, count as usize * bytes);
     }
 
     /// Marks a block as one in which an object stays that could not be copied.

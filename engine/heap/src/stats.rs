@@ -36,8 +36,12 @@ pub struct HeapStats {
     pub safepoints: u64,
     /// Bytes of blocks in use.
     pub used_bytes: u64,
+    /// Bytes outside of blocks that are charged to the limit.
+    pub external_bytes: u64,
     /// Versions of programs whose compile-time objects are there.
     pub versions: u64,
+    /// Root providers on the list, dead ones included that were not forgotten yet.
+    pub root_providers: u64,
     /// Protect counts of live handles by object kind.
     pub protected_by_kind: BTreeMap<&'static str, u64>,
 }

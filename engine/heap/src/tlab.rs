@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::account::MemoryAccount;
 use crate::escape::Escape;
 use crate::object::{Header, Kind, pattern};
 use crate::space::Region;
@@ -23,6 +24,23 @@ impl Tlab {
         let tlab = Tlab::default();
         tlab.buffer.next_hash.store(first_hash, Relaxed);
         tlab
+    }
+
+    /// The same of a holder whose allocations are counted in an account, if there is one.
+    pub fn of_account(first_hash: u32, account: Option<Arc<MemoryAccount>>) -> Self {
+        let buffer = Buffer {
+            next_hash: AtomicU32::new(first_hash),
+            account,
+            ..Buffer::default()
+        };
+        Tlab {
+            buffer: Arc::new(buffer),
+        }
+    }
+
+    /// The account that its holder's allocations are counted in.
+    pub fn account(&self) -> Option<&Arc<MemoryAccount>> {
+        self.buffer.account.as_ref()
     }
 
     #[inline(always)]
@@ -57,9 +75,14 @@ pub(crate) struct Buffer {
     /// Number of the last collection that forwarded the holder's roots.
     forwarded_in: AtomicU64,
     pub(crate) escape: Escape,
+    pub(crate) account: Option<Arc<MemoryAccount>>,
 }
 
 impl Buffer {
+    pub(crate) fn account(&self) -> Option<&MemoryAccount> {
+        self.account.as_deref()
+    }
+
     /// Whether nothing was allocated since the last collection.
     pub(crate) fn is_parked(&self) -> bool {
         self.range() == (0, 0)

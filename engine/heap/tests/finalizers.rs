@@ -40,11 +40,11 @@ fn finalizers_are_queued_in_order_of_registration_and_once() {
         let cell = |n| m.cell(Value::int32(n)).unwrap();
         let [first, second, third] = [1, 2, 3].map(cell);
         m.store(kept, second);
-        assert_eq!(m.add_finalizer(first, cell(10)), Some(1));
-        assert_eq!(m.add_finalizer(third, cell(20)), Some(2));
-        assert_eq!(m.add_finalizer(second, cell(30)), Some(3));
-        assert_eq!(m.add_finalizer(first, cell(40)), Some(4));
-        assert_eq!(m.add_finalizer(Value::TRUE, cell(50)), None);
+        assert_eq!(m.add_finalizer(first, cell(10)), Ok(Some(1)));
+        assert_eq!(m.add_finalizer(third, cell(20)), Ok(Some(2)));
+        assert_eq!(m.add_finalizer(second, cell(30)), Ok(Some(3)));
+        assert_eq!(m.add_finalizer(first, cell(40)), Ok(Some(4)));
+        assert_eq!(m.add_finalizer(Value::TRUE, cell(50)), Ok(None));
     });
     assert_eq!(collect(&heap, CollectionKind::Minor).queued, [1, 2, 4]);
     assert_eq!(heap.next_finalizer(), Some(1));
@@ -99,7 +99,8 @@ fn dropped_registrations_keep_nothing_alive() {
     with(&heap, &holder, |m| {
         for _ in 0..2 {
             let function = m.cell(Value::NIL).unwrap();
-            m.add_finalizer(m.cell(Value::NIL).unwrap(), function);
+            m.add_finalizer(m.cell(Value::NIL).unwrap(), function)
+                .unwrap();
         }
     });
     assert_eq!(collect(&heap, CollectionKind::Minor).queued.len(), 2);

@@ -213,7 +213,11 @@ fn forks_share_nothing_that_can_change() {
             let [from, to] = [Slot::nil(), Slot::nil()];
             m.store(&from, value);
             let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
-            m.fork(slots.0, slots.1).map(|()| m.load_root(&to))
+            {
+                let mut units = u32::MAX;
+                m.fork(slots.0, slots.1, &mut units)
+                    .map(|_| m.load_root(&to))
+            }
         };
         let part = m.array(&[Value::int32(1)]).unwrap();
         let iterator = m.iterator(part, 1).unwrap();
@@ -263,7 +267,7 @@ fn deep_copies_share_what_has_an_identity_of_its_own() {
             m.channel(1).unwrap(),
             m.mutex().unwrap(),
             m.stream(Value::NIL).unwrap(),
-            m.weak(Value::NIL).unwrap(),
+            m.bound(Value::TRUE, Value::NIL).unwrap(),
             m.enum_value(3, &[]).unwrap(),
         ];
         let array = m.array(&shared).unwrap();
@@ -276,6 +280,40 @@ fn deep_copies_share_what_has_an_identity_of_its_own() {
         assert!(!m.deep_equals(shared[0], m.channel(1).unwrap()));
         let [a, b, c] = [1, 1, 2].map(|n| m.enum_value(4, &[Value::int32(n)]).unwrap());
         assert!(m.deep_equals(a, b) && !m.deep_equals(a, c));
+        let bound = m.bound(Value::TRUE, Value::NIL).unwrap();
+        assert!(!m.deep_equals(shared[3], bound));
+    });
+}
+
+#[test]
+fn a_copied_weak_reference_leads_to_the_copy_of_its_target() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    with(&heap, &holder, |m| {
+        let targets = [1, 2].map(|n| m.instance(7, &[Value::int32(n)]).unwrap());
+        let weak = targets.map(|target| m.weak(target).unwrap());
+        // The first target comes after the weak reference to it; the second not at all.
+        let array = m.array(&[weak[0], weak[1], weak[0], targets[0]]).unwrap();
+        let copy = m.deep_copy(array).unwrap();
+        let part = |index| m.array_get(copy, index).unwrap();
+        assert_ne!(part(0), weak[0]);
+        assert_eq!(part(0), part(2));
+        assert_ne!(part(3), targets[0]);
+        assert_eq!(m.weak_target(part(0)), Some(part(3)));
+        assert_ne!(part(1), weak[1]);
+        assert_eq!(m.weak_target(part(1)), Some(targets[1]));
+        assert_eq!(m.weak_id(part(0)), Some(3));
+        assert!(m.deep_equals(array, copy));
+        let other = m.weak(targets[1]).unwrap();
+        assert!(m.deep_equals(weak[1], other) && !m.deep_equals(weak[0], other));
+        // A fork must not lead to what is the template's alone.
+        let slots = [Slot::nil(), Slot::nil()];
+        m.store(&slots[0], array);
+        m.fork(&slots[..1], &slots[1..]).unwrap();
+        let forked = m.load_root(&slots[1]);
+        let part = |index| m.array_get(forked, index).unwrap();
+        assert_eq!(m.weak_target(part(0)), Some(part(3)));
+        assert_eq!(m.weak_target(part(1)), Some(Value::NIL));
     });
 }
 

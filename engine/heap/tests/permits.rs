@@ -45,16 +45,81 @@ fn new_shared_permits_wait_behind_a_collector() {
 }
 
 #[test]
-fn a_host_that_cannot_await_goes_before_a_collector_that_waits() {
+fn who_has_a_permit_gets_another_before_a_collector_that_waits() {
     let heap = heap();
     let held = heap.try_shared().unwrap();
     let mut collector = pin!(heap.exclusive());
     assert!(poll(collector.as_mut()).is_pending());
-    let moment = heap.shared_now();
+    let another = held.another();
     drop(held);
     assert!(poll(collector.as_mut()).is_pending(), "not while it holds");
-    drop(moment);
+    drop(another);
     assert!(poll(collector.as_mut()).is_ready());
+}
+
+#[test]
+fn a_collector_that_waits_is_handed_the_permit() {
+    let heap = heap();
+    let held = heap.try_shared().unwrap();
+    let mut first = pin!(heap.exclusive());
+    assert!(poll(first.as_mut()).is_pending());
+    {
+        let mut second = pin!(heap.exclusive());
+        assert!(poll(second.as_mut()).is_pending());
+        drop(held);
+        // It is the first one's, though that was not polled since: nobody comes before it.
+        assert!(heap.try_shared().is_none());
+        assert!(heap.try_exclusive().is_none());
+        assert!(poll(second.as_mut()).is_pending());
+        let Poll::Ready(exclusive) = poll(first.as_mut()) else {
+            panic!("it was handed the permit");
+        };
+        drop(exclusive);
+        // Now it is the second one's, which goes away without it.
+        assert!(heap.try_shared().is_none());
+    }
+    assert!(heap.try_shared().is_some());
+    assert!(!heap.is_collector_waiting());
+}
+
+#[test]
+fn threads_that_take_permits_without_a_pause_do_not_keep_a_collector_out() {
+    const COLLECTIONS: u32 = 200;
+    let heap = heap();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let is_over = &is_over;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let permit = heap.shared_now();
+                    std::hint::black_box(&permit);
+                }
+            });
+        }
+        for _ in 0..COLLECTIONS {
+            // Parks the thread until it is woken: a lost hand-over would hang here.
+            drop(block_on(heap.exclusive()));
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return done;
+        }
+        std::thread::park();
+    }
 }
 
 #[test]

@@ -44,6 +44,32 @@ impl Reservation {
         Ok(Self { base, len })
     }
 
+    /// Gives the whole pages of a range back to the operating system: they cost nothing until
+    /// they are touched again, and are zeroed then. Nobody may use the range meanwhile.
+    ///
+    /// # Panics
+    /// If the range is not within the reservation.
+    pub fn give_back(&self, from: usize, len: usize) {
+        assert!(
+            from + len <= self.len,
+            "the range is within the reservation"
+        );
+        let start = from.next_multiple_of(4096);
+        let end = (from + len) / 4096 * 4096;
+        if start >= end {
+            return;
+        }
+        // SAFETY: the pages are within the mapping, which is anonymous and private: they stay
+        // mapped, readable and writable, and read as zeros. It is advice: to fail is harmless.
+        unsafe {
+            libc::madvise(
+                self.base.as_ptr().add(start).cast(),
+                end - start,
+                libc::MADV_DONTNEED,
+            );
+        }
+    }
+
     /// The first byte; page-aligned.
     pub fn base(&self) -> NonNull<u8> {
         self.base

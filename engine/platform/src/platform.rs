@@ -46,6 +46,11 @@ pub trait Platform: Send + Sync + 'static {
     /// A random number.
     fn random(&self) -> u64;
 
+    /// A key that decides where keys lie in hash tables. It comes from what strangers cannot
+    /// know, and never from [`Platform::random`], whose numbers programs hand out; in a
+    /// simulation from the seed.
+    fn hash_key(&self) -> [u64; 2];
+
     /// Begins a host operation. It waits and works on its own; the engine polls it, fires the
     /// request's stop token when the task that asked is cancelled, and drops it when it has not
     /// ended within the grace time after that, or when the task is out of time. A platform
@@ -62,6 +67,13 @@ pub trait Platform: Send + Sync + 'static {
     /// [`poll_yield`](Self::poll_yield).
     fn is_turn_over(&self) -> bool {
         true
+    }
+
+    /// Whether a task in which the engine itself panics ends with an internal error, and the
+    /// engine goes on. Otherwise the panic reaches whoever polls the task: to a harness it is a
+    /// finding.
+    fn survives_panics(&self) -> bool {
+        false
     }
 
     /// Whether others go first now. Called again, with `has_yielded` true, when the task

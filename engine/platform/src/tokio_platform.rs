@@ -83,6 +83,11 @@ impl TokioPlatform {
         self.runtime().block_on(future)
     }
 
+    /// The runtime, for what a host wants to run beside the engine's tasks, on the same threads.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime().handle()
+    }
+
     fn runtime(&self) -> &tokio::runtime::Runtime {
         self.runtime
             .as_ref()
@@ -115,6 +120,14 @@ impl Platform for TokioPlatform {
         self.clock.elapsed()
     }
 
+    fn hash_key(&self) -> [u64; 2] {
+        // The standard library keys its hashers with the operating system's entropy. What they
+        // make of a known number under that key is as good as another key.
+        [0, 1].map(|half: u64| {
+            std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), half)
+        })
+    }
+
     fn random(&self) -> u64 {
         // SplitMix64 over a counter: every caller gets a number of its own.
         let mut x = self
@@ -136,6 +149,10 @@ impl Platform for TokioPlatform {
 
     fn fuel(&self, _task: u32) -> u32 {
         self.fuel
+    }
+
+    fn survives_panics(&self) -> bool {
+        true
     }
 
     fn is_turn_over(&self) -> bool {

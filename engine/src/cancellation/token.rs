@@ -155,7 +155,8 @@ impl Token {
     pub(crate) fn put_body_off(&self, began_ms: u64, now_ms: u64) {
         let since = self.body_since_ms.load(SeqCst);
         let waited = now_ms.saturating_sub(began_ms.max(since));
-        self.body_since_ms.store(since.saturating_add(waited), SeqCst);
+        self.body_since_ms
+            .store(since.saturating_add(waited), SeqCst);
     }
 
     /// There is no memory for the error of the request. The body's time begins all the same.

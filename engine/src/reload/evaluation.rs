@@ -18,6 +18,7 @@ use super::reloader::{Evaluation, Purpose};
 use super::request::ReloadFailure;
 use crate::call::{Call, CallError, Outcome};
 use crate::engine::Engine;
+use crate::task::Beginning;
 
 /// The id of all promises of entries: no future of the registry has it.
 pub(super) const PROMISE_ID: u64 = 0;
@@ -110,7 +111,7 @@ impl Engine {
             inner.registry.restart_ids();
         }
         begun();
-        self.run_call(&realm, guard, None, |vm| vm.start_init());
+        self.run_call(&realm, guard, Beginning::Ready, |vm| vm.start_init());
         Ok((call, own))
     }
 

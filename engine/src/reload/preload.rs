@@ -18,14 +18,16 @@ use super::request::ReloadFailure;
 use crate::call::{Call, CallError};
 use crate::engine::Engine;
 
-/// A preload under way. It must be [finished](Preload::finish), or its promise stays protected.
+/// A preload under way. Dropping it before its end requests its cancellation, as with a
+/// [`CallHandle`](crate::CallHandle): nothing of it remains.
 #[derive(Debug)]
-#[must_use = "a preload that is not finished keeps its promise for ever"]
+#[must_use = "a preload that is dropped is cancelled"]
 pub struct Preload {
     engine: Engine,
     call: Arc<Call>,
     realm: Arc<Realm>,
     own: Option<Handle>,
+    is_abandoned: bool,
     /// What B-103 keeps instead, outside of all roots.
     bare: Slot,
 }
@@ -92,6 +94,7 @@ impl Engine {
             call,
             realm,
             own,
+            is_abandoned: false,
             bare,
         }))
     }
@@ -104,10 +107,8 @@ impl Preload {
     }
 
     /// Gives it up: it goes on alone, and nobody hears how it ends.
-    pub fn abandon(self) {
-        if let Some(own) = self.own {
-            self.engine.inner.heap.unprotect(own);
-        }
+    pub fn abandon(mut self) {
+        self.is_abandoned = true;
     }
 
     /// Waits for its end.
@@ -128,9 +129,6 @@ impl Preload {
             let value = m.load_root(self.call.value());
             (state, display(&m, self.realm.program(), value))
         };
-        if let Some(own) = self.own {
-            inner.heap.unprotect(own);
-        }
         match state {
             Some(FutureState::Ready) => Ok(()),
             Some(FutureState::Error) => Err(ReloadFailure::Threw {
@@ -141,6 +139,17 @@ impl Preload {
             Some(FutureState::Cancelled | FutureState::Pending) | None => {
                 Err(ReloadFailure::Cancelled)
             }
+        }
+    }
+}
+
+impl Drop for Preload {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            self.engine.inner.heap.unprotect(own);
+        }
+        if !self.is_abandoned && self.call.outcome().is_none() {
+            self.engine.cancel(self.call.token());
         }
     }
 }

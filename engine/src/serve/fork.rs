@@ -9,6 +9,7 @@ use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm, RealmStats
 use crate::call::{CallError, CallHandle};
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::give_way::give_way;
 
 /// A realm of its own, copied from that of the engine (I-23): what its calls do to globals,
 /// captured variables and all that these lead to is seen by the calls of this fork alone.
@@ -20,6 +21,16 @@ use crate::event::EngineEvent;
 pub struct Fork {
     engine: Engine,
     realm: Arc<Realm>,
+}
+
+/// How a fork is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForkOptions {
+    /// Bytes of the heap's limit that the fork may use: its globals, what its calls and the tasks
+    /// that they start hold, these tasks themselves, and what their host operations bring. What
+    /// it shares with the engine does not count. An allocation beyond that throws `OutOfMemory`,
+    /// as at the limit of the heap, and harms nobody else. None: all that the heap has.
+    pub memory_limit: Option<u64>,
 }
 
 impl Engine {
@@ -40,9 +51,23 @@ impl Engine {
     /// # Errors
     /// As [`Engine::fork_for_serving`].
     pub async fn fork_of(&self, template: &Arc<Realm>) -> Result<Fork, ForkError> {
+        self.fork_with(template, &ForkOptions::default()).await
+    }
+
+    /// The same with a share of the heap's limit of its own, say.
+    ///
+    /// # Errors
+    /// As [`Engine::fork_for_serving`].
+    pub async fn fork_with(
+        &self,
+        template: &Arc<Realm>,
+        options: &ForkOptions,
+    ) -> Result<Fork, ForkError> {
         let inner = &self.inner;
         let number = inner.new_realm();
-        let forking = Forking::new(&inner.heap, Arc::clone(template), number);
+        let account = options.memory_limit;
+        let account = account.map(|limit| inner.heap.open_account(limit));
+        let forking = Forking::new(&inner.heap, Arc::clone(template), number, account.clone());
         let mut attempts = 0;
         let made = loop {
             let made = {
@@ -52,15 +77,22 @@ impl Engine {
                     false => forking.attempt::<Unchecked>(&permit),
                 };
                 match made {
-                    Err(ForkFailure::NeedsMemory(needs)) => Err(needs.words),
+                    Err(ForkFailure::NeedsMemory(needs)) => Err(Some(needs.words)),
+                    Err(ForkFailure::NeedsMemoryAnew(needs)) => {
+                        attempts = 0;
+                        Err(Some(needs.words))
+                    }
+                    Err(ForkFailure::Unfinished) => Err(None),
                     Err(ForkFailure::Refused(error)) => Ok(Err(error)),
                     Ok(realm) => Ok(Ok(realm)),
                 }
             };
             match made {
                 Ok(made) => break made,
-                Err(words) => {
-                    if !inner.make_room(words, &mut attempts).await {
+                Err(None) => give_way().await,
+                Err(Some(words)) => {
+                    let account = account.as_ref();
+                    if !inner.make_room_for(account, words, &mut attempts).await {
                         inner.observe(&EngineEvent::MemoryRefused { task: 0, words });
                         break Err(ForkError::OutOfMemory);
                     }
@@ -82,6 +114,12 @@ impl Fork {
     /// together with all other realms.
     pub fn number(&self) -> u32 {
         self.realm.number()
+    }
+
+    /// Bytes that it uses of its [share](ForkOptions::memory_limit), 0 if it has none: exact
+    /// after a major collection, at most too many until the next one.
+    pub fn memory_used(&self) -> u64 {
+        self.realm.account().map_or(0, |account| account.used())
     }
 
     /// What its calls and their tasks have run so far.

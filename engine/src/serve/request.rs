@@ -195,7 +195,8 @@ impl Admission {
         });
     }
 
-    fn leave(&mut self) {
+    /// It is no longer under way, which [its end](Self::end) will say.
+    pub(crate) fn leave(&mut self) {
         self.engine.inner.requests.end(self.number);
     }
 }

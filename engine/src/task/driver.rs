@@ -29,6 +29,9 @@ pub(super) struct Driver<'e> {
     pub(super) panicked: Option<String>,
     /// The same of the host's observer.
     observer_panicked: Mutex<Option<String>>,
+    /// Where it stood when the host panicked: function and instruction of each frame, innermost
+    /// first.
+    pub(super) panicked_at: Vec<(u16, u32)>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -37,6 +40,8 @@ pub(super) struct Driver<'e> {
     /// What a slice that lacked memory left of its fuel, for the next one: a turn is no longer
     /// for that, or a task that allocates without end would never give way.
     fuel_left: Option<u32>,
+    /// Whether the frames of its machine have grown beyond the limit.
+    has_outgrown: bool,
     /// Whether a slice has begun the body.
     has_run: bool,
     /// Since when it has waited for the end of a squad.
@@ -79,9 +84,11 @@ impl<'e> Driver<'e> {
             pending: None,
             panicked: None,
             observer_panicked: Mutex::default(),
+            panicked_at: Vec::new(),
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
+            has_outgrown: false,
             has_run: false,
             drains_since: None,
             turn: None,
@@ -124,12 +131,6 @@ impl<'e> Driver<'e> {
 
     /// Runs slices until the body ends.
     pub(super) async fn run<C: Checks>(&mut self) -> BodyEnd {
-        let end = self.run_slices::<C>().await;
-        self.pass_turn_on();
-        end
-    }
-
-    async fn run_slices<C: Checks>(&mut self) -> BodyEnd {
         let task = self.task;
         let mut is_turn_over = false;
         let mut has_asked = false;
@@ -147,6 +148,9 @@ impl<'e> Driver<'e> {
             if self.is_grace_over() {
                 return self.abort::<C>().await;
             }
+            if std::mem::take(&mut self.has_outgrown) && !self.make_room(0, &mut 1).await {
+                self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
+            }
             let Ran {
                 outcome,
                 now_ms,
@@ -160,7 +164,7 @@ impl<'e> Driver<'e> {
                 return self.fail::<C>(message).await;
             }
             has_asked = outcome.end == SliceEnd::Yielded;
-            got_further |= outcome.instructions > 0 || outcome.delivered;
+            got_further |= outcome.instructions > 0 || outcome.delivered || outcome.advanced;
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -186,7 +190,7 @@ impl<'e> Driver<'e> {
                 }
                 SliceEnd::Spawn { detached } => {
                     if let Some(error) = self.register::<C>(detached).await {
-                        self.pending = Some(error.into());
+                        self.pending = Some(error);
                     }
                 }
                 SliceEnd::Await { future } => {
@@ -220,6 +224,7 @@ impl<'e> Driver<'e> {
                 SliceEnd::Threw => {
                     return BodyEnd::Threw {
                         trace: outcome.trace,
+                        failed: outcome.failed,
                     };
                 }
             }
@@ -328,7 +333,8 @@ impl<'e> Driver<'e> {
             (outcome, cancelling)
         };
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
-            self.fuel_left = Some(input.fuel.saturating_sub(outcome.instructions).max(1));
+            let spent = outcome.instructions.saturating_add(outcome.charged);
+            self.fuel_left = Some(input.fuel.saturating_sub(spent).max(1));
         }
         if outcome.delivered {
             if offers_cancel {
@@ -359,15 +365,18 @@ impl<'e> Driver<'e> {
                 }
             }
         }
+        self.has_outgrown = task.charge_machine(&inner.heap);
+        inner.failures.saw(&outcome.seen);
         self.operations.after_slice(&task.vm, &outcome);
         task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {
             task: task.number,
+            realm: task.vm.realm(),
             input: &input,
             outcome: &outcome,
             cancelling,
         });
-        if outcome.instructions > 0 || outcome.delivered {
+        if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             self.attempts = 0;
         }
         // A slice that got no further than a safepoint has not begun the body.
@@ -413,7 +422,10 @@ impl<'e> Driver<'e> {
         let got_no_further = outcome.instructions == 0
             && !outcome.delivered
             && !outcome.interrupted
-            && matches!(outcome.end, SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. });
+            && matches!(
+                outcome.end,
+                SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
+            );
         match outcome.end {
             _ if outcome.took_turn => {
                 self.turn = None;
@@ -473,7 +485,8 @@ impl<'e> Driver<'e> {
     /// Collects for an allocation of this task that found no memory; `false` when it fails
     /// for good.
     pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
-        let has_room = self.engine.inner.make_room(words, attempts).await;
+        let (inner, account) = (&self.engine.inner, self.task.vm.realm().account());
+        let has_room = inner.make_room_for(account, words, attempts).await;
         if !has_room {
             self.observe(&EngineEvent::MemoryRefused {
                 task: self.task.number,
@@ -485,23 +498,44 @@ impl<'e> Driver<'e> {
 
     /// Registers the future that the machine spawned, and starts its task.
     /// Returns the error to throw instead when there is no room for a future.
-    async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
+    async fn register<C: Checks>(&self, detached: bool) -> Option<Pending> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
+        let outlives_calls = detached || self.task.run.is_none();
+        let place = match outlives_calls && self.task.vm.realm().is_fork() {
+            false => None,
+            true => match inner.detached.enter() {
+                Some(place) => Some(place),
+                None => {
+                    // As below, the error comes before the machine can look.
+                    exchange.clear();
+                    return Some(Pending {
+                        kind: ErrorKind::HostError,
+                        message: Some(inner.detached.refusal()),
+                    });
+                }
+            },
+        };
         let mut attempts = 0;
-        let (id, token) = loop {
+        let (id, token, charge) = loop {
             let registered = {
                 let permit = inner.heap.shared().await;
                 let new_token = || Arc::new(Token::new(inner.new_task()));
-                inner.registry.register::<C>(&permit, exchange, new_token)
+                let charged = inner
+                    .heap
+                    .charge(self.task.vm.realm().account(), Task::BYTES);
+                charged.and_then(|charge| {
+                    let registered = inner.registry.register::<C>(&permit, exchange, new_token)?;
+                    Ok((registered, charge))
+                })
             };
             match registered {
-                Ok(registered) => break registered,
+                Ok(((id, token), charge)) => break (id, token, charge),
                 Err(needs) => {
                     if !self.make_room(needs.words, &mut attempts).await {
                         // The machine gets nil for a future, and the error before it can look.
                         exchange.clear();
-                        return Some(ErrorKind::OutOfMemory);
+                        return Some(ErrorKind::OutOfMemory.into());
                     }
                 }
             }
@@ -534,7 +568,11 @@ impl<'e> Driver<'e> {
             // It was spawned by a task that is cancelled.
             self.observe(&EngineEvent::CancelRequested { task: runner });
         }
-        let task = Task::new(runner, vm, token, run.cloned(), deadline, squad);
+        let task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        let mut task = task.in_squad(squad);
+        if let Some(place) = place {
+            task = task.in_place(place, self.now_ms());
+        }
         self.engine.spawn(task, Runs::Future(id, link, membership));
         None
     }
@@ -547,5 +585,12 @@ impl<'e> Driver<'e> {
             return None;
         }
         (!detached).then_some(self.task.number)
+    }
+}
+
+impl Drop for Driver<'_> {
+    /// However the task ends, by a panic too.
+    fn drop(&mut self) {
+        self.pass_turn_on();
     }
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checks, Slot};
+use gcrucible_heap::{Checks, HeapFault, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{HostOperation, HostValue, Task as Timer};
@@ -80,7 +80,8 @@ impl Operation {
 
 /// The text that a panic was made with.
 pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let fault = panic.downcast_ref::<HeapFault>().map(HeapFault::to_string);
+    let text = fault.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "it panicked".to_owned())
 }
@@ -226,6 +227,7 @@ impl Driver<'_> {
     /// holds is released, and the exchange slot has the message.
     pub(super) async fn fail<C: Checks>(&mut self, message: String) -> BodyEnd {
         let inner = &self.engine.inner;
+        self.panicked_at = self.task.vm.trace();
         let changed = {
             let permit = inner.heap.shared().await;
             self.task.vm.abandon::<C>(&permit)

@@ -58,7 +58,9 @@ impl Driver<'_> {
             }
             (answer, ticket)
         } else {
-            inner.registry.wait_any(&[future], task.number, &task.signal)
+            inner
+                .registry
+                .wait_any(&[future], task.number, &task.signal)
         };
         match answer {
             Wait::Waiting => {
@@ -153,7 +155,9 @@ impl Driver<'_> {
     /// Waits for the task's signal, or until `deadline`, in milliseconds of the engine's
     /// time.
     pub(super) async fn pause(&self, deadline: Option<u64>) {
-        self.pause_until::<Infallible>(deadline, |_| Poll::Pending)
+        // Without a time there is nothing but the signal that could end it.
+        let is_all = deadline.is_none();
+        self.pause_for::<Infallible>(deadline, is_all, |_| Poll::Pending)
             .await;
     }
 
@@ -162,6 +166,16 @@ impl Driver<'_> {
     pub(super) async fn pause_until<T>(
         &self,
         deadline: Option<u64>,
+        other: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        self.pause_for(deadline, false, other).await
+    }
+
+    /// The same; `is_all` says that it waits for the signal and for nothing else.
+    async fn pause_for<T>(
+        &self,
+        deadline: Option<u64>,
+        is_all: bool,
         mut other: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
         let task = self.task;
@@ -170,7 +184,7 @@ impl Driver<'_> {
             let left = Duration::from_millis(deadline).saturating_sub(platform.now());
             platform.sleep(left)
         });
-        task.signal.set_waited(true);
+        task.signal.begin_wait(is_all);
         let (is_notified, done) = poll_fn(|cx| {
             if task.signal.poll(cx.waker()).is_ready() {
                 return Poll::Ready((true, None));
@@ -183,7 +197,7 @@ impl Driver<'_> {
             other(cx).map(|done| (false, Some(done)))
         })
         .await;
-        task.signal.set_waited(false);
+        task.signal.end_wait();
         // Who notifies says so itself.
         if !is_notified {
             self.observe(&EngineEvent::Woken { task: task.number });

@@ -18,6 +18,8 @@ pub(crate) struct Slice<'p, 's, C: Checks> {
     pub(crate) effects: Effects,
     pub(crate) state: &'s mut State,
     pub(crate) left: u32,
+    /// Instructions executed.
+    pub(crate) executed: u32,
     pub(crate) delivered: bool,
     pub(crate) interrupted: bool,
 }
@@ -46,8 +48,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             if ended.end == (SliceEnd::AwaitMany { drain: true }) {
                 self.state.control.scopes.begin_draining(self.cx.now_ms);
             }
-            let is_first = ended.left == self.left;
+            let is_first = ended.executed == 0;
             self.left = ended.left;
+            self.executed += ended.executed;
             self.state.takes = ended.takes;
             self.state.is_safepoint_passed = match ended.end {
                 SliceEnd::Safepoint => true,
@@ -148,6 +151,8 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             return Ok(());
         }
         let text = self.cx.m.string(signal).map_err(needs_memory)?;
+        // The handler has its own; what it interrupts begins anew behind it.
+        self.cx.work.forget();
         control.scopes.interrupts.push(Interrupt {
             signal: signal.to_owned(),
             frames: control.frames.len(),
@@ -202,7 +207,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             let top = self.state.control.top();
             top.pc = top.pc.saturating_sub(1);
         }
-        let mut thrown = Thrown { value, trace: None };
+        let mut thrown = Thrown::from(value);
         let control = &mut self.state.control;
         match control.throw(&self.cx, &mut self.effects, &mut thrown) {
             Ok(Unwound::GoOn | Unwound::HandlerEnded) => Ok(()),
@@ -298,7 +303,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                         Ok(())
                     }
                     Err(kind) => {
-                        let error = self.cx.error(kind, Value::NIL).map_err(needs_memory)?;
+                        let callee = m.load_root(callee);
+                        let error = self.cx.refused(kind, callee, args.len());
+                        let error = error.map_err(needs_memory)?;
                         self.throw_at(Stop::Throw(error))
                     }
                 }

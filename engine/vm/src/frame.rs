@@ -178,6 +178,20 @@ impl Control {
         self.frames.len() < self.frames.capacity() && self.stack.has_room(registers)
     }
 
+    /// Bytes that frames and what belongs to them take beyond what a new machine has. What was
+    /// there at the peak is not kept.
+    pub(crate) fn trim(&mut self) -> u64 {
+        const KEPT: usize = 1024;
+        let grown = self.stack.trim();
+        if self.frames.capacity() > KEPT && self.frames.len() < self.frames.capacity() / 4 {
+            self.frames.shrink_to(self.frames.capacity() / 2);
+        }
+        let frames = self.frames.capacity() * size_of::<Frame>();
+        let handlers = self.handlers.capacity() * size_of::<Handler>();
+        let completions = self.completions.capacity() * size_of::<Completion>();
+        (grown + frames + handlers + completions) as u64
+    }
+
     /// Pops the running frame and returns it.
     #[inline(always)]
     pub(crate) fn leave(&mut self) -> Frame {

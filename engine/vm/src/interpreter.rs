@@ -10,6 +10,7 @@
 //! iteration    iterators and the protocol of `for`
 //! calls        what can be called, methods, steps
 //! tasks        spawning, awaiting, cancelling, squads, guards
+//! explain      what errors say about the instruction they come from
 //! ```
 //!
 //! What can stop an instruction is an `Err` of [`Stop`]. An instruction allocates before
@@ -17,6 +18,7 @@
 
 mod arithmetic;
 mod calls;
+mod explain;
 pub(crate) mod fusion;
 mod hot;
 mod iteration;
@@ -35,6 +37,7 @@ use crate::program::LoadedProgram;
 use crate::realm::Realm;
 use crate::slice::{Change, SliceEnd};
 use crate::stack::Registers;
+use crate::work::Work;
 
 pub(crate) use objects::key;
 pub(crate) use run::{Takes, run};
@@ -60,6 +63,10 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+    /// The most bytes of data that a host operation is given.
+    pub(crate) data_bytes_max: u64,
+    /// What instructions do beyond their own cost.
+    pub(crate) work: &'p Work,
 }
 
 /// What a slice does to the world outside of its heap and stack.
@@ -73,6 +80,10 @@ pub(crate) struct Effects {
     pub(crate) awaited: Vec<u64>,
     pub(crate) host: Option<HostRequest>,
     pub(crate) trace: Vec<(u16, u32)>,
+    /// The future whose failure it is that nobody caught.
+    pub(crate) failed: Option<u64>,
+    /// Failed futures that were awaited.
+    pub(crate) seen: Vec<u64>,
     pub(crate) skipped_steps: u32,
     pub(crate) finishing: bool,
     /// The state of the task's random numbers.
@@ -82,6 +93,8 @@ pub(crate) struct Effects {
 impl Effects {
     /// Notes that a channel or mutex has changed.
     pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
+        // What is there already is looked through.
+        cx.work.charge(self.changed.len() as u32 / 16);
         let Some((id, _)) = cx.m.wait_version(object) else {
             return;
         };
@@ -135,6 +148,8 @@ pub(crate) enum Stop<'p> {
     NeedsMemory(NeedsMemory),
     /// A safepoint was taken: no effect, no cost.
     Safepoint,
+    /// It got further, but is not done: no cost but that of its work. It runs again.
+    Unfinished,
     /// It is executed and ends the slice.
     End(SliceEnd),
     /// It must wait: it costs its fuel and runs again.

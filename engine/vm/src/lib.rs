@@ -12,6 +12,7 @@
 //! roots          what the collector finds in a machine
 //! interpreter/   the instructions
 //! builtins/      built-in functions and methods
+//! work           what an instruction costs by size, and how it works in steps
 //! display        values as text
 //! ```
 //!
@@ -36,8 +37,9 @@ mod slice;
 mod stack;
 mod stream_path;
 mod vm;
+mod work;
 
-pub use display::display;
+pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use program::{LoadError, LoadedProgram};

@@ -331,8 +331,8 @@ impl Scopes {
         if numbers.is_empty() {
             return;
         }
-        let mut is_ended = cx.is_cancel_requested
-            || self.inherited_deadline.is_some_and(|at| at <= cx.now_ms);
+        let mut is_ended =
+            cx.is_cancel_requested || self.inherited_deadline.is_some_and(|at| at <= cx.now_ms);
         for scope in &mut self.scopes {
             if let ScopeKind::Squad {
                 children,
@@ -411,7 +411,9 @@ impl Scopes {
         };
         let waited_ms = now_ms.saturating_sub(since);
         let from = self.floor();
-        let told = self.scopes[from..].iter_mut().map(|scope| &mut scope.told_ms);
+        let told = self.scopes[from..]
+            .iter_mut()
+            .map(|scope| &mut scope.told_ms);
         for told in told.chain([&mut self.inherited_told_ms]) {
             *told = told.map(|told| told.saturating_add(waited_ms));
         }

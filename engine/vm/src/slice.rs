@@ -26,7 +26,7 @@ use gcrucible_platform::HostRequest;
 /// nor is `Cancelled` delivered: a squad outlives its children.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceInput {
-    /// The most instructions to execute.
+    /// The most instructions to execute, less for those that do much.
     pub fuel: u32,
     /// An error to throw where the machine stands, before the first instruction.
     pub deliver: Option<ErrorKind>,
@@ -73,6 +73,10 @@ pub struct SliceOutcome {
     pub end: SliceEnd,
     /// Instructions executed.
     pub instructions: u32,
+    /// Fuel that was spent for work which they did beyond their own cost.
+    pub charged: u32,
+    /// Whether an instruction that works in steps got further, though it is not done.
+    pub advanced: bool,
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,
@@ -102,6 +106,12 @@ pub struct SliceOutcome {
     /// With [`SliceEnd::Threw`]: function and instruction of each frame at the throw,
     /// innermost first. Of a frame that called, the calling instruction.
     pub trace: Vec<(u16, u32)>,
+    /// With [`SliceEnd::Threw`]: the future that failed with the value, if it came with an await
+    /// of that or with the end of a squad.
+    pub failed: Option<u64>,
+    /// Futures that have failed and were awaited in the slice, or belong to a squad that ended in
+    /// it: somebody knows of their errors.
+    pub seen: Vec<u64>,
     /// Steps whose spent budget let them return nil (`boundary: continue`).
     pub skipped_steps: u32,
     /// Whether the program's finish function was entered.
@@ -131,7 +141,8 @@ pub enum Side {
 /// Why a slice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceEnd {
-    /// All fuel is spent.
+    /// All fuel is spent; or the next instruction has done a part of its work, and goes on
+    /// with it in the next slice. Until it is done it counts as not executed.
     Fuel,
     /// At a safepoint somebody asked for slices to end. The next slice goes past it.
     Safepoint,

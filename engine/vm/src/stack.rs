@@ -24,8 +24,11 @@ use gcrucible_heap::{Checks, Mutator, Slot, Value};
 /// Slots that are there from the base of any frame on: the callee and 256 registers.
 const REACH: usize = 257;
 
-/// Slots of a new stack.
-const FIRST_SLOTS: usize = 512;
+/// Slots of a new stack: a few small frames, for what most tasks do.
+const FIRST_SLOTS: usize = 304;
+
+/// Slots that a stack keeps once it has them.
+const KEPT_SLOTS: usize = 16 << 10;
 
 /// The slots of all frames, one frame after the other.
 ///
@@ -120,11 +123,24 @@ impl Stack {
 
     #[cold]
     fn grow(&mut self, least: usize) {
-        let grown = nils(least.max(self.slots.len() * 2));
-        for (slot, old) in grown.iter().zip(&self.slots) {
+        self.resize(least.max(self.slots.len() * 2));
+    }
+
+    fn resize(&mut self, count: usize) {
+        let resized = nils(count);
+        for (slot, old) in resized.iter().zip(&self.slots) {
             slot.copy_from(old);
         }
-        self.slots = grown;
+        self.slots = resized;
+    }
+
+    /// Bytes that it has beyond those of a new stack. One that was much larger is not kept.
+    pub(crate) fn trim(&mut self) -> usize {
+        let half = self.slots.len() / 2;
+        if half > KEPT_SLOTS && self.top + REACH < half / 2 {
+            self.resize(half);
+        }
+        (self.slots.len() - FIRST_SLOTS.min(self.slots.len())) * size_of::<Slot>()
     }
 }
 

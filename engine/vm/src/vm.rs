@@ -10,10 +10,12 @@ use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
 use crate::frame::Control;
+use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
 use crate::slice::{Change, SliceInput, SliceOutcome};
+use crate::work::{Progress, Work};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
 ///
@@ -71,6 +73,8 @@ pub(crate) struct State {
     pub(crate) is_finishing: bool,
     /// The state of the task's random numbers.
     pub(crate) random: u64,
+    /// What the next instruction has so far.
+    pub(crate) progress: Option<Box<Progress>>,
 }
 
 /// What is still to be started.
@@ -105,10 +109,11 @@ impl Vm {
 
     /// The same, made to order.
     pub fn with_options(heap: &Heap, realm: Arc<Realm>, task: u32, options: VmOptions) -> Arc<Vm> {
+        let tlab = Tlab::of_account(task << 12, realm.account().cloned());
         let vm = Arc::new(Vm {
             task,
             realm,
-            tlab: Tlab::new(task << 12),
+            tlab,
             exchange: Slot::nil(),
             locals: Slot::nil(),
             state: Mutex::new(State {
@@ -118,6 +123,7 @@ impl Vm {
                 is_safepoint_passed: false,
                 is_finishing: false,
                 random: options.seed,
+                progress: None,
             }),
             options: VmOptions {
                 max_frames: options.max_frames.max(1),
@@ -202,6 +208,12 @@ impl Vm {
         (module.map_or(0, |module| module.init), 0)
     }
 
+    /// Function and instruction of each frame, innermost first: of the top one the next
+    /// instruction, of one that called the call.
+    pub fn trace(&self) -> Vec<(u16, u32)> {
+        self.state.lock().control.trace()
+    }
+
     /// When the machine is to be woken from a wait: by the earliest of its deadlines that has
     /// not thrown yet, or when the grace time of one that has is over, in milliseconds since the
     /// engine began. None where it drains a squad.
@@ -280,14 +292,22 @@ impl Vm {
     pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<Change> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let cx = self.context::<C>(permit, &SliceInput::default());
+        let work = Work::default();
+        let cx = self.context::<C>(permit, &SliceInput::default(), &work);
         let mut effects = Effects::default();
         state.control.drop_all(&cx, &mut effects);
         state.start = Start::None;
         state.takes = Takes::Nothing;
+        state.progress = None;
         self.exchange.clear();
         self.locals.clear();
         effects.changed
+    }
+
+    /// Bytes that it takes for frames beyond those of a new machine. Gives some of them back if
+    /// few of them are used.
+    pub fn grown_bytes(&self) -> u64 {
+        self.state.lock().control.trim()
     }
 
     /// Whether the next instruction drains a squad.
@@ -303,6 +323,7 @@ impl Vm {
         &'p self,
         permit: &'p SharedPermit<'_>,
         input: &SliceInput,
+        work: &'p Work,
     ) -> Context<'p, C> {
         Context {
             m: permit.mutator::<C>(&self.tlab),
@@ -319,6 +340,8 @@ impl Vm {
             locals: self.options.is_root.then_some(&self.locals),
             text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
                 .unwrap_or(usize::MAX),
+            data_bytes_max: host_value::bytes_max(permit.heap().config()),
+            work,
         }
     }
 
@@ -341,25 +364,38 @@ impl Vm {
         state.control.thrown = 0;
         state.control.caught = 0;
         state.control.scopes.inherited_deadline = input.inherited_deadline;
+        let step = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let work = Work::new(step, state.progress.take());
         let mut slice = Slice {
             vm: self,
-            cx: self.context::<C>(permit, &input),
+            cx: self.context::<C>(permit, &input, &work),
             effects: Effects {
                 random: state.random,
                 ..Effects::default()
             },
             state,
             left: input.fuel,
+            executed: 0,
             delivered: false,
             interrupted: false,
         };
         let end = slice.run(&input);
-        let (left, delivered, interrupted) = (slice.left, slice.delivered, slice.interrupted);
-        let effects = slice.effects;
+        let Slice {
+            left,
+            executed,
+            delivered,
+            interrupted,
+            effects,
+            ..
+        } = slice;
+        let (advanced, progress) = work.into_parts();
         state.random = effects.random;
+        state.progress = progress;
         SliceOutcome {
             end,
-            instructions: input.fuel - left,
+            instructions: executed,
+            charged: input.fuel - left - executed,
+            advanced,
             delivered,
             interrupted,
             printed: effects.printed,
@@ -372,6 +408,8 @@ impl Vm {
             awaited: effects.awaited,
             host: effects.host,
             trace: effects.trace,
+            failed: effects.failed,
+            seen: effects.seen,
             skipped_steps: effects.skipped_steps,
             finishing: effects.finishing,
         }
@@ -379,11 +417,7 @@ impl Vm {
 }
 
 /// The value of a map under a text, found without making that a string.
-fn text_entry<'p, C: Checks>(
-    m: &Mutator<'p, C>,
-    map: Value<'p>,
-    name: &str,
-) -> Option<Value<'p>> {
+fn text_entry<'p, C: Checks>(m: &Mutator<'p, C>, map: Value<'p>, name: &str) -> Option<Value<'p>> {
     let mut position = 0;
     while let Some((next, key, value)) = m.map_next(map, position) {
         if m.text(key).is_some_and(|key| key == name) {

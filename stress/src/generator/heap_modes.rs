@@ -75,6 +75,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
         verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]
             [c.weighted(&[6, 1, 1])],
         exhausted: None,
+        steps: None,
         fail: Vec::new(),
     };
     if zombie {

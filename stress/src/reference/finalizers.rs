@@ -24,7 +24,7 @@ pub(super) struct Finalizer {
     pub(super) object: ObjectId,
     pub(super) function: Value,
     /// The version that registered it, and runs it.
-    version: usize,
+    pub(super) version: usize,
 }
 
 impl Model<'_> {
@@ -98,13 +98,10 @@ impl Model<'_> {
         first.map(|finalizer| finalizer.number)
     }
 
-    /// Whether a finalizer of a version has not begun.
-    pub(super) fn has_finalizer_of(&self, version: usize) -> bool {
-        let Finalizers {
-            registered, queue, ..
-        } = &self.finalizers;
-        let mut all = registered.iter().chain(queue);
-        all.any(|finalizer| finalizer.version == version)
+    /// Whether a finalizer of a version is in the queue.
+    pub(super) fn has_queued_finalizer_of(&self, version: usize) -> bool {
+        let mut queue = self.finalizers.queue.iter();
+        queue.any(|finalizer| finalizer.version == version)
     }
 
     /// The task that runs the first finalizer of the queue, if it has that number.
@@ -121,7 +118,7 @@ impl Model<'_> {
         match self.frame_of(finalizer.function, &[argument]) {
             Ok(frame) => Task::of(frame),
             Err(kind) => Task {
-                refused: Some(kind),
+                refused: Some((kind, self.refusal(kind, finalizer.function, 1))),
                 ..Task::default()
             },
         }

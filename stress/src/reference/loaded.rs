@@ -74,11 +74,11 @@ impl<'p> Model<'p> {
     }
 
     /// Whether something keeps a version alive besides the host: a task that runs on it, or a
-    /// finalizer that would.
+    /// finalizer whose turn has come. Those that are registered do so with their objects.
     pub fn is_running(&self, version: usize) -> bool {
         self.tasks()
             .any(|task| task.version == version && !task.is_over)
-            || self.has_finalizer_of(version)
+            || self.has_queued_finalizer_of(version)
     }
 
     /// The host holds a version no longer, or again.

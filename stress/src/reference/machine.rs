@@ -91,7 +91,10 @@ impl Model<'_> {
                 let (value, trace) = match raise {
                     Raise::Value(value) => (value, None),
                     Raise::Again(value, trace) => (value, Some(trace)),
-                    Raise::Kind(kind, payload) => (self.store.error(kind, payload), None),
+                    Raise::Kind(kind, payload) => {
+                        let message = self.message(task, op, kind, payload);
+                        (self.store.error_saying(kind, &message, payload), None)
+                    }
                 };
                 return match self.throw(task, value, trace) {
                     Some(end) => Step::Ended(end),

@@ -205,7 +205,7 @@ impl<'p> Model<'p> {
                 match self.frame_of(closure, &args) {
                     Ok(frame) => Task::of(frame),
                     Err(kind) => Task {
-                        refused: Some(kind),
+                        refused: Some((kind, self.refusal(kind, closure, args.len()))),
                         ..Task::default()
                     },
                 }

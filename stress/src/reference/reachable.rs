@@ -1,5 +1,6 @@
 //! What the program can still reach: what no collection may take away.
 
+use super::finalizers::Finalizer;
 use super::model::Model;
 use super::task::{Completion, ScopeKind, Status, Task};
 use super::value::{Object, ObjectId, Value};
@@ -29,10 +30,25 @@ impl Model<'_> {
             next: Vec::new(),
         };
         self.roots(&mut walk);
-        while let Some(id) = walk.next.pop() {
-            self.parts_of(self.store.get(id), &mut walk);
+        self.walk_on(&mut walk);
+        // A version that only registered finalizers would run on is alive while something else
+        // leads to an object of one of them: until then, its globals count for nothing.
+        let mut waiting: Vec<&Finalizer> = self.finalizers.registered.iter().collect();
+        loop {
+            let is_kept = |&waiting: &&Finalizer| walk.seen[waiting.object.index()];
+            let Some(at) = waiting.iter().position(is_kept) else {
+                return walk.seen;
+            };
+            let version = waiting.swap_remove(at).version;
+            walk.all(&self.loaded(version).globals);
+            self.walk_on(&mut walk);
         }
-        walk.seen
+    }
+
+    fn walk_on(&self, walk: &mut Walk) {
+        while let Some(id) = walk.next.pop() {
+            self.parts_of(self.store.get(id), walk);
+        }
     }
 
     fn roots(&self, walk: &mut Walk) {

@@ -217,14 +217,15 @@ impl Model<'_> {
     pub fn is_settled_only(&self, task: TaskId) -> bool {
         let is_told = self.was_told(task);
         let task = self.task(task);
-        task.is_some_and(|task| {
-            !is_told && !self.is_late(task) && self.has_happened(task)
-        })
+        task.is_some_and(|task| !is_told && !self.is_late(task) && self.has_happened(task))
     }
 
     /// Whether a task was told, or is to be told, of something besides what it waits for.
     pub fn has_news(&self, task: TaskId) -> bool {
-        self.was_told(task) || self.task(task).is_some_and(|task| self.has_other_news(task))
+        self.was_told(task)
+            || self
+                .task(task)
+                .is_some_and(|task| self.has_other_news(task))
     }
 
     /// Whether a task that waits has something to do besides what it waits for.
@@ -327,9 +328,14 @@ impl Model<'_> {
             // Without memory for the error the call is as good as not begun.
             return None;
         }
-        if let Some(kind) = delivered.or(task.refused) {
+        if let Some(kind) = delivered.or(task.refused.as_ref().map(|(kind, _)| *kind)) {
             task.failed_operation = None;
-            let error = match (&start.message, kind) {
+            let refusal = task.refused.clone().filter(|_| delivered.is_none());
+            let message = match &refusal {
+                Some((_, message)) => Some(message),
+                None => start.message.as_ref(),
+            };
+            let error = match (message, kind) {
                 // The machine makes this one beforehand: there is one for all.
                 (_, ErrorKind::OutOfMemory) => self.no_memory(),
                 (Some(message), kind) => self.store.error_saying(kind, message, Value::Nil),
@@ -355,7 +361,9 @@ impl Model<'_> {
         }
         // Without memory for an error it did not come so far.
         task.entered |= thrown_max.is_none() || !is_due;
-        task.operation.as_ref().map(|_| SliceEnd::Resuming)
+        // One that found no memory for an error does not come so far as to stand there.
+        let stands = task.operation.is_some() && thrown_max.is_none();
+        stands.then_some(SliceEnd::Resuming)
     }
 
     /// Throws what a step throws whose instructions are spent, if one is, where the task

@@ -87,8 +87,9 @@ pub struct Task {
     pub(super) inits: VecDeque<(usize, FunctionId)>,
     /// The module whose body it runs.
     pub(super) module: Option<usize>,
-    /// Thrown before the first instruction: what it should run cannot be called.
-    pub(super) refused: Option<ErrorKind>,
+    /// Thrown before the first instruction, with this message: what it should run cannot be
+    /// called.
+    pub(super) refused: Option<(ErrorKind, String)>,
     /// Where it stood last, for reports.
     pub(super) last: Option<(FunctionId, usize)>,
     /// What it spawned, until the engine has registered it.

@@ -161,7 +161,16 @@ impl Model<'_> {
     /// `channel(capacity)`
     pub(super) fn new_channel(&mut self, capacity: Value) -> Outcome<Value> {
         let Value::Int(capacity @ 1..=65536) = capacity else {
-            return Err(ErrorKind::TypeError.into());
+            let found = match capacity {
+                Value::Int(int) => int.to_string(),
+                other => self.type_name(other),
+            };
+            let message =
+                format!("the capacity of a channel is an int from 1 to 65536, not {found}");
+            let error = self
+                .store
+                .error_saying(ErrorKind::TypeError, &message, Value::Nil);
+            return Err(Raise::Value(error));
         };
         Ok(self.store.make_numbered(|id| {
             Object::Channel(Channel {

@@ -44,8 +44,8 @@ fn a_program_that_cannot_be_served_is_refused() {
         ),
         (
             "method",
-            "export let routes = { \"PATCH /\": |r| 1 }",
-            "must be GET, POST, PUT, DELETE or WS",
+            "export let routes = { \"BREW /\": |r| 1 }",
+            "must be GET, POST, PUT, PATCH, DELETE or WS",
         ),
         (
             "path",

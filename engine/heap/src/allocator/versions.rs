@@ -28,6 +28,14 @@ impl Allocator {
         number
     }
 
+    /// Closes a set that has come to its end without a block: nothing would ever free it.
+    pub(crate) fn close_if_empty(&mut self, number: u32) {
+        let blocks = self.versions.blocks.get(&number);
+        if blocks.is_some_and(Vec::is_empty) {
+            self.versions.blocks.remove(&number);
+        }
+    }
+
     /// Sets that were not freed.
     pub(crate) fn open_versions(&self) -> u64 {
         self.versions.blocks.len() as u64

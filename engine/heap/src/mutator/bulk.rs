@@ -6,7 +6,7 @@ use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{Kind, raw};
-use crate::value::{Offset, Value};
+use crate::value::Value;
 
 impl<'p, C: Checks> Mutator<'p, C> {
     /// Appends the elements of `other`, which may be the array itself; false if either is
@@ -21,36 +21,24 @@ impl<'p, C: Checks> Mutator<'p, C> {
         ) else {
             return Ok(false);
         };
-        // What the other array holds now, read before this one is locked: two locks held at
-        // once could be taken in opposite order by somebody else.
+        // Both are held, or what the other one holds could go while it is copied. The one that
+        // lies first is locked first, so that nobody who does the same the other way round
+        // waits for this one; nothing moves while a permit is held.
+        let _first = self.lock(at.min(from));
+        let _second = (at != from).then(|| self.lock(at.max(from)));
         let source = self.storage_of(from);
-        let more = source.map_or(0, |(_, capacity)| self.len_of(from).min(capacity));
-        let _locked = self.lock(at);
-        let Some((source, _)) = source.filter(|_| more > 0) else {
+        let more = source.map_or(0, |source| self.len_of(from).min(source.room()));
+        let Some(source) = source.filter(|_| more > 0) else {
             return Ok(true);
         };
         let len = self.len_of(at);
         let storage = self.with_room(at, len, more)?;
-        self.copy_elements(source, 0, storage, len, more, Bug::B94a);
+        for index in 0..more {
+            let value = self.get(source.at, source.word(index));
+            self.set(storage.at, storage.word(len + index), value, Bug::B94a);
+        }
         self.set_len(at, len + more);
         Ok(true)
-    }
-
-    /// Copies a run of elements between storages, or within one if the runs do not overlap.
-    /// The barrier is taken for each element.
-    fn copy_elements(
-        &self,
-        source: Offset,
-        from: u32,
-        storage: Offset,
-        to: u32,
-        count: u32,
-        path: Bug,
-    ) {
-        for index in 0..count {
-            let value = self.get(source, raw::STORAGE_FIRST + from + index);
-            self.set(storage, raw::STORAGE_FIRST + to + index, value, path);
-        }
     }
 
     /// Stores `value` as every element; false if it is no array.
@@ -59,13 +47,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
             return false;
         };
         let _locked = self.lock(at);
-        if let Some((storage, capacity)) = self.storage_of(at) {
-            let count = self.len_of(at).min(capacity);
-            if self.needs_mark(storage, value.word()) {
-                self.will_store_range(storage, raw::STORAGE_FIRST, count, Bug::B94b);
+        if let Some(storage) = self.storage_of(at) {
+            let count = self.len_of(at).min(storage.room());
+            if self.needs_mark(storage.at, value.word()) {
+                self.will_store_range(storage.at, storage.word(0), count, Bug::B94b);
             }
             for index in 0..count {
-                self.set_after_barrier(storage, raw::STORAGE_FIRST + index, value);
+                self.set_after_barrier(storage.at, storage.word(index), value);
             }
         }
         true
@@ -77,16 +65,15 @@ impl<'p, C: Checks> Mutator<'p, C> {
             return false;
         };
         let _locked = self.lock(at);
-        if let Some((storage, capacity)) = self.storage_of(at) {
-            let count = self.len_of(at).min(capacity);
+        if let Some(storage) = self.storage_of(at) {
+            let count = self.len_of(at).min(storage.room());
             // Elements change their cards.
-            self.will_store_range(storage, raw::STORAGE_FIRST, count, Bug::B11b);
+            self.will_store_range(storage.at, storage.word(0), count, Bug::B11b);
             for low in 0..count / 2 {
-                let high = count - 1 - low;
-                let first = self.get(storage, raw::STORAGE_FIRST + low);
-                let last = self.get(storage, raw::STORAGE_FIRST + high);
-                self.set_after_barrier(storage, raw::STORAGE_FIRST + low, last);
-                self.set_after_barrier(storage, raw::STORAGE_FIRST + high, first);
+                let (low, high) = (storage.word(low), storage.word(count - 1 - low));
+                let (first, last) = (self.get(storage.at, low), self.get(storage.at, high));
+                self.set_after_barrier(storage.at, low, last);
+                self.set_after_barrier(storage.at, high, first);
             }
         }
         true
@@ -111,19 +98,27 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let count = to - from;
         let slice = self.array_object(count)?;
-        if let Some((source, capacity)) = self.storage_of(at).filter(|_| count > 0) {
-            let storage = self
-                .region()
-                .slot(slice + raw::ARRAY_STORAGE)
-                .get()
-                .offset();
-            for index in 0..count.min(capacity.saturating_sub(from)) {
-                let value = self.get(source, raw::STORAGE_FIRST + from + index);
-                // The new storage is young: a plain store.
-                self.initialise(storage, raw::STORAGE_FIRST + index, &[value]);
-            }
-            self.set_len(slice, count);
+        if count == 0 {
+            return Ok(Some(self.reference(slice)));
         }
+        // Only now: nothing is allocated under a lock that others wait for. So the array may
+        // have become shorter.
+        let _locked = self.lock(at);
+        let source = self.storage_of(at);
+        let Some(source) = source.filter(|source| to <= self.len_of(at).min(source.room())) else {
+            return Ok(None);
+        };
+        let storage = self
+            .region()
+            .slot(slice + raw::ARRAY_STORAGE)
+            .get()
+            .offset();
+        for index in 0..count {
+            let value = self.get(source.at, source.word(from + index));
+            // The new storage is young: a plain store.
+            self.initialise(storage, raw::STORAGE_FIRST + index, &[value]);
+        }
+        self.set_len(slice, count);
         Ok(Some(self.reference(slice)))
     }
 }

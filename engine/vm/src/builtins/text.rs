@@ -26,13 +26,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::Upper => Ok(self.m.string(&text.to_ascii_uppercase())?),
             Method::Lower => Ok(self.m.string(&text.to_ascii_lowercase())?),
             Method::Trim => Ok(self.m.string(text.trim_matches(SPACES))?),
-            Method::Split => match self.text_arg(call, 0)? {
-                "" => {
-                    let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
-                    self.strings(ends.map(|(from, to)| &text[from..to]))
-                }
-                separator => self.strings(text.split(separator)),
-            },
+            Method::Split => self.split(text, self.text_arg(call, 0)?),
             Method::Replace => {
                 let (from, to) = (self.text_arg(call, 0)?, self.text_arg(call, 1)?);
                 if from.is_empty() {

@@ -1,7 +1,7 @@
 //! Spawning, awaiting and cancelling; squads, guards and channels: what tasks do to each
 //! other.
 
-use gcrucible_bytecode::{ErrorKind, Reg};
+use gcrucible_bytecode::{ErrorKind, Op, Reg};
 use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Sizes, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
@@ -102,6 +102,43 @@ impl<'p, C: Checks> Context<'p, C> {
         }
     }
 
+    fn has_failed(&self, future: Value<'p>) -> bool {
+        let state = self.m.future_state(future);
+        matches!(
+            state,
+            Some((FutureState::Error | FutureState::InternalError, _))
+        )
+    }
+
+    /// The future that `error` comes from, which `op` throws: that which is awaited, or that which
+    /// failed first in a squad.
+    #[cold]
+    pub(super) fn failed_future(
+        &self,
+        op: Op,
+        registers: Registers<'_, C>,
+        error: Value<'p>,
+    ) -> Option<u64> {
+        let of = match op {
+            Op::Await { src, .. } => registers.get(&self.m, src),
+            Op::JoinSquad { squad } | Op::DrainSquad { squad } => {
+                let children = self.elements(registers.get(&self.m, squad));
+                let failed = children.filter(|&child| self.has_failed(child));
+                failed.min_by_key(|&child| self.m.future_settled_order(child))?
+            }
+            _ => return None,
+        };
+        let is_same = match self.m.future_state(of)? {
+            (FutureState::Error, payload) => payload == error,
+            (FutureState::InternalError, _) => {
+                let parts = self.m.error_parts(error);
+                parts.is_some_and(|(kind, _, _)| kind == ErrorKind::Internal as u8)
+            }
+            _ => false,
+        };
+        is_same.then(|| self.m.future_id(of)).flatten()
+    }
+
     /// Hands a future to the engine to be cancelled.
     pub(super) fn cancel(&self, future: Value<'p>) -> Stop<'p> {
         if self.m.kind(future) != Some(Kind::Future) {
@@ -119,6 +156,7 @@ impl<'p, C: Checks> Context<'p, C> {
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
         let len = self.m.array_len(children).ok_or(ErrorKind::TypeError)?;
+        self.work.charge_elements(4 * len as usize);
         let mut failed: Option<(u64, Value<'p>)> = None;
         let mut pending = Vec::new();
         for child in self.elements(children) {
@@ -169,7 +207,9 @@ impl<'p, C: Checks> Context<'p, C> {
     fn first_failure(&self, children: Value<'p>) -> Result<(), Stop<'p>> {
         let failed = self.elements(children).filter(|&child| {
             let state = self.m.future_state(child);
-            state.is_some_and(|(state, _)| !matches!(state, FutureState::Pending | FutureState::Ready))
+            state.is_some_and(|(state, _)| {
+                !matches!(state, FutureState::Pending | FutureState::Ready)
+            })
         });
         let first = failed.min_by_key(|&child| self.m.future_settled_order(child).unwrap_or(0));
         match first {
@@ -185,11 +225,20 @@ impl<'p, C: Checks> Context<'p, C> {
         scopes: &mut Scopes,
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
+        let len = self.m.array_len(children).unwrap_or(0);
+        self.work.charge_elements(2 * len as usize);
         let pending: Vec<u64> = self.pending(children).collect();
         if !scopes.set_drained() {
             effects.cancel.extend(&pending);
         }
         if pending.is_empty() {
+            // Whatever they failed with, their squad has ended with it.
+            let failed = self
+                .elements(children)
+                .filter(|&child| self.has_failed(child));
+            effects
+                .seen
+                .extend(failed.filter_map(|child| self.m.future_id(child)));
             // What a child's failure has ended throws that, whatever its block made of it.
             return match scopes.ends_with_failure() {
                 true => self.first_failure(children),

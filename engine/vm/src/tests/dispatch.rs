@@ -133,7 +133,10 @@ fn a_bound_method_keeps_its_receiver() {
         let call = Op::Call { base: 0, argc: 0 };
         [&COUNTER_OF_3[..], &[get, call, RETURN]].concat()
     });
-    assert_eq!(result(misfit), "WrongArity: wrong number of arguments");
+    assert_eq!(
+        result(misfit),
+        "WrongArity: wrong number of arguments: `add` takes 1, not 0"
+    );
 }
 
 /// Goes over what `source` leaves in register 0 and returns an array of what came.

@@ -21,7 +21,7 @@ impl<C: Checks> Run<'_, C> {
         if !model.is_some_and(Object::has_identity) {
             return Ok(());
         }
-        let number = m.add_finalizer(object, function);
+        let number = m.add_finalizer(object, function)?;
         let finalizers = &mut self.model.finalizers;
         finalizers.registered_ever += 1;
         let expected = finalizers.registered_ever;

@@ -343,6 +343,7 @@ impl Observer for TraceObserver {
             }
             EngineEvent::Slice {
                 task,
+                realm: _,
                 input,
                 outcome,
                 cancelling,
@@ -429,7 +430,7 @@ impl Observer for TraceObserver {
                 self.panic_at(call.id());
             }
             // The call's end says it, as a graph.
-            EngineEvent::FinalizerFailed { .. } => {}
+            EngineEvent::FinalizerFailed { .. } | EngineEvent::Unobserved { .. } => {}
             EngineEvent::Forked {
                 template,
                 fork,

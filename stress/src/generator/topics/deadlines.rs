@@ -13,7 +13,10 @@ use crate::scenario::program::{Expr, Stem, Stmt, TypeName};
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body));
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
-    match body.c.weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2, 3 * loops]) {
+    match body
+        .c
+        .weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2, 3 * loops])
+    {
         0 => within(body, out, |body, out| {
             body.statements(1, out);
             sleep(body, out);
@@ -90,11 +93,7 @@ fn caught_inside<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 }
 
 /// Whatever it meets, it goes on: up to the end of its grace time, or of its rounds.
-pub(super) fn caught_in_loop<C: Choices>(
-    body: &mut Body<'_, C>,
-    out: &mut Vec<Stmt>,
-    rounds: i32,
-) {
+pub(super) fn caught_in_loop<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, rounds: i32) {
     let name = body.world.fresh(Stem::Local);
     let inner = body.loop_body(rounds, |body, out| {
         let tried = body.block(|body, out| {

@@ -73,7 +73,9 @@ impl Judge<'_, '_> {
             .filter_map(|&(_, object)| object)
             .collect();
         let place = self.turns.woken.get(&task).copied();
-        let used = place.map(|(object, _)| object).filter(|at| used.contains(at));
+        let used = place
+            .map(|(object, _)| object)
+            .filter(|at| used.contains(at));
         self.turns.ran(task, used);
         self.note_changes();
     }

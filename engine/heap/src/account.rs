@@ -1,0 +1,188 @@
+//! Who uses how much of a heap's limit.
+//!
+//! The limit is for all that a program can make grow. What lies in blocks the allocator counts.
+//! What does not (machines and their stacks, waiters, data of the host) is *charged*: a
+//! [`Charge`] stands for so many bytes until it drops, and leaves that much less for blocks.
+//!
+//! A [`MemoryAccount`] is the share of one part of the program: what its holders allocate, and
+//! what only its roots reach. A major collection says exactly how much that is; until the next
+//! one, what was allocated since is added, as far as it survived.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use crate::allocator::NeedsMemory;
+use crate::heap::Heap;
+
+/// Bytes outside of blocks that count against the limit.
+#[derive(Debug, Default)]
+pub(crate) struct External {
+    bytes: AtomicU64,
+}
+
+impl External {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
+
+/// Bytes that are charged to a heap's limit until this drops.
+#[derive(Debug)]
+pub struct Charge {
+    external: Arc<External>,
+    account: Option<Arc<MemoryAccount>>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// How many bytes it stands for.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes it stand for so many bytes, whether there is room for them or not: for what has
+    /// shrunk, or is there already.
+    pub fn set(&mut self, bytes: u64) {
+        self.external.bytes.fetch_add(bytes, Relaxed);
+        self.external.bytes.fetch_sub(self.bytes, Relaxed);
+        if let Some(account) = &self.account {
+            account.external.fetch_add(bytes, Relaxed);
+            account.external.fetch_sub(self.bytes, Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// The share of a heap's limit that one part of the program may use.
+#[derive(Debug)]
+pub struct MemoryAccount {
+    limit: u64,
+    /// What the last major collection reached from its roots and from nobody's before.
+    reached: AtomicU64,
+    /// What it has allocated since then and before the last collection, as far as that survived.
+    survived: AtomicU64,
+    /// What it has allocated since the last collection.
+    fresh: AtomicU64,
+    external: AtomicU64,
+    /// Whether it gets nothing before the next major collection: the heap is nearly full, and
+    /// nobody uses more of it.
+    is_refused: AtomicBool,
+}
+
+impl MemoryAccount {
+    /// Bytes that its holders may use.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Bytes that they use: exact right after a major collection, and too many rather than too
+    /// few until the next one.
+    pub fn used(&self) -> u64 {
+        let parts = [&self.reached, &self.survived, &self.fresh, &self.external];
+        parts.iter().map(|bytes| bytes.load(Relaxed)).sum()
+    }
+
+    /// Whether they get no `more` bytes: before a major collection this says that one is due,
+    /// and right after it that there is no memory for them.
+    pub fn refuses(&self, more: u64) -> bool {
+        self.is_refused.load(Relaxed) || self.used().saturating_add(more) > self.limit
+    }
+
+    /// Counts what an allocation of theirs took.
+    pub fn note_allocated(&self, bytes: u64) {
+        self.fresh.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached.load(Relaxed) + self.external.load(Relaxed)
+    }
+
+    /// Ends a major collection that has reached so much.
+    pub(crate) fn note_reached(&self, bytes: u64) {
+        self.reached.store(bytes, Relaxed);
+        self.survived.store(0, Relaxed);
+        self.fresh.store(0, Relaxed);
+    }
+
+    /// Ends a minor collection that `survivors` of `all` young words survived: whose they are it
+    /// does not know.
+    pub(crate) fn note_survived(&self, survivors: u64, all: u64) {
+        let fresh = u128::from(self.fresh.swap(0, Relaxed));
+        let survived = fresh * u128::from(survivors.min(all)) / u128::from(all.max(1));
+        self.survived.fetch_add(survived as u64, Relaxed);
+    }
+
+    pub(crate) fn set_refused(&self, is_refused: bool) {
+        self.is_refused.store(is_refused, Relaxed);
+    }
+}
+
+impl Heap {
+    /// Opens an account: those of its holders' allocation buffers
+    /// [name it](crate::Tlab::of_account).
+    pub fn open_account(&self, limit: u64) -> Arc<MemoryAccount> {
+        let account = Arc::new(MemoryAccount {
+            limit,
+            reached: AtomicU64::new(0),
+            survived: AtomicU64::new(0),
+            fresh: AtomicU64::new(0),
+            external: AtomicU64::new(0),
+            is_refused: AtomicBool::new(false),
+        });
+        let mut accounts = self.accounts.lock();
+        // A look at all of them only after as many new ones.
+        if accounts.len() == accounts.capacity() {
+            accounts.retain(|account| account.strong_count() > 0);
+        }
+        accounts.push(Arc::downgrade(&account));
+        account
+    }
+
+    /// Charges bytes outside of the heap's blocks to its limit, and to an account if one is
+    /// given.
+    ///
+    /// # Errors
+    /// When there is no room for them before a collection.
+    pub fn charge(
+        &self,
+        account: Option<&Arc<MemoryAccount>>,
+        bytes: u64,
+    ) -> Result<Charge, NeedsMemory> {
+        let is_refused = account.is_some_and(|account| account.refuses(bytes));
+        let allocator = self.allocator.lock();
+        if is_refused || !allocator.has_room_beside(self.region(), bytes) {
+            let words = u32::try_from(bytes.div_ceil(8)).unwrap_or(u32::MAX);
+            // The largest number means something else.
+            let words = words.min(NeedsMemory::SIDE_BY_SIDE - 1);
+            return Err(NeedsMemory { words });
+        }
+        let charge = self.charge_anyway(account, bytes);
+        drop(allocator);
+        Ok(charge)
+    }
+
+    /// Whether more is in use than the limit allows, that of an account if one is given: there
+    /// is what was charged anyway.
+    pub fn is_over_limit(&self, account: Option<&Arc<MemoryAccount>>) -> bool {
+        account.is_some_and(|account| account.refuses(0))
+            || !self.allocator.lock().has_room_beside(self.region(), 0)
+    }
+
+    /// Charges bytes that are there already, whether there is room for them or not: the next
+    /// allocation pays for it.
+    pub fn charge_anyway(&self, account: Option<&Arc<MemoryAccount>>, bytes: u64) -> Charge {
+        let mut charge = Charge {
+            external: Arc::clone(&self.external),
+            account: account.cloned(),
+            bytes: 0,
+        };
+        charge.set(bytes);
+        charge
+    }
+}
