@@ -328,7 +328,7 @@ impl<'t, C: Checks> World<'t, C> {
         for future in outcome.cancel {
             self.cancel(future as usize);
         }
-        for object in outcome.changed {
+        for object in outcome.changed.iter().map(|change| change.object) {
             self.wake(|wait| wait == Wait::Object(object));
         }
         let deadline = vm.deadline().map(Wait::Time);
