@@ -95,7 +95,7 @@ pub struct Simulated {
 
 impl Default for Simulated {
     fn default() -> Self {
-        let platform = SimulatedPlatform::new(&[]);
+        let platform = SimulatedPlatform::new(&[], [0; 2]);
         let engine = engine(Arc::clone(&platform) as _);
         let made = Simulated { engine, platform };
         let init = made.platform.ready_now(made.engine.start_init());

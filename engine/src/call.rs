@@ -16,9 +16,11 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value, uncaught};
+use gcrucible_vm::host_value::Unfit;
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
+use crate::conversion::{Kept, data_of};
 use crate::engine::Engine;
 use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
@@ -490,10 +492,17 @@ impl CallHandle {
 
     /// The value or error that the call ended with, if it is plain data.
     pub async fn data(&self) -> Option<HostValue> {
-        let inner = &self.engine.inner;
-        let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
-        host_value::of(&m, m.load_root(&self.call.value))
+        self.try_data().await.ok()
+    }
+
+    /// The same, or why there is none: what shares parts is expanded, and may have too many.
+    /// A large value is converted in steps, with other tasks between them; a conversion that is
+    /// dropped is given up.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub async fn try_data(&self) -> Result<HostValue, Unfit> {
+        data_of(&self.engine.inner, Kept::Slot(&self.call.value)).await
     }
 
     /// How many parameters the function has that the call returned; `None` if it returned

@@ -63,11 +63,13 @@
 
 mod call;
 pub mod cancellation;
+mod conversion;
 mod deadlock;
 mod engine;
 mod event;
 mod failures;
 pub mod futures;
+mod give_way;
 mod object;
 mod output;
 mod reload;
@@ -88,6 +90,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
 pub use object::{Argument, Object};
 pub use output::{Level, Output, OutputLine, OutputSink};

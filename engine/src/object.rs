@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{Checked, Handle, Mutator, SharedPermit, Slot, Value};
+use gcrucible_vm::host_value::Unfit;
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, display, host_value, type_name};
 
 use crate::call::{CallError, CallHandle};
+use crate::conversion::{Kept, data_of};
 use crate::engine::Engine;
-use crate::task::Beginning;
 
 /// A value of the program that the host keeps alive: protected once, until this drops.
 ///
@@ -157,11 +158,8 @@ impl Engine {
                     Ok(args) => {
                         let function = Slot::nil();
                         callee(&permit, &function);
-                        let guard = self.reserve_for_host(realm, id)?;
-                        let call = Arc::clone(guard.call());
                         let prepare = |vm: &Vm| vm.start_call(&function, &args);
-                        self.run_call(realm, guard, Beginning::Ready, prepare);
-                        return Ok(CallHandle::new(call, self.clone()));
+                        return self.start_under_permit(realm, id, prepare);
                     }
                     Err(needs) => needs.words,
                 }
@@ -202,7 +200,15 @@ impl Object {
 
     /// It as plain data, if it is that.
     pub async fn data(&self) -> Option<HostValue> {
-        self.look(|m, value| host_value::of(m, value)).await
+        self.try_data().await.ok()
+    }
+
+    /// The same, or why there is none, as [`CallHandle::try_data`].
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub async fn try_data(&self) -> Result<HostValue, Unfit> {
+        data_of(&self.engine.inner, Kept::Handle(self.handle())).await
     }
 
     /// Its display text.

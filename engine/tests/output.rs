@@ -125,7 +125,7 @@ fn an_error_that_nobody_sees_is_reported() {
     let lines = lines.lock();
     for (line, how) in lines.iter().zip(["nobody awaited it", "in a finalizer"]) {
         assert_eq!((line.0, line.2), (Level::Error, None));
-        let first = format!("uncaught User: lost ({how})\n  at fails (main.crux:2:");
+        let first = format!("uncaught Error: lost ({how})\n  at fails (main.crux:2:");
         assert!(line.1.starts_with(&first), "{}", line.1);
     }
     assert_eq!(lines.len(), 2, "{lines:?}");

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use gcrucible_engine::{Argument, CallHandle, Engine, Outcome};
+use gcrucible_engine::{Argument, CallHandle, Engine, Outcome, Unfit};
 
 use crate::engine::{GcrEngine, Running, limit, report};
 use crate::error::GcrError;
@@ -165,9 +165,13 @@ pub unsafe extern "C" fn gcr_call_value(
         let out = unsafe { place(out, "the value")? };
         let call = find(call)?;
         call.returned()?;
-        let Some(data) = call.running.wait(call.handle.data())? else {
-            let text = call.running.wait(call.handle.text())?;
-            return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+        let data = match call.running.wait(call.handle.try_data())? {
+            Ok(data) => data,
+            Err(Unfit::NoData) => {
+                let text = call.running.wait(call.handle.text())?;
+                return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+            }
+            Err(why) => return Err((GcrStatus::NotData, why.to_string())),
         };
         *out = GcrValue::raw(data);
         Ok(())

@@ -9,6 +9,7 @@ use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm, RealmStats
 use crate::call::{CallError, CallHandle};
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::give_way::give_way;
 
 /// A realm of its own, copied from that of the engine (I-23): what its calls do to globals,
 /// captured variables and all that these lead to is seen by the calls of this fork alone.
@@ -76,14 +77,20 @@ impl Engine {
                     false => forking.attempt::<Unchecked>(&permit),
                 };
                 match made {
-                    Err(ForkFailure::NeedsMemory(needs)) => Err(needs.words),
+                    Err(ForkFailure::NeedsMemory(needs)) => Err(Some(needs.words)),
+                    Err(ForkFailure::NeedsMemoryAnew(needs)) => {
+                        attempts = 0;
+                        Err(Some(needs.words))
+                    }
+                    Err(ForkFailure::Unfinished) => Err(None),
                     Err(ForkFailure::Refused(error)) => Ok(Err(error)),
                     Ok(realm) => Ok(Ok(realm)),
                 }
             };
             match made {
                 Ok(made) => break made,
-                Err(words) => {
+                Err(None) => give_way().await,
+                Err(Some(words)) => {
                     let account = account.as_ref();
                     if !inner.make_room_for(account, words, &mut attempts).await {
                         inner.observe(&EngineEvent::MemoryRefused { task: 0, words });

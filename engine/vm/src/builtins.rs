@@ -21,7 +21,6 @@ use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
-use crate::host_value;
 use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
@@ -121,11 +120,11 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Channel => {
                 self.safepoint(safepoint)?;
-                let capacity = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
-                if !(1..=CHANNEL_CAPACITY_MAX).contains(&capacity) {
-                    return Err(ErrorKind::TypeError.into());
+                let capacity = self.m.as_int(arg(0));
+                match capacity.filter(|capacity| (1..=CHANNEL_CAPACITY_MAX).contains(capacity)) {
+                    Some(capacity) => done(self.m.channel(capacity as u32)?),
+                    None => Err(self.no_capacity(arg(0))),
                 }
-                done(self.m.channel(capacity as u32)?)
             }
             Builtin::Mutex => {
                 self.safepoint(safepoint)?;
@@ -191,15 +190,16 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Host => {
                 let name = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?.to_owned();
-                let args = (1..usize::from(argc)).map(|index| host_value::of(&self.m, arg(index)));
-                let args = args.collect::<Option<Vec<_>>>();
+                let args = self.host_args(&args[1..])?;
                 effects.host = Some(HostRequest {
                     name,
-                    args: args.ok_or(ErrorKind::TypeError)?,
+                    args,
                     ..HostRequest::default()
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))
             }
+            // It has looked already.
+            Builtin::CheckWait => done(Value::NIL),
             Builtin::Locals => done(self.run_locals(safepoint)?),
             Builtin::NewStream => {
                 self.safepoint(safepoint)?;
@@ -217,6 +217,22 @@ impl<'p, C: Checks> Context<'p, C> {
                 Some(false) => Err(ErrorKind::StreamTaken.into()),
                 None => Err(ErrorKind::TypeError.into()),
             },
+        }
+    }
+
+    /// Throws an error that says what the capacity of a channel may be.
+    #[cold]
+    fn no_capacity(&self, value: Value<'p>) -> Stop<'p> {
+        let found = match self.m.as_int(value) {
+            Some(int) => int.to_string(),
+            None => self.type_name(value).to_owned(),
+        };
+        let message = format!(
+            "the capacity of a channel is an int from 1 to {CHANNEL_CAPACITY_MAX}, not {found}"
+        );
+        match self.error_saying(ErrorKind::TypeError, &message, Value::NIL) {
+            Ok(error) => Stop::Throw(error),
+            Err(needs) => needs.into(),
         }
     }
 

@@ -16,10 +16,14 @@ const UNITS_PER_VALUE: u32 = 6;
 const CHUNK: usize = 1024;
 const UNITS_PER_CHUNK: u32 = 512;
 
-/// The display text of a value.
+/// Bytes of a text for people, at which it is given up.
+const SHOWN_MAX: usize = 1 << 20;
+
+/// The display text of a value; no more than about a mebibyte of it, for shared parts show
+/// again and again.
 pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Value<'p>) -> String {
     let mut text = String::new();
-    write_display(m, program, value, &mut text, usize::MAX);
+    write_display(m, program, value, &mut text, SHOWN_MAX);
     text
 }
 

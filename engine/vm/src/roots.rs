@@ -101,7 +101,7 @@ impl RootProvider for Vm {
         audit.root(RootKind::Result, &self.exchange);
         let state = self.state.lock();
         if let Some(progress) = &state.progress {
-            progress.roots(&mut |slot| audit.root(RootKind::Temporary, slot));
+            progress.audit(&mut |slot| audit.root(RootKind::Temporary, slot));
         }
         match &state.start {
             Start::Call { callee, args } => {

@@ -18,6 +18,7 @@ use gcrucible_heap::{Comparing, Copying, Slot};
 
 use crate::builtins::{Entries, Search, Split};
 use crate::display::Displaying;
+use crate::host_value::Converting;
 
 /// Bytes that are read, written or compared in about one instruction's time.
 pub(crate) const BYTES_PER_UNIT: usize = 64;
@@ -130,6 +131,7 @@ pub(crate) enum Progress {
     Entries(Entries),
     Split(Split),
     Displaying(Displaying),
+    Converting(Converting),
 }
 
 impl Progress {
@@ -142,6 +144,15 @@ impl Progress {
             Progress::Entries(entries) => root(&entries.out),
             Progress::Split(split) => root(&split.out),
             Progress::Displaying(displaying) => displaying.roots(root),
+            Progress::Converting(converting) => converting.roots(root),
+        }
+    }
+
+    /// The same roots, listed for the verifier.
+    pub(crate) fn audit(&self, root: &mut dyn FnMut(&Slot)) {
+        match self {
+            Progress::Copying(copying) => copying.audit(root),
+            other => other.roots(root),
         }
     }
 }

@@ -42,7 +42,7 @@ impl Version {
         let call = call.map_err(|error| error.to_string())?;
         let routes = match calls::ended(&call).await {
             Ended::Data(found) => Routes::of(found)?,
-            Ended::NoData(text) | Ended::Threw { text, .. } => {
+            Ended::NoData(text) | Ended::TooLarge(text) | Ended::Threw { text, .. } => {
                 return Err(format!("`routes` cannot be read: {text}"));
             }
         };

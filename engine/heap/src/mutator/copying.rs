@@ -60,6 +60,16 @@ impl Copying {
         Copying::new(Reach::Value, Box::new([root]))
     }
 
+    /// Begins a fork of what these root slots reach.
+    pub fn of_fork(originals: &[Slot]) -> Self {
+        let copy = |from: &Slot| {
+            let slot = Slot::nil();
+            slot.copy_from(from);
+            slot
+        };
+        Copying::new(Reach::Fork, originals.iter().map(copy).collect())
+    }
+
     pub(super) fn new(reach: Reach, roots: Box<[Slot]>) -> Self {
         Copying {
             reach,
@@ -154,6 +164,11 @@ impl Copying {
         }
         let hash = m.identity_hash(m.checked(word));
         self.memo.find(hash, word.offset(), &self.originals)
+    }
+
+    /// Whether an object is one of those that are copied.
+    pub(super) fn has<C: Checks>(&self, m: &Mutator<'_, C>, word: Word) -> bool {
+        self.number_of(m, word).is_some()
     }
 
     /// What a word is in the copy. Its object is copied now if it has to be and was not.

@@ -5,8 +5,10 @@
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, Comparing, Copying, Kind, Slot, Value};
+use gcrucible_platform::HostValue;
 
 use crate::display::Displaying;
+use crate::host_value::{Converting, Unfit};
 use crate::interpreter::{Context, Made, Stop};
 use crate::work::{BYTES_PER_UNIT, Progress};
 
@@ -181,6 +183,42 @@ impl<'p, C: Checks> Context<'p, C> {
                 }
             },
         )
+    }
+
+    /// The arguments of a host operation as data.
+    pub(super) fn host_args(&self, args: &[Slot]) -> Result<Vec<HostValue>, Stop<'p>> {
+        let mut data = Vec::new();
+        self.in_steps(
+            || Progress::Converting(Converting::new(self.data_bytes_max)),
+            |progress, units| {
+                let Progress::Converting(converting) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                let converted = (|| {
+                    while converting.step(&self.m, units)? {
+                        let Some(arg) = args.get(converting.converted()) else {
+                            return Ok(true);
+                        };
+                        converting.begin(&self.m, self.m.load_root(arg))?;
+                    }
+                    Ok(false)
+                })();
+                match converted {
+                    Ok(true) => {
+                        data = converting.take_data();
+                        Ok(Some(Value::NIL))
+                    }
+                    Ok(false) => Ok(None),
+                    Err(Unfit::NoData) => Err(ErrorKind::TypeError.into()),
+                    Err(too_large) => {
+                        let message = too_large.to_string();
+                        let error = self.error_saying(ErrorKind::HostError, &message, Value::NIL);
+                        Err(Stop::Throw(error?))
+                    }
+                }
+            },
+        )?;
+        Ok(data)
     }
 
     fn text_bytes(&self, value: Value<'p>) -> usize {
