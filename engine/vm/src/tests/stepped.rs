@@ -65,6 +65,30 @@ const PROGRAMS: &[&str] = &[
        print(m)
        print(long, \"${m}\", error(\"why\", m), [])
      }",
+    "fn main() {
+       let t = \"aé\\u{1F600}bcb\".repeat(40)
+       print(t.len(), t.upper().lower() == t, t.upper().index_of(\"BCBA\"), t.has(\"bcc\"), t.has(\"\"))
+       print(t.index_of(\"cba\"), \"\".has(\"a\"), \"\".index_of(\"\"), \"ab\".repeat(0), \"\".repeat(9), \"x\".repeat(300))
+       print(t.replace(\"b\", \"--\"), \"aaaa\".replace(\"aa\", \"b\"), t.replace(\"cb\", \"\"), \"abc\".replace(\"\", \"x\"))
+       print((\"  \" + t + \" \").trim() == t, t.slice(1, 8), t + t == t.repeat(2), \"\" + \"\", t.slice(0, t.len()) == t)
+     }",
+    "fn main() {
+       let a = []
+       for i in 0..101 { a.push([i]) }
+       let b = a.slice(3, 90)
+       print(b.len(), b[0], b[86], a.slice(5, 5), b.slice(0, 87).len())
+       b.reverse()
+       b.extend(a)
+       b.extend(b)
+       print(b.len(), b[0], b[86], b[87], b[375], b[188])
+       b.fill(nil)
+       print(b.len(), b[0], b[375])
+       a.reverse()
+       [].reverse()
+       a.extend([])
+       a.insert(50, \"new\")
+       print(a, a.remove(3))
+     }",
 ];
 
 #[test]
