@@ -155,6 +155,11 @@ impl<'e> Driver<'e> {
                 return self.fail::<C>(message).await;
             }
             has_asked = outcome.end == SliceEnd::Yielded;
+            if outcome.unfinished && self.engine.inner.heap.debug().steps.is_some() {
+                // A debug mode has made a small built-in work in steps: it stays one for other
+                // tasks, as it is for the model. Collections come between.
+                is_turn_over = false;
+            }
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
