@@ -36,7 +36,7 @@ const HANDSHAKES: Duration = Duration::from_millis(50);
 
 /// How long a client has at least to send its request, however many others want to be let in.
 /// These wait with the operating system meanwhile, first come, first served.
-const CHANCE: Duration = Duration::from_millis(100);
+const CHANCE: Duration = Duration::from_millis(500);
 
 /// Whether a client is let in.
 enum Entry {
