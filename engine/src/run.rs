@@ -15,6 +15,8 @@ use crate::futures::Signal;
 
 /// One run.
 pub(crate) struct Run {
+    /// Id of the call.
+    call: u32,
     /// Number of the root task.
     root: u32,
     /// What the root task waits for.
@@ -33,9 +35,10 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The run of a root task.
-    pub(crate) fn new(root: u32, takes_interrupts: bool) -> Arc<Run> {
+    /// The run of a call's root task.
+    pub(crate) fn new(call: u32, root: u32, takes_interrupts: bool) -> Arc<Run> {
         Arc::new(Run {
+            call,
             root,
             signal: Arc::default(),
             has_root_ended: AtomicBool::new(false),
@@ -44,6 +47,11 @@ impl Run {
             live: AtomicU32::new(0),
             over: Signal::default(),
         })
+    }
+
+    /// Id of the call.
+    pub(crate) fn call(&self) -> u32 {
+        self.call
     }
 
     /// Number of the root task.

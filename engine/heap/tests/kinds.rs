@@ -309,7 +309,10 @@ fn a_copied_weak_reference_leads_to_the_copy_of_its_target() {
         // A fork must not lead to what is the template's alone.
         let slots = [Slot::nil(), Slot::nil()];
         m.store(&slots[0], array);
-        m.fork(&slots[..1], &slots[1..]).unwrap();
+        assert!(
+            m.fork(&slots[..1], &slots[1..], &mut u32::MAX.clone())
+                .unwrap()
+        );
         let forked = m.load_root(&slots[1]);
         let part = |index| m.array_get(forked, index).unwrap();
         assert_eq!(m.weak_target(part(0)), Some(part(3)));

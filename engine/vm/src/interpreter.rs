@@ -41,6 +41,7 @@ use crate::work::Work;
 
 pub(crate) use objects::key;
 pub(crate) use run::{Takes, run};
+pub use types::type_name;
 
 /// What instructions of one slice share.
 pub(crate) struct Context<'p, C: Checks> {

@@ -42,6 +42,7 @@ mod work;
 pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
+pub use interpreter::type_name;
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
 pub use realm_stats::RealmStats;

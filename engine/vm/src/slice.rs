@@ -77,6 +77,8 @@ pub struct SliceOutcome {
     pub charged: u32,
     /// Whether an instruction that works in steps got further, though it is not done.
     pub advanced: bool,
+    /// Whether the next instruction has done a part of its work.
+    pub unfinished: bool,
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,

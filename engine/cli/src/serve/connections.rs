@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
+use gcrucible_platform::listener::ignore_newcomers;
 use gcrucible_platform::sync::Mutex;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -29,6 +30,9 @@ const BREATH: Duration = Duration::from_millis(20);
 /// How long a connection on which nothing happens is kept once the server stops: its client may
 /// just be sending a request.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// How long handshakes may take that have begun when the server stops.
+const HANDSHAKES: Duration = Duration::from_millis(50);
 
 /// The connections that are open.
 #[derive(Debug)]
@@ -122,9 +126,12 @@ pub(super) async fn serve(server: Arc<Server>, listener: TcpListener) {
             }
         }
     }
-    // Those who have connected by now are let in. Whether there are any, only the system knows:
-    // the runtime may not have heard yet.
+    // Those who have connected by now are let in, and so are those who are about to. Whether
+    // there are any, only the system knows: the runtime may not have heard yet.
     if let Ok(listener) = listener.into_std() {
+        if ignore_newcomers(&listener).is_ok() {
+            tokio::time::sleep(HANDSHAKES).await;
+        }
         while let Ok((stream, _)) = listener.accept() {
             let stream = stream.set_nonblocking(true).map(|()| stream);
             if let Ok(stream) = stream.and_then(TcpStream::from_std) {

@@ -132,7 +132,9 @@ impl Connection {
         let call = call.map_err(|error| Refused::busy(&error.to_string()))?;
         match calls::ended(&call).await {
             Ended::Data(_) => Ok(()),
-            Ended::NoData(text) | Ended::Threw { text, .. } => Err(Refused::busy(&text)),
+            Ended::NoData(text) | Ended::TooLarge(text) | Ended::Threw { text, .. } => {
+                Err(Refused::busy(&text))
+            }
         }
     }
 

@@ -495,7 +495,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// Fills the storage of a map that is given up again.
     pub(super) fn empty_map_storage(&self, storage: Offset) {
         let size = self.region().header(storage).size_words();
-        let capacity = (size - raw::MAP_FIRST) * 2 / 7;
+        let capacity = super::map::capacity_of(size);
         let slots = storage + raw::MAP_FIRST + capacity * 2;
         self.region()
             .set_raw(storage + raw::MAP_CAPACITY, u64::from(capacity));

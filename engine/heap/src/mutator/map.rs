@@ -92,6 +92,11 @@ fn storage_words(capacity: u32) -> u32 {
     raw::MAP_FIRST + capacity * 4
 }
 
+/// The capacity of a storage of so many words.
+pub(super) fn capacity_of(words: u32) -> u32 {
+    (words - raw::MAP_FIRST) / 4
+}
+
 /// Words of the storages that a map has one after the other, until so many entries fit.
 pub(super) fn storage_sizes(entries: u32) -> impl Iterator<Item = u32> {
     std::iter::successors(Some(4u32), |capacity| Some(capacity * 2))
