@@ -16,26 +16,13 @@ const ALL: &str = "*";
     next_help_heading = "What the program may touch (everything, unless one of these is given)"
 )]
 pub(crate) struct CapabilityOptions {
-    /// Files: a folder with all that is in it, or one file; may be given several times.
-    /// Without DIR all files
-    #[arg(
-        long,
-        value_name = "DIR",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "/"
-    )]
+    /// Files: a folder with all that is in it, or one file; may be given several times. `/` is all
+    /// of them
+    #[arg(long, value_name = "DIR")]
     allow_fs: Vec<PathBuf>,
-    /// The network: hosts, as in `api.example.com:443,*.example.org,127.0.0.1,[::1]:80`. Without
-    /// HOSTS all of them. Redirects to others are not followed
-    #[arg(
-        long,
-        value_name = "HOSTS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = ALL,
-        value_delimiter = ','
-    )]
+    /// The network: hosts, as in `api.example.com:443,*.example.org,127.0.0.1,[::1]:80`. `*` is
+    /// all of them. Redirects to others are not followed
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
     allow_net: Vec<String>,
     /// The environment: names of variables, as in `HOME,LANG`. Without NAMES all of them
     #[arg(
@@ -128,10 +115,19 @@ mod tests {
         let two = net("a").allow_net("[::1]:5").expect("a host");
         is(&["--allow-net=a,[::1]:5"], &two);
         is(&["--allow-net=a", "--allow-net=[::1]:5"], &two);
-        is(&["--allow-net"], &none().allow_net_all());
+        is(&["--allow-net=*"], &none().allow_net_all());
+        is(&["--allow-net", "a:80"], &net("a:80"));
+        is(&["--allow-env=*"], &none().allow_env_all());
         is(&["--allow-env"], &none().allow_env_all());
         is(&["--allow-env=A,B"], &none().allow_env("A").allow_env("B"));
-        is(&["--allow-fs"], &none().allow_fs("/").expect("it is there"));
+        let root = none().allow_fs("/").expect("it is there");
+        is(&["--allow-fs=/"], &root);
+        is(&["--allow-fs", "/"], &root);
+        // What the flag names is never taken for an argument of the program's.
+        assert_eq!(
+            read(&["a.crux", "--allow-fs", "/"]),
+            Ok(format!("{root:?} Some(\"a.crux\")"))
+        );
         is(
             &["--allow-fs=/proc/.."],
             &none().allow_fs("/").expect("it is there"),
@@ -143,6 +139,8 @@ mod tests {
         for wrong in [
             "--allow-fs=/no such folder",
             "--allow-fs=",
+            "--allow-fs",
+            "--allow-net",
             "--allow-net=http://a/",
             "--allow-net=",
             "--allow-net=a,",
