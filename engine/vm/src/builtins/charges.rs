@@ -77,6 +77,15 @@ impl<'p, C: Checks> Context<'p, C> {
                         let count = bound(1).saturating_sub(bound(0)).clamp(0, i64::from(len));
                         self.work.charge_elements(count as usize);
                     }
+                    Method::Insert | Method::Remove => {
+                        let index = self.m.as_int(self.arg(call, 0)).unwrap_or(0);
+                        let index = index.clamp(0, i64::from(len)) as u32;
+                        let moved = match method {
+                            Method::Insert => self.m.array_insert_moves(call.receiver, index),
+                            _ => self.m.array_remove_moves(call.receiver, index),
+                        };
+                        self.work.charge_elements(moved as usize);
+                    }
                     _ => self.work.charge_elements(len as usize),
                 }
             }
