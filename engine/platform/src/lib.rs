@@ -3,6 +3,7 @@
 //! draws a random number.
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
+mod budget;
 pub mod clock;
 pub mod host;
 pub mod memory;
@@ -14,6 +15,7 @@ pub mod sync;
 pub mod tokio_platform;
 pub mod virtual_platform;
 
+pub use budget::{DataBudget, DataHolder};
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
 pub use stop_token::StopToken;

@@ -16,10 +16,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::Poll;
 
-use crate::StopToken;
+use tokio::io::{AsyncRead as _, ReadBuf};
+
 use crate::host::{self, HostOperation, HostRequest, HostValue};
+use crate::{DataBudget, StopToken};
 
 /// All operations: what they take is text, each in its own number.
 const TAKES_TEXTS: [&str; 5] = ["fs.read", "fs.write", "env", "http.get", "http.post"];
@@ -28,17 +31,21 @@ const TAKES_TEXTS: [&str; 5] = ["fs.read", "fs.write", "env", "http.get", "http.
 pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) -> HostOperation {
     use HostValue::String as Text;
     match (request.name.as_str(), request.args.as_slice()) {
-        ("fs.read", [Text(path)]) => until_stopped(request.stop.clone(), read(path.clone())),
+        ("fs.read", [Text(path)]) => {
+            let read = read(path.clone(), request.budget.clone());
+            until_stopped(request.stop.clone(), read)
+        }
         ("fs.write", [Text(path), Text(text)]) => write(path.clone(), text.clone()),
         ("env", [Text(name)]) => env(name),
         #[cfg(feature = "http")]
         ("http.get", [Text(url)]) => {
-            let sent = http.send(reqwest::Method::GET, url, None);
+            let sent = http.send(reqwest::Method::GET, url, None, request.budget.clone());
             until_stopped(request.stop.clone(), sent)
         }
         #[cfg(feature = "http")]
         ("http.post", [Text(url), Text(body)]) => {
-            http.send(reqwest::Method::POST, url, Some(body.clone()))
+            let budget = request.budget.clone();
+            http.send(reqwest::Method::POST, url, Some(body.clone()), budget)
         }
         #[cfg(not(feature = "http"))]
         ("http.get" | "http.post", _) => {
@@ -59,16 +66,77 @@ fn until_stopped(stop: StopToken, mut operation: HostOperation) -> HostOperation
     }))
 }
 
-fn read(path: String) -> HostOperation {
+fn read(path: String, budget: DataBudget) -> HostOperation {
     Box::pin(async move {
-        match tokio::fs::read(&path).await {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Ok(HostValue::String(text)),
-                Err(_) => Err(format!("cannot read {path}: it is not UTF-8 text")),
-            },
-            Err(error) => Err(format!("cannot read {path}: {}", reason(&error))),
-        }
+        let text = read_text(&path, &budget).await;
+        let text = text.map_err(|why| format!("cannot read {path}: {why}"))?;
+        Ok(HostValue::String(text))
     })
+}
+
+/// Reads a file piece by piece: it may have no end, whatever its length is said to be.
+async fn read_text(path: &str, budget: &DataBudget) -> Result<String, String> {
+    let failed = |error: io::Error| reason(&error);
+    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let mut content = Content::new(budget);
+    let length = file.metadata().await.map_err(failed)?.len();
+    budget.take(Content::PIECE as u64).await?;
+    content.make_room(length).await?;
+    let mut piece = vec![0; Content::PIECE];
+    loop {
+        let mut read = ReadBuf::new(&mut piece);
+        let end = poll_fn(|cx| Pin::new(&mut file).poll_read(cx, &mut read)).await;
+        end.map_err(|error| reason(&error))?;
+        if read.filled().is_empty() {
+            return content.into_text();
+        }
+        content.push(read.filled()).await?;
+    }
+}
+
+/// What has been read so far.
+struct Content<'b> {
+    budget: &'b DataBudget,
+    bytes: Vec<u8>,
+}
+
+impl<'b> Content<'b> {
+    /// What is read and asked for at once.
+    const PIECE: usize = 128 << 10;
+
+    fn new(budget: &'b DataBudget) -> Self {
+        Content {
+            budget,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Makes sure that there is room for so many bytes. It grows by doubling, within the budget.
+    async fn make_room(&mut self, more: u64) -> Result<(), String> {
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        let now = self.bytes.capacity();
+        let room = now - self.bytes.len();
+        if room >= more {
+            return Ok(());
+        }
+        let least = more - room;
+        let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
+        let wanted = now.max(Self::PIECE).min(left).max(least);
+        self.budget.take(wanted as u64).await?;
+        let reserved = self.bytes.try_reserve_exact(room + wanted);
+        reserved.map_err(|_| "there is no memory for it".to_owned())
+    }
+
+    async fn push(&mut self, piece: &[u8]) -> Result<(), String> {
+        self.make_room(piece.len() as u64).await?;
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn into_text(self) -> Result<String, String> {
+        let text = String::from_utf8(self.bytes);
+        text.map_err(|_| "it is not UTF-8 text".to_owned())
+    }
 }
 
 fn write(path: String, text: String) -> HostOperation {
@@ -111,7 +179,13 @@ pub(super) struct Http {
 
 #[cfg(feature = "http")]
 impl Http {
-    fn send(&self, method: reqwest::Method, url: &str, body: Option<String>) -> HostOperation {
+    fn send(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        body: Option<String>,
+        budget: DataBudget,
+    ) -> HostOperation {
         let client = self.client.get_or_init(|| {
             let client = reqwest::Client::builder().build();
             client.map_err(|error| format!("no HTTP client: {}", causes(&error)))
@@ -127,17 +201,29 @@ impl Http {
         }
         Box::pin(async move {
             let answer = async {
-                let response = request.send().await?;
+                let failed = |error| causes(&error);
+                let mut response = request.send().await.map_err(failed)?;
                 let status = response.status().as_u16();
-                let body = response.text().await?;
-                Ok((status, body))
+                let mut content = Content::new(&budget);
+                while let Some(piece) = response.chunk().await.map_err(failed)? {
+                    content.push(&piece).await?;
+                }
+                let body = match String::from_utf8(content.bytes) {
+                    Ok(body) => body,
+                    // What is no UTF-8 is replaced, by up to three bytes for each.
+                    Err(bad) => {
+                        budget.take(bad.as_bytes().len() as u64 * 3).await?;
+                        String::from_utf8_lossy(bad.as_bytes()).into_owned()
+                    }
+                };
+                Ok::<_, String>((status, body))
             };
             match answer.await {
                 Ok((status, body)) => Ok(HostValue::Map(vec![
                     ("status".to_owned(), HostValue::Int(i64::from(status))),
                     ("body".to_owned(), HostValue::String(body)),
                 ])),
-                Err(error) => Err(format!("{what}: {}", causes(&error))),
+                Err(why) => Err(format!("{what}: {why}")),
             }
         })
     }
