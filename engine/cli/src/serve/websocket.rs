@@ -132,7 +132,9 @@ impl Connection {
         let call = call.map_err(|error| Refused::busy(&error.to_string()))?;
         match calls::ended(&call).await {
             Ended::Data(_) => Ok(()),
-            Ended::NoData(text) | Ended::Threw { text, .. } => Err(Refused::busy(&text)),
+            Ended::NoData(text) | Ended::TooLarge(text) | Ended::Threw { text, .. } => {
+                Err(Refused::busy(&text))
+            }
         }
     }
 
@@ -211,8 +213,12 @@ impl Connection {
                 .or_else(|why| failed(&why)),
             Some(Ended::NoData(text)) => failed(&format!("the answer is no plain data: {text}")),
             Some(Ended::TooLarge(why)) => failed(&format!("the answer is too large: {why}")),
-            Some(Ended::Threw { text, trace }) => {
-                tracing::error!(at = trace, "uncaught {text}");
+            Some(Ended::Threw {
+                text,
+                report,
+                trace,
+            }) => {
+                tracing::error!(at = trace, "uncaught {report}");
                 Err(frame(CloseCode::Error, &text))
             }
             None => {
