@@ -20,7 +20,7 @@ use gcrucible_vm::host_value::Unfit;
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
-use crate::conversion::data_of;
+use crate::conversion::{Kept, data_of};
 use crate::engine::Engine;
 use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
@@ -85,6 +85,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
+    /// An argument is a value of another engine's.
+    ForeignObject,
 }
 
 impl fmt::Display for CallError {
@@ -100,6 +102,7 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
+            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -202,6 +205,11 @@ impl Call {
     pub(crate) fn recognise<'p, C: Checks>(&self, m: &Mutator<'p, C>, error: Value<'p>) {
         let is_cancelled = wraps_cancellation(m, error);
         self.threw_cancellation.store(is_cancelled, SeqCst);
+    }
+
+    /// The program that it runs, loaded.
+    pub(crate) fn loaded(&self) -> &Arc<LoadedProgram> {
+        &self.program
     }
 
     /// The program that it runs.
@@ -451,6 +459,10 @@ impl CallHandle {
         &self.call
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Waits until the call has ended.
     pub async fn join(&self) -> Outcome {
         self.call.ended().await
@@ -490,7 +502,7 @@ impl CallHandle {
     /// # Errors
     /// See [`Unfit`].
     pub async fn try_data(&self) -> Result<HostValue, Unfit> {
-        data_of(&self.engine.inner, &self.call.value).await
+        data_of(&self.engine.inner, Kept::Slot(&self.call.value)).await
     }
 
     /// How many parameters the function has that the call returned; `None` if it returned

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
-use gcrucible_heap::{Checked, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_heap::{Checked, Handle, RootAudit, RootKind, RootProvider, RootTracer, Slot};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::HostValue;
 use gcrucible_vm::host_value::{self, Converting, Unfit};
 
 use crate::engine::Inner;
-use crate::give_way::give_way;
 
 /// Units of work that a conversion does under one permit.
 const STEP: u32 = 10_000;
@@ -16,12 +15,21 @@ const STEP: u32 = 10_000;
 /// A conversion whose places are roots between its steps.
 struct Conversion(Mutex<Converting>);
 
-/// The value in a root slot as data. Other tasks and collections go between its steps; dropped,
+/// What keeps a value that is converted.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept<'a> {
+    /// A slot that is a root.
+    Slot(&'a Slot),
+    /// A handle of this engine's heap.
+    Handle(&'a Handle),
+}
+
+/// A value as data. Other tasks and collections go between its steps; dropped,
 /// it is given up.
 ///
 /// # Errors
 /// When the value is unfit for that.
-pub(crate) async fn data_of(inner: &Inner, slot: &Slot) -> Result<HostValue, Unfit> {
+pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, Unfit> {
     let bytes_max = host_value::bytes_max(inner.heap.config());
     let step = inner.heap.debug().steps.unwrap_or(STEP);
     let conversion = Arc::new(Conversion(Mutex::new(Converting::new(bytes_max))));
@@ -32,7 +40,11 @@ pub(crate) async fn data_of(inner: &Inner, slot: &Slot) -> Result<HostValue, Unf
             let m = permit.mutator::<Checked>(inner.registry.tlab());
             let mut converting = conversion.0.lock();
             if !has_begun {
-                converting.begin(&m, m.load_root(slot))?;
+                let value = match kept {
+                    Kept::Slot(slot) => m.load_root(slot),
+                    Kept::Handle(handle) => inner.heap.protected(handle, &permit),
+                };
+                converting.begin(&m, value)?;
             }
             let mut units = step;
             if converting.step(&m, &mut units)? {
@@ -44,7 +56,7 @@ pub(crate) async fn data_of(inner: &Inner, slot: &Slot) -> Result<HostValue, Unf
                 inner.heap.add_provider(provider);
             }
         }
-        give_way().await;
+        inner.give_way().await;
     }
 }
 

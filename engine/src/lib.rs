@@ -14,6 +14,8 @@
 //! cancellation/ tokens
 //! reload/       versions of a program side by side
 //! event         what an observer sees of all this
+//! object        values of the program that the host keeps
+//! output        where the lines go that the program prints
 //! ```
 //!
 //! # Example
@@ -68,6 +70,8 @@ mod event;
 mod failures;
 pub mod futures;
 mod give_way;
+mod object;
+mod output;
 mod reload;
 mod run;
 mod serve;
@@ -85,9 +89,11 @@ pub use gcrucible_frontend::{
 pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
-pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};
 pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
+pub use object::{Argument, Object};
+pub use output::{Level, Output, OutputLine, OutputSink};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };

@@ -1,10 +1,13 @@
 //! What the command line may say.
 
+mod capabilities;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gcrucible_engine::{EngineOptions, HeapDebug};
 
+use self::capabilities::CapabilityOptions;
 use crate::Exit;
 
 /// The environment's way to say `--gc`.
@@ -44,7 +47,14 @@ pub(crate) enum Command {
     Repl(HeapOptions),
 }
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  crux run main.crux one two         # sys.args() is [\"one\", \"two\"]
+  crux run untrusted.crux --deny-all
+  crux run report.crux --allow-fs=data --allow-net=api.example.com:443 --allow-env=HOME,LANG";
+
 #[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunOptions {
     /// The entry module
     pub(crate) file: PathBuf,
@@ -71,13 +81,15 @@ pub(crate) struct HeapOptions {
     /// Most bytes of the heap, with `k`, `m` or `g` for units of 1024
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     heap_limit: Option<u64>,
+    #[command(flatten)]
+    capabilities: CapabilityOptions,
 }
 
 impl HeapOptions {
     /// What the engine is to be made with.
     ///
     /// # Errors
-    /// When the modes make no sense; that has been said then.
+    /// When the modes or capabilities make no sense; that has been said then.
     pub(crate) fn engine(&self) -> Result<EngineOptions, Exit> {
         let (text, origin) = match &self.gc {
             Some(text) => (text.clone(), "--gc"),
@@ -87,8 +99,13 @@ impl HeapOptions {
             say!("error: {origin}: {error}");
             Exit::Usage
         })?;
+        let capabilities = self.capabilities.capabilities().map_err(|error| {
+            eprintln!("error: {error}");
+            Exit::Usage
+        })?;
         let mut options = EngineOptions {
             debug,
+            capabilities,
             ..EngineOptions::default()
         };
         if let Some(limit) = self.heap_limit {

@@ -220,12 +220,13 @@ fn a_map_does_what_a_list_of_entries_does() {
             };
             match numbers.below(8) {
                 0..=3 => {
-                    with(&heap, &holder, |m| {
+                    let done = with(&heap, &holder, |m| {
                         match m.map_set(m.load_root(map), name, value) {
                             Err(MapStoreError::NeedsMemory(needs)) => Err(needs),
-                            done => Ok(assert_eq!(done, Ok(()))),
+                            done => Ok(done),
                         }
                     });
+                    assert_eq!(done, Ok(()));
                     match known(&expected) {
                         Some(at) => expected[at].1 = Some(step as i64),
                         None => expected.push((key, Some(step as i64))),

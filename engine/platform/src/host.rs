@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::StopToken;
+use crate::{Capabilities, StopToken};
 
 /// A value of plain data: what a host operation takes and gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,16 +53,18 @@ impl HostValue {
     }
 }
 
-/// `host(name, args…)`: what a machine asks of its host.
+/// `host(name, args…)`: what a machine asks of its host. Requests are equal if the same is asked
+/// for.
 #[derive(Clone, Debug, Default)]
 pub struct HostRequest {
     /// Name of the operation.
     pub name: String,
     /// Its arguments.
     pub args: Vec<HostValue>,
-    /// Fires when the task that asks is cancelled. It is no part of what is asked for: requests
-    /// are equal without it.
+    /// Fires when the task that asks is cancelled.
     pub stop: StopToken,
+    /// What the program may touch; the engine says so when it passes the request on.
+    pub capabilities: Capabilities,
 }
 
 impl PartialEq for HostRequest {

@@ -3,8 +3,10 @@
 //! draws a random number.
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
+mod capabilities;
 pub mod clock;
 pub mod host;
+pub mod listener;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;
@@ -13,7 +15,9 @@ pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
 pub mod virtual_platform;
+pub mod waiting;
 
+pub use capabilities::Capabilities;
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
 pub use stop_token::StopToken;

@@ -33,6 +33,12 @@ impl Place {
 
 /// What the engine needs from the world.
 pub trait Platform: Send + Sync + 'static {
+    /// Whether tasks and hosts use the heap on several threads at once. Without that, changes of
+    /// arrays and maps take no locks, so only a platform of one thread says no.
+    fn is_parallel(&self) -> bool {
+        true
+    }
+
     /// Runs a task. `number` is unique in the engine; tasks are numbered from 1 in order of
     /// creation.
     fn spawn(&self, number: u32, task: Task);

@@ -150,6 +150,10 @@ impl VirtualPlatform {
 }
 
 impl Platform for VirtualPlatform {
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     fn spawn(&self, number: u32, task: Task) {
         self.tasks.lock().insert(number, Some(task));
         self.ready.lock().push_back(number);

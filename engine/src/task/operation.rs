@@ -122,7 +122,9 @@ impl Driver<'_> {
                 Operation::Sleep(platform.sleep(Duration::from_millis(ms)))
             }
             (_, Some(request)) => {
-                let begun = catch_unwind(AssertUnwindSafe(|| platform.host(request.clone())));
+                let mut asked = request.clone();
+                asked.capabilities = self.engine.inner.capabilities.clone();
+                let begun = catch_unwind(AssertUnwindSafe(|| platform.host(asked)));
                 self.observe(&EngineEvent::HostBegan {
                     task: self.task.number,
                 });

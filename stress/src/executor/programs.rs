@@ -331,7 +331,6 @@ impl<'s> Run<'s> {
             heap: scenario.heap,
             debug,
             max_frames,
-            is_parallel: false,
             grace: Duration::from_millis(grace_ms),
             requests_max: REQUESTS_MAX,
             ..EngineOptions::default()

@@ -189,6 +189,10 @@ impl SimulatedPlatform {
 }
 
 impl Platform for SimulatedPlatform {
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     fn spawn(&self, number: u32, task: Task) {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let place = Place {

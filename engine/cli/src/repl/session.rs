@@ -81,10 +81,7 @@ impl Session {
         let interrupt = Arc::<Interrupt>::default();
         world.spawn(0, Box::pin(Arc::clone(&interrupt).listen()));
         Ok(Session {
-            options: EngineOptions {
-                is_parallel: false,
-                ..options
-            },
+            options,
             seed: world.random(),
             world,
             interrupt,

@@ -95,16 +95,18 @@ impl<'e> Judge<'_, 'e> {
             start.now_ms,
             start.inherited_deadline,
             start.open_tasks,
+            &start.failed_squads,
         );
         let model = (
             found.token,
             self.model.now_ms(),
             found.inherited_deadline,
             self.model.open_tasks(found),
+            &found.failed_squads,
         );
         if told != model {
             let message = format!(
-                "as (cancellation, time, deadline, open tasks) the engine told {told:?}, in the \
+                "as (cancellation, time, deadline, open tasks, failed squads) the engine told {told:?}, in the \
                  model {model:?}"
             );
             return self.fail("slice_start", task, message);
@@ -181,6 +183,7 @@ impl<'e> Judge<'_, 'e> {
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         let broken = self.model.log().broken;
         clients_stop_when_cancelled::check(task, broken, self.model.site(task))?;
+        self.note_turns(task);
         self.model.finish_slice(task, end);
         if *end == SliceEnd::Resuming && instructions > 0 {
             self.model.offer_again(task);
@@ -263,6 +266,9 @@ impl<'e> Judge<'_, 'e> {
         let status = self.model.task(root).map(|task| &task.status);
         let is_optional = status == Some(&Status::Ended);
         for signal in &effects.interrupts {
+            if !self.model.has_handler(root, signal) {
+                continue;
+            }
             self.due.push_back(Due::InterruptRaised {
                 by,
                 root,
