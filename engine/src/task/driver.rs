@@ -165,6 +165,12 @@ impl<'e> Driver<'e> {
             }
             has_asked = outcome.end == SliceEnd::Yielded;
             got_further |= outcome.instructions > 0 || outcome.delivered || outcome.advanced;
+            // A debug mode has made a small built-in work in steps: it stays one for other
+            // tasks, as it is for the model. Collections come between.
+            let is_stepping = outcome.unfinished && self.engine.inner.heap.debug().steps.is_some();
+            if is_stepping {
+                is_turn_over = false;
+            }
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -179,7 +185,7 @@ impl<'e> Driver<'e> {
                     // that runs out of memory again and again would keep all others waiting. Only
                     // one that got no further since it went first last goes first again: the
                     // room is for it.
-                    is_turn_over = std::mem::take(&mut got_further);
+                    is_turn_over = std::mem::take(&mut got_further) && !is_stepping;
                     has_asked = true;
                 }
                 SliceEnd::Spawn { .. }

@@ -77,6 +77,8 @@ pub struct SliceOutcome {
     pub charged: u32,
     /// Whether an instruction that works in steps got further, though it is not done.
     pub advanced: bool,
+    /// Whether the next instruction has done a part of its work.
+    pub unfinished: bool,
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,
@@ -98,8 +100,8 @@ pub struct SliceOutcome {
     pub cancel: Vec<u64>,
     /// Signals that `sys.interrupt` raised, in order.
     pub interrupts: Vec<String>,
-    /// With [`SliceEnd::AwaitMany`]: the pending futures. The task is woken when any of them
-    /// settles, and runs again at once if one has.
+    /// With [`SliceEnd::AwaitMany`]: pending futures, of a squad the last that it has. The task is
+    /// woken when any of them settles, and runs again at once if one has.
     pub awaited: Vec<u64>,
     /// With [`SliceEnd::Host`]: what is asked for.
     pub host: Option<HostRequest>,

@@ -396,6 +396,7 @@ impl Vm {
             instructions: executed,
             charged: input.fuel - left - executed,
             advanced,
+            unfinished: state.progress.is_some(),
             delivered,
             interrupted,
             printed: effects.printed,
