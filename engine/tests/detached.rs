@@ -21,7 +21,7 @@ const PROGRAM: &str = "
     }
     fn parent() { for i in 0..3 { spawn waits() } }
     fn nested() { spawn detached parent() }
-    fn two(a, b) { print(\"in two\") return [a, b] }
+    fn two(a, b) { return [a, b] }
     fn gives_two() { return two }
     fn prints() { print(\"from a fork\") }
 ";
@@ -55,7 +55,6 @@ impl World {
         let program = compile(&Source::new("main.crux", PROGRAM)).expect("it is right");
         let platform = Arc::new(VirtualPlatform::new(100));
         let options = EngineOptions {
-            is_parallel: false,
             detached_max: 4,
             ..EngineOptions::default()
         };
