@@ -162,7 +162,12 @@ impl Copying {
         if word == Word::HOLE || !word.is_object() {
             return None;
         }
-        let hash = m.identity_hash(m.checked(word));
+        let value = m.checked(word);
+        // Storages have no hash: what is at its place there is their head.
+        if matches!(m.kind(value), Some(Kind::ArrayStorage | Kind::MapStorage)) {
+            return None;
+        }
+        let hash = m.identity_hash(value);
         self.memo.find(hash, word.offset(), &self.originals)
     }
 
