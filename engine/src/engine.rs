@@ -657,6 +657,8 @@ impl Inner {
     }
 
     fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
+        self.output
+            .report(&unseen.text, &failure.trace(), "nobody awaited it");
         self.observe(&EngineEvent::Unobserved {
             future,
             text: &unseen.text,

@@ -35,7 +35,6 @@ impl World {
         let options = EngineOptions {
             heap: HeapConfig::tiny(),
             debug: "verify=full,scribble".parse::<HeapDebug>().expect("modes"),
-            is_parallel: false,
             ..EngineOptions::default()
         };
         let program = compile(&Source::new("main.crux", text)).expect("it compiles");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Acquired, Checked, CollectionKind, ForkStop, FutureState, Heap, HeapConfig, Holder, Mutator,
-    Received, Sent, Slot, StreamState, Value,
+    Acquired, Checked, CollectionKind, Copying, ForkStop, FutureState, Heap, HeapConfig, Holder,
+    Mutator, Received, Sent, Slot, StreamState, Value,
 };
 
 fn heap() -> Arc<Heap> {
@@ -309,14 +309,48 @@ fn a_copied_weak_reference_leads_to_the_copy_of_its_target() {
         // A fork must not lead to what is the template's alone.
         let slots = [Slot::nil(), Slot::nil()];
         m.store(&slots[0], array);
-        assert!(
-            m.fork(&slots[..1], &slots[1..], &mut u32::MAX.clone())
-                .unwrap()
-        );
+        let mut units = u32::MAX;
+        assert_eq!(m.fork(&slots[..1], &slots[1..], &mut units), Ok(true));
         let forked = m.load_root(&slots[1]);
         let part = |index| m.array_get(forked, index).unwrap();
         assert_eq!(m.weak_target(part(0)), Some(part(3)));
         assert_eq!(m.weak_target(part(1)), Some(Value::NIL));
+    });
+}
+
+#[test]
+fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    with(&heap, &holder, |m| {
+        let target = m.instance(7, &[Value::TRUE]).unwrap();
+        let weak = [0, 1, 2].map(|_| m.weak(target).unwrap());
+        // What an array holds comes behind what stands beside it.
+        let inner = m.array(&[weak[0]]).unwrap();
+        let side = m.instance(7, &[weak[1]]).unwrap();
+        let map = m.map_of(&[(Value::TRUE, weak[2])]).unwrap();
+        let array = m.array(&[inner, map, side, target]).unwrap();
+        let ids = |copy: Value<'_>| {
+            let part = |index| m.array_get(copy, index).unwrap();
+            let copies = [
+                m.array_get(part(0), 0).unwrap(),
+                m.field(part(2), 0).unwrap(),
+                m.map_get(part(1), Value::TRUE).unwrap(),
+            ];
+            for copy in copies {
+                assert_eq!(m.weak_target(copy), Some(part(3)));
+            }
+            copies.map(|copy| m.weak_id(copy).unwrap())
+        };
+        let expected = ids(m.deep_copy(array).unwrap());
+        let from = expected.into_iter().min().unwrap();
+        for units in [1, 7, 100] {
+            let mut copying = Copying::of_value(array);
+            while !copying.step(m, &mut { units }).unwrap() {}
+            let found = ids(copying.result(m, 0));
+            let least = found.into_iter().min().unwrap();
+            assert_eq!(found.map(|id| id - least), expected.map(|id| id - from));
+        }
     });
 }
 

@@ -183,6 +183,10 @@ catalogue! {
     B115 = "B-115", Simulation, "I-18", "a client that goes away does not cancel its call";
     B116 = "B-116", Simulation, "I-18", "an observer that panics at the end of a call leaves its entry half changed: the id stays taken";
     B140 = "B-140", Simulation, "I-7", "what a built-in that works in steps has so far is no root";
+    B150 = "B-150", Simulation, "I-3", "the copy of an array begins at the first place of its storage, wherever the original does";
+    B151 = "B-151", Simulation, "model", "a walk over a map leaves out the entry behind a removed one";
+    B152 = "B-152", Simulation, "I-3", "a weak reference in a deep copy leads to the original of its target";
+    B153 = "B-153", Simulation, "I-3", "a deep copy copies bound methods";
     B170 = "B-170", Simulation, "model", "a spawn that found no memory leaves a nil child in its squad";
     B171 = "B-171", Simulation, "model", "a child's failure reaches its siblings and the block of its squad when the block has ended";
     B172 = "B-172", Simulation, "model", "an error of time that is caught inside of its deadline or step is caught for ever";

@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn the_host_uses_the_heap_beside_the_only_worker() {
+        assert!(
+            TokioPlatform::new(1)
+                .expect("a thread starts")
+                .is_parallel()
+        );
+        assert!(!crate::VirtualPlatform::new(1).is_parallel());
+    }
+
+    #[test]
     fn who_computes_for_long_does_not_hold_up_who_does_not() {
         // One thread, a thousand tasks that never end, and one that begins again and again: each
         // time it waits for a few turns of the others, not for one of each.

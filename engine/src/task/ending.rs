@@ -268,6 +268,8 @@ impl Driver<'_> {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {
+            let output = &inner.output;
+            output.report(text, &call.trace(), "in a finalizer");
             self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
         }
         if is_finalizer {

@@ -100,8 +100,8 @@ pub struct SliceOutcome {
     pub cancel: Vec<u64>,
     /// Signals that `sys.interrupt` raised, in order.
     pub interrupts: Vec<String>,
-    /// With [`SliceEnd::AwaitMany`]: the pending futures. The task is woken when any of them
-    /// settles, and runs again at once if one has.
+    /// With [`SliceEnd::AwaitMany`]: pending futures, of a squad the last that it has. The task is
+    /// woken when any of them settles, and runs again at once if one has.
     pub awaited: Vec<u64>,
     /// With [`SliceEnd::Host`]: what is asked for.
     pub host: Option<HostRequest>,

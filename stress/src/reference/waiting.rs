@@ -87,7 +87,8 @@ impl Model<'_> {
         self.throw_first_failure(&futures)?;
         let pending = self.pending(squad);
         if !pending.is_empty() {
-            self.log.effects.awaited = pending;
+            // It is told of failures.
+            self.log.effects.awaited.extend(pending.last());
             return Ok(Flow::Wait(SliceEnd::AwaitingMany { drain: false }));
         }
         let mut values = Vec::with_capacity(futures.len());
@@ -125,7 +126,7 @@ impl Model<'_> {
             }
             return Ok(Flow::Next);
         }
-        self.log.effects.awaited = pending;
+        self.log.effects.awaited.extend(pending.last());
         Ok(Flow::Wait(SliceEnd::AwaitingMany { drain: true }))
     }
 

@@ -32,6 +32,8 @@ async fn none_of_them_keeps_another_client_out() {
     let client = client.pool_max_idle_per_host(0).build();
     server.client = client.expect("a client");
     for hostile in ALL {
+        // Shown if it fails.
+        println!("{}", hostile.name);
         let at_work = hostile.start(&server.address);
         at_work.has_begun(2).await;
         for _ in 0..10 {

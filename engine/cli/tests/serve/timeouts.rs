@@ -189,17 +189,17 @@ async fn bytes_in_flight_have_a_limit() {
         }
         clients.push(stream);
     }
-    // Small ones pass, and those that can never have room are told so.
+    // Small ones pass; those that can never have room are told so, below.
     assert_eq!(server.get("/").await.body, "here");
     let request = server
         .request(Method::POST, "/length")
         .body("x".repeat(3_000));
     assert_eq!(server.send(request).await.body, "3000");
     assert_eq!(server.get("/large").await.status, 503);
-    let many = format!("[{}1]", "1,".repeat(400_000));
-    assert_eq!(server.post("/json", &many).await.status, 413);
     drop(clients);
     server.wait_for_metric("crux_bytes_in_flight", 0).await;
+    let many = format!("[{}1]", "1,".repeat(400_000));
+    assert_eq!(server.post("/json", &many).await.status, 413);
     server.stop();
 }
 

@@ -87,13 +87,21 @@ fn is_shared_by_values(kind: Kind) -> bool {
             | Kind::BigInt
             | Kind::Range
             | Kind::Closure
-            | Kind::Bound
             | Kind::Cell
             | Kind::Future
             | Kind::Channel
             | Kind::Mutex
             | Kind::Stream
-    )
+    ) || kind == Kind::Bound && !copies_bound_methods()
+}
+
+/// B-153: bound methods are taken for structures. Else they are functions, and shared.
+fn copies_bound_methods() -> bool {
+    let is_on = seeded_bugs::is_on(Bug::B153);
+    if is_on {
+        seeded_bugs::note_triggered(Bug::B153);
+    }
+    is_on
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
@@ -352,7 +360,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let kind = header.kind().expect("a copied object has a kind");
         let copy = self.allocate(kind, header.shape(), size)?;
         if kind == Kind::ArrayStorage {
-            self.set_head(copy, head);
+            self.copy_head(head, copy);
         }
         for index in 0..size - HEADER_WORDS {
             let word = graph.words[words + index as usize];
@@ -470,7 +478,22 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
     }
 
+    /// The copy of a storage has its first element where the original has it.
+    pub(super) fn copy_head(&self, head: u32, copy: Offset) {
+        if head > 0 && seeded_bugs::is_on(Bug::B150) {
+            // B-150: the copy says nothing about its head.
+            seeded_bugs::note_triggered(Bug::B150);
+            return;
+        }
+        self.set_head(copy, head);
+    }
+
     fn weak_target_of_copy(&self, reach: Reach, target: Word, copied: Option<Word>) -> Value<'p> {
+        if copied.is_some() && reach == Reach::Value && seeded_bugs::is_on(Bug::B152) {
+            // B-152: it leads where the original leads.
+            seeded_bugs::note_triggered(Bug::B152);
+            return Value::from_word(target);
+        }
         if let Some(copy) = copied {
             return Value::from_word(copy);
         }

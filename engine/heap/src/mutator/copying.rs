@@ -44,8 +44,10 @@ pub struct Copying {
     at: u32,
     /// Whether keys of that storage were replaced, whose hashes differ then.
     has_new_keys: bool,
-    /// Copies of weak references: their targets are known at the end only.
-    weak: Vec<Slot>,
+    /// Copies of mutexes and weak references, which become others than their originals at the
+    /// end: then the targets of weak references are known, and their ids are those that a copy
+    /// in one go would have given them.
+    renewed: Vec<Slot>,
     /// Futures and channels that a fork shares.
     pub(super) shared: Vec<Slot>,
     /// Whether a stream was met.
@@ -81,7 +83,7 @@ impl Copying {
             unlinked: VecDeque::new(),
             at: 0,
             has_new_keys: false,
-            weak: Vec::new(),
+            renewed: Vec::new(),
             shared: Vec::new(),
             has_stream: false,
         }
@@ -102,13 +104,13 @@ impl Copying {
         self.originals.iter().for_each(&mut *root);
         self.copies.iter().for_each(&mut *root);
         self.unlinked.iter().for_each(&mut *root);
-        self.weak.iter().for_each(&mut *root);
+        self.renewed.iter().for_each(&mut *root);
         self.shared.iter().for_each(&mut *root);
     }
 
     /// The same roots, listed by other code for the verifier.
     pub fn audit(&self, root: &mut dyn FnMut(&Slot)) {
-        for list in [&self.shared, &self.weak, &self.copies, &self.originals] {
+        for list in [&self.shared, &self.renewed, &self.copies, &self.originals] {
             for index in 0..list.len() {
                 root(&list[index]);
             }
@@ -137,7 +139,7 @@ impl Copying {
                 self.note(m, root, units)?;
                 self.noted += 1;
             } else if !self.link(m, units)? {
-                self.settle_weak(m);
+                self.renew(m);
                 return Ok(true);
             }
         }
@@ -220,10 +222,7 @@ impl Copying {
         self.originals.push(slot(word));
         self.copies.push(slot(copy.word()));
         match kind {
-            Kind::Mutex if self.reach == Reach::Fork => m.renew_mutex(copy.word().offset()),
-            Kind::Weak => self.weak.push(slot(copy.word())),
-            // Their one part is the storage, which is a copy.
-            Kind::Array | Kind::Map => {}
+            Kind::Mutex | Kind::Weak => self.renewed.push(slot(copy.word())),
             _ => self.unlinked.push_back(slot(copy.word())),
         }
         Ok(copy.word())
@@ -287,12 +286,9 @@ impl Copying {
             if let Some(made) = storage_copy {
                 m.copy_words(storage.offset(), made, words);
                 if kind == Kind::Array {
-                    m.set_head(made, m.head_of(storage.offset()));
+                    m.copy_head(m.head_of(storage.offset()), made);
                 }
-                let slot = Slot::nil();
-                slot.set(m.reference(made).word());
                 m.initialise(copy, storage_at, &[m.reference(made)]);
-                self.unlinked.push_back(slot);
             }
             return Ok(m.reference(copy));
         }
@@ -308,6 +304,22 @@ impl Copying {
             return Ok(false);
         };
         let copy = copy.get().offset();
+        if let Some(storage_at) = match m.region().header(copy).kind() {
+            Some(Kind::Array) => Some(raw::ARRAY_STORAGE),
+            Some(Kind::Map) => Some(raw::MAP_STORAGE),
+            _ => None,
+        } {
+            // Its one part is a copy; what that refers to comes when it is its turn.
+            let storage = m.region().slot(copy + storage_at).get();
+            if storage.is_object() {
+                let slot = Slot::nil();
+                slot.set(storage);
+                self.unlinked.push_back(slot);
+            }
+            self.unlinked.pop_front();
+            *units = units.saturating_sub(1);
+            return Ok(true);
+        }
         let (first, end) = m.slot_range(copy);
         let mut index = self.at.max(first);
         let is_map = m.region().header(copy).kind() == Some(Kind::MapStorage);
@@ -342,10 +354,15 @@ impl Copying {
         Ok(true)
     }
 
-    /// Makes copied weak references refer to the copies of their targets.
-    fn settle_weak<C: Checks>(&mut self, m: &Mutator<'_, C>) {
-        for weak in std::mem::take(&mut self.weak) {
-            let copy = weak.get().offset();
+    /// Gives copied mutexes and weak references ids of their own, and makes these refer to the
+    /// copies of their targets.
+    fn renew<C: Checks>(&mut self, m: &Mutator<'_, C>) {
+        for renewed in std::mem::take(&mut self.renewed) {
+            let copy = renewed.get().offset();
+            if m.region().header(copy).kind() == Some(Kind::Mutex) {
+                m.renew_mutex(copy);
+                continue;
+            }
             let target = Word(m.region().raw(copy + raw::WEAK_TARGET));
             let number = self.number_of(m, target);
             let number = number.map(|number| self.copies[number as usize].get());

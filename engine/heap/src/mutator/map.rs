@@ -16,7 +16,7 @@
 //! Keys: nil, bools, numbers, strings by value, all else by identity hash, which moves
 //! with the object; no address is ever hashed. The hash is [keyed](crate::hashing).
 
-use gcrucible_platform::seeded_bugs::Bug;
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::{Mutator, Sizes};
 use crate::allocator::NeedsMemory;
@@ -350,7 +350,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region()
             .slot(table.at + table.key(entry))
             .set(Word::HOLE);
-        self.set_next(table, entry, entry + 1);
+        let mut next = entry + 1;
+        if next < self.used(table) && seeded_bugs::is_on(Bug::B151) {
+            // B-151: the search goes on behind the next one.
+            seeded_bugs::note_triggered(Bug::B151);
+            next += 1;
+        }
+        self.set_next(table, entry, next);
         self.set_half(table, probe, REMOVED);
         self.set_map_len(at, self.map_len_of(at) - 1);
         Some(value)

@@ -181,7 +181,9 @@ impl<'p, C: Checks> Context<'p, C> {
             self.settled(child)?;
         }
         if !pending.is_empty() {
-            effects.awaited = pending;
+            // Of a failure the task is told, so one is enough: looking at all of them again
+            // whenever one has settled would cost the square of their number.
+            effects.awaited.extend(pending.last());
             return Err(Stop::Wait(SliceEnd::AwaitMany { drain: false }));
         }
         for index in 0..len {
@@ -250,7 +252,7 @@ impl<'p, C: Checks> Context<'p, C> {
             seeded_bugs::note_triggered(Bug::B53);
             return Ok(());
         }
-        effects.awaited = pending;
+        effects.awaited.extend(pending.last());
         Err(Stop::Wait(SliceEnd::AwaitMany { drain: true }))
     }
 
