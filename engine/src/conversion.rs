@@ -8,7 +8,6 @@ use gcrucible_vm::HostValue;
 use gcrucible_vm::host_value::{self, Converting, Unfit};
 
 use crate::engine::Inner;
-use crate::give_way::give_way;
 
 /// Units of work that a conversion does under one permit.
 const STEP: u32 = 10_000;
@@ -57,7 +56,7 @@ pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, 
                 inner.heap.add_provider(provider);
             }
         }
-        give_way().await;
+        inner.give_way().await;
     }
 }
 

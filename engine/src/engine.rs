@@ -9,7 +9,7 @@ use std::time::Duration;
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, MemoryAccount, NeedsMemory, Region, Slot, Unchecked, Value,
+    HeapFault, MemoryAccount, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
@@ -414,14 +414,18 @@ impl Engine {
 
     /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
     /// program registered for it run in the call's root task, in the middle of whatever it
-    /// waits for. Returns whether a handler might: not if the program has none at all, or the
-    /// root task has ended.
+    /// waits for. Returns whether a handler will: not if none of this signal is registered, be
+    /// there others or not, or if the root task has ended. Then the signal is forgotten, and what
+    /// it means is for the caller to say. The thread waits for a collection, so it must not be one
+    /// that runs tasks of the engine.
     ///
     /// # Errors
     /// [`CallError::CallNotFound`] if there is no call with that id.
     pub fn interrupt(&self, id: u32, signal: &str) -> Result<bool, CallError> {
         let call = self.inner.calls.get(id)?;
-        Ok(self.inner.raise(call.run(), signal))
+        let heap = &self.inner.heap;
+        let permit = heap.try_shared().unwrap_or_else(|| heap.shared_now());
+        Ok(self.inner.raise(&permit, call.run(), signal))
     }
 
     /// Requests cancellation of a call in progress and of every task that it started, but for
@@ -653,6 +657,8 @@ impl Inner {
     }
 
     fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
+        self.output
+            .report(&unseen.text, &failure.trace(), "nobody awaited it");
         self.observe(&EngineEvent::Unobserved {
             future,
             text: &unseen.text,
@@ -686,6 +692,11 @@ impl Inner {
         self.reload.current()
     }
 
+    /// A live task, by its number.
+    pub(crate) fn find_task(&self, number: u32) -> Option<Arc<Task>> {
+        self.tasks.find(number)
+    }
+
     /// The number of the next realm.
     pub(crate) fn new_realm(&self) -> u32 {
         self.next_realm.fetch_add(1, Ordering::Relaxed)
@@ -703,16 +714,27 @@ impl Inner {
             seed,
             args: Arc::clone(&self.args),
             is_root,
+            grace_ms: self.grace,
         };
         Vm::with_options(&self.heap, Arc::clone(realm), task, options)
     }
 
-    /// Raises a signal for a run, and wakes its root task if that waits.
-    pub(crate) fn raise(&self, run: &Run, signal: &str) -> bool {
-        if !run.raise(signal) {
+    /// Raises a signal for a run that has a handler of it, and wakes its root task if that waits.
+    pub(crate) fn raise(&self, permit: &SharedPermit<'_>, run: &Run, signal: &str) -> bool {
+        let task = run.root();
+        let root = self.tasks.find(task);
+        let has_handler = |root: Arc<Task>| {
+            // B-175: that there is a handler of any signal will do.
+            let is_any = seeded_bugs::is_on(Bug::B175);
+            let handles = root.vm().handles::<Checked>(permit, signal);
+            if is_any && !handles {
+                seeded_bugs::note_triggered(Bug::B175);
+            }
+            handles || is_any
+        };
+        if !root.is_some_and(has_handler) || !run.raise(signal) {
             return false;
         }
-        let task = run.root();
         self.observe(&EngineEvent::InterruptRaised { task, signal });
         if run.signal().notify() {
             self.observe(&EngineEvent::Woken { task });

@@ -7,6 +7,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::trace::TraceFrame;
+
 /// One line of a program's, with what it takes to tell whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputLine<'a> {
@@ -15,7 +17,8 @@ pub struct OutputLine<'a> {
     /// The text, without the level and the line's end. Text that a program prints may have line
     /// ends of its own.
     pub text: &'a str,
-    /// Number of the task that wrote it.
+    /// Number of the task that wrote it; 0 for a report of the engine's, of an error that nobody
+    /// awaited or that ended a finalizer.
     pub task: u32,
     /// Id of the call that the task belongs to; `None` for a detached task, which outlives it.
     pub call: Option<u32>,
@@ -35,7 +38,7 @@ pub enum Level {
     Info,
     /// `log.warn`.
     Warn,
-    /// `log.error`.
+    /// `log.error`, and reports of the engine's.
     Error,
 }
 
@@ -106,18 +109,45 @@ impl Output {
 
     /// Hands the lines of a slice over.
     pub(crate) fn write(&self, lines: &[String], task: u32, call: Option<u32>, realm: u32) {
-        let Some(sink) = &self.0 else { return };
+        if self.0.is_none() {
+            return;
+        }
         for line in lines {
             let (level, text) = Level::of(line);
-            let line = OutputLine {
+            self.hand_over(&OutputLine {
                 level,
                 text,
                 task,
                 call,
                 realm,
-            };
+            });
+        }
+    }
+}
+
+impl Output {
+    /// Tells of an error that nobody caught or will see.
+    pub(crate) fn report(&self, error: &str, trace: &[TraceFrame], how: &str) {
+        if self.0.is_none() {
+            return;
+        }
+        let mut text = format!("uncaught {error} ({how})");
+        for frame in trace {
+            text += &format!("\n  {}", frame.line());
+        }
+        self.hand_over(&OutputLine {
+            level: Level::Error,
+            text: &text,
+            task: 0,
+            call: None,
+            realm: 0,
+        });
+    }
+
+    fn hand_over(&self, line: &OutputLine<'_>) {
+        if let Some(sink) = &self.0 {
             // The program has done nothing wrong, and the next line may be welcome.
-            let _ = catch_unwind(AssertUnwindSafe(|| sink.line(&line)));
+            let _ = catch_unwind(AssertUnwindSafe(|| sink.line(line)));
         }
     }
 }

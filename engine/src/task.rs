@@ -124,6 +124,19 @@ pub(crate) struct Task {
     charge: Mutex<Charge>,
     /// Counts it, once it has been started.
     presence: Option<Presence>,
+    /// The squad that it was spawned in.
+    squad: Option<SquadOf>,
+    /// Its own squads, by number, that have failed since its last slice.
+    failed_squads: Mutex<Vec<u32>>,
+}
+
+/// A squad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquadOf {
+    /// The number of the task whose it is.
+    pub(crate) task: u32,
+    /// Its number among those of that task.
+    pub(crate) number: u32,
 }
 
 impl Task {
@@ -155,6 +168,8 @@ impl Task {
             late: Mutex::default(),
             charge: Mutex::new(charge),
             presence: None,
+            squad: None,
+            failed_squads: Mutex::default(),
         }
     }
 
@@ -204,6 +219,18 @@ impl Task {
     /// When the time is over that it inherited.
     pub(crate) fn inherited_deadline(&self) -> Option<u64> {
         self.inherited_deadline
+    }
+
+    /// The same spawned in a squad.
+    pub(crate) fn in_squad(mut self, squad: Option<SquadOf>) -> Self {
+        self.squad = squad;
+        self
+    }
+
+    /// Tells it that a task has failed which it spawned in one of its squads. Whether that woke it.
+    fn squad_failed(&self, number: u32) -> bool {
+        self.failed_squads.lock().push(number);
+        self.signal.notify()
     }
 
     pub(crate) fn signal(&self) -> &Signal {

@@ -103,3 +103,30 @@ fn a_sink_that_panics_harms_nobody() {
         assert_eq!(engine.open_task_count(), 0);
     }
 }
+
+#[test]
+fn an_error_that_nobody_sees_is_reported() {
+    let (lines, output) = collecting();
+    let text = r#"
+        fn fails() { throw error("lost") }
+        fn forgets() { let f = spawn fails(); sleep(1); return 1 }
+        fn frees() { finalizer([1], |object| fails()); collect() }
+    "#;
+    let (engine, platform) = engine(text, output);
+    let init = platform.block_on(engine.start_init());
+    init.expect("nothing runs").detach();
+    assert!(platform.run(1_000));
+    for name in ["forgets", "frees"] {
+        let call = engine.start_call(1, name, &[]).expect("a call");
+        assert!(platform.run(1_000));
+        assert_eq!(call.call().outcome(), Some(Outcome::Returned));
+    }
+    engine.report_failures();
+    let lines = lines.lock();
+    for (line, how) in lines.iter().zip(["nobody awaited it", "in a finalizer"]) {
+        assert_eq!((line.0, line.2), (Level::Error, None));
+        let first = format!("uncaught Error: lost ({how})\n  at fails (main.crux:2:");
+        assert!(line.1.starts_with(&first), "{}", line.1);
+    }
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}

@@ -147,6 +147,9 @@ named! {
         /// `HookError` in a task that is not the root of its run. May allocate. For the
         /// library.
         Locals = "__locals" (0..=0),
+        /// `__check_wait()`: nil; throws what a wait would throw now, if that would not wait but
+        /// throw: a requested cancellation, or that a deadline is over. For the library.
+        CheckWait = "__check_wait" (0..=0),
         /// `__stream(f)`: a fresh stream over a function, which yields nil at its end.
         /// Allocates. For the library.
         NewStream = "__stream" (1..=1),

@@ -13,6 +13,7 @@
 //! under_way    an answer's body that says when it is over
 //! exchange     a request from its head to its answer, in the log and the figures
 //! manners      what HTTP asks of every request
+//! places       requests under way, and who gives way
 //! handler      a request to the call that answers it
 //! calls        calls of the program
 //! request      what a handler is given
@@ -42,6 +43,7 @@ mod manners;
 mod metered;
 mod metrics;
 mod options;
+mod places;
 mod process;
 mod request;
 mod routes;
@@ -67,6 +69,7 @@ use self::calls::CallIds;
 use self::connections::Connections;
 use self::metrics::Metrics;
 use self::options::Limits;
+use self::places::Places;
 use self::version::Versions;
 
 /// What all connections share.
@@ -76,6 +79,7 @@ pub(crate) struct Server {
     metrics: Arc<Metrics>,
     limits: Limits,
     connections: Connections,
+    places: Arc<Places>,
     budget: Arc<Budget>,
     /// One permit for each conversion of large data that may be under way.
     conversions: Semaphore,
@@ -119,6 +123,7 @@ impl Server {
             versions,
             metrics,
             connections: Connections::new(limits.connections_max),
+            places: Places::new(limits.requests_max, limits.busy_timeout),
             budget: Budget::new(limits.bytes_max),
             conversions: Semaphore::new(cores),
             websockets: Arc::new(Semaphore::new(limits.websockets_max)),

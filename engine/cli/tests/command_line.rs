@@ -316,4 +316,11 @@ fn ctrl_c_comes_to_the_program_and_twice_ends_it() {
     );
     let seen = process::interrupted(&plain, "ready", 1);
     assert_eq!((seen.code, seen.out.as_str()), (130, "ready\nfinally\n"));
+
+    let other = folder.file(
+        "other.crux",
+        "fn main() {\n  on_interrupt(\"reload\", || print(\"no\"))\n  try { print(\"ready\"); sleep(1000000) } finally { print(\"finally\") }\n}",
+    );
+    let seen = process::interrupted(&other, "ready", 1);
+    assert_eq!((seen.code, seen.out.as_str()), (130, "ready\nfinally\n"));
 }

@@ -317,7 +317,12 @@ impl Region {
 
     /// Writes `text` from the word at `offset`, the last word padded with zeros.
     pub(crate) fn write_text(&self, offset: Offset, text: &str) {
-        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        self.write_bytes(offset, text.as_bytes());
+    }
+
+    /// Writes bytes of a text from the word at `offset`, the last word padded with zeros.
+    pub(crate) fn write_bytes(&self, offset: Offset, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
         for (index, &word) in words.iter().enumerate() {
             self.set_raw(offset + index as u32, u64::from_ne_bytes(word));
         }

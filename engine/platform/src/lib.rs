@@ -6,6 +6,7 @@
 mod capabilities;
 pub mod clock;
 pub mod host;
+pub mod listener;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;

@@ -1,22 +1,25 @@
 //! The production platform, on a tokio runtime.
 
+mod background;
 mod host;
 
 use std::cell::Cell;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use self::background::Background;
 use crate::clock::Clock;
 use crate::host::{HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
 use crate::sync::Mutex;
 
 thread_local! {
-    /// When a task of this worker last let others go first, by its platform's clock.
-    static LAST_TURN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Whose turn it is on this worker, and since when by its platform's clock, if that is known.
+    static TURN: Cell<(u32, Option<Duration>)> = const { Cell::new((0, None)) };
 }
 
 /// Runs tasks on a multi-threaded tokio runtime of its own.
@@ -30,6 +33,8 @@ pub struct TokioPlatform {
     random: AtomicU64,
     fuel: u32,
     turn: Duration,
+    /// Those whose turns are over.
+    background: Arc<Background>,
     #[cfg(feature = "http")]
     http: host::Http,
 }
@@ -39,8 +44,8 @@ impl TokioPlatform {
     /// loop sees its cancellation within a fraction of a millisecond.
     pub const FUEL: u32 = 10_000;
 
-    /// How long the tasks of a worker run before one of them lets others go first. Doing so
-    /// after each slice costs more than the slice: the runtime wakes an idle worker for every
+    /// How long a task runs before it lets others go first. Doing so after each slice costs more
+    /// than the slice: the runtime wakes an idle worker for every
     /// task that goes to the back of the queue, and the task moves to its core.
     const TURN: Duration = Duration::from_millis(1);
 
@@ -79,6 +84,10 @@ impl TokioPlatform {
             &std::collections::hash_map::RandomState::new(),
             std::process::id(),
         );
+        let background = Arc::new(Background::default());
+        for _ in 0..workers.max(1) {
+            drop(runtime.spawn(Arc::clone(&background).release()));
+        }
         Ok(TokioPlatform {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
@@ -86,6 +95,7 @@ impl TokioPlatform {
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
             turn: Duration::ZERO,
+            background,
             #[cfg(feature = "http")]
             http: host::Http::default(),
         })
@@ -160,7 +170,10 @@ impl Platform for TokioPlatform {
         )
     }
 
-    fn fuel(&self, _task: u32) -> u32 {
+    fn fuel(&self, task: u32) -> u32 {
+        if TURN.get().0 != task {
+            TURN.set((task, None));
+        }
         self.fuel
     }
 
@@ -169,13 +182,16 @@ impl Platform for TokioPlatform {
     }
 
     fn is_turn_over(&self) -> bool {
-        let now = self.clock.elapsed();
-        let last = LAST_TURN.get();
-        // A time to come is another platform's, which this thread worked for.
-        let is_over = now < last || now - last >= self.turn;
-        if is_over {
-            LAST_TURN.set(now);
+        if self.turn.is_zero() {
+            return true;
         }
+        let now = self.clock.elapsed();
+        let (task, since) = TURN.get();
+        // The clock is not read for a task that runs one slice only.
+        let since = since.unwrap_or(now);
+        // A time to come is another platform's, which this thread worked for.
+        let is_over = now < since || now - since >= self.turn;
+        TURN.set((task, (!is_over).then_some(since)));
         is_over
     }
 
@@ -184,7 +200,10 @@ impl Platform for TokioPlatform {
         if has_yielded || place.function == Place::ENGINE {
             return Poll::Ready(());
         }
-        cx.waker().wake_by_ref();
+        match self.turn.is_zero() {
+            true => cx.waker().wake_by_ref(),
+            false => self.background.wait(cx.waker()),
+        }
         Poll::Pending
     }
 }
@@ -197,13 +216,68 @@ mod tests {
     fn turns_end_by_time_unless_slices_have_a_length_of_their_own() {
         let mut platform = TokioPlatform::new(1).expect("threads start");
         platform.turn = Duration::MAX;
-        LAST_TURN.set(Duration::ZERO);
-        assert!(!platform.is_turn_over());
-        LAST_TURN.set(Duration::MAX);
+        platform.fuel(1);
+        assert!(!platform.is_turn_over() && !platform.is_turn_over());
+        TURN.set((1, Some(Duration::MAX)));
         assert!(platform.is_turn_over(), "that was another platform's");
+
+        // A task that begins does not pay for the one before it.
+        platform.turn = Duration::from_nanos(1);
+        platform.fuel(2);
+        assert!(!platform.is_turn_over());
+        platform.fuel(3);
+        assert!(!platform.is_turn_over());
+        while !platform.is_turn_over() {}
 
         let races = TokioPlatform::with_fuel(1, 7).expect("threads start");
         assert!(races.is_turn_over() && races.is_turn_over());
+    }
+
+    #[test]
+    fn the_host_uses_the_heap_beside_the_only_worker() {
+        assert!(
+            TokioPlatform::new(1)
+                .expect("a thread starts")
+                .is_parallel()
+        );
+        assert!(!crate::VirtualPlatform::new(1).is_parallel());
+    }
+
+    #[test]
+    fn who_computes_for_long_does_not_hold_up_who_does_not() {
+        // One thread, a thousand tasks that never end, and one that begins again and again: each
+        // time it waits for a few turns of the others, not for one of each.
+        let platform = Arc::new(TokioPlatform::new(1).expect("threads start"));
+        let turns = Arc::new(AtomicU64::new(0));
+        for task in 1..=1_000 {
+            let (mine, turns) = (Arc::clone(&platform), Arc::clone(&turns));
+            let endless = async move {
+                loop {
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    let place = Place {
+                        task,
+                        function: 0,
+                        at: 0,
+                    };
+                    crate::yield_point(&*mine, place).await;
+                }
+            };
+            platform.spawn(task, Box::pin(endless));
+        }
+        let handle = platform.handle().clone();
+        let measured = platform.handle().spawn(async move {
+            // All have had their first turn.
+            while turns.load(Ordering::Relaxed) < 1_000 {
+                tokio::task::yield_now().await;
+            }
+            let before = turns.load(Ordering::Relaxed);
+            for _ in 0..20 {
+                handle.spawn(async {}).await.expect("it ends");
+            }
+            turns.load(Ordering::Relaxed) - before
+        });
+        let between = platform.block_on(measured).expect("it ends");
+        assert!(between < 1_000, "{between} turns");
     }
 
     #[test]

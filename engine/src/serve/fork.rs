@@ -9,7 +9,6 @@ use gcrucible_vm::{ForkError, ForkFailure, Forking, HostValue, Realm, RealmStats
 use crate::call::{CallError, CallHandle};
 use crate::engine::Engine;
 use crate::event::EngineEvent;
-use crate::give_way::give_way;
 
 /// A realm of its own, copied from that of the engine (I-23): what its calls do to globals,
 /// captured variables and all that these lead to is seen by the calls of this fork alone.
@@ -89,7 +88,7 @@ impl Engine {
             };
             match made {
                 Ok(made) => break made,
-                Err(None) => give_way().await,
+                Err(None) => inner.give_way().await,
                 Err(Some(words)) => {
                     let account = account.as_ref();
                     if !inner.make_room_for(account, words, &mut attempts).await {

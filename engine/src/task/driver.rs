@@ -7,14 +7,15 @@ use gcrucible_heap::{Checks, CollectMode, CollectionKind};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, yield_point};
-use gcrucible_vm::{SliceEnd, SliceInput, SliceOutcome};
+use gcrucible_vm::{Change, SliceEnd, SliceInput, SliceOutcome};
 
 use super::ending::BodyEnd;
 use super::operation::Operations;
-use super::{Runs, Task, yield_points};
+use super::{Runs, SquadOf, Task, yield_points};
 use crate::cancellation::Token;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::wait_lists;
 
 /// Takes one task from slice to slice.
 pub(super) struct Driver<'e> {
@@ -43,6 +44,10 @@ pub(super) struct Driver<'e> {
     has_outgrown: bool,
     /// Whether a slice has begun the body.
     has_run: bool,
+    /// Since when it has waited for the end of a squad.
+    drains_since: Option<u64>,
+    /// The channel or mutex that it was woken for and has not looked at yet.
+    pub(super) turn: Option<wait_lists::Place>,
 }
 
 /// An error that the engine throws inside a task.
@@ -85,6 +90,8 @@ impl<'e> Driver<'e> {
             fuel_left: None,
             has_outgrown: false,
             has_run: false,
+            drains_since: None,
+            turn: None,
         }
     }
 
@@ -127,6 +134,7 @@ impl<'e> Driver<'e> {
         let task = self.task;
         let mut is_turn_over = false;
         let mut has_asked = false;
+        let mut got_further = false;
         loop {
             if std::mem::replace(&mut is_turn_over, true) {
                 self.turn(has_asked).await;
@@ -148,6 +156,7 @@ impl<'e> Driver<'e> {
                 now_ms,
                 fuel,
             } = self.slice::<C>().await;
+            self.use_turn(&outcome);
             self.pass_on(&outcome, now_ms).await;
             if matches!(outcome.end, SliceEnd::Returned | SliceEnd::Threw)
                 && let Some(message) = self.take_panic()
@@ -155,6 +164,13 @@ impl<'e> Driver<'e> {
                 return self.fail::<C>(message).await;
             }
             has_asked = outcome.end == SliceEnd::Yielded;
+            got_further |= outcome.instructions > 0 || outcome.delivered || outcome.advanced;
+            // A debug mode has made a small built-in work in steps: it stays one for other
+            // tasks, as it is for the model. Collections come between.
+            let is_stepping = outcome.unfinished && self.engine.inner.heap.debug().steps.is_some();
+            if is_stepping {
+                is_turn_over = false;
+            }
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -165,8 +181,12 @@ impl<'e> Driver<'e> {
                     if !has_room {
                         self.pending = Some(ErrorKind::OutOfMemory.into());
                     }
-                    // The room is for this task: nobody else goes first.
-                    is_turn_over = false;
+                    // Whom the collection has woken goes first, on this worker too, or a task
+                    // that runs out of memory again and again would keep all others waiting. Only
+                    // one that got no further since it went first last goes first again: the
+                    // room is for it.
+                    is_turn_over = std::mem::take(&mut got_further) && !is_stepping;
+                    has_asked = true;
                 }
                 SliceEnd::Spawn { .. }
                     if outcome.instructions == fuel && seeded_bugs::is_on(Bug::B48) =>
@@ -185,12 +205,17 @@ impl<'e> Driver<'e> {
                     }
                 }
                 SliceEnd::AwaitMany { drain } => {
+                    self.drains_since = drain.then_some(now_ms);
                     if let Some(error) = self.wait_for_any(&outcome.awaited, drain).await {
                         self.pending = Some(error.into());
                     }
                 }
-                SliceEnd::Wait { object, version } => {
-                    self.wait_for_change::<C>(object, version).await;
+                SliceEnd::Wait {
+                    object,
+                    version,
+                    side,
+                } => {
+                    self.wait_for_change::<C>((object, side), version).await;
                 }
                 SliceEnd::Cancel => {}
                 SliceEnd::Sleep { .. } | SliceEnd::Host => {
@@ -223,12 +248,18 @@ impl<'e> Driver<'e> {
     /// operation, which has a grace time of its own.
     fn is_grace_over(&mut self) -> bool {
         let token = &self.task.token;
+        let now = self.now_ms();
+        if let Some(began) = self.drains_since.take() {
+            token.put_body_off(began, now);
+        }
         let Some(since) = token.body_since_ms() else {
             return false;
         };
-        let now = self.now_ms();
-        if self.task.vm.drains_squad() || self.operations.is_at_host() {
+        if self.operations.is_at_host() {
             token.restart_body(now);
+            return false;
+        }
+        if self.task.vm.drains_squad() {
             return false;
         }
         let is_over = now >= since.saturating_add(self.engine.inner.grace);
@@ -293,6 +324,8 @@ impl<'e> Driver<'e> {
             // the cancellation, it must not go on without either.
             operation_over: !(self.operations.is_under_way() || (offers_cancel && is_failed)),
             open_tasks: task.run.as_ref().map_or(0, |run| run.unsettled()),
+            turn: self.turn.map(|(object, _)| object),
+            failed_squads: std::mem::take(&mut *task.failed_squads.lock()),
         };
         let (outcome, cancelling) = {
             let permit = inner.heap.shared().await;
@@ -312,6 +345,9 @@ impl<'e> Driver<'e> {
         if outcome.delivered {
             if offers_cancel {
                 task.token.set_delivered(input.now_ms);
+            } else if is_cancel_due && lacks_memory {
+                // There may never be memory for the error of the cancellation.
+                task.token.begin_body(input.now_ms);
             }
             // An error of what the cancellation took the task away from is of no use.
             self.pending = None;
@@ -381,16 +417,55 @@ impl<'e> Driver<'e> {
                 self.engine.cancel_child(&token, now_ms);
             }
         }
-        if let Some(run) = &self.task.run {
+        if let Some(run) = &self.task.run
+            && !outcome.interrupts.is_empty()
+        {
+            let permit = inner.heap.shared().await;
             for name in &outcome.interrupts {
-                inner.raise(run, name);
+                inner.raise(&permit, run, name);
             }
         }
         self.wake_changed(&outcome.changed).await;
     }
 
-    /// Wakes who waits for channels and mutexes that have changed.
-    pub(super) async fn wake_changed(&self, changed: &[u64]) {
+    /// What a slice made of the turn that the task was woken for.
+    fn use_turn(&mut self, outcome: &SliceOutcome) {
+        let Some(place) = self.turn else { return };
+        let got_no_further = outcome.instructions == 0
+            && !outcome.delivered
+            && !outcome.interrupted
+            && matches!(
+                outcome.end,
+                SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
+            );
+        match outcome.end {
+            _ if outcome.took_turn => {
+                self.turn = None;
+                self.engine.inner.wait_lists.end_turn(place);
+            }
+            // It waits again, and gives the turn back then.
+            SliceEnd::Wait { object, side, .. } if (object, side) == place => {}
+            _ if got_no_further => {}
+            _ => self.pass_turn_on(),
+        }
+    }
+
+    /// The task will not take what it was woken for.
+    fn pass_turn_on(&mut self) {
+        let Some(place) = self.turn.take() else {
+            return;
+        };
+        let next = self.engine.inner.wait_lists.pass_turn_on(place);
+        if let Some((waiter, signal)) = next
+            && signal.notify()
+        {
+            self.observe(&EngineEvent::Woken { task: waiter });
+        }
+    }
+
+    /// Wakes who waits for channels and mutexes that have changed, as many as can have something
+    /// of them.
+    pub(super) async fn wake_changed(&self, changed: &[Change]) {
         let wait_lists = &self.engine.inner.wait_lists;
         if changed.is_empty() || !wait_lists.has_any(changed) {
             return;
@@ -493,6 +568,11 @@ impl<'e> Driver<'e> {
             deadline,
             seed,
         });
+        let squad = self.task.vm.squad().filter(|_| !detached);
+        let squad = squad.map(|number| SquadOf {
+            task: self.task.number,
+            number,
+        });
         let vm = inner.new_vm(self.task.vm.realm(), runner, seed, false);
         let parent = self.parent_of_spawned(detached);
         let link = inner.tokens.link(&token, parent, self.now_ms());
@@ -500,7 +580,8 @@ impl<'e> Driver<'e> {
             // It was spawned by a task that is cancelled.
             self.observe(&EngineEvent::CancelRequested { task: runner });
         }
-        let mut task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        let task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        let mut task = task.in_squad(squad);
         if let Some(place) = place {
             task = task.in_place(place, self.now_ms());
         }
@@ -510,11 +591,18 @@ impl<'e> Driver<'e> {
 
     /// The task whose token is the parent of that of a task which this one spawns.
     fn parent_of_spawned(&self, detached: bool) -> Option<u32> {
-        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.is_in_squad() {
+        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.squad().is_some() {
             // B-57: what cancels the children of a squad is the squad, and nothing outside.
             seeded_bugs::note_triggered(Bug::B57);
             return None;
         }
         (!detached).then_some(self.task.number)
+    }
+}
+
+impl Drop for Driver<'_> {
+    /// However the task ends, by a panic too.
+    fn drop(&mut self) {
+        self.pass_turn_on();
     }
 }

@@ -33,6 +33,19 @@ pub(super) enum BodyEnd {
 }
 
 impl Driver<'_> {
+    /// Tells the task in whose squad this one was spawned that it has failed. That one is woken, if
+    /// it waits, and cancels the others.
+    fn fail_squad(&self) {
+        let Some(squad) = self.task.squad else {
+            return;
+        };
+        if let Some(task) = self.engine.inner.find_task(squad.task)
+            && task.squad_failed(squad.number)
+        {
+            self.observe(&EngineEvent::Woken { task: squad.task });
+        }
+    }
+
     /// Settles the future of this task, takes it out of the registry, then wakes who
     /// waits for it: in this order, each of which somebody can come between.
     pub(super) async fn settle<C: Checks>(
@@ -109,6 +122,9 @@ impl Driver<'_> {
         drop(link);
         if is_settled {
             self.observe(&EngineEvent::Settled { future: id, state });
+            if state != FutureState::Ready {
+                self.fail_squad();
+            }
         } else {
             self.observe(&EngineEvent::SettleRefused { future: id });
         }
@@ -252,6 +268,8 @@ impl Driver<'_> {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {
+            let output = &inner.output;
+            output.report(text, &call.trace(), "in a finalizer");
             self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
         }
         if is_finalizer {

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! charges   what they cost by size
+//! long_texts texts that are made and searched in steps
 //! methods   methods of arrays, maps and channels
 //! text      methods of strings
 //! steps     those that work in steps
@@ -12,6 +13,7 @@
 //! ```
 
 mod charges;
+mod long_texts;
 mod methods;
 mod numbers;
 mod steps;
@@ -25,7 +27,8 @@ use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
-pub(crate) use steps::{Entries, Search, Split};
+pub(crate) use long_texts::{Copied, Find, Writing};
+pub(crate) use steps::{Entries, Range, Search, Split};
 
 /// The most values that a channel holds at once.
 const CHANNEL_CAPACITY_MAX: i64 = 65_536;
@@ -55,9 +58,9 @@ impl<'p, C: Checks> Context<'p, C> {
         match builtin {
             Builtin::Print => {
                 let get = |index| args.get(index as usize).map(|slot| self.m.load_root(slot));
-                done(self.show(" ", get, |line| {
+                done(self.show(" ", get, |line, _, _| {
                     effects.printed.push(line.to_owned());
-                    Ok(Value::NIL)
+                    Ok(Some(Value::NIL))
                 })?)
             }
             Builtin::Str => {
@@ -198,6 +201,8 @@ impl<'p, C: Checks> Context<'p, C> {
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))
             }
+            // It has looked already.
+            Builtin::CheckWait => done(Value::NIL),
             Builtin::Locals => done(self.run_locals(safepoint)?),
             Builtin::NewStream => {
                 self.safepoint(safepoint)?;
@@ -279,7 +284,9 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(crate) fn concat(&self, registers: Registers<'_, C>, first: Reg, count: u8) -> Made<'p> {
         let slots = registers.range(first, usize::from(count));
         let get = |index| slots.get(index as usize).map(|slot| self.m.load_root(slot));
-        self.show("", get, |text| Ok(self.m.string(text)?))
+        self.show("", get, |text, copied, units| {
+            self.copied(text, copied, units)
+        })
     }
 
     /// Refuses to put together text of so many bytes that no string of this heap holds them.

@@ -8,14 +8,14 @@
 //! Besides handlers, two kinds of frames stop a throw: that of a step whose budget is spent,
 //! as its boundary says, and that of an interrupt handler, below which nothing is unwound.
 
-use gcrucible_bytecode::{Boundary, ErrorKind, Reg};
+use gcrucible_bytecode::{Boundary, ErrorKind, Op, Reg};
 use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::display::write_display;
 use crate::frame::{Control, Frame};
 use crate::interpreter::{Context, Effects};
-use crate::scope::{Leaving, ScopeKind};
+use crate::scope::{Cut, Leaving, ScopeKind};
 
 /// Where a value was thrown.
 #[derive(Clone, Debug, Default)]
@@ -270,8 +270,12 @@ impl Control {
             Some(interrupt) => (interrupt.handlers, interrupt.frames),
             None => (0, 0),
         };
+        let cut = self.scopes.cut();
         let mut found = None;
         for index in (floor..self.handlers.len()).rev() {
+            if cut.is_some_and(|cut| index >= cut.handlers) && !self.drains(cx, index) {
+                continue;
+            }
             let takes = match self.handlers[index].kind {
                 HandlerKind::Catch(_) => true,
                 // B-84: a typed handler takes a value of any type.
@@ -291,7 +295,7 @@ impl Control {
             }
         }
         let depth = found.map_or(lowest as u32, |index| self.handlers[index].frames);
-        if let Some(boundary) = self.boundary(cx, value, depth) {
+        if let Some(boundary) = self.boundary(cx, value, depth, cut) {
             return boundary;
         }
         match found {
@@ -301,12 +305,28 @@ impl Control {
         }
     }
 
-    /// The innermost step deeper than `depth` frames that stops `value`.
+    /// Whether a handler is that of a squad, which waits for the children.
+    fn drains<C: Checks>(&self, cx: &Context<'_, C>, index: usize) -> bool {
+        let handler = &self.handlers[index];
+        let frame = (handler.frames as usize).checked_sub(1);
+        let Some(frame) = frame.and_then(|frame| self.frames.get(frame)) else {
+            return false;
+        };
+        let code = &cx.program.program().functions[usize::from(frame.function)].code;
+        matches!(
+            code.get(handler.target as usize),
+            Some(Op::DrainSquad { .. })
+        )
+    }
+
+    /// The innermost step deeper than `depth` frames that stops `value`, none inside of what was
+    /// cut.
     fn boundary<'p, C: Checks>(
         &self,
         cx: &Context<'p, C>,
         value: Value<'p>,
         depth: u32,
+        cut: Option<Cut>,
     ) -> Option<Target> {
         let exhausted = ErrorKind::StepExhausted as u8;
         let is_exhausted = |(kind, _, _)| kind == exhausted;
@@ -317,6 +337,7 @@ impl Control {
         let scopes = self.scopes.scopes.iter().enumerate().rev();
         let mut deeper = scopes.take_while(|(_, scope)| scope.depth > depth);
         deeper.find_map(|(index, scope)| match scope.kind {
+            _ if cut.is_some_and(|cut| cut.scope.is_none_or(|cut| cut < index)) => None,
             ScopeKind::Step { step, .. } if scope.has_thrown => {
                 match steps[usize::from(step)].boundary {
                     Boundary::Fail => None,

@@ -7,7 +7,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use crate::exception::{Thrown, Unwound};
 use crate::frame::Frame;
 use crate::interpreter::{Context, Effects, Stop, Takes, run};
-use crate::scope::{Interrupt, ScopeKind};
+use crate::scope::{Interrupt, ScopeKind, Scopes};
 use crate::slice::{SliceEnd, SliceInput};
 use crate::vm::{HANDLER_TIMEOUT_MS, Start, State, Vm};
 
@@ -45,6 +45,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 self.left,
                 is_passed,
             );
+            if ended.end == (SliceEnd::AwaitMany { drain: true }) {
+                self.state.control.scopes.begin_draining(self.cx.now_ms);
+            }
             let is_first = ended.executed == 0;
             self.left = ended.left;
             self.executed += ended.executed;
@@ -69,25 +72,34 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     /// What comes before the first instruction, in the order that [`SliceInput`] says.
     fn begin(&mut self, input: &SliceInput) -> Result<(), SliceEnd> {
         self.take_exchange(input);
+        let scopes = &mut self.state.control.scopes;
+        scopes.end_draining(self.cx.now_ms);
+        scopes.note_failures(&self.cx, &mut self.effects, &input.failed_squads);
         if let Some(signal) = &input.interrupt {
             self.interrupt(signal)?;
         }
         let control = &self.state.control;
         let is_draining = self.vm.is_draining(control);
         let is_refused = is_draining || !control.scopes.interrupts.is_empty();
+        let scopes = &mut self.state.control.scopes;
+        if input.deliver == Some(ErrorKind::OutOfMemory) {
+            scopes.note_no_memory(self.cx.now_ms);
+        }
+        if !is_draining {
+            scopes.mark_cuts(self.cx.now_ms);
+        }
         match input.deliver {
             Some(ErrorKind::Cancelled) if is_refused => {}
             Some(kind) => self.deliver(kind, input.deliver_message.as_deref())?,
             None => {}
         }
-        if !self.vm.is_draining(&self.state.control) {
-            let checked = self
-                .state
-                .control
-                .scopes
-                .check_due(&self.cx, &mut self.effects);
-            if let Err(stop) = checked {
-                self.throw_at(stop)?;
+        // Each throw may lead to the end of a squad, which neither of them disturbs.
+        for check in [Scopes::check_cut, Scopes::check_due] {
+            if !self.vm.is_draining(&self.state.control) {
+                let scopes = &mut self.state.control.scopes;
+                if let Err(stop) = check(scopes, &self.cx, &mut self.effects) {
+                    self.throw_at(stop)?;
+                }
             }
         }
         match self.state.control.operation {
@@ -104,8 +116,10 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 let future = self.cx.m.load_root(&self.vm.exchange);
                 control.registers::<C>().set(&self.cx.m, register, future);
                 self.vm.exchange.clear();
-                if !detached {
-                    control.scopes.note_spawned(&self.cx, future);
+                match future.is_nil() {
+                    _ if detached => {}
+                    true => control.scopes.forget_spawned(&self.cx),
+                    false => control.scopes.note_spawned(&self.cx, future),
                 }
             }
             Takes::Nothing => match control.operation.take_if(|_| input.operation_over) {

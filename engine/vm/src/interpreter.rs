@@ -35,7 +35,7 @@ use gcrucible_platform::HostRequest;
 
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
-use crate::slice::SliceEnd;
+use crate::slice::{Change, SliceEnd};
 use crate::stack::Registers;
 use crate::work::Work;
 
@@ -52,6 +52,8 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) task: u32,
     pub(crate) max_frames: usize,
     pub(crate) is_cancel_requested: bool,
+    /// The channel or mutex that the task was woken for.
+    pub(crate) turn: Option<u64>,
     /// Milliseconds since the engine began.
     pub(crate) now_ms: u64,
     /// Tasks of the run that have not settled.
@@ -72,7 +74,8 @@ pub(crate) struct Context<'p, C: Checks> {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) printed: Vec<String>,
-    pub(crate) changed: Vec<u64>,
+    pub(crate) changed: Vec<Change>,
+    pub(crate) took_turn: bool,
     pub(crate) cancel: Vec<u64>,
     pub(crate) interrupts: Vec<String>,
     pub(crate) awaited: Vec<u64>,
@@ -93,11 +96,45 @@ impl Effects {
     pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
         // What is there already is looked through.
         cx.work.charge(self.changed.len() as u32 / 16);
-        if let Some((id, _)) = cx.m.wait_version(object)
-            && !self.changed.contains(&id)
-        {
-            self.changed.push(id);
+        let Some((id, _)) = cx.m.wait_version(object) else {
+            return;
+        };
+        self.took_turn |= cx.turn == Some(id);
+        let (takes, puts) = available(cx, object);
+        match self.changed.iter_mut().find(|change| change.object == id) {
+            Some(change) => (change.takes, change.puts) = (takes, puts),
+            None => self.changed.push(Change {
+                object: id,
+                takes,
+                puts,
+            }),
         }
+    }
+
+    /// Notes that the task has acquired a mutex, which is no change that somebody waits for.
+    pub(crate) fn note_acquired<'p, C: Checks>(&mut self, cx: &Context<'p, C>, mutex: Value<'p>) {
+        if self.changed.is_empty() && cx.turn.is_none() {
+            return;
+        }
+        let Some((id, _)) = cx.m.wait_version(mutex) else {
+            return;
+        };
+        self.took_turn |= cx.turn == Some(id);
+        if let Some(change) = self.changed.iter_mut().find(|change| change.object == id) {
+            change.takes = 0;
+        }
+    }
+}
+
+/// How many could take something from a channel or mutex, and how many put something into it.
+fn available<'p, C: Checks>(cx: &Context<'p, C>, object: Value<'p>) -> (u32, u32) {
+    let (Some(len), Some(capacity)) = (cx.m.channel_len(object), cx.m.channel_capacity(object))
+    else {
+        return (1, 0);
+    };
+    match cx.m.channel_is_closed(object) {
+        Some(true) => (u32::MAX, u32::MAX),
+        _ => (len, capacity.saturating_sub(len)),
     }
 }
 

@@ -46,7 +46,7 @@ pub use interpreter::type_name;
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
 pub use realm_stats::RealmStats;
-pub use slice::{SliceEnd, SliceInput, SliceOutcome};
+pub use slice::{Change, Side, SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use gcrucible_bytecode::Op;
-use gcrucible_heap::{Checks, Heap, SharedPermit, Slot, Tlab};
+use gcrucible_heap::{Checks, Heap, Mutator, SharedPermit, Slot, Tlab, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
@@ -14,7 +14,7 @@ use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
-use crate::slice::{SliceInput, SliceOutcome};
+use crate::slice::{Change, SliceInput, SliceOutcome};
 use crate::work::{Progress, Work};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
@@ -42,6 +42,9 @@ pub struct VmOptions {
     pub args: Arc<[String]>,
     /// Whether it is the root of a run: only then it has hooks and handles interrupts.
     pub is_root: bool,
+    /// Milliseconds that what runs inside of a deadline, a step, a squad or an interrupt handler
+    /// may go on after that has thrown its error in it. After that nothing inside catches any more.
+    pub grace_ms: u64,
 }
 
 impl Default for VmOptions {
@@ -52,6 +55,7 @@ impl Default for VmOptions {
             seed: 0,
             args: Arc::new([]),
             is_root: true,
+            grace_ms: 250,
         }
     }
 }
@@ -113,7 +117,7 @@ impl Vm {
             exchange: Slot::nil(),
             locals: Slot::nil(),
             state: Mutex::new(State {
-                control: Control::new(),
+                control: Control::new(options.grace_ms),
                 start: Start::None,
                 takes: Takes::Nothing,
                 is_safepoint_passed: false,
@@ -210,8 +214,9 @@ impl Vm {
         self.state.lock().control.trace()
     }
 
-    /// When the machine is to be woken from a wait: the earliest of its deadlines that has
-    /// not thrown yet, in milliseconds since the engine began. None where it drains a squad.
+    /// When the machine is to be woken from a wait: by the earliest of its deadlines that has
+    /// not thrown yet, or when the grace time of one that has is over, in milliseconds since the
+    /// engine began. None where it drains a squad.
     pub fn deadline(&self) -> Option<u64> {
         let state = self.state.lock();
         match self.is_draining(&state.control) {
@@ -236,9 +241,15 @@ impl Vm {
         self.is_draining(&self.state.lock().control)
     }
 
-    /// Whether a task that is spawned now is a squad's.
-    pub fn is_in_squad(&self) -> bool {
-        self.state.lock().control.scopes.squad().is_some()
+    /// The number of the squad that a task which is spawned now belongs to, if it does: what
+    /// [`SliceInput::failed_squads`] names it by.
+    pub fn squad(&self) -> Option<u32> {
+        self.state.lock().control.scopes.squad_number()
+    }
+
+    /// Whether a slice would throw because a child of a squad has failed.
+    pub fn has_failed_squad(&self) -> bool {
+        self.state.lock().control.scopes.has_failed_squad()
     }
 
     /// How many sleeps and host operations the machine stands at, those included in whose
@@ -268,9 +279,17 @@ impl Vm {
                 .any(|at| at.signal == signal)
     }
 
+    /// Whether the run of which this is the root has a handler of this signal.
+    pub fn handles<C: Checks>(&self, permit: &SharedPermit<'_>, signal: &str) -> bool {
+        let m = permit.mutator::<C>(&self.tlab);
+        let handlers = text_entry(&m, m.load_root(&self.locals), "interrupts");
+        let handlers = handlers.and_then(|handlers| text_entry(&m, handlers, signal));
+        handlers.is_some_and(|handlers| m.array_len(handlers).is_some_and(|len| len > 0))
+    }
+
     /// Drops everything that an aborted task has, at no further instruction: its guards are
-    /// released. Returns the ids of the mutexes that changed.
-    pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<u64> {
+    /// released. Returns the mutexes that changed.
+    pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<Change> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let work = Work::default();
@@ -314,6 +333,7 @@ impl Vm {
             task: self.task,
             max_frames: self.options.max_frames,
             is_cancel_requested: input.cancel_requested,
+            turn: input.turn,
             now_ms: input.now_ms,
             open_tasks: input.open_tasks,
             args: &self.options.args,
@@ -376,12 +396,14 @@ impl Vm {
             instructions: executed,
             charged: input.fuel - left - executed,
             advanced,
+            unfinished: state.progress.is_some(),
             delivered,
             interrupted,
             printed: effects.printed,
             thrown: state.control.thrown,
             caught: state.control.caught,
             changed: effects.changed,
+            took_turn: effects.took_turn,
             cancel: effects.cancel,
             interrupts: effects.interrupts,
             awaited: effects.awaited,
@@ -393,6 +415,18 @@ impl Vm {
             finishing: effects.finishing,
         }
     }
+}
+
+/// The value of a map under a text, found without making that a string.
+fn text_entry<'p, C: Checks>(m: &Mutator<'p, C>, map: Value<'p>, name: &str) -> Option<Value<'p>> {
+    let mut position = 0;
+    while let Some((next, key, value)) = m.map_next(map, position) {
+        if m.text(key).is_some_and(|key| key == name) {
+            return Some(value);
+        }
+        position = next;
+    }
+    None
 }
 
 impl fmt::Debug for Vm {

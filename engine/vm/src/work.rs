@@ -14,9 +14,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use gcrucible_heap::{Comparing, Copying, Slot};
+use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
 
-use crate::builtins::{Entries, Search, Split};
+use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Writing};
 use crate::display::Displaying;
 use crate::host_value::Converting;
 
@@ -43,7 +43,7 @@ pub(crate) struct Work {
 
 impl Work {
     /// Units that an instruction does at a time, unless a debug mode says otherwise.
-    pub(crate) const STEP: u32 = 10_000;
+    pub(crate) const STEP: u32 = HeapDebug::STEPS_IN_PRODUCTION;
 
     /// The same with what the last slice has left.
     pub(crate) fn new(step: u32, progress: Option<Box<Progress>>) -> Self {
@@ -130,7 +130,10 @@ pub(crate) enum Progress {
     Search(Search),
     Entries(Entries),
     Split(Split),
-    Displaying(Displaying),
+    Displaying(Displaying, Copied),
+    Writing(Writing),
+    Find(Find),
+    Range(Range),
     Converting(Converting),
 }
 
@@ -143,7 +146,12 @@ impl Progress {
             Progress::Search(_) => {}
             Progress::Entries(entries) => root(&entries.out),
             Progress::Split(split) => root(&split.out),
-            Progress::Displaying(displaying) => displaying.roots(root),
+            Progress::Displaying(displaying, copied) => {
+                displaying.roots(root);
+                root(&copied.string);
+            }
+            Progress::Writing(writing) => writing.roots(root),
+            Progress::Find(_) | Progress::Range(_) => {}
             Progress::Converting(converting) => converting.roots(root),
         }
     }

@@ -197,6 +197,10 @@ impl Model<'_> {
                     }
                 }
             }
+            Builtin::CheckWait => {
+                self.before_waiting(task)?;
+                Value::Nil
+            }
             Builtin::NewStream => self.store.value(Object::Stream {
                 source: args[0],
                 is_taken: false,

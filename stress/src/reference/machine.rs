@@ -419,7 +419,15 @@ impl Model<'_> {
             Op::PushSquad { dst } => {
                 let children = self.store.value(Object::Array(Vec::new()));
                 set(task, dst, children);
-                push_scope(task, None, ScopeKind::Squad(children, false));
+                let number = task.squads;
+                task.squads += 1;
+                let kind = ScopeKind::Squad {
+                    children,
+                    drains: false,
+                    number,
+                    failed: false,
+                };
+                push_scope(task, None, kind);
             }
             Op::PopScope => self.pop_scope(task),
             Op::JoinSquad { squad } => return self.join_squad(task, get(task, squad)),

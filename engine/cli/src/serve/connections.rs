@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
+use gcrucible_platform::listener::ignore_newcomers;
 use gcrucible_platform::sync::Mutex;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -29,6 +30,23 @@ const BREATH: Duration = Duration::from_millis(20);
 /// How long a connection on which nothing happens is kept once the server stops: its client may
 /// just be sending a request.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// How long handshakes may take that have begun when the server stops.
+const HANDSHAKES: Duration = Duration::from_millis(50);
+
+/// How long a client has at least to send its request, however many others want to be let in.
+/// These wait with the operating system meanwhile, first come, first served.
+const CHANCE: Duration = Duration::from_millis(500);
+
+/// Whether a client is let in.
+enum Entry {
+    /// Under this number.
+    Taken(u64),
+    /// There is no room.
+    Refused,
+    /// There may be room after so long.
+    Later(Duration),
+}
 
 /// The connections that are open.
 #[derive(Debug)]
@@ -58,7 +76,7 @@ impl Connections {
     }
 
     /// Takes one in, if there is room, or one that nobody would miss: the oldest of these goes.
-    fn enter(&self, state: &Arc<State>) -> Option<u64> {
+    fn enter(&self, state: &Arc<State>) -> Entry {
         let mut open = self.open.lock();
         if open.states.len() >= self.limit {
             // Rather one who has never asked for anything.
@@ -66,14 +84,20 @@ impl Connections {
                 let mut states = open.states.iter();
                 states.find(|(_, state)| state.is_idle() && state.has_asked() == asked)
             };
-            let (&number, state) = idle(false).or_else(|| idle(true))?;
+            let Some((&number, state)) = idle(false).or_else(|| idle(true)) else {
+                return Entry::Refused;
+            };
+            let age = state.since().elapsed();
+            if age < CHANCE {
+                return Entry::Later(CHANCE - age);
+            }
             state.evicted.notify_one();
             open.states.remove(&number);
         }
         open.last += 1;
         let number = open.last;
         open.states.insert(number, Arc::clone(state));
-        Some(number)
+        Entry::Taken(number)
     }
 
     fn leave(&self, number: u64) {
@@ -87,17 +111,20 @@ pub(super) async fn serve(server: Arc<Server>, listener: TcpListener) {
     let router = router(&server);
     // Each connection holds a receiver.
     let open = watch::Sender::new(());
-    let let_in = |stream: TcpStream| {
+    let let_in = async |stream: TcpStream| {
         // Small answers go at once. A client that has left already is noticed below.
         let _ = stream.set_nodelay(true);
         let (socket, state) = Socket::new(stream, &server);
-        let Some(number) = server.connections.enter(&state) else {
-            server.metrics.connections_refused.add();
-            socket.refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many connections are open",
-            );
-            return;
+        let number = loop {
+            match server.connections.enter(&state) {
+                Entry::Taken(number) => break number,
+                Entry::Later(rest) => tokio::time::sleep(rest).await,
+                Entry::Refused => {
+                    server.metrics.connections_refused.add();
+                    let why = "too many connections are open";
+                    return socket.refuse(StatusCode::SERVICE_UNAVAILABLE, why);
+                }
+            }
         };
         let connection = connection(Arc::clone(&server), router.clone(), socket, state);
         let (server, is_open) = (Arc::clone(&server), open.subscribe());
@@ -114,7 +141,7 @@ pub(super) async fn serve(server: Arc<Server>, listener: TcpListener) {
             () = &mut stopping => break,
         };
         match accepted {
-            Ok((stream, _)) => let_in(stream),
+            Ok((stream, _)) => let_in(stream).await,
             // The client may have left meanwhile, or there are too many of them.
             Err(error) => {
                 tracing::warn!("a client was not let in: {error}");
@@ -122,13 +149,16 @@ pub(super) async fn serve(server: Arc<Server>, listener: TcpListener) {
             }
         }
     }
-    // Those who have connected by now are let in. Whether there are any, only the system knows:
-    // the runtime may not have heard yet.
+    // Those who have connected by now are let in, and so are those who are about to. Whether
+    // there are any, only the system knows: the runtime may not have heard yet.
     if let Ok(listener) = listener.into_std() {
+        if ignore_newcomers(&listener).is_ok() {
+            tokio::time::sleep(HANDSHAKES).await;
+        }
         while let Ok((stream, _)) = listener.accept() {
             let stream = stream.set_nonblocking(true).map(|()| stream);
             if let Ok(stream) = stream.and_then(TcpStream::from_std) {
-                let_in(stream);
+                let_in(stream).await;
             }
         }
     }

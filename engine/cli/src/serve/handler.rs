@@ -10,7 +10,7 @@ use axum::http::header::{ALLOW, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use gcrucible_engine::{ForkError, HostValue, RequestId};
+use gcrucible_engine::{Admission, ForkError, HostValue, RequestId};
 use http_body_util::BodyExt as _;
 use tracing::Span;
 
@@ -169,8 +169,11 @@ async fn call(
     charge: Charge,
 ) -> Result<Response, Refused> {
     // Only now: a client that is slow to send takes nobody's place.
-    let admission = server.engine.admit(id.clone());
-    let admission = admission.map_err(|error| Refused::busy(&error.to_string()))?;
+    let Some(place) = server.places.take().await else {
+        let why = format!("{} requests are under way", server.limits.requests_max);
+        return Err(Refused::busy(&why));
+    };
+    let admission = admit(server, id).await?;
     let fork = version.fork(server.limits.request_memory).await?;
     log::attach(fork.realm(), Span::current());
     let args = [HostValue::String(key.to_owned()), argument];
@@ -181,7 +184,17 @@ async fn call(
     convert::discard((args, charge), bytes);
     // Dropped with this future when the client leaves: that cancels the call.
     let request = admission.serve(fork, call);
-    let ended = within(server.limits.handler_timeout, calls::ended(request.call())).await;
+    let ended = within(server.limits.handler_timeout, calls::ended(request.call()));
+    let ended = tokio::select! {
+        biased;
+        ended = ended => ended,
+        () = place.is_needed() => {
+            server.metrics.gave_way.add();
+            let why = "the handler gave way to other requests";
+            tracing::warn!("{why}");
+            return Err(Refused::busy(why));
+        }
+    };
     let Some(ended) = ended else {
         server.metrics.timeouts.add();
         let why = "the handler took too long";
@@ -215,6 +228,23 @@ async fn call(
     Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, why))
 }
 
+/// Takes a request in. There is a place for it; but the call of the one that had it before may
+/// still be ending.
+async fn admit(server: &Server, id: &RequestId) -> Result<Admission, Refused> {
+    let admitted = async {
+        loop {
+            let ended = server.metrics.request_ended.notified();
+            match server.engine.admit(id.clone()) {
+                Ok(admission) => return admission,
+                Err(_) => ended.await,
+            }
+        }
+    };
+    let patience = server.limits.busy_timeout.unwrap_or_default();
+    let admitted = tokio::time::timeout(patience, admitted).await;
+    admitted.map_err(|_| Refused::busy("requests that are given up are under way"))
+}
+
 /// Waits for something, but no longer than this; `None` if the time is over.
 pub(super) async fn within<F: Future>(longest: Option<Duration>, what: F) -> Option<F::Output> {
     match longest {
@@ -233,8 +263,10 @@ async fn read(server: &Server, body: &mut Body, charge: &mut Charge) -> Result<V
     if body.size_hint().lower() > limits.body_max as u64 {
         return Err(too_large());
     }
+    let most = body.size_hint().upper().map(usize::try_from);
+    let most = most.and_then(Result::ok).unwrap_or(limits.body_max);
     let reading = async {
-        let mut read = Vec::new();
+        let mut read: Vec<u8> = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame
                 .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body ended too early"))?;
@@ -246,8 +278,11 @@ async fn read(server: &Server, body: &mut Body, charge: &mut Charge) -> Result<V
                 return Err(too_large());
             }
             if read.capacity() - read.len() < data.len() {
-                // It grows to twice its size.
-                charge.set((read.len() + data.len()).max(2 * read.capacity()))?;
+                // It grows to twice its size, but not beyond what it can be.
+                let needed = read.len() + data.len();
+                let room = (2 * read.capacity()).min(most).max(needed);
+                charge.set(room)?;
+                read.reserve_exact(room - read.len());
             }
             read.extend_from_slice(&data);
         }

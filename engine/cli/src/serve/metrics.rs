@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) disconnects: Counter,
     /// Handlers that took too long.
     pub(crate) timeouts: Counter,
+    /// Handlers that gave way to other requests.
+    pub(crate) gave_way: Counter,
     /// Clients that did not take what they were sent.
     pub(crate) write_timeouts: Counter,
     pub(crate) connections_refused: Counter,
@@ -31,6 +33,8 @@ pub(crate) struct Metrics {
     /// The version that the engine made current last.
     version: AtomicU32,
     call_ended: Notify,
+    /// For those who wait for the end of one.
+    pub(crate) request_ended: Notify,
 }
 
 /// A number that grows.
@@ -56,6 +60,7 @@ impl Metrics {
             requests: Mutex::default(),
             disconnects: Counter::default(),
             timeouts: Counter::default(),
+            gave_way: Counter::default(),
             write_timeouts: Counter::default(),
             connections_refused: Counter::default(),
             forks: Counter::default(),
@@ -65,6 +70,7 @@ impl Metrics {
             reloads_deferred: Counter::default(),
             version: AtomicU32::new(1),
             call_ended: Notify::new(),
+            request_ended: Notify::new(),
         })
     }
 
@@ -109,6 +115,7 @@ impl Observer for Metrics {
                 ReloadStep::Deferred => self.reloads_deferred.add(),
                 ReloadStep::Begun => {}
             },
+            EngineEvent::RequestEnded { .. } => self.request_ended.notify_waiters(),
             EngineEvent::CallEnded { .. } => self.call_ended.notify_one(),
             _ => {}
         }
@@ -148,6 +155,12 @@ pub(super) fn text(server: &Server) -> String {
         "counter",
         "Handlers that took too long",
         metrics.timeouts.get(),
+    );
+    page.one(
+        "crux_handlers_gave_way_total",
+        "counter",
+        "Handlers that gave way to other requests when all places were taken",
+        metrics.gave_way.get(),
     );
     page.one(
         "crux_write_timeouts_total",

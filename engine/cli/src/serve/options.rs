@@ -54,7 +54,7 @@ pub(crate) struct ServeOptions {
     /// gets 503
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = count)]
     pub(super) max_connections: usize,
-    /// Requests that are answered at once, at most; any more get 503
+    /// Requests that are answered at once, at most; any more wait, see --busy-timeout
     #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = count)]
     pub(super) max_in_flight: usize,
     /// WebSockets that are open at once, at most; any more get 503
@@ -86,6 +86,10 @@ pub(crate) struct ServeOptions {
     /// How long a handler may take for a request (504) or message (1011), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_or_off)]
     handler_timeout: Setting<Duration>,
+    /// When all places for requests are taken: how long a handler keeps its own while others
+    /// wait (503), who wait twice as long at most (503); `off`: nobody waits
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration_or_off)]
+    busy_timeout: Setting<Duration>,
     /// How long a detached task of a request or WebSocket may take before it is cancelled, or
     /// `off`
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration_or_off)]
@@ -127,6 +131,8 @@ pub(super) struct Setting<T>(pub(super) Option<T>);
 /// What clients may ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
+    /// Requests under way at once.
+    pub(super) requests_max: usize,
     /// Connections at once.
     pub(super) connections_max: usize,
     /// Bytes that are held for clients.
@@ -143,6 +149,8 @@ pub(crate) struct Limits {
     pub(super) write_timeout: Duration,
     /// For a handler.
     pub(super) handler_timeout: Option<Duration>,
+    /// For a request that waits for a place, and for a handler for whose place others wait.
+    pub(super) busy_timeout: Option<Duration>,
     /// For a detached task.
     pub(super) detached_timeout: Option<Duration>,
     /// For a WebSocket from which nothing comes.
@@ -157,11 +165,13 @@ impl ServeOptions {
         let share = (heap_bytes / 4).max(self.max_body.saturating_mul(4));
         let bytes_max = self.max_bytes_in_flight.unwrap_or(share);
         Limits {
+            requests_max: self.max_in_flight,
             connections_max: self.max_connections,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
             request_memory: self.request_memory.unwrap_or(heap_bytes / 4),
             write_timeout: self.write_timeout,
             handler_timeout: self.handler_timeout.0,
+            busy_timeout: self.busy_timeout.0,
             detached_timeout: self.detached_timeout.0,
             idle_timeout: self.idle_timeout.0,
             origins: self.allow_origin.clone(),

@@ -75,6 +75,7 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
     let limits = options.limits(engine_options.heap.limit_bytes);
     log::start(options.log_level());
     allow_many_files();
+    gcrucible_platform::memory::return_large_blocks();
     let mut files = Files::new(options)?;
     let Made { program, paths } = entry::make(&options.file);
     files.set(&paths);

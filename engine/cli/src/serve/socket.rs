@@ -39,12 +39,16 @@ pub(super) struct Socket {
 /// What a socket and those around it know of each other.
 #[derive(Debug)]
 pub(super) struct State {
+    /// When its client was seen first.
+    since: Instant,
     /// Requests that have come and are not answered.
     under_way: AtomicUsize,
     /// Whether there was one, ever.
     has_asked: AtomicBool,
     /// Something was read since something was written last.
     has_begun: AtomicBool,
+    /// The last look found nothing to read.
+    is_drained: AtomicBool,
     /// What was written has not been taken.
     is_blocked: AtomicBool,
     /// The time for a head is over.
@@ -70,9 +74,11 @@ struct Writing {
 impl State {
     fn new() -> Arc<Self> {
         Arc::new(State {
+            since: Instant::now(),
             under_way: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            is_drained: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
@@ -87,10 +93,17 @@ impl State {
         UnderWay(Arc::clone(self))
     }
 
-    /// Whether nobody would miss the connection: no request is under way, no answer waits to be
-    /// taken.
+    /// Whether nobody would miss the connection: no request is under way or waits to be read, no
+    /// answer waits to be taken.
     pub(super) fn is_idle(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) == 0 && !self.is_blocked.load(Ordering::Relaxed)
+        self.under_way.load(Ordering::Relaxed) == 0
+            && !self.is_blocked.load(Ordering::Relaxed)
+            && self.is_drained.load(Ordering::Relaxed)
+    }
+
+    /// When its client was seen first.
+    pub(super) fn since(&self) -> Instant {
+        self.since
     }
 
     /// Whether it has ever sent a request.
@@ -234,11 +247,13 @@ impl AsyncRead for Socket {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         let more = buf.filled().len() - before;
+        let state = &this.state;
+        state.is_drained.store(read.is_pending(), Ordering::Relaxed);
         if more == 0 {
             return read;
         }
-        this.state.has_begun.store(true, Ordering::Relaxed);
-        if !this.state.is_idle() {
+        state.has_begun.store(true, Ordering::Relaxed);
+        if state.under_way.load(Ordering::Relaxed) > 0 {
             // A body, which is charged where it is kept.
             this.head_bytes = 0;
             let _ = this.head.set(0);

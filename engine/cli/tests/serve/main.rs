@@ -7,6 +7,8 @@ mod process;
 mod bad_clients;
 mod example;
 mod handlers;
+mod hostile;
+mod hostile_clients;
 mod limits;
 mod manners;
 mod output;

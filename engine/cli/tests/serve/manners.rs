@@ -45,10 +45,13 @@ fn answers(server: &Server, sent: &[u8]) -> String {
 }
 
 fn status(answer: &str) -> &str {
-    answer
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .unwrap_or("none")
+    let version = answer.get(.."HTTP/1.1 ".len()).unwrap_or_default();
+    match ["HTTP/1.1 ", "HTTP/1.0 "].contains(&version) {
+        true => answer
+            .get(version.len()..version.len() + 3)
+            .unwrap_or("none"),
+        false => "none",
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +96,7 @@ async fn methods_are_as_http_has_them() {
     // The connection is still what it was after an answer without a body.
     let both = b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.0\r\n\r\n";
     let both = answers(&server, both);
-    assert_eq!(both.matches("HTTP/1.1 200 ").count(), 2, "{both:?}");
+    assert_eq!(both.matches(" 200 OK\r\n").count(), 2, "{both:?}");
     assert!(both.ends_with("\r\n\r\nhere"), "{both:?}");
     server.stop();
 }

@@ -87,12 +87,16 @@ impl Server {
             .expect("the binary starts");
         let out = lines(child.stdout.take().expect("a pipe"));
         let err = lines(child.stderr.take().expect("a pipe"));
-        let line = match out.recv_timeout(LIMIT) {
-            Ok(line) => line,
-            Err(_) => panic!("it does not listen: {:?}", err.iter().collect::<Vec<_>>()),
+        let address = loop {
+            match out.recv_timeout(LIMIT) {
+                // The program may have printed something before that.
+                Ok(line) => match line.strip_prefix("listening on http://") {
+                    Some(address) => break address.to_owned(),
+                    None => continue,
+                },
+                Err(_) => panic!("it does not listen: {:?}", err.iter().collect::<Vec<_>>()),
+            }
         };
-        let address = line.strip_prefix("listening on http://");
-        let address = address.expect("it says where it listens").to_owned();
         let line = out.recv_timeout(LIMIT).expect("a second line");
         let figures = line.strip_prefix("figures at ");
         let figures = figures.expect("it says where they are").to_owned();
@@ -174,6 +178,15 @@ impl Server {
                 Err(_) => panic!("no {text:?} after {before:?}"),
             }
         }
+    }
+
+    /// The most memory that it has had in RAM, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|text| text.parse().ok()).unwrap_or(0) * 1024
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -3,6 +3,7 @@
 import contextlib
 import decimal
 import gc
+import http.server
 import math
 import os
 import pathlib
@@ -48,6 +49,29 @@ def ctrl_c_soon():
         yield
     finally:
         timer.join()
+
+
+@contextlib.contextmanager
+def answering():
+    """A server that answers everything; its host and port."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextlib.contextmanager
@@ -369,6 +393,9 @@ class Embed(unittest.TestCase):
                 self.assertIn("not allowed", some.call("env", "PATH").result())
                 self.assertIsInstance(some.call("env", "HOME").result(), list)
                 self.assertIn("not allowed", some.call("get", "http://b.example/").result())
+            with answering() as address, Engine(SOURCE, allow_net=["a.example", address]) as some:
+                self.assertEqual(some.call("get", f"http://{address}/").result(), [200])
+                self.assertIn("not allowed", some.call("read", str(inside / "a")).result())
             with Engine(SOURCE, allow_fs=True, allow_env=True) as most:
                 self.assertEqual(most.call("read", str(outside)).result(), ["secret"])
                 self.assertEqual(most.call("env", "PATH").result(), [os.environ["PATH"]])

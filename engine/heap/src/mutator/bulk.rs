@@ -41,18 +41,77 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(true)
     }
 
+    /// Appends the elements of `other`, which may be the array itself, from `from` to before
+    /// `to`, as far as there are such; false if either is no array.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing has changed then.
+    pub fn array_append(
+        &self,
+        array: Value<'p>,
+        other: Value<'p>,
+        from: u32,
+        to: u32,
+    ) -> Result<bool, NeedsMemory> {
+        let (Some(at), Some(other)) = (
+            self.as_kind(array, Kind::Array),
+            self.as_kind(other, Kind::Array),
+        ) else {
+            return Ok(false);
+        };
+        // In the order in which `array_extend` locks them.
+        let _first = self.lock(at.min(other));
+        let _second = (at != other).then(|| self.lock(at.max(other)));
+        let Some(source) = self.storage_of(other) else {
+            return Ok(true);
+        };
+        let to = to.min(self.len_of(other)).min(source.room());
+        let len = self.len_of(at);
+        let storage = self.with_room(at, len, to.saturating_sub(from))?;
+        for index in from..to {
+            let value = self.get(source.at, source.word(index));
+            self.set(
+                storage.at,
+                storage.word(len + index - from),
+                value,
+                Bug::B94a,
+            );
+        }
+        self.set_len(at, len + to.saturating_sub(from));
+        Ok(true)
+    }
+
+    /// Makes room for `more` elements; false if it is no array.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing has changed then.
+    pub fn array_reserve(&self, array: Value<'p>, more: u32) -> Result<bool, NeedsMemory> {
+        let Some(at) = self.as_kind(array, Kind::Array) else {
+            return Ok(false);
+        };
+        let _locked = self.lock(at);
+        self.with_room(at, self.len_of(at), more)?;
+        Ok(true)
+    }
+
     /// Stores `value` as every element; false if it is no array.
     pub fn array_fill(&self, array: Value<'p>, value: Value<'p>) -> bool {
+        self.array_fill_range(array, value, 0, u32::MAX)
+    }
+
+    /// The same for the elements from `from` to before `to`, as far as there are such.
+    pub fn array_fill_range(&self, array: Value<'p>, value: Value<'p>, from: u32, to: u32) -> bool {
         let Some(at) = self.as_kind(array, Kind::Array) else {
             return false;
         };
         let _locked = self.lock(at);
         if let Some(storage) = self.storage_of(at) {
-            let count = self.len_of(at).min(storage.room());
-            if self.needs_mark(storage.at, value.word()) {
-                self.will_store_range(storage.at, storage.word(0), count, Bug::B94b);
+            let to = to.min(self.len_of(at)).min(storage.room());
+            let count = to.saturating_sub(from);
+            if count > 0 && self.needs_mark(storage.at, value.word()) {
+                self.will_store_range(storage.at, storage.word(from), count, Bug::B94b);
             }
-            for index in 0..count {
+            for index in from..to {
                 self.set_after_barrier(storage.at, storage.word(index), value);
             }
         }
@@ -61,15 +120,28 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     /// Puts the elements in opposite order; false if it is no array.
     pub fn array_reverse(&self, array: Value<'p>) -> bool {
+        let count = self.array_len(array).unwrap_or(0);
+        self.array_swap_range(array, count, 0, count / 2)
+    }
+
+    /// Swaps the elements from `from` to before `to` with those as far from the end of the
+    /// first `count` ones, as far as there are such.
+    pub fn array_swap_range(&self, array: Value<'p>, count: u32, from: u32, to: u32) -> bool {
         let Some(at) = self.as_kind(array, Kind::Array) else {
             return false;
         };
         let _locked = self.lock(at);
         if let Some(storage) = self.storage_of(at) {
-            let count = self.len_of(at).min(storage.room());
+            let count = count.min(self.len_of(at)).min(storage.room());
+            let to = to.min(count / 2);
+            let swapped = to.saturating_sub(from);
+            if swapped == 0 {
+                return true;
+            }
             // Elements change their cards.
-            self.will_store_range(storage.at, storage.word(0), count, Bug::B11b);
-            for low in 0..count / 2 {
+            self.will_store_range(storage.at, storage.word(from), swapped, Bug::B11b);
+            self.will_store_range(storage.at, storage.word(count - to), swapped, Bug::B11b);
+            for low in from..to {
                 let (low, high) = (storage.word(low), storage.word(count - 1 - low));
                 let (first, last) = (self.get(storage.at, low), self.get(storage.at, high));
                 self.set_after_barrier(storage.at, low, last);

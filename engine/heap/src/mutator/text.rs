@@ -29,6 +29,33 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(self.reference(at))
     }
 
+    /// A string of `len` bytes that are written piece by piece. Until all of them are, what it
+    /// holds is not text, and nobody may read it.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub fn begin_string(&self, len: usize) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::String, 0, string_words(len))?;
+        self.region().set_raw(at + raw::STRING_LEN, len as u64);
+        Ok(self.reference(at))
+    }
+
+    /// Writes bytes of a string that nobody has seen yet, from byte `from` on, a multiple of
+    /// eight. All of its bytes are text in the end.
+    ///
+    /// # Panics
+    /// If it is no string, or has no such bytes.
+    pub fn write_string(&self, string: Value<'p>, from: usize, bytes: &[u8]) {
+        let at = self.as_kind(string, Kind::String).expect("it is a string");
+        let len = self.region().raw(at + raw::STRING_LEN) as usize;
+        assert!(
+            from.is_multiple_of(8) && from + bytes.len() <= len,
+            "whole words of the string"
+        );
+        let word = at + raw::STRING_BYTES + (from / 8) as u32;
+        self.region().write_bytes(word, bytes);
+    }
+
     /// A string with this text, the same object for as long as that lives: for short texts
     /// that are asked for again and again.
     ///

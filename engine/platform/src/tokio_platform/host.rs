@@ -54,6 +54,10 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
     if request.args.len() != count || !request.args.iter().all(is_text) {
         return wrong_arguments(name);
     }
+    #[cfg(not(feature = "http"))]
+    if need == Need::Host {
+        return host::fails("this build has no HTTP client (feature `http`)".to_owned());
+    }
     let capabilities = &request.capabilities;
     if let Err(message) = capabilities.check(name, need, what) {
         return host::fails(message);
@@ -75,10 +79,6 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
         #[cfg(feature = "http")]
         ("http.post", [Text(url), Text(body)]) => {
             http.send(capabilities, reqwest::Method::POST, url, Some(body.clone()))
-        }
-        #[cfg(not(feature = "http"))]
-        ("http.get" | "http.post", _) => {
-            host::fails("this build has no HTTP client (feature `http`)".to_owned())
         }
         _ => host::unknown_operation(&request),
     }

@@ -53,12 +53,6 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(super) fn charge_method(&self, kind: Kind, method: Method, call: Call<'p, '_>) {
         match kind {
             Kind::String => {
-                if !matches!(
-                    method,
-                    Method::Slice | Method::StartsWith | Method::EndsWith
-                ) {
-                    self.charge_text(call.receiver);
-                }
                 for index in 0..call.count() {
                     self.charge_text(self.arg(call, index));
                 }
@@ -66,17 +60,10 @@ impl<'p, C: Checks> Context<'p, C> {
             Kind::Array => {
                 let len = self.m.array_len(call.receiver).unwrap_or(0);
                 match method {
-                    Method::Push if len < GROWTH_MIN || !len.is_power_of_two() => {}
-                    Method::Pop | Method::Clear | Method::Has | Method::IndexOf | Method::Join => {}
-                    Method::Extend => {
-                        let more = self.m.array_len(self.arg(call, 0)).unwrap_or(0);
-                        self.work.charge_elements(more as usize);
+                    Method::Push if len >= GROWTH_MIN && len.is_power_of_two() => {
+                        self.work.charge_elements(len as usize);
                     }
-                    Method::Slice => {
-                        let bound = |index| self.m.as_int(self.arg(call, index)).unwrap_or(0);
-                        let count = bound(1).saturating_sub(bound(0)).clamp(0, i64::from(len));
-                        self.work.charge_elements(count as usize);
-                    }
+                    // The elements on the shorter side move.
                     Method::Insert | Method::Remove => {
                         let index = self.m.as_int(self.arg(call, 0)).unwrap_or(0);
                         let index = index.clamp(0, i64::from(len)) as u32;
@@ -86,7 +73,7 @@ impl<'p, C: Checks> Context<'p, C> {
                         };
                         self.work.charge_elements(moved as usize);
                     }
-                    _ => self.work.charge_elements(len as usize),
+                    _ => {}
                 }
             }
             Kind::Map if matches!(method, Method::Has | Method::Get | Method::Remove) => {

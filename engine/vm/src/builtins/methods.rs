@@ -136,21 +136,21 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::Slice => {
                 let len = self.m.array_len(array).unwrap_or(0);
                 let (from, to) = self.bounds(call, len as usize)?;
-                let slice = self.m.array_slice(array, from as u32, to as u32)?;
-                slice.ok_or_else(out_of_bounds)
+                self.array_part(array, from as u32, to as u32)
             }
             Method::Join => self.join(call),
-            Method::Extend => match self.m.array_extend(array, self.arg(call, 0))? {
-                true => Ok(Value::NIL),
-                false => Err(ErrorKind::TypeError.into()),
-            },
+            Method::Extend => self.extended(array, self.arg(call, 0)),
             Method::Fill => {
-                self.m.array_fill(array, self.arg(call, 0));
-                Ok(Value::NIL)
+                let value = self.arg(call, 0);
+                self.over_range(array, |from, to| {
+                    self.m.array_fill_range(array, value, from, to);
+                })
             }
             Method::Reverse => {
-                self.m.array_reverse(array);
-                Ok(Value::NIL)
+                let count = self.m.array_len(array).unwrap_or(0);
+                self.over_range(array, |from, to| {
+                    self.m.array_swap_range(array, count, from, to);
+                })
             }
             Method::IndexOf => self.array_search(array, self.arg(call, 0)),
             _ => Err(ErrorKind::UnknownMethod.into()),
@@ -214,7 +214,9 @@ impl<'p, C: Checks> Context<'p, C> {
         let separator = self.arg(call, 0);
         let separator = self.m.text(separator).ok_or(ErrorKind::TypeError)?;
         let get = |index| self.m.array_get(call.receiver, index);
-        self.show(separator, get, |text| Ok(self.m.string(text)?))
+        self.show(separator, get, |text, copied, units| {
+            self.copied(text, copied, units)
+        })
     }
 }
 

@@ -7,10 +7,11 @@ use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, Comparing, Copying, Kind, Slot, Value};
 use gcrucible_platform::HostValue;
 
+use super::Copied;
 use crate::display::Displaying;
 use crate::host_value::{Converting, Unfit};
 use crate::interpreter::{Context, Made, Stop};
-use crate::work::{BYTES_PER_UNIT, Progress};
+use crate::work::{BYTES_PER_UNIT, ELEMENTS_PER_UNIT, Progress};
 
 /// Units for an entry of a map that is read, and for an object that is made.
 const UNITS_PER_ENTRY: u32 = 3;
@@ -27,6 +28,14 @@ pub(crate) struct Search {
 pub(crate) struct Entries {
     pub(crate) out: Slot,
     position: u64,
+}
+
+/// Goes over elements of an array.
+#[derive(Debug)]
+pub(crate) struct Range {
+    at: u32,
+    /// How many there were when it began.
+    count: u32,
 }
 
 /// Splits a text: counts the parts, then makes them.
@@ -153,13 +162,13 @@ impl<'p, C: Checks> Context<'p, C> {
         &self,
         separator: &str,
         get: impl Fn(u32) -> Option<Value<'p>>,
-        finish: impl FnOnce(&str) -> Made<'p>,
+        finish: impl FnOnce(&str, &mut Copied, &mut u32) -> Result<Option<Value<'p>>, Stop<'p>>,
     ) -> Made<'p> {
         let program = self.program.program();
         self.in_steps(
-            || Progress::Displaying(Displaying::default()),
+            || Progress::Displaying(Displaying::default(), Copied::default()),
             |progress, units| {
-                let Progress::Displaying(shown) = progress else {
+                let Progress::Displaying(shown, copied) = progress else {
                     return Err(ErrorKind::Internal.into());
                 };
                 let most = self.text_bytes_max;
@@ -170,7 +179,7 @@ impl<'p, C: Checks> Context<'p, C> {
                         return Ok(None);
                     }
                     let Some(value) = get(shown.begun) else {
-                        return finish(&shown.out).map(Some);
+                        return finish(&shown.out, copied, units);
                     };
                     let before = shown.out.len();
                     if shown.begun > 0 {
@@ -219,6 +228,92 @@ impl<'p, C: Checks> Context<'p, C> {
             },
         )?;
         Ok(data)
+    }
+
+    /// Does something with the elements of an array, run by run.
+    pub(super) fn over_range(&self, array: Value<'p>, act: impl Fn(u32, u32)) -> Made<'p> {
+        let count = self.m.array_len(array).unwrap_or(0);
+        self.in_steps(
+            || Progress::Range(Range { at: 0, count }),
+            |progress, units| {
+                let Progress::Range(range) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                let (from, to) = range.run(units);
+                act(from, to);
+                Ok((range.at >= range.count).then_some(Value::NIL))
+            },
+        )
+    }
+
+    /// `extend`: appends the elements that the other array has now.
+    pub(super) fn extended(&self, array: Value<'p>, other: Value<'p>) -> Made<'p> {
+        let count = self.m.array_len(other).ok_or(ErrorKind::TypeError)?;
+        if !self.work.has_progress()
+            && count as usize / ELEMENTS_PER_UNIT < self.work.step() as usize
+        {
+            self.work.charge_elements(count as usize);
+            return match self.m.array_extend(array, other)? {
+                true => Ok(Value::NIL),
+                false => Err(ErrorKind::TypeError.into()),
+            };
+        }
+        if !self.work.has_progress() {
+            self.m.array_reserve(array, count)?;
+        }
+        self.in_steps(
+            || Progress::Range(Range { at: 0, count }),
+            |progress, units| {
+                let Progress::Range(range) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                let before = range.at;
+                let (from, to) = range.run(units);
+                if let Err(needs) = self.m.array_append(array, other, from, to) {
+                    range.at = before;
+                    return Err(needs.into());
+                }
+                Ok((range.at >= range.count).then_some(Value::NIL))
+            },
+        )
+    }
+
+    /// A new array of the elements of an array from `from` to before `to`.
+    pub(super) fn array_part(&self, array: Value<'p>, from: u32, to: u32) -> Made<'p> {
+        let count = to.saturating_sub(from);
+        let is_short = count as usize / ELEMENTS_PER_UNIT < self.work.step() as usize;
+        if !self.work.has_progress() && is_short {
+            self.work.charge_elements(count as usize);
+            let part = self.m.array_slice(array, from, to)?;
+            return part.ok_or(ErrorKind::IndexOutOfBounds.into());
+        }
+        self.in_steps(
+            || {
+                Progress::Entries(Entries {
+                    out: Slot::nil(),
+                    position: 0,
+                })
+            },
+            |progress, units| {
+                let Progress::Entries(entries) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                if entries.out.is_nil() {
+                    let out = self.m.array_with_capacity(count)?;
+                    self.m.store(&entries.out, out);
+                    self.work.advance();
+                }
+                let out = self.m.load_root(&entries.out);
+                let mut range = Range {
+                    at: entries.position as u32,
+                    count,
+                };
+                let (low, high) = range.run(units);
+                self.m.array_append(out, array, from + low, from + high)?;
+                entries.position = u64::from(range.at);
+                Ok((range.at >= count).then_some(out))
+            },
+        )
     }
 
     fn text_bytes(&self, value: Value<'p>) -> usize {
@@ -326,6 +421,18 @@ impl<'p, C: Checks> Context<'p, C> {
                 Ok((split.from > text.len()).then_some(out))
             },
         )
+    }
+}
+
+impl Range {
+    /// The next run of elements, as long as the units reach.
+    fn run(&mut self, units: &mut u32) -> (u32, u32) {
+        let from = self.at;
+        let most = units.saturating_mul(ELEMENTS_PER_UNIT as u32);
+        let to = self.count.min(from.saturating_add(most));
+        self.at = to;
+        *units = units.saturating_sub(1 + (to - from) / ELEMENTS_PER_UNIT as u32);
+        (from, to)
     }
 }
 

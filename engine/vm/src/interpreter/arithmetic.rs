@@ -70,8 +70,12 @@ impl<'p, C: Checks> Context<'p, C> {
         match (self.m.text(lhs), self.m.text(rhs)) {
             (Some(a), Some(b)) => {
                 self.safepoint(safepoint)?;
-                self.work.charge_bytes(a.len() + b.len());
-                Ok(self.m.string(&[a, b].concat())?)
+                let bytes = a.len() + b.len();
+                if !self.work.has_progress() && bytes <= self.work.step() as usize {
+                    self.work.charge_bytes(bytes);
+                    return Ok(self.m.string(&[a, b].concat())?);
+                }
+                self.joined_texts([a, b])
             }
             _ => Err(ErrorKind::TypeError.into()),
         }

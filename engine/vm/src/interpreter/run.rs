@@ -12,7 +12,6 @@ use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, HandlerKind, Thrown, Unwound};
 use crate::frame::{Control, Frame, Operation};
-use crate::scope::ScopeKind;
 use crate::slice::SliceEnd;
 
 /// How a run ended.
@@ -244,7 +243,7 @@ fn run_from<'p, C: Checks>(
                 Ok(error) => error,
                 Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
             };
-            control.scopes.spend_instructions();
+            control.scopes.spend_instructions(cx.now_ms);
             let mut thrown = Thrown::from(error);
             match control.throw(cx, effects, &mut thrown) {
                 Ok(Unwound::GoOn) => {}
@@ -538,7 +537,7 @@ fn run_from<'p, C: Checks>(
                 argc,
             } => {
                 let checked = match builtin {
-                    Builtin::Sleep | Builtin::Host => check_wait!(),
+                    Builtin::Sleep | Builtin::Host | Builtin::CheckWait => check_wait!(),
                     _ => Ok(()),
                 };
                 let made = checked.and_then(|()| {
@@ -697,7 +696,7 @@ fn run_from<'p, C: Checks>(
             Op::Cancel { src } => cx.cancel(get!(src)),
 
             Op::PushGuard { src } => match check_wait!() {
-                Ok(()) => done!(cx.push_guard(get!(src), control)),
+                Ok(()) => done!(cx.push_guard(get!(src), control, effects)),
                 Err(stop) => stop,
             },
             Op::PushDeadline { src } => {
@@ -716,13 +715,7 @@ fn run_from<'p, C: Checks>(
                         set!(dst, children);
                         let slot = Slot::nil();
                         m.store(&slot, children);
-                        control.push_scope(
-                            None,
-                            ScopeKind::Squad {
-                                children: slot,
-                                is_drained: false,
-                            },
-                        );
+                        control.push_squad(slot);
                         continue;
                     }
                     Err(needs) => needs.into(),

@@ -246,7 +246,8 @@ fn a_full_channel_makes_the_sender_wait() {
     let SliceEnd::Wait { object, .. } = outcome.end else {
         panic!("{:?}", outcome.end)
     };
-    assert_eq!(outcome.changed, [object]);
+    let changed: Vec<u64> = outcome.changed.iter().map(|change| change.object).collect();
+    assert_eq!(changed, [object]);
     assert_eq!(machine.exchange(), "<channel>");
     // Each attempt costs its instruction, and cancellation goes first.
     let again = machine.at(0);

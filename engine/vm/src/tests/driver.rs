@@ -209,6 +209,7 @@ impl<'t, C: Checks> World<'t, C> {
             seed: number as u64,
             args: Arc::new(["one".to_owned(), "two".to_owned()]),
             is_root: self.roots_are_made,
+            ..VmOptions::default()
         };
         let vm = Vm::with_options(&self.heap, self.realm.clone(), number as u32, options);
         start(&vm);
@@ -328,7 +329,7 @@ impl<'t, C: Checks> World<'t, C> {
         for future in outcome.cancel {
             self.cancel(future as usize);
         }
-        for object in outcome.changed {
+        for object in outcome.changed.iter().map(|change| change.object) {
             self.wake(|wait| wait == Wait::Object(object));
         }
         let deadline = vm.deadline().map(Wait::Time);

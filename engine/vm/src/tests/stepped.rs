@@ -65,6 +65,30 @@ const PROGRAMS: &[&str] = &[
        print(m)
        print(long, \"${m}\", error(\"why\", m), [])
      }",
+    "fn main() {
+       let t = \"aé\\u{1F600}bcb\".repeat(40)
+       print(t.len(), t.upper().lower() == t, t.upper().index_of(\"BCBA\"), t.has(\"bcc\"), t.has(\"\"))
+       print(t.index_of(\"cba\"), \"\".has(\"a\"), \"\".index_of(\"\"), \"ab\".repeat(0), \"\".repeat(9), \"x\".repeat(300))
+       print(t.replace(\"b\", \"--\"), \"aaaa\".replace(\"aa\", \"b\"), t.replace(\"cb\", \"\"), \"abc\".replace(\"\", \"x\"))
+       print((\"  \" + t + \" \").trim() == t, t.slice(1, 8), t + t == t.repeat(2), \"\" + \"\", t.slice(0, t.len()) == t)
+     }",
+    "fn main() {
+       let a = []
+       for i in 0..101 { a.push([i]) }
+       let b = a.slice(3, 90)
+       print(b.len(), b[0], b[86], a.slice(5, 5), b.slice(0, 87).len())
+       b.reverse()
+       b.extend(a)
+       b.extend(b)
+       print(b.len(), b[0], b[86], b[87], b[375], b[188])
+       b.fill(nil)
+       print(b.len(), b[0], b[375])
+       a.reverse()
+       [].reverse()
+       a.extend([])
+       a.insert(50, \"new\")
+       print(a, a.remove(3))
+     }",
 ];
 
 #[test]
@@ -123,4 +147,79 @@ fn a_built_in_that_is_not_done_is_no_instruction() {
     }
     assert!(unfinished >= 2, "{unfinished}");
     assert_eq!(machine.exchange(), "2000");
+}
+
+/// What makes something large, and what goes over it.
+const LARGE: &[(&str, &str)] = &[
+    ("array", "deep_copy(nested)"),
+    ("array", "deep_equals(nested, deep_copy(nested))"),
+    ("array", "a.has(nil)"),
+    ("array", "a.index_of(-1)"),
+    ("array", "a.slice(1, a.len())"),
+    ("array", "[0].extend(a)"),
+    ("array", "a.fill(1)"),
+    ("array", "a.reverse()"),
+    ("array", "a.join(\",\")"),
+    ("array", "str(a)"),
+    ("array", "print(a)"),
+    ("array", "\"${a}\""),
+    ("array", "host(\"x\", a)"),
+    ("map", "m.keys()"),
+    ("map", "m.values()"),
+    ("map", "str(m)"),
+    ("map", "deep_copy(m)"),
+    ("map", "host(\"x\", m)"),
+    ("text", "s.split(\"b\")"),
+    ("text", "s.split(\"\")"),
+    ("text", "s.upper()"),
+    ("text", "s.lower()"),
+    ("text", "s.trim()"),
+    ("text", "s.slice(0, s.len())"),
+    ("text", "s.replace(\"b\", \"cc\")"),
+    ("text", "s.has(\"aaaab\")"),
+    ("text", "s.index_of(\"bb\")"),
+    ("text", "\"ab\".repeat(60000)"),
+    ("text", "s + s"),
+    ("text", "\"${s}${s}\""),
+    ("text", "str([s])"),
+];
+
+#[test]
+fn no_built_in_does_more_than_a_step_at_a_time() {
+    const STEP: u32 = 100;
+    for (operand, call) in LARGE {
+        let setup = match *operand {
+            "array" => {
+                "let a = []
+                 let nested = []
+                 for i in 0..3000 { a.push(i); nested.push([i]) }"
+            }
+            "map" => "let m = {}\n for i in 0..1500 { m[\"${i}\"] = i }",
+            _ => "let s = \"aé\".repeat(20000)",
+        };
+        let text = format!("fn main() {{ {setup}\n yield_now()\n let made = {call} }}");
+        let machine = Machine::stepping(&text, STEP);
+        let mut steps = 0;
+        let mut is_set_up = false;
+        loop {
+            let outcome = machine.slice(1_000_000);
+            if is_set_up {
+                // The last step's slice goes on behind it, with work of its own.
+                let most = if outcome.advanced { 2 * STEP } else { 4 * STEP };
+                assert!(outcome.charged <= most, "{call}: {outcome:?}");
+                steps += u32::from(outcome.advanced);
+            }
+            match outcome.end {
+                SliceEnd::Yielded => is_set_up = true,
+                SliceEnd::Returned | SliceEnd::Host => break,
+                SliceEnd::Threw => panic!("{call} threw {}", machine.exchange()),
+                SliceEnd::NeedsMemory { .. } => {
+                    let mut permit = machine.heap.try_exclusive().expect("nobody holds one");
+                    machine.heap.collect(&mut permit, CollectionKind::Major);
+                }
+                _ => {}
+            }
+        }
+        assert!(steps >= 3, "{call} took {steps} steps");
+    }
 }
