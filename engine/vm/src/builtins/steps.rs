@@ -101,7 +101,10 @@ impl<'p, C: Checks> Context<'p, C> {
                 if copying.copied_count() > before {
                     self.work.advance();
                 }
-                Ok(is_done?.then(|| copying.result(&self.m, 0)))
+                Ok(is_done?.then(|| {
+                    copying.renew(&self.m);
+                    copying.result(&self.m, 0)
+                }))
             },
         )
     }
