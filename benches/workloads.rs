@@ -1,6 +1,7 @@
 //! What is measured.
 
 pub mod allocation;
+pub mod built_ins;
 pub mod collection;
 pub mod decision;
 pub mod fork;

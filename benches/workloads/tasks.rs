@@ -46,13 +46,10 @@ impl Order {
     }
 }
 
-fn engine(platform: Arc<dyn Platform>, is_parallel: bool) -> Engine {
+fn engine(platform: Arc<dyn Platform>) -> Engine {
     let program =
         compile(&Source::new("bench.crux", PROGRAM)).unwrap_or_else(|errors| panic!("{errors}"));
-    let options = EngineOptions {
-        is_parallel,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default();
     Engine::new(Arc::new(program), &options, platform, None).expect("an engine")
 }
 
@@ -66,7 +63,7 @@ pub struct OnThreads {
 impl Default for OnThreads {
     fn default() -> Self {
         let platform = Arc::new(TokioPlatform::new(WORKERS).expect("threads start"));
-        let engine = engine(Arc::clone(&platform) as _, true);
+        let engine = engine(Arc::clone(&platform) as _);
         let made = OnThreads { engine, platform };
         let init = made.platform.block_on(made.engine.start_init());
         let init = init.expect("nothing runs yet");
@@ -98,8 +95,8 @@ pub struct Simulated {
 
 impl Default for Simulated {
     fn default() -> Self {
-        let platform = SimulatedPlatform::new(&[]);
-        let engine = engine(Arc::clone(&platform) as _, false);
+        let platform = SimulatedPlatform::new(&[], [0; 2]);
+        let engine = engine(Arc::clone(&platform) as _);
         let made = Simulated { engine, platform };
         let init = made.platform.ready_now(made.engine.start_init());
         let init = init.expect("nothing runs yet");

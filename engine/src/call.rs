@@ -16,10 +16,13 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, host_value};
+use gcrucible_vm::host_value::Unfit;
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
+use crate::conversion::{Kept, data_of};
 use crate::engine::Engine;
+use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
 use crate::run::Run;
 use crate::serve::Admission;
@@ -82,6 +85,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
+    /// An argument is a value of another engine's.
+    ForeignObject,
 }
 
 impl fmt::Display for CallError {
@@ -97,6 +102,7 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
+            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -137,7 +143,8 @@ impl Call {
     }
 
     /// Where the error was thrown that nobody caught, innermost frame first; empty unless
-    /// the call ended with one.
+    /// the call ended with one. An error that came with an await begins with the frames of the
+    /// task that failed, and [`TraceFrame::awaits`] says where those of the next task begin.
     pub fn trace(&self) -> Vec<TraceFrame> {
         self.trace.lock().clone()
     }
@@ -200,14 +207,21 @@ impl Call {
         self.threw_cancellation.store(is_cancelled, SeqCst);
     }
 
+    /// The program that it runs, loaded.
+    pub(crate) fn loaded(&self) -> &Arc<LoadedProgram> {
+        &self.program
+    }
+
     /// The program that it runs.
     pub(crate) fn program(&self) -> &Program {
         self.program.program()
     }
 
-    pub(crate) fn set_trace(&self, trace: &[(u16, u32)]) {
-        let frame = |&at: &(u16, u32)| TraceFrame::at(self.program(), at);
-        *self.trace.lock() = trace.iter().map(frame).collect();
+    /// `cause` is the failure of the task whose error the call ends with, if that is not its own.
+    pub(crate) fn set_trace(&self, trace: &[(u16, u32)], cause: Option<&Failure>) {
+        let mut frames = cause.map(Failure::trace).unwrap_or_default();
+        add_frames(&mut frames, &self.program, trace);
+        *self.trace.lock() = frames;
     }
 }
 
@@ -445,6 +459,10 @@ impl CallHandle {
         &self.call
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Waits until the call has ended.
     pub async fn join(&self) -> Outcome {
         self.call.ended().await
@@ -463,12 +481,39 @@ impl CallHandle {
         display(&m, self.call.program(), m.load_root(&self.call.value))
     }
 
-    /// The value or error that the call ended with, if it is plain data.
-    pub async fn data(&self) -> Option<HostValue> {
+    /// The text of the error that the call ended with as a report shows it: with its payload, and
+    /// that of the error in its payload, on lines of their own.
+    pub async fn uncaught(&self) -> String {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
         let m = permit.mutator::<Checked>(inner.registry.tlab());
-        host_value::of(&m, m.load_root(&self.call.value))
+        uncaught(&m, self.call.program(), m.load_root(&self.call.value))
+    }
+
+    /// The value or error that the call ended with, if it is plain data.
+    pub async fn data(&self) -> Option<HostValue> {
+        self.try_data().await.ok()
+    }
+
+    /// The same, or why there is none: what shares parts is expanded, and may have too many.
+    /// A large value is converted in steps, with other tasks between them; a conversion that is
+    /// dropped is given up.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub async fn try_data(&self) -> Result<HostValue, Unfit> {
+        data_of(&self.engine.inner, Kept::Slot(&self.call.value)).await
+    }
+
+    /// How many parameters the function has that the call returned; `None` if it returned
+    /// something else, or a method that is bound to its receiver.
+    pub async fn parameters(&self) -> Option<u8> {
+        let inner = &self.engine.inner;
+        let permit = inner.heap.shared().await;
+        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let function = m.closure_function(m.load_root(&self.call.value))?;
+        let functions = &self.call.program().functions;
+        functions.get(usize::from(function)).map(|it| it.arity)
     }
 
     /// Keeps the value or error that the call ended with alive beyond the call, until the

@@ -9,19 +9,22 @@ use std::time::Duration;
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, MemoryAccount, NeedsMemory, Region, Slot, Unchecked, Value,
+    HeapFault, MemoryAccount, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_platform::{Place, Platform, StopToken, yield_point};
+use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
+use crate::deadlock::Busy;
 use crate::event::{EngineEvent, Observer};
+use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
+use crate::output::Output;
 use crate::reload::Reloader;
 use crate::run::Run;
-use crate::serve::RequestTable;
+use crate::serve::{DetachedTasks, RequestTable};
 use crate::task::{self, Beginning, LateStart, Runs, Task, yield_points};
 use crate::wait_lists::WaitLists;
 
@@ -51,7 +54,6 @@ use crate::wait_lists::WaitLists;
 /// }));
 /// let source = Source::new("main.crux", "fn call(name) { host([\"heeds\", \"ignores\"][name]) }");
 /// let options = EngineOptions {
-///     is_parallel: false,
 ///     grace: Duration::from_secs(1),
 ///     ..EngineOptions::default()
 /// };
@@ -84,8 +86,6 @@ pub struct EngineOptions {
     pub debug: HeapDebug,
     /// Frames of a task after which a call throws `StackOverflow`.
     pub max_frames: usize,
-    /// Whether several threads run tasks at once.
-    pub is_parallel: bool,
     /// What `sys.args()` gives the program.
     pub args: Vec<String>,
     /// How long what is cancelled may go on before it is cut off: a host operation since the
@@ -102,6 +102,14 @@ pub struct EngineOptions {
     /// Bytes of the heap's limit that what answers one [request](Engine::request) may use; none:
     /// all that the heap has.
     pub request_memory: Option<u64>,
+    /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
+    /// throws `HostError` where it is spawned.
+    pub detached_max: usize,
+    /// What the program may touch by the host operations of production: nothing, unless this says
+    /// more.
+    pub capabilities: Capabilities,
+    /// Where the lines go that the program prints and logs: nowhere, unless this says more.
+    pub output: Output,
 }
 
 impl EngineOptions {
@@ -110,19 +118,21 @@ impl EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// For production: no debug modes, several threads.
+    /// For production: no debug modes. The program touches nothing and is not heard.
     fn default() -> Self {
         EngineOptions {
             heap: HeapConfig::default(),
             debug: HeapDebug::default(),
             max_frames: Vm::MAX_FRAMES_PRODUCTION,
-            is_parallel: true,
             args: Vec::new(),
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
             host_data_max: None,
             request_memory: None,
+            detached_max: usize::MAX,
+            capabilities: Capabilities::none(),
+            output: Output::none(),
         }
     }
 }
@@ -156,6 +166,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
+    pub(crate) detached: Arc<DetachedTasks>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -166,9 +177,13 @@ pub(crate) struct Inner {
     pub(crate) request_memory: Option<u64>,
     max_frames: usize,
     args: Arc<[String]>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) output: Output,
     next_task: AtomicU64,
     next_realm: AtomicU32,
-    tasks: task::Tasks,
+    pub(crate) tasks: task::Tasks,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) failures: Failures,
 }
 
 impl Engine {
@@ -206,7 +221,8 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let heap = Heap::in_region(region, options.heap, options.debug.clone())
             .map_err(EngineError::Memory)?;
-        heap.set_parallel(options.is_parallel);
+        heap.set_parallel(platform.is_parallel());
+        heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
             Realm::load(&heap, &permit, program)
@@ -220,6 +236,7 @@ impl Engine {
                 platform,
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
+                detached: DetachedTasks::new(options.detached_max),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
@@ -230,9 +247,13 @@ impl Engine {
                 request_memory: options.request_memory,
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
+                capabilities: options.capabilities.clone(),
+                output: options.output.clone(),
                 next_task: AtomicU64::new(1),
                 next_realm: AtomicU32::new(1),
                 tasks: task::Tasks::default(),
+                busy: Arc::default(),
+                failures: Failures::default(),
             }),
         };
         if options.debug.collect == CollectMode::Continuous {
@@ -331,12 +352,9 @@ impl Engine {
                 // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let guard = self.reserve_for_host(realm, id)?;
-                        let call = Arc::clone(guard.call());
-                        self.run_call(realm, guard, Beginning::Ready, |vm| {
-                            vm.start_call(realm.global(global), &args);
-                        });
-                        return Ok(CallHandle::new(call, self.clone()));
+                        let callee = realm.global(global);
+                        let prepare = |vm: &Vm| vm.start_call(callee, &args);
+                        return self.start_under_permit(realm, id, prepare);
                     }
                     Err(needs) => needs.words,
                 }
@@ -346,6 +364,20 @@ impl Engine {
                 return Err(CallError::OutOfMemory);
             }
         }
+    }
+
+    /// Starts a call under the permit under which its arguments were made: nothing collects
+    /// before its machine, which is new, has them.
+    pub(crate) fn start_under_permit(
+        &self,
+        realm: &Arc<Realm>,
+        id: u32,
+        prepare: impl FnOnce(&Vm),
+    ) -> Result<CallHandle, CallError> {
+        let guard = self.reserve_for_host(realm, id)?;
+        let call = Arc::clone(guard.call());
+        self.run_call(realm, guard, Beginning::Ready, prepare);
+        Ok(CallHandle::new(call, self.clone()))
     }
 
     fn reserve_for_host(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
@@ -360,7 +392,7 @@ impl Engine {
         let (heap, tokens) = (&inner.heap, &inner.tokens);
         inner.calls.reserve(heap, id, realm, tokens, || {
             let takes_interrupts = realm.program().interrupt.is_some();
-            let run = Run::new(inner.new_task(), takes_interrupts);
+            let run = Run::new(id, inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
         })
     }
@@ -397,14 +429,18 @@ impl Engine {
 
     /// Raises a signal, such as `SIGINT`, for a call in progress: the handlers that the
     /// program registered for it run in the call's root task, in the middle of whatever it
-    /// waits for. Returns whether a handler might: not if the program has none at all, or the
-    /// root task has ended.
+    /// waits for. Returns whether a handler will: not if none of this signal is registered, be
+    /// there others or not, or if the root task has ended. Then the signal is forgotten, and what
+    /// it means is for the caller to say. The thread waits for a collection, so it must not be one
+    /// that runs tasks of the engine.
     ///
     /// # Errors
     /// [`CallError::CallNotFound`] if there is no call with that id.
     pub fn interrupt(&self, id: u32, signal: &str) -> Result<bool, CallError> {
         let call = self.inner.calls.get(id)?;
-        Ok(self.inner.raise(call.run(), signal))
+        let heap = &self.inner.heap;
+        let permit = heap.try_shared().unwrap_or_else(|| heap.shared_now());
+        Ok(self.inner.raise(&permit, call.run(), signal))
     }
 
     /// Requests cancellation of a call in progress and of every task that it started, but for
@@ -467,8 +503,9 @@ impl Engine {
     }
 
     /// Starts a task.
-    pub(crate) fn spawn(&self, task: Task, runs: Runs) {
+    pub(crate) fn spawn(&self, mut task: Task, runs: Runs) {
         let number = task.number();
+        task.count_in(&self.inner.busy);
         let task = Arc::new(task);
         self.inner.tasks.add(&task);
         let engine = self.clone();
@@ -529,8 +566,15 @@ impl Engine {
         drop(permit);
         self.inner
             .observe(&EngineEvent::Collected { report: &report });
+        self.inner.report_freed();
         self.start_finalizer();
         Some(report)
+    }
+
+    /// Reports the errors that nobody has awaited by now, each as
+    /// [`EngineEvent::Unobserved`]. For a host that is about to end.
+    pub fn report_failures(&self) {
+        self.inner.report_unseen(|_| true);
     }
 
     /// The heap.
@@ -583,6 +627,7 @@ impl Engine {
     /// empty afterwards.
     pub fn into_heap(self) -> Option<Arc<Heap>> {
         let inner = Arc::into_inner(self.inner)?;
+        inner.report_unseen(|_| true);
         inner.reload.shut_down(&inner.heap);
         let heap = inner.heap;
         heap.drop_finalizers();
@@ -607,6 +652,33 @@ impl Inner {
             true => resume_unwind(panic),
             false => task::message_of(&*panic),
         })
+    }
+
+    /// Reports those of the futures which the last collection has freed that have failed and that
+    /// nobody has awaited.
+    fn report_freed(&self) {
+        for future in self.heap.take_freed() {
+            if let Some((unseen, failure)) = self.failures.remove(future) {
+                self.report(future, &unseen, &failure);
+            }
+        }
+    }
+
+    /// Reports what has failed, has not been awaited and is over.
+    pub(crate) fn report_unseen(&self, is_over: impl Fn(&Unseen) -> bool) {
+        for (future, unseen, failure) in self.failures.take_unseen(is_over) {
+            self.report(future, &unseen, &failure);
+        }
+    }
+
+    fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
+        self.output
+            .report(&unseen.text, &failure.trace(), "nobody awaited it");
+        self.observe(&EngineEvent::Unobserved {
+            future,
+            text: &unseen.text,
+            trace: &failure.trace(),
+        });
     }
 
     /// Milliseconds of the engine's time.
@@ -635,6 +707,11 @@ impl Inner {
         self.reload.current()
     }
 
+    /// A live task, by its number.
+    pub(crate) fn find_task(&self, number: u32) -> Option<Arc<Task>> {
+        self.tasks.find(number)
+    }
+
     /// The number of the next realm.
     pub(crate) fn new_realm(&self) -> u32 {
         self.next_realm.fetch_add(1, Ordering::Relaxed)
@@ -652,16 +729,27 @@ impl Inner {
             seed,
             args: Arc::clone(&self.args),
             is_root,
+            grace_ms: self.grace,
         };
         Vm::with_options(&self.heap, Arc::clone(realm), task, options)
     }
 
-    /// Raises a signal for a run, and wakes its root task if that waits.
-    pub(crate) fn raise(&self, run: &Run, signal: &str) -> bool {
-        if !run.raise(signal) {
+    /// Raises a signal for a run that has a handler of it, and wakes its root task if that waits.
+    pub(crate) fn raise(&self, permit: &SharedPermit<'_>, run: &Run, signal: &str) -> bool {
+        let task = run.root();
+        let root = self.tasks.find(task);
+        let has_handler = |root: Arc<Task>| {
+            // B-175: that there is a handler of any signal will do.
+            let is_any = seeded_bugs::is_on(Bug::B175);
+            let handles = root.vm().handles::<Checked>(permit, signal);
+            if is_any && !handles {
+                seeded_bugs::note_triggered(Bug::B175);
+            }
+            handles || is_any
+        };
+        if !root.is_some_and(has_handler) || !run.raise(signal) {
             return false;
         }
-        let task = run.root();
         self.observe(&EngineEvent::InterruptRaised { task, signal });
         if run.signal().notify() {
             self.observe(&EngineEvent::Woken { task });
@@ -738,6 +826,7 @@ impl Inner {
             self.heap.collect(&mut permit, kind)
         };
         self.observe(&EngineEvent::Collected { report: &report });
+        self.report_freed();
         let inner = Arc::clone(self);
         Engine { inner }.start_finalizer();
         report.violations.is_empty()

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{CollectionReport, FutureState};
-use gcrucible_vm::{ForkError, HostValue, SliceInput, SliceOutcome};
+use gcrucible_vm::{ForkError, HostValue, Realm, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 use crate::reload::ReloadStep;
 use crate::serve::RequestId;
+use crate::trace::TraceFrame;
 
 /// One step of the engine. Tasks are numbered from 1 in order of creation.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub enum EngineEvent<'a> {
     Slice {
         /// The task.
         task: u32,
+        /// What it runs in.
+        realm: &'a Realm,
         /// What the machine was told.
         input: &'a SliceInput,
         /// What it did.
@@ -203,6 +206,18 @@ pub enum EngineEvent<'a> {
         call: &'a Call,
         /// Display text of the error.
         text: &'a str,
+    },
+    /// A future has failed, and nobody has awaited it: it was freed, or the run of its task has
+    /// ended, or the host asked ([`Engine::report_failures`](crate::Engine::report_failures)).
+    /// This comes at most once for a future, and not if an await of it or a squad has shown its
+    /// error to the program.
+    Unobserved {
+        /// Id of the future.
+        future: u64,
+        /// Text of the error.
+        text: &'a str,
+        /// Where it was thrown, innermost frame first.
+        trace: &'a [TraceFrame],
     },
     /// A collection ran.
     Collected {

@@ -9,9 +9,13 @@
 //! futures/      the registry of unfinished futures, waiting and waking
 //! serve/        requests, each with a fork of the program
 //! wait_lists    who waits for channels and mutexes
+//! failures      where tasks have failed, and whether anybody knows
+//! deadlock      when all tasks wait for each other
 //! cancellation/ tokens
 //! reload/       versions of a program side by side
 //! event         what an observer sees of all this
+//! object        values of the program that the host keeps
+//! output        where the lines go that the program prints
 //! ```
 //!
 //! # Example
@@ -59,9 +63,15 @@
 
 mod call;
 pub mod cancellation;
+mod conversion;
+mod deadlock;
 mod engine;
 mod event;
+mod failures;
 pub mod futures;
+mod give_way;
+mod object;
+mod output;
 mod reload;
 mod run;
 mod serve;
@@ -70,6 +80,7 @@ mod trace;
 mod wait_lists;
 
 pub use call::{Call, CallError, CallHandle, Outcome};
+pub use deadlock::{Deadlock, WaitingTask, WaitsFor};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use event::{EngineEvent, Observer, on_print};
 pub use gcrucible_frontend::{
@@ -78,8 +89,11 @@ pub use gcrucible_frontend::{
 pub use gcrucible_heap::{HeapConfig, HeapDebug};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
-pub use gcrucible_platform::{HostValue, Platform, VirtualPlatform};
+pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};
+pub use gcrucible_vm::host_value::Unfit;
 pub use gcrucible_vm::{ForkError, RealmStats};
+pub use object::{Argument, Object};
+pub use output::{Level, Output, OutputLine, OutputSink};
 pub use reload::{
     NewVersion, Preload, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick,
 };

@@ -15,17 +15,17 @@ use crate::futures::Signal;
 
 /// One run.
 pub(crate) struct Run {
+    /// Id of the call.
+    call: u32,
     /// Number of the root task.
     root: u32,
     /// What the root task waits for.
     signal: Arc<Signal>,
-    /// Whether a handler of the program could be run: it has an interrupt function, and the
-    /// root's body has not ended.
-    takes_interrupts: AtomicBool,
     /// Whether the root's body has ended, so that the root may wait for the others.
     has_root_ended: AtomicBool,
-    /// Signals that were raised and not dispatched yet, oldest first.
-    pending: Mutex<VecDeque<String>>,
+    /// Signals that were raised and not dispatched yet, oldest first. None when there is nobody to
+    /// see them: the program has no interrupt function, or the root's body has ended.
+    pending: Mutex<Option<VecDeque<String>>>,
     /// Spawned tasks whose futures are not settled.
     unsettled: AtomicU32,
     /// Spawned tasks that have not ended.
@@ -35,18 +35,23 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The run of a root task.
-    pub(crate) fn new(root: u32, takes_interrupts: bool) -> Arc<Run> {
+    /// The run of a call's root task.
+    pub(crate) fn new(call: u32, root: u32, takes_interrupts: bool) -> Arc<Run> {
         Arc::new(Run {
+            call,
             root,
             signal: Arc::default(),
-            takes_interrupts: AtomicBool::new(takes_interrupts),
             has_root_ended: AtomicBool::new(false),
-            pending: Mutex::default(),
+            pending: Mutex::new(takes_interrupts.then(VecDeque::new)),
             unsettled: AtomicU32::new(0),
             live: AtomicU32::new(0),
             over: Signal::default(),
         })
+    }
+
+    /// Id of the call.
+    pub(crate) fn call(&self) -> u32 {
+        self.call
     }
 
     /// Number of the root task.
@@ -60,32 +65,40 @@ impl Run {
 
     /// Notes a signal for the root task, unless no handler could ever see it.
     pub(crate) fn raise(&self, name: &str) -> bool {
-        let takes = self.takes_interrupts.load(SeqCst);
-        if takes {
-            self.pending.lock().push_back(name.to_owned());
-        }
-        takes
+        // In one step with the look: what is noted when the root has ended, nobody sees.
+        let mut pending = self.pending.lock();
+        let Some(pending) = &mut *pending else {
+            return false;
+        };
+        pending.push_back(name.to_owned());
+        true
+    }
+
+    /// Whether a handler of the program could be run.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.pending.lock().is_some()
     }
 
     /// The first signal that the root's machine could dispatch now.
     pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
         let pending = self.pending.lock();
-        pending.iter().find(|name| vm.can_dispatch(name)).cloned()
+        let mut pending = pending.iter().flatten();
+        pending.find(|name| vm.can_dispatch(name)).cloned()
     }
 
     /// The first pending signal of that name was dispatched.
     pub(crate) fn dispatched(&self, name: &str) {
-        let mut pending = self.pending.lock();
-        if let Some(at) = pending.iter().position(|pending| pending == name) {
+        if let Some(pending) = &mut *self.pending.lock()
+            && let Some(at) = pending.iter().position(|pending| pending == name)
+        {
             pending.remove(at);
         }
     }
 
     /// The root's body has ended: what is pending now never comes.
     pub(crate) fn root_ended(&self) {
-        self.takes_interrupts.store(false, SeqCst);
         self.has_root_ended.store(true, SeqCst);
-        self.pending.lock().clear();
+        *self.pending.lock() = None;
     }
 
     /// Adds a spawned task.

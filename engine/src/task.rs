@@ -36,10 +36,12 @@ use self::driver::Driver;
 use self::ending::BodyEnd;
 use crate::call::{CallGuard, Outcome};
 use crate::cancellation::{Link, Token};
+use crate::deadlock::{Busy, Presence};
 use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
+use crate::serve::DetachedPlace;
 
 /// The engine's own yield points, as [`Place::at`](gcrucible_platform::Place::at) names
 /// them.
@@ -114,10 +116,27 @@ pub(crate) struct Task {
     run: Option<Arc<Run>>,
     /// The deadline that it inherited, in milliseconds of the engine's time.
     inherited_deadline: Option<u64>,
+    /// Its place among the tasks of forks that belong to no call, if it is one.
+    _detached: Option<DetachedPlace>,
     /// What it is still to give its machine.
     late: Mutex<Option<LateStart>>,
     /// What it takes outside of the heap's blocks.
     charge: Mutex<Charge>,
+    /// Counts it, once it has been started.
+    presence: Option<Presence>,
+    /// The squad that it was spawned in.
+    squad: Option<SquadOf>,
+    /// Its own squads, by number, that have failed since its last slice.
+    failed_squads: Mutex<Vec<u32>>,
+}
+
+/// A squad.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquadOf {
+    /// The number of the task whose it is.
+    pub(crate) task: u32,
+    /// Its number among those of that task.
+    pub(crate) number: u32,
 }
 
 impl Task {
@@ -145,8 +164,12 @@ impl Task {
             signal,
             run,
             inherited_deadline,
+            _detached: None,
             late: Mutex::default(),
             charge: Mutex::new(charge),
+            presence: None,
+            squad: None,
+            failed_squads: Mutex::default(),
         }
     }
 
@@ -168,6 +191,23 @@ impl Task {
         bytes > before && heap.is_over_limit(self.vm.realm().account())
     }
 
+    /// Counts it among those that can go on, until its end.
+    pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
+        self.presence = Some(Presence::new(busy, &self.signal));
+    }
+
+    /// Whether it is the root of a run that handles signals.
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        self.own_run().is_some_and(|run| run.takes_interrupts())
+    }
+
+    /// The same in a place among the tasks of forks that belong to no call.
+    pub(crate) fn in_place(mut self, mut place: DetachedPlace, now_ms: u64) -> Self {
+        place.start(&self.token, now_ms);
+        self._detached = Some(place);
+        self
+    }
+
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
@@ -179,6 +219,18 @@ impl Task {
     /// When the time is over that it inherited.
     pub(crate) fn inherited_deadline(&self) -> Option<u64> {
         self.inherited_deadline
+    }
+
+    /// The same spawned in a squad.
+    pub(crate) fn in_squad(mut self, squad: Option<SquadOf>) -> Self {
+        self.squad = squad;
+        self
+    }
+
+    /// Tells it that a task has failed which it spawned in one of its squads. Whether that woke it.
+    fn squad_failed(&self, number: u32) -> bool {
+        self.failed_squads.lock().push(number);
+        self.signal.notify()
     }
 
     pub(crate) fn signal(&self) -> &Signal {
@@ -213,6 +265,12 @@ impl Tasks {
             known.prune_at = known.tasks.len() * 2 + 16;
         }
         known.tasks.insert(task.number, Arc::downgrade(task));
+    }
+
+    /// All of them, in order.
+    pub(crate) fn live(&self) -> Vec<Arc<Task>> {
+        let known = self.tasks.lock();
+        known.tasks.values().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn find(&self, number: u32) -> Option<Arc<Task>> {

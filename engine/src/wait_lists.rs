@@ -1,54 +1,141 @@
 //! Who waits for channels and mutexes.
+//!
+//! A change gives turns: one for each value that can be received, each free place, each mutex that is
+//! free, to those who have waited longest and for whom none is on its way yet. So n messages cost n
+//! wake-ups, however many wait. Who has the turn is off the list, and looks again. There are three ends
+//! of it: it has taken what there was; it found nothing, since another came before, and waits again,
+//! before all others; or something else came over it (a cancellation, a deadline, its end) and the next
+//! in the list gets the turn instead. A channel that closes gives everybody a turn.
+//!
+//! # Invariants
+//! 1. A task registers first, gives its turn back, and compares versions then: what changes before that
+//!    it sees itself, and what changes after it gives a turn.
+//! 2. As long as something is there to be taken, nobody waits for it without a turn under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_vm::{Change, Side};
 
 use crate::futures::Signal;
 
 /// A task and what it waits with.
 type Waiter = (u32, Arc<Signal>);
 
-/// Lists of waiting tasks by the id of what they wait for.
-///
-/// A change wakes everybody on the list: each looks again, and who comes too late waits
-/// again. A task registers first and compares versions then, so that no change is missed.
+/// What somebody waits for: the id of a channel or mutex, and what it is to have.
+pub(crate) type Place = (u64, Side);
+
+/// Lists of waiting tasks.
 #[derive(Debug, Default)]
 pub(crate) struct WaitLists {
-    lists: Mutex<BTreeMap<u64, Vec<Waiter>>>,
+    lists: Mutex<BTreeMap<Place, List>>,
+}
+
+/// Those who wait for one thing.
+#[derive(Debug, Default)]
+struct List {
+    /// By their places in the list.
+    waiting: BTreeMap<i64, Waiter>,
+    /// Who has the turn and has not looked yet.
+    turns: u32,
+    /// The next places at the front and at the back.
+    front: i64,
+    back: i64,
 }
 
 impl WaitLists {
-    /// Puts a task on the list.
-    pub(crate) fn add(&self, object: u64, task: u32, signal: &Arc<Signal>) {
+    /// Puts a task on the list, before all others if it had the turn. Gives its place there.
+    pub(crate) fn add(&self, place: Place, task: u32, signal: &Arc<Signal>, had_turn: bool) -> i64 {
         let mut lists = self.lists.lock();
-        let list = lists.entry(object).or_default();
-        list.push((task, Arc::clone(signal)));
+        let list = lists.entry(place).or_default();
+        let at = if had_turn {
+            list.turns = list.turns.saturating_sub(1);
+            list.front -= 1;
+            list.front
+        } else {
+            list.back += 1;
+            list.back
+        };
+        list.waiting.insert(at, (task, Arc::clone(signal)));
+        at
     }
 
-    /// Takes a task off the list, if it is still there.
-    pub(crate) fn remove(&self, object: u64, task: u32) {
+    /// Takes a task off the list; `false` if it is not there, because it has the turn.
+    pub(crate) fn remove(&self, place: Place, at: i64) -> bool {
         let mut lists = self.lists.lock();
-        if let Some(list) = lists.get_mut(&object) {
-            list.retain(|&(waiter, _)| waiter != task);
-            if list.is_empty() {
-                lists.remove(&object);
+        let Some(list) = lists.get_mut(&place) else {
+            return false;
+        };
+        let was_there = list.waiting.remove(&at).is_some();
+        forget_if_empty(&mut lists, place);
+        was_there
+    }
+
+    /// Whether anybody waits for something that a change may have made possible.
+    pub(crate) fn has_any(&self, changes: &[Change]) -> bool {
+        let lists = self.lists.lock();
+        let mut places = changes.iter().flat_map(places);
+        places.any(|(place, _)| {
+            lists
+                .get(&place)
+                .is_some_and(|list| !list.waiting.is_empty())
+        })
+    }
+
+    /// Gives the turns that changes are worth. Those who get them are to be woken, in order.
+    pub(crate) fn take(&self, changes: &[Change]) -> Vec<Waiter> {
+        let mut lists = self.lists.lock();
+        let mut woken = Vec::new();
+        for (place, available) in changes.iter().flat_map(places) {
+            let Some(list) = lists.get_mut(&place) else {
+                continue;
+            };
+            let mut turns = available.saturating_sub(list.turns);
+            if turns > 0 && seeded_bugs::is_on(Bug::B174) {
+                // B-174: whoever waits is woken, to find that there is one thing for all.
+                if list.waiting.len() > turns as usize {
+                    seeded_bugs::note_triggered(Bug::B174);
+                }
+                turns = u32::MAX;
+            }
+            while turns > 0
+                && let Some((_, waiter)) = list.waiting.pop_first()
+            {
+                list.turns += 1;
+                turns -= 1;
+                woken.push(waiter);
             }
         }
+        woken
     }
 
-    /// Whether anybody waits for one of the objects.
-    pub(crate) fn has_any(&self, objects: &[u64]) -> bool {
-        let lists = self.lists.lock();
-        objects.iter().any(|object| lists.contains_key(object))
-    }
-
-    /// Takes everybody who waits for one of the objects, in order.
-    pub(crate) fn take(&self, objects: &[u64]) -> Vec<Waiter> {
+    /// Who had the turn has taken what there was.
+    pub(crate) fn end_turn(&self, place: Place) {
         let mut lists = self.lists.lock();
-        let lists = objects.iter().filter_map(|object| lists.remove(object));
-        lists.flatten().collect()
+        if let Some(list) = lists.get_mut(&place) {
+            list.turns = list.turns.saturating_sub(1);
+        }
+        forget_if_empty(&mut lists, place);
+    }
+
+    /// Who had the turn has taken nothing: the next one has it, if there is one, and is to be woken.
+    pub(crate) fn pass_turn_on(&self, place: Place) -> Option<Waiter> {
+        let mut lists = self.lists.lock();
+        let list = lists.get_mut(&place)?;
+        if !list.waiting.is_empty() && seeded_bugs::is_on(Bug::B173) {
+            // B-173: the turn of one that is cancelled, or out of time, is nobody's.
+            seeded_bugs::note_triggered(Bug::B173);
+            list.turns = list.turns.saturating_sub(1);
+            return None;
+        }
+        let next = list.waiting.pop_first();
+        if next.is_none() {
+            list.turns = list.turns.saturating_sub(1);
+        }
+        forget_if_empty(&mut lists, place);
+        next.map(|(_, waiter)| waiter)
     }
 
     /// Tasks that wait, with the id of the object.
@@ -56,9 +143,84 @@ impl WaitLists {
         let lists = self.lists.lock();
         let mut waiting: Vec<(u32, u64)> = lists
             .iter()
-            .flat_map(|(&object, list)| list.iter().map(move |&(task, _)| (task, object)))
+            .flat_map(|(&(object, _), list)| {
+                list.waiting.values().map(move |&(task, _)| (task, object))
+            })
             .collect();
         waiting.sort_unstable();
         waiting
+    }
+}
+
+/// What a change makes possible, and how often.
+fn places(change: &Change) -> [(Place, u32); 2] {
+    [
+        ((change.object, Side::Take), change.takes),
+        ((change.object, Side::Put), change.puts),
+    ]
+}
+
+fn forget_if_empty(lists: &mut BTreeMap<Place, List>, place: Place) {
+    let is_empty = |list: &List| list.waiting.is_empty() && list.turns == 0;
+    if lists.get(&place).is_some_and(is_empty) {
+        lists.remove(&place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = (7, Side::Take);
+
+    fn values(takes: u32) -> [Change; 1] {
+        [Change {
+            object: 7,
+            takes,
+            puts: 0,
+        }]
+    }
+
+    fn woken(lists: &WaitLists, takes: u32) -> Vec<u32> {
+        let woken = lists.take(&values(takes));
+        woken.into_iter().map(|(task, _)| task).collect()
+    }
+
+    fn lists_of(tasks: std::ops::Range<u32>) -> (WaitLists, Vec<i64>) {
+        let lists = WaitLists::default();
+        let places = tasks.map(|task| lists.add(PLACE, task, &Arc::default(), false));
+        let places = places.collect();
+        (lists, places)
+    }
+
+    #[test]
+    fn each_value_gives_one_turn_to_who_has_waited_longest() {
+        let (lists, _) = lists_of(0..4);
+        assert_eq!(woken(&lists, 1), [0]);
+        // Two values are there, and one of them is on its way to a task.
+        assert_eq!(woken(&lists, 2), [1]);
+        lists.end_turn(PLACE);
+        assert_eq!(woken(&lists, 1), [0; 0]);
+        assert_eq!(woken(&lists, u32::MAX), [2, 3]);
+    }
+
+    #[test]
+    fn a_turn_that_is_of_no_use_is_passed_on() {
+        let (lists, _) = lists_of(0..2);
+        assert_eq!(woken(&lists, 1), [0]);
+        assert_eq!(lists.pass_turn_on(PLACE).map(|(task, _)| task), Some(1));
+        assert!(lists.pass_turn_on(PLACE).is_none());
+        assert!(lists.lists.lock().is_empty());
+    }
+
+    #[test]
+    fn who_comes_too_late_keeps_its_place() {
+        let (lists, places) = lists_of(0..3);
+        assert_eq!(woken(&lists, 1), [0]);
+        assert!(!lists.remove(PLACE, places[0]));
+        let again = lists.add(PLACE, 0, &Arc::default(), true);
+        assert_eq!(woken(&lists, 2), [0, 1]);
+        assert!(!lists.remove(PLACE, again));
+        assert!(lists.remove(PLACE, places[2]));
     }
 }

@@ -83,7 +83,6 @@ fn an_error_of_a_finalizer_is_reported_once() {
     let failures = Arc::<Failures>::default();
     let options = EngineOptions {
         heap: world::small_heap(),
-        is_parallel: false,
         ..EngineOptions::default()
     };
     let engine = Engine::new(

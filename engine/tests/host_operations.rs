@@ -398,10 +398,7 @@ fn a_callback_that_panics_fails_the_task_that_it_was_called_for() {
     let platform = Arc::new(VirtualPlatform::new(20));
     // Without a word on stderr.
     let print = on_print(|line| std::panic::resume_unwind(Box::new(format!("no {line}"))));
-    let options = EngineOptions {
-        is_parallel: false,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default();
     let engine = Engine::new(
         Arc::new(program),
         &options,

@@ -77,7 +77,6 @@ impl Hot {
         let options = EngineOptions {
             heap: small_heap(),
             debug: modes.parse().expect("modes"),
-            is_parallel: false,
             ..EngineOptions::default()
         };
         let engine = Engine::new(

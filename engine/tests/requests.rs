@@ -170,7 +170,6 @@ fn as_many_are_under_way_as_allowed_and_the_observer_sees_each_step() {
         });
         let platform = Arc::new(VirtualPlatform::new(20));
         let options = EngineOptions {
-            is_parallel: false,
             requests_max: 2,
             ..EngineOptions::default()
         };

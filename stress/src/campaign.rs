@@ -4,6 +4,7 @@
 //! plan         what is to be done: all that the results depend on
 //! supervisor   hands out chunks, watches, journals          (parent process)
 //! worker       generates, runs, judges                       (worker processes)
+//! watchdog     when a worker hangs
 //! slot         what a worker is doing, readable after its death
 //! totals       sums that do not depend on who did what when
 //! vacuity      did every mode and lane do what it is there for?
@@ -28,5 +29,6 @@ pub mod supervisor;
 pub mod totals;
 pub mod trial;
 pub mod vacuity;
+pub mod watchdog;
 pub mod worker;
 pub mod zoo;

@@ -14,7 +14,8 @@
 //!        ├─ futures    states, payloads                model.rs
 //!        ├─ slices     how they begin and end          slice.rs
 //!        └─ step       one instruction                 machine.rs, operators.rs, calls.rs,
-//!                                                      builtins.rs, methods.rs, waiting.rs
+//!                                                      builtins.rs, methods.rs, waiting.rs,
+//!                                                      explain.rs
 //! ```
 
 mod builtins;
@@ -22,6 +23,7 @@ mod calls;
 mod clients;
 mod display;
 mod dump;
+mod explain;
 mod finalizers;
 mod fork;
 mod loaded;

@@ -74,14 +74,14 @@ named! {
         /// `float(v)`: of an int, a float, or a string as a float literal with sign, or
         /// `inf` `-inf` `nan` (`ParseError`); else `TypeError`.
         Float = "float" (1..=1),
-        /// `iter(v)`: an iterator as [`Op::NewIterator`](crate::Op::NewIterator) makes it,
-        /// of arrays, maps, ranges, strings, iterators only. Allocates.
+        /// `iter(v)`: what [`Op::NewIterator`](crate::Op::NewIterator) makes of it. Allocates.
         Iter = "iter" (1..=1),
-        /// `next(iterator)`: its next element, nil when it has none left. `TypeError`. May
-        /// allocate.
+        /// `next(v)`: the next element of what `iter` yields, as
+        /// [`Op::NextOrJump`](crate::Op::NextOrJump) gets it; nil when there is none left.
+        /// `TypeError`. May allocate, call, wait.
         Next = "next" (1..=1),
         /// `channel(capacity)`: an open, empty channel; the capacity is an int from 1 to
-        /// 65536, else `TypeError`. Allocates.
+        /// 65536, else `TypeError` with a message that says so. Allocates.
         Channel = "channel" (1..=1),
         /// `mutex()`: a mutex that nobody holds. Allocates.
         Mutex = "mutex" (0..=0),
@@ -147,6 +147,9 @@ named! {
         /// `HookError` in a task that is not the root of its run. May allocate. For the
         /// library.
         Locals = "__locals" (0..=0),
+        /// `__check_wait()`: nil; throws what a wait would throw now, if that would not wait but
+        /// throw: a requested cancellation, or that a deadline is over. For the library.
+        CheckWait = "__check_wait" (0..=0),
         /// `__stream(f)`: a fresh stream over a function, which yields nil at its end.
         /// Allocates. For the library.
         NewStream = "__stream" (1..=1),

@@ -19,7 +19,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => stringify!($variant),)* }
             }
 
-            /// The message of an error of this kind that the machine raised.
+            /// How the message of an error of this kind begins that the machine raised.
             pub fn message(self) -> &'static str {
                 match self { $(Self::$variant => $message,)* }
             }

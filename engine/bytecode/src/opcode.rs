@@ -14,8 +14,9 @@
 //!    pops frames above it, truncates the completion stack to what it was when the
 //!    handler was pushed, and jumps. Without a handler the task ends with the value.
 //! 5. Errors the machine itself raises are error objects with an
-//!    [`ErrorKind`](crate::ErrorKind), whose message is
-//!    [`ErrorKind::message`](crate::ErrorKind::message).
+//!    [`ErrorKind`](crate::ErrorKind), whose message begins with
+//!    [`ErrorKind::message`](crate::ErrorKind::message); what follows behind a colon, if
+//!    anything does, is read off the instruction (docs/crux/errors.md).
 //! 6. A task has a stack of *scopes*: guards, deadlines, squads, steps. A handler
 //!    remembers how many there were when it was pushed, a frame how many when it was
 //!    entered; a throw that reaches the handler, and a return from the frame, pop those

@@ -54,7 +54,7 @@ pub(crate) fn run(options: &RunOptions) -> Exit {
 }
 
 fn refuse(message: &str) -> Exit {
-    eprintln!("error: {message}");
+    say!("error: {message}");
     Exit::Failed
 }
 
@@ -70,7 +70,7 @@ async fn first_program(
         watch.set_files(&paths);
         match program {
             Ok(program) => return Some(Arc::new(program)),
-            Err(report) => eprint!("{report}"),
+            Err(report) => crate::lines::err(&report),
         }
         tokio::select! {
             () = watch.changed() => {}
@@ -131,7 +131,7 @@ impl<'f> Hot<'f> {
                         return Exit::Interrupted;
                     }
                     is_signalled = true;
-                    eprintln!("{signal}: the program has been told; once more ends it");
+                    say!("{signal}: the program has been told; once more ends it");
                 }
             }
         }
@@ -173,7 +173,7 @@ impl<'f> Hot<'f> {
             Outcome::Returned | Outcome::Cancelled => {}
             Outcome::Threw => output::report(&main).await,
             Outcome::Panicked => {
-                eprintln!("error: a host operation panicked: {}", main.text().await);
+                say!("error: a host operation panicked: {}", main.text().await);
             }
         }
     }

@@ -8,10 +8,14 @@
 //! serve/       a program that answers requests
 //! reloading    a program that is loaded anew from its files
 //! watch        which files have changed
+//! lines        standard output and standard error, whoever reads them
 //! output       what it prints, and the trace of its steps
 //! signals      Ctrl-C
 //! repl/        lines that people type, one after the other
 //! ```
+
+#[macro_use]
+mod lines;
 
 #[cfg(feature = "hot")]
 mod hot;
@@ -44,7 +48,11 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// Ctrl-C ended the program.
+    /// All that is left of the program waits for what never comes.
+    Deadlock = 3,
+    /// Nobody takes what is written to standard output.
+    Output = 4,
+    /// Ctrl-C or SIGTERM ended the program.
     Interrupted = 130,
 }
 
@@ -61,7 +69,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         #[cfg(feature = "serve")]
         Command::Serve(options) => serve::run(&options),
-        Command::Check { file } => program::check(&file),
+        Command::Check { files } => program::check(&files),
         Command::Disasm { file } => program::disassemble(&file),
         Command::Repl(options) => repl::repl(&options),
     };

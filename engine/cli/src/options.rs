@@ -1,10 +1,13 @@
 //! What the command line may say.
 
+mod capabilities;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gcrucible_engine::{EngineOptions, HeapDebug};
 
+use self::capabilities::CapabilityOptions;
 use crate::Exit;
 
 /// The environment's way to say `--gc`.
@@ -13,7 +16,8 @@ const GC_VARIABLE: &str = "GCRUCIBLE_GC";
 /// Runs, serves, checks, lists and tries Crux programs.
 ///
 /// Exit codes: 0 ok, 1 an uncaught error or a program that does not compile, 2 a command
-/// line that makes no sense, 130 ended by Ctrl-C.
+/// line that makes no sense, 3 a deadlock: all that is left waits for what never comes,
+/// 4 standard output that takes no more, 130 ended by Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "crux", version)]
 pub(crate) struct Options {
@@ -27,11 +31,12 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Answer HTTP requests with the functions that a program exports as `routes`
     #[cfg(feature = "serve")]
-    Serve(crate::serve::ServeOptions),
-    /// Compile a program and say what is wrong with it
+    Serve(Box<crate::serve::ServeOptions>),
+    /// Compile programs and say what is wrong with them
     Check {
-        /// The entry module
-        file: PathBuf,
+        /// The entry modules
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
     /// Print a program's bytecode
     Disasm {
@@ -42,7 +47,14 @@ pub(crate) enum Command {
     Repl(HeapOptions),
 }
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  crux run main.crux one two         # sys.args() is [\"one\", \"two\"]
+  crux run untrusted.crux --deny-all
+  crux run report.crux --allow-fs=data --allow-net=api.example.com:443 --allow-env=HOME,LANG";
+
 #[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunOptions {
     /// The entry module
     pub(crate) file: PathBuf,
@@ -69,24 +81,31 @@ pub(crate) struct HeapOptions {
     /// Most bytes of the heap, with `k`, `m` or `g` for units of 1024
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     heap_limit: Option<u64>,
+    #[command(flatten)]
+    capabilities: CapabilityOptions,
 }
 
 impl HeapOptions {
     /// What the engine is to be made with.
     ///
     /// # Errors
-    /// When the modes make no sense; that has been said then.
+    /// When the modes or capabilities make no sense; that has been said then.
     pub(crate) fn engine(&self) -> Result<EngineOptions, Exit> {
         let (text, origin) = match &self.gc {
             Some(text) => (text.clone(), "--gc"),
             None => (std::env::var(GC_VARIABLE).unwrap_or_default(), GC_VARIABLE),
         };
         let debug: HeapDebug = text.parse().map_err(|error| {
-            eprintln!("error: {origin}: {error}");
+            say!("error: {origin}: {error}");
+            Exit::Usage
+        })?;
+        let capabilities = self.capabilities.capabilities().map_err(|error| {
+            eprintln!("error: {error}");
             Exit::Usage
         })?;
         let mut options = EngineOptions {
             debug,
+            capabilities,
             ..EngineOptions::default()
         };
         if let Some(limit) = self.heap_limit {

@@ -1,10 +1,24 @@
 //! What a program prints, and the trace of its steps.
 
-use std::io::Write as _;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, ReloadStep, TraceFrame};
 use gcrucible_vm::SliceEnd;
+
+use crate::lines;
+
+/// Writes lines to standard output. When they are not taken there is nothing left to do, and the
+/// process ends: without a word if whoever read them has enough.
+pub(crate) fn print(text: &str) {
+    let Err(error) = lines::out(text) else {
+        return;
+    };
+    if error.kind() != ErrorKind::BrokenPipe {
+        say!("error: standard output: {error}");
+    }
+    std::process::exit(crate::Exit::Output as i32);
+}
 
 /// Writes what the program prints to standard output, and its steps to standard error if
 /// they are wanted.
@@ -26,22 +40,23 @@ impl Observer for Output {
         {
             let mut text = outcome.printed.join("\n");
             text.push('\n');
-            if std::io::stdout().write_all(text.as_bytes()).is_err() {
-                // Nobody reads on: there is nothing left to do.
-                std::process::exit(crate::Exit::Failed as i32);
-            }
+            print(&text);
         }
         if let EngineEvent::Reload { version, step } = event {
             report_version(*version, step);
         }
         if let EngineEvent::FinalizerFailed { call, text } = event {
-            eprintln!("error: uncaught {text} (in a finalizer)");
+            say!("error: uncaught {text} (in a finalizer)");
             report_trace(&call.trace());
+        }
+        if let EngineEvent::Unobserved { text, trace, .. } = event {
+            say!("error: uncaught {text}\n  in a task that nobody awaited");
+            report_trace(trace);
         }
         if let Some(platform) = &self.trace
             && let Some(step) = describe(event)
         {
-            eprintln!("[{} ms] {step}", platform.now().as_millis());
+            say!("[{} ms] {step}", platform.now().as_millis());
         }
     }
 }
@@ -50,29 +65,29 @@ impl Observer for Output {
 fn report_version(version: u32, step: &ReloadStep) {
     match step {
         ReloadStep::Begun => {}
-        ReloadStep::Swapped => eprintln!("reload: version {version} runs"),
+        ReloadStep::Swapped => say!("reload: version {version} runs"),
         ReloadStep::Deferred => {
-            eprintln!("reload: version {version} waits for a top level that has not ended");
+            say!("reload: version {version} waits for a top level that has not ended");
         }
-        ReloadStep::Failed(failure) if version == 1 => eprintln!("error: {failure}"),
+        ReloadStep::Failed(failure) if version == 1 => say!("error: {failure}"),
         ReloadStep::Failed(failure) => {
-            eprintln!("{failure}\nreload: version {version} failed, the one before goes on");
+            say!("{failure}\nreload: version {version} failed, the one before goes on");
         }
     }
 }
 
 /// Says what nobody caught, and where it was thrown.
 pub(crate) async fn report(handle: &CallHandle) {
-    eprintln!("error: uncaught {}", handle.text().await);
+    say!("error: uncaught {}", handle.uncaught().await);
     report_trace(&handle.call().trace());
 }
 
-fn report_trace(trace: &[TraceFrame]) {
+pub(crate) fn report_trace(trace: &[TraceFrame]) {
     for (at, frame) in trace.iter().enumerate() {
         if at < FRAMES_FIRST || at + FRAMES_LAST >= trace.len() {
-            eprintln!("  at {frame}");
+            say!("  {}", frame.line());
         } else if at == FRAMES_FIRST {
-            eprintln!("  … {} more", trace.len() - FRAMES_FIRST - FRAMES_LAST);
+            say!("  … {} more", trace.len() - FRAMES_FIRST - FRAMES_LAST);
         }
     }
 }
@@ -89,7 +104,9 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
             None => format!("task {}: a call starts", call.task()),
         },
         // It is said without being asked for.
-        EngineEvent::FinalizerFailed { .. } | EngineEvent::Reload { .. } => return None,
+        EngineEvent::FinalizerFailed { .. }
+        | EngineEvent::Unobserved { .. }
+        | EngineEvent::Reload { .. } => return None,
         EngineEvent::RequestRefused { id } => {
             format!(
                 "request {id:?}: refused, too many are under way",

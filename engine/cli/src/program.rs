@@ -1,12 +1,13 @@
 //! Files to a program.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 
 use gcrucible_bytecode::Program;
 use gcrucible_frontend::{Listing, Loader, ModuleErrors, Source, compile_modules};
 
 use crate::Exit;
+use crate::{lines, output};
 
 /// A program, or what is wrong with it as people read it, and the files that it is made of,
 /// missing ones too.
@@ -44,7 +45,7 @@ pub(crate) fn make_of(
         if let Some(text) = explain(&errors) {
             return text;
         }
-        let report = errors.render(std::io::stderr().is_terminal());
+        let report = errors.render(has_colors());
         let count: usize = errors.iter().map(|(_, errors)| errors.len()).sum();
         let s = if count == 1 { "" } else { "s" };
         format!("{report}{name}: {count} error{s}\n")
@@ -58,16 +59,25 @@ pub(crate) fn make_of(
 /// Reads and compiles a program. What is wrong with it has been said when it fails.
 pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
     make(file).program.map_err(|report| {
-        eprint!("{report}");
+        lines::err(&report);
         Exit::Failed
     })
 }
 
-/// `crux check`.
-pub(crate) fn check(file: &Path) -> Exit {
-    match load(file) {
-        Ok(_) => Exit::Ok,
-        Err(exit) => exit,
+/// Whether reports come in colours: to people who have not said that they want none
+/// (<https://no-color.org>).
+fn has_colors() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// `crux check`: all programs, whatever is wrong with some.
+pub(crate) fn check(files: &[PathBuf]) -> Exit {
+    let failed = files.iter().filter(|file| load(file).is_err()).count();
+    match failed {
+        0 => Exit::Ok,
+        _ => Exit::Failed,
     }
 }
 
@@ -76,8 +86,7 @@ pub(crate) fn disassemble(file: &Path) -> Exit {
     match load(file) {
         Ok(program) => {
             let listing = gcrucible_bytecode::disassemble(&program);
-            // Whoever reads only the beginning closes the pipe.
-            let _ = std::io::stdout().write_all(listing.as_bytes());
+            output::print(&listing);
             Exit::Ok
         }
         Err(exit) => exit,

@@ -92,7 +92,7 @@ impl Reloading {
                 if unchanged == Unchanged::Keep && Some(&program) == self.newest.as_deref() =>
             {
                 if let Err(failure) = self.engine.load_unchanged_entry().await {
-                    eprintln!("error: {failure}");
+                    say!("error: {failure}");
                 }
                 return;
             }

@@ -11,7 +11,7 @@
 mod input;
 mod session;
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use rustyline::error::ReadlineError;
@@ -22,6 +22,7 @@ use self::input::Lines;
 use self::session::{Ended, Session};
 use crate::Exit;
 use crate::options::HeapOptions;
+use crate::{lines, output};
 
 const HELP: &str = "\
 Type a statement or an expression; the value of an expression is shown unless it is nil.
@@ -40,46 +41,43 @@ pub(crate) fn repl(options: &HeapOptions) -> Exit {
     let mut session = match Session::new(engine_options) {
         Ok(session) => session,
         Err(error) => {
-            eprintln!("error: {error}");
+            say!("error: {error}");
             return Exit::Failed;
         }
     };
+    if !std::io::stdin().is_terminal() {
+        return read_all(&mut session);
+    }
     let config = Config::builder().auto_add_history(true).build();
     let editor = Editor::<Lines, DefaultHistory>::with_config(config);
     let mut editor = match editor {
         Ok(editor) => editor,
         Err(error) => {
-            eprintln!("error: no line editor: {error}");
+            say!("error: no line editor: {error}");
             return Exit::Failed;
         }
     };
     editor.set_helper(Some(Lines));
-    let is_person = std::io::stdin().is_terminal();
-    let history = history_file().filter(|_| is_person);
+    let history = history_file();
     if let Some(history) = &history {
         // The first session has none.
         let _ = editor.load_history(history);
     }
-    if is_person {
-        println!("crux {}: `:help` says more", env!("CARGO_PKG_VERSION"));
-    }
-    let prompt = if is_person { "> " } else { "" };
+    output::print(&format!(
+        "crux {}: `:help` says more\n",
+        env!("CARGO_PKG_VERSION")
+    ));
     let exit = loop {
-        match editor.readline(prompt) {
-            Ok(line) => match line.trim() {
-                "" => {}
-                ":help" => println!("{HELP}"),
-                ":reset" => session.reset(),
-                ":quit" => break Exit::Ok,
-                command if command.starts_with(':') => {
-                    eprintln!("error: there is no command `{command}`; `:help` lists them");
+        match editor.readline("> ") {
+            Ok(input) => {
+                if take(&mut session, &input) == Next::End {
+                    break Exit::Ok;
                 }
-                input => evaluate(&mut session, input),
-            },
+            }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break Exit::Ok,
             Err(error) => {
-                eprintln!("error: {error}");
+                say!("error: {error}");
                 break Exit::Failed;
             }
         }
@@ -87,17 +85,68 @@ pub(crate) fn repl(options: &HeapOptions) -> Exit {
     if let Some(history) = &history
         && let Err(error) = editor.save_history(history)
     {
-        eprintln!("error: the history was not saved: {error}");
+        say!("error: the history was not saved: {error}");
     }
     exit
 }
 
-fn evaluate(session: &mut Session, input: &str) {
-    match session.evaluate(input) {
-        Ended::Well => {}
-        Ended::Refused(text) | Ended::Threw(text) => eprint!("{text}"),
-        Ended::Interrupted => eprintln!("interrupted"),
+/// Whether there is to be another input.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Input,
+    End,
+}
+
+/// Reads inputs from what is no terminal. One that is not complete at the end is run, too, which
+/// says what it lacks.
+fn read_all(session: &mut Session) -> Exit {
+    let mut lines = std::io::stdin().lock();
+    let mut input = String::new();
+    loop {
+        let mut line = Vec::new();
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => {
+                say!("error: {error}");
+                return Exit::Failed;
+            }
+        }
+        match String::from_utf8(line) {
+            Ok(line) => input.push_str(&line),
+            Err(_) => {
+                say!("error: it is not UTF-8 text");
+                input.clear();
+            }
+        }
+        if !input::is_open(&input) && take(session, &std::mem::take(&mut input)) == Next::End {
+            return Exit::Ok;
+        }
     }
+    if input.trim().is_empty() {
+        return Exit::Ok;
+    }
+    take(session, &input);
+    Exit::Failed
+}
+
+/// Runs an input or a command.
+fn take(session: &mut Session, input: &str) -> Next {
+    match input.trim() {
+        "" => {}
+        ":help" => output::print(&format!("{HELP}\n")),
+        ":reset" => session.reset(),
+        ":quit" => return Next::End,
+        command if command.starts_with(':') => {
+            say!("error: there is no command `{command}`; `:help` lists them");
+        }
+        input => match session.evaluate(input) {
+            Ended::Well => {}
+            Ended::Refused(text) | Ended::Threw(text) => lines::err(&text),
+            Ended::Interrupted => say!("interrupted"),
+        },
+    }
+    Next::Input
 }
 
 /// Where the history is kept: `CRUX_HISTORY`, or `.crux_history` at home.

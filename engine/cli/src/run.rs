@@ -1,8 +1,10 @@
 //! `crux run`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
-use gcrucible_engine::{CallHandle, Engine, Outcome, Platform, TokioPlatform};
+use gcrucible_engine::{CallHandle, Deadlock, Engine, Outcome, Platform, TokioPlatform};
 
 use crate::Exit;
 use crate::options::RunOptions;
@@ -12,6 +14,9 @@ use crate::signals::Signals;
 
 /// The id of the call of `main`.
 const MAIN: u32 = 0;
+
+/// The most tasks of a deadlock that are shown.
+const TASKS_SHOWN: usize = 20;
 
 /// Runs a program: its top level, then `main()` if there is one. A program with `main` ends
 /// when that and what it started have ended; one without when what its top level started
@@ -45,18 +50,33 @@ pub(crate) fn run(options: &RunOptions) -> Exit {
         };
         let init = engine.start_init().await;
         let init = init.expect("a new engine runs nothing");
-        let exit = finish(&engine, &init, &mut signals, !has_main).await;
-        if exit != Exit::Ok || !has_main {
-            return exit;
+        let mut exit = finish(&engine, &init, &mut signals, !has_main).await;
+        if exit == Exit::Ok && has_main {
+            let main = engine.start_call(MAIN, "main", &[]);
+            let main = main.expect("the program exports `main`, and its id is free");
+            exit = finish(&engine, &main, &mut signals, false).await;
         }
-        let main = engine.start_call(MAIN, "main", &[]);
-        let main = main.expect("the program exports `main`, and its id is free");
-        finish(&engine, &main, &mut signals, false).await
+        // What failed and was not awaited is said at the end, if not before.
+        engine.report_failures();
+        exit
     })
 }
 
+/// Who waits for whom, a line for each task.
+fn lines(deadlock: &Deadlock) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (at, task) in deadlock.tasks.iter().enumerate() {
+        if at == TASKS_SHOWN {
+            lines.push(format!("  … {} more", deadlock.tasks.len() - TASKS_SHOWN));
+            break;
+        }
+        lines.push(format!("  {task}"));
+    }
+    lines.join("\n")
+}
+
 fn refuse(message: &str) -> Exit {
-    eprintln!("error: {message}");
+    say!("error: {message}");
     Exit::Failed
 }
 
@@ -75,10 +95,26 @@ async fn finish(
         }
     };
     let mut join = std::pin::pin!(join);
+    let mut deadlocked = std::pin::pin!(engine.deadlocked());
+    let mut is_stuck = false;
     let mut is_signalled = false;
     let outcome = loop {
         tokio::select! {
+            biased;
             outcome = &mut join => break outcome,
+            deadlock = &mut deadlocked, if !is_stuck => {
+                // What is left when the call has just ended waits for nothing that matters.
+                let ended = poll_fn(|cx| Poll::Ready(join.as_mut().poll(cx)));
+                if let Poll::Ready(outcome) = ended.await {
+                    break outcome;
+                }
+                if !deadlock.may_be_signalled {
+                    say!("error: deadlock, every task waits for what never comes\n{}", lines(&deadlock));
+                    return Exit::Deadlock;
+                }
+                // Only a signal can change anything.
+                is_stuck = true;
+            }
             signal = signals.next() => {
                 let id = call.call().id();
                 let is_taken = !is_signalled && match engine.interrupt(id, signal) {
@@ -91,7 +127,9 @@ async fn finish(
                     std::process::exit(Exit::Interrupted as i32);
                 }
                 is_signalled = true;
-                eprintln!("{signal}: the program has been told; once more ends it");
+                is_stuck = false;
+                deadlocked.set(engine.deadlocked());
+                say!("{signal}: the program has been told; once more ends it");
             }
         }
     };
@@ -102,7 +140,8 @@ async fn finish(
             Exit::Failed
         }
         Outcome::Panicked => {
-            eprintln!("error: a host operation panicked: {}", call.text().await);
+            say!("error: a host operation panicked: {}", call.text().await);
+            output::report_trace(&call.call().trace());
             Exit::Failed
         }
         Outcome::Cancelled => Exit::Interrupted,

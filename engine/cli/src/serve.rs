@@ -6,31 +6,49 @@
 //! routes       which path is whose
 //! version      the version that new requests see: its routes and what is forked
 //! process      from the first version to the end: reloads, signals
+//! log          what the server says, and what the program prints
+//! budget       bytes that are held for clients, and the limit on them
 //! connections  clients that come and go
-//! socket       what a client that is too slow is told
+//! socket       a client's socket, which knows what its client is at
+//! under_way    an answer's body that says when it is over
 //! exchange     a request from its head to its answer, in the log and the figures
+//! manners      what HTTP asks of every request
+//! places       requests under way, and who gives way
 //! handler      a request to the call that answers it
 //! calls        calls of the program
 //! request      what a handler is given
 //! answer       what a client is given
 //! json         plain data as JSON
+//! convert      work on large data, off the threads that serve
+//! handshake    how a request becomes a WebSocket
 //! websocket    connections whose messages are calls
+//! metered      a connection whose unfinished messages are charged
 //! metrics      what can be counted
+//! figures      where that is to be had
 //! ```
 
 mod answer;
+mod budget;
 mod calls;
 mod connections;
+mod convert;
 mod entry;
 mod exchange;
+mod figures;
 mod handler;
+mod handshake;
 mod json;
+mod log;
+mod manners;
+mod metered;
 mod metrics;
 mod options;
+mod places;
 mod process;
 mod request;
 mod routes;
 mod socket;
+mod under_way;
 mod version;
 mod websocket;
 
@@ -41,12 +59,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::http::StatusCode;
 use gcrucible_engine::Engine;
 use tokio::sync::{Semaphore, watch};
 
+use self::answer::REQUEST_ID;
+use self::budget::Budget;
 use self::calls::CallIds;
+use self::connections::Connections;
 use self::metrics::Metrics;
 use self::options::Limits;
+use self::places::Places;
 use self::version::Versions;
 
 /// What all connections share.
@@ -55,6 +78,11 @@ pub(crate) struct Server {
     versions: Versions,
     metrics: Arc<Metrics>,
     limits: Limits,
+    connections: Connections,
+    places: Arc<Places>,
+    budget: Arc<Budget>,
+    /// One permit for each conversion of large data that may be under way.
+    conversions: Semaphore,
     /// One permit for each WebSocket that may be open.
     websockets: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
@@ -89,16 +117,40 @@ impl Server {
         limits: Limits,
         call_ids: CallIds,
     ) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Server {
             engine,
             versions,
             metrics,
+            connections: Connections::new(limits.connections_max),
+            places: Places::new(limits.requests_max, limits.busy_timeout),
+            budget: Budget::new(limits.bytes_max),
+            conversions: Semaphore::new(cores),
             websockets: Arc::new(Semaphore::new(limits.websockets_max)),
             limits,
             stage: watch::Sender::new(Stage::Serving),
             call_ids,
             request_ids: RequestIds::default(),
         })
+    }
+
+    /// The whole answer to a client of whom no request could be read, for the log, too.
+    fn refuse_early(&self, status: StatusCode, why: &str) -> String {
+        let id = self.request_ids.next();
+        self.metrics.answered(status.as_u16());
+        let span = tracing::error_span!("request", id);
+        span.in_scope(|| tracing::info!(status = status.as_u16(), "answered: {why}"));
+        // Neither has a character that JSON would escape.
+        let body = format!("{{\"error\":\"{why}\",\"request_id\":\"{id}\"}}");
+        let retry = match status {
+            StatusCode::SERVICE_UNAVAILABLE => "retry-after: 1\r\n",
+            _ => "",
+        };
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n{REQUEST_ID}: {id}\r\n{retry}connection: close\r\n\r\n{body}",
+            body.len()
+        )
     }
 
     /// Waits until the server's end has come so far.

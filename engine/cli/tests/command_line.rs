@@ -45,7 +45,7 @@ fn an_uncaught_error_says_where_and_ends_with_1() {
     assert_eq!(seen.code, 1);
     let path = folder.path("main.crux").display().to_string();
     let expected = format!(
-        "error: uncaught TypeError: operand of a wrong type\n  at f ({path}:2:12)\n  at main ({path}:4:13)\n"
+        "error: uncaught TypeError: operand of a wrong type: `+` of int and nil\n  at f ({path}:2:12)\n  at main ({path}:4:13)\n"
     );
     assert_eq!(seen.err, expected);
 }
@@ -315,5 +315,12 @@ fn ctrl_c_comes_to_the_program_and_twice_ends_it() {
         "fn main() {\n  try { print(\"ready\"); sleep(1000000) } finally { print(\"finally\") }\n}",
     );
     let seen = process::interrupted(&plain, "ready", 1);
+    assert_eq!((seen.code, seen.out.as_str()), (130, "ready\nfinally\n"));
+
+    let other = folder.file(
+        "other.crux",
+        "fn main() {\n  on_interrupt(\"reload\", || print(\"no\"))\n  try { print(\"ready\"); sleep(1000000) } finally { print(\"finally\") }\n}",
+    );
+    let seen = process::interrupted(&other, "ready", 1);
     assert_eq!((seen.code, seen.out.as_str()), (130, "ready\nfinally\n"));
 }

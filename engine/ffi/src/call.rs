@@ -2,26 +2,69 @@
 
 use std::ffi::c_char;
 use std::sync::Arc;
-use std::time::Duration;
 
-use gcrucible_engine::{CallHandle, Engine, Outcome};
-use gcrucible_platform::tokio_platform::TokioPlatform;
+use gcrucible_engine::{Argument, CallHandle, Engine, Outcome, Unfit};
 
-use crate::engine::{GcrEngine, call_failure};
+use crate::engine::{GcrEngine, Running, limit, report};
 use crate::error::GcrError;
-use crate::status::{Failure, GcrStatus, bad_argument, guarded, object, quietly, text, write};
+use crate::objects::{find, list, unlist};
+use crate::status::{Failure, GcrStatus, bad_argument, call_failure, guarded, place, quietly};
+use crate::text::text;
 use crate::value::GcrValue;
 
 /// A call in progress or ended. Free it with `gcr_call_free`.
 #[derive(Debug)]
 pub struct GcrCall {
-    pub(crate) handle: CallHandle,
-    pub(crate) engine: Engine,
-    pub(crate) platform: Arc<TokioPlatform>,
+    _opaque: [u8; 0],
 }
 
-/// Starts a call of an exported function under an id of the caller's choice, with `count`
-/// arguments, which stay the caller's. It does not wait.
+/// A call, and the engine that it runs on.
+#[derive(Debug)]
+pub(crate) struct CallState {
+    // Dropped first: that cancels it.
+    pub(crate) handle: CallHandle,
+    pub(crate) running: Arc<Running>,
+}
+
+/// More arguments than this are taken for a mistake.
+const ARGS_MAX: usize = 1 << 16;
+
+/// The arguments of a call.
+///
+/// # Safety
+/// `args` points to `count` values, each null or unfreed, or is null itself.
+pub(crate) unsafe fn arguments(
+    args: *const *const GcrValue,
+    count: usize,
+) -> Result<Vec<Argument>, Failure> {
+    if args.is_null() && count > 0 {
+        return Err(bad_argument("the arguments are null"));
+    }
+    if count > ARGS_MAX {
+        let message = format!("{count} arguments: expected at most {ARGS_MAX}");
+        return Err(bad_argument(&message));
+    }
+    let argument = |index| {
+        // SAFETY: what the caller owes.
+        let arg = unsafe { (*args.add(index)).as_ref() };
+        arg.map_or(Argument::Data(Default::default()), GcrValue::argument)
+    };
+    Ok((0..count).map(argument).collect())
+}
+
+/// Refuses the ids that a host does not use.
+pub(crate) fn checked_id(id: u32) -> Result<(), Failure> {
+    match id < Engine::FINALIZER_CALL {
+        true => Ok(()),
+        false => Err(bad_argument(&format!(
+            "{id} is a call id of the engine's own: expected less than {}",
+            Engine::FINALIZER_CALL
+        ))),
+    }
+}
+
+/// Starts a call of an exported function under an id of the caller's choice, less than 2^32 - 2,
+/// with `count` arguments, which stay the caller's. It does not wait.
 ///
 /// # Safety
 /// See the rules of the crate; `args` points to `count` values, each of which may be null for
@@ -31,6 +74,7 @@ pub unsafe extern "C" fn gcr_call(
     engine: *const GcrEngine,
     id: u32,
     function: *const c_char,
+    function_len: usize,
     args: *const *const GcrValue,
     count: usize,
     out: *mut *mut GcrCall,
@@ -38,33 +82,17 @@ pub unsafe extern "C" fn gcr_call(
 ) -> GcrStatus {
     let body = || {
         // SAFETY: what the caller owes.
-        let (engine, function) = unsafe {
-            (
-                object(engine, "the engine")?,
-                text(function, "the function")?,
-            )
+        let (function, out, args) = unsafe {
+            let function = text(function, function_len, "the function")?;
+            (function, place(out, "the call")?, arguments(args, count)?)
         };
-        if out.is_null() || (args.is_null() && count > 0) {
-            return Err(bad_argument(
-                "the arguments or the place for the call are null",
-            ));
-        }
-        let mut values = Vec::new();
-        for index in 0..count {
-            // SAFETY: `args` points to `count` values, each null or unfreed.
-            let arg = unsafe { (*args.add(index)).as_ref() };
-            values.push(arg.map(|arg| arg.value.clone()).unwrap_or_default());
-        }
-        let started = engine
-            .platform
-            .block_on(engine.engine.call(id, function, &values));
-        let call = GcrCall {
+        checked_id(id)?;
+        let running = find(engine)?;
+        let started = running.wait(running.engine.call_with(id, function, &args))?;
+        *out = list(CallState {
             handle: started.map_err(|error| call_failure(&error))?,
-            engine: engine.engine.clone(),
-            platform: Arc::clone(&engine.platform),
-        };
-        // SAFETY: what the caller owes.
-        unsafe { write(out, Box::into_raw(Box::new(call))) };
+            running,
+        });
         Ok(())
     };
     // SAFETY: what the caller owes.
@@ -84,43 +112,25 @@ pub unsafe extern "C" fn gcr_call_wait(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let call = unsafe { object(call, "the call")? };
-        let is_over = call.platform.block_on(async {
-            match u64::try_from(timeout_ms) {
-                Err(_) => {
-                    call.handle.join().await;
-                    true
-                }
-                Ok(ms) => {
-                    let limit = Duration::from_millis(ms);
-                    tokio::time::timeout(limit, call.handle.join())
-                        .await
-                        .is_ok()
-                }
-            }
-        });
-        if !is_over {
-            let message = format!("call {} has not ended yet", call.handle.call().id());
-            return Err((GcrStatus::TimedOut, message));
-        }
+        let call = find(call)?;
+        let late = || format!("call {} has not ended yet", call.handle.call().id());
+        let join = call.handle.join();
+        call.running.wait_within(join, limit(timeout_ms), late)?;
         call.returned()
     };
     // SAFETY: what the caller owes.
     unsafe { guarded(error, body) }
 }
 
-impl GcrCall {
+impl CallState {
     /// Fails unless the call returned.
     pub(crate) fn returned(&self) -> Result<(), Failure> {
+        self.running.open()?;
         let id = self.handle.call().id();
         match self.handle.call().outcome() {
             Some(Outcome::Returned) => Ok(()),
             Some(Outcome::Threw) => {
-                let mut text = self.platform.block_on(self.handle.text());
-                for frame in self.handle.call().trace() {
-                    text += &format!("\n  at {frame}");
-                }
+                let text = self.running.wait(report(&self.handle))?;
                 // Whatever wraps it on its way out, a cancellation is one.
                 match self.handle.call().is_cancelled() {
                     true => Err((GcrStatus::Cancelled, text)),
@@ -128,7 +138,7 @@ impl GcrCall {
                 }
             }
             Some(Outcome::Panicked) => {
-                let cause = self.platform.block_on(self.handle.text());
+                let cause = self.running.wait(self.handle.text())?;
                 let message = format!("a host operation of call {id} panicked: {cause}");
                 Err((GcrStatus::Panicked, message))
             }
@@ -140,7 +150,7 @@ impl GcrCall {
     }
 }
 
-/// The value that a call returned, as data.
+/// The value that a call returned, as data. Of what is none, `gcr_protect` gives a handle.
 ///
 /// # Safety
 /// See the rules of the crate.
@@ -152,17 +162,38 @@ pub unsafe extern "C" fn gcr_call_value(
 ) -> GcrStatus {
     let body = || {
         // SAFETY: what the caller owes.
-        let call = unsafe { object(call, "the call")? };
-        if out.is_null() {
-            return Err(bad_argument("the place for the value is null"));
-        }
+        let out = unsafe { place(out, "the value")? };
+        let call = find(call)?;
         call.returned()?;
-        let Some(data) = call.platform.block_on(call.handle.data()) else {
-            let text = call.platform.block_on(call.handle.text());
-            return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+        let data = match call.running.wait(call.handle.try_data())? {
+            Ok(data) => data,
+            Err(Unfit::NoData) => {
+                let text = call.running.wait(call.handle.text())?;
+                return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
+            }
+            Err(why) => return Err((GcrStatus::NotData, why.to_string())),
         };
-        // SAFETY: what the caller owes.
-        unsafe { write(out, GcrValue::raw(data)) };
+        *out = GcrValue::raw(data);
+        Ok(())
+    };
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
+}
+
+/// Requests cancellation of this very call, whoever has its id by now. Harmless if repeated, and
+/// if it has ended.
+///
+/// # Safety
+/// See the rules of the crate.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gcr_call_cancel(
+    call: *const GcrCall,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        let call = find(call)?;
+        call.running.open()?;
+        call.handle.cancel();
         Ok(())
     };
     // SAFETY: what the caller owes.
@@ -170,13 +201,7 @@ pub unsafe extern "C" fn gcr_call_value(
 }
 
 /// Frees a call. One that has not ended is cancelled, and its tasks with it.
-///
-/// # Safety
-/// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_call_free(call: *mut GcrCall) {
-    if !call.is_null() {
-        // SAFETY: it came from `gcr_call`, and is freed once.
-        quietly((), || drop(unsafe { Box::from_raw(call) }));
-    }
+pub extern "C" fn gcr_call_free(call: *mut GcrCall) {
+    quietly((), || drop(unlist(call)));
 }

@@ -2,32 +2,35 @@
 
 use std::ffi::c_char;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
-use gcrucible_engine::{CallError, Engine, EngineOptions, Outcome};
+use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome};
 use gcrucible_frontend::Source;
-use gcrucible_heap::{HeapConfig, HeapDebug};
 use gcrucible_platform::tokio_platform::TokioPlatform;
+use gcrucible_platform::waiting::wait_for;
 
 use crate::error::GcrError;
-use crate::status::{Failure, GcrStatus, bad_argument, guarded, object, quietly, text, write};
+use crate::objects::{find, list, unlist};
+use crate::options::{Chosen, GcrOptions};
+use crate::print::{Printer, may_wait};
+use crate::status::{Failure, GcrStatus, call_failure, guarded, place, quietly};
+use crate::text::text;
 
 /// A program on an engine. Free it with `gcr_engine_free`.
 #[derive(Debug)]
 pub struct GcrEngine {
-    pub(crate) engine: Engine,
-    pub(crate) platform: Arc<TokioPlatform>,
+    _opaque: [u8; 0],
 }
 
-/// What an engine is made with. All zero and null is a good choice.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct GcrOptions {
-    /// Threads that run tasks; 0 for two.
-    pub workers: u32,
-    /// Bytes that the program may keep alive; 0 for the usual limit.
-    pub heap_limit_bytes: u64,
-    /// Debug modes of the heap, such as `zombie,scribble,collect=safepoint`; null for none.
-    pub heap_modes: *const c_char,
+/// An engine, its threads, and the run of its top level.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    platform: Arc<TokioPlatform>,
+    top_level: CallHandle,
+    printer: Printer,
+    is_closed: AtomicBool,
 }
 
 /// Numbers of an engine, exact when nothing runs.
@@ -48,68 +51,107 @@ pub struct GcrStats {
     pub used_bytes: u64,
 }
 
-/// Compiles `source` (named `path` in messages), makes an engine and runs the top level.
-/// `options` may be null.
+/// Compiles `source` (named `path` in messages), makes an engine and runs the top level to its
+/// end, however long that takes. `options` may be null.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gcr_engine_new(
     path: *const c_char,
+    path_len: usize,
     source: *const c_char,
+    source_len: usize,
     options: *const GcrOptions,
     out: *mut *mut GcrEngine,
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
         // SAFETY: what the caller owes.
-        let (path, source) = unsafe { (text(path, "the path")?, text(source, "the source")?) };
-        // SAFETY: what the caller owes.
-        let options = unsafe { options.as_ref() };
-        let modes = match options.map(|options| options.heap_modes) {
-            // SAFETY: what the caller owes.
-            Some(modes) if !modes.is_null() => unsafe { text(modes, "the heap modes")? },
-            _ => "",
+        let (path, source, out) = unsafe {
+            let path = text(path, path_len, "the path")?;
+            let source = text(source, source_len, "the source")?;
+            (path, source, place(out, "the engine")?)
         };
-        if out.is_null() {
-            return Err(bad_argument("the place for the engine is null"));
-        }
-        let workers = options.map_or(0, |options| options.workers);
-        let limit = options.map_or(0, |options| options.heap_limit_bytes);
-        let engine = GcrEngine::new(path, source, modes, workers, limit)?;
-        // SAFETY: what the caller owes.
-        unsafe { write(out, Box::into_raw(Box::new(engine))) };
+        let engine = Running::new(path, source, options)?;
+        engine.wait_for_top_level(None)?;
+        *out = list(engine);
         Ok(())
     };
     // SAFETY: what the caller owes.
     unsafe { guarded(error, body) }
 }
 
-impl GcrEngine {
-    fn new(
-        path: &str,
-        source: &str,
-        modes: &str,
-        workers: u32,
-        limit_bytes: u64,
-    ) -> Result<GcrEngine, Failure> {
-        let debug: HeapDebug = modes
-            .parse()
-            .map_err(|error| bad_argument(&format!("heap modes `{modes}`: {error}")))?;
+/// The same, which does not wait for the top level: `gcr_engine_wait` does. Until that has ended
+/// well, functions that it defines may not be there to be called.
+///
+/// # Safety
+/// See the rules of the crate.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gcr_engine_start(
+    path: *const c_char,
+    path_len: usize,
+    source: *const c_char,
+    source_len: usize,
+    options: *const GcrOptions,
+    out: *mut *mut GcrEngine,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes.
+        let (path, source, out) = unsafe {
+            let path = text(path, path_len, "the path")?;
+            let source = text(source, source_len, "the source")?;
+            (path, source, place(out, "the engine")?)
+        };
+        *out = list(Running::new(path, source, options)?);
+        Ok(())
+    };
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
+}
+
+/// Waits until the top level has ended, for at most `timeout_ms` milliseconds, for ever if that
+/// is negative. `Ok` if it ended well; else `Threw`, `Cancelled` or `TimedOut`.
+///
+/// # Safety
+/// See the rules of the crate.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gcr_engine_wait(
+    engine: *const GcrEngine,
+    timeout_ms: i64,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || find(engine)?.wait_for_top_level(limit(timeout_ms));
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
+}
+
+/// How long to wait; for ever if it is negative.
+pub(crate) fn limit(timeout_ms: i64) -> Option<Duration> {
+    u64::try_from(timeout_ms).ok().map(Duration::from_millis)
+}
+
+impl Running {
+    fn new(path: &str, source: &str, options: *const GcrOptions) -> Result<Running, Failure> {
+        may_wait()?;
+        let chosen = match options.is_null() {
+            true => Chosen::default(),
+            false => find(options)?.lock().clone(),
+        };
         let source = Source::new(path, source);
         let program = gcrucible_frontend::compile(&source)
             .map_err(|errors| (GcrStatus::BadSource, errors.render(&source, false)))?;
         let failed = |why: String| (GcrStatus::EngineFailed, why);
-        let workers = if workers == 0 { 2 } else { workers as usize };
-        let platform = TokioPlatform::new(workers).map_err(|error| failed(error.to_string()))?;
-        let platform = Arc::new(platform);
-        let mut heap = HeapConfig::default();
-        if limit_bytes > 0 {
-            heap.limit_bytes = limit_bytes;
-        }
+        let platform = TokioPlatform::new(chosen.workers);
+        let platform = Arc::new(platform.map_err(|error| failed(error.to_string()))?);
+        let printer = Printer::new(chosen.print);
         let options = EngineOptions {
-            heap,
-            debug,
+            heap: chosen.heap,
+            debug: chosen.debug,
+            args: chosen.args,
+            capabilities: chosen.capabilities,
+            output: printer.output(),
             ..EngineOptions::default()
         };
         let engine = Engine::new(
@@ -117,35 +159,83 @@ impl GcrEngine {
             &options,
             Arc::clone(&platform) as _,
             None,
-        )
-        .map_err(|error| failed(error.to_string()))?;
-        let made = GcrEngine { engine, platform };
-        let init = made
-            .platform
-            .block_on(made.engine.start_init())
-            .map_err(|error| call_failure(&error))?;
-        match made.platform.block_on(init.join()) {
-            Outcome::Returned => Ok(made),
-            Outcome::Threw | Outcome::Cancelled | Outcome::Panicked => {
-                let text = made.platform.block_on(init.text());
-                Err((GcrStatus::Threw, format!("the top level failed: {text}")))
-            }
+        );
+        let engine = engine.map_err(|error| failed(error.to_string()))?;
+        let started = wait_for(engine.start_init(), None);
+        let started = started.ok_or_else(|| failed("the top level did not start".to_owned()))?;
+        Ok(Running {
+            top_level: started.map_err(|error| call_failure(&error))?,
+            engine,
+            platform,
+            printer,
+            is_closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Fails if the engine was freed.
+    pub(crate) fn open(&self) -> Result<(), Failure> {
+        match self.is_closed.load(SeqCst) {
+            true => Err((GcrStatus::Closed, "the engine was freed".to_owned())),
+            false => Ok(()),
         }
+    }
+
+    /// Waits for what does not take long.
+    pub(crate) fn wait<F: Future>(&self, future: F) -> Result<F::Output, Failure> {
+        self.wait_within(future, None, || "it has not ended yet".to_owned())
+    }
+
+    /// Waits for at most so long; `late` says what took longer.
+    pub(crate) fn wait_within<F: Future>(
+        &self,
+        future: F,
+        limit: Option<Duration>,
+        late: impl FnOnce() -> String,
+    ) -> Result<F::Output, Failure> {
+        may_wait()?;
+        self.open()?;
+        let ended = wait_for(future, limit);
+        // What it ended with may come of that.
+        self.open()?;
+        ended.ok_or_else(|| (GcrStatus::TimedOut, late()))
+    }
+
+    fn wait_for_top_level(&self, limit: Option<Duration>) -> Result<(), Failure> {
+        let late = || "the top level has not ended yet".to_owned();
+        let status = match self.wait_within(self.top_level.join(), limit, late)? {
+            Outcome::Returned => return Ok(()),
+            Outcome::Cancelled => {
+                let message = "the top level was cancelled".to_owned();
+                return Err((GcrStatus::Cancelled, message));
+            }
+            Outcome::Threw if self.top_level.call().is_cancelled() => GcrStatus::Cancelled,
+            Outcome::Threw => GcrStatus::Threw,
+            Outcome::Panicked => GcrStatus::Panicked,
+        };
+        let text = self.wait(report(&self.top_level))?;
+        Err((status, format!("the top level failed: {text}")))
+    }
+
+    fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+        self.printer.close();
+        self.platform.shut_down();
     }
 }
 
-/// The status and message of a refused call.
-pub(crate) fn call_failure(error: &CallError) -> Failure {
-    let status = match error {
-        CallError::DuplicateCallId(_) => GcrStatus::DuplicateCallId,
-        CallError::CallNotFound(_) => GcrStatus::CallNotFound,
-        CallError::FutureNotFound(_) => GcrStatus::BadArgument,
-        CallError::UnknownExport(_) => GcrStatus::UnknownExport,
-        CallError::ArgumentTooLarge(_) => GcrStatus::BadArgument,
-        CallError::ArgumentTooDeep => GcrStatus::NotData,
-        CallError::OutOfMemory => GcrStatus::OutOfMemory,
-    };
-    (status, error.to_string())
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What a call ended with, and where it was thrown.
+pub(crate) async fn report(call: &CallHandle) -> String {
+    let mut text = call.uncaught().await;
+    for frame in call.call().trace() {
+        text += &format!("\n  {}", frame.line());
+    }
+    text
 }
 
 /// Requests cancellation of the call with this id. Harmless if repeated.
@@ -159,8 +249,8 @@ pub unsafe extern "C" fn gcr_cancel(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let engine = unsafe { object(engine, "the engine")? };
+        let engine = find(engine)?;
+        engine.open()?;
         let cancelled = engine.engine.cancel_call(id);
         cancelled.map_err(|error| call_failure(&error))
     };
@@ -168,38 +258,44 @@ pub unsafe extern "C" fn gcr_cancel(
     unsafe { guarded(error, body) }
 }
 
-/// Numbers of an engine; all zero for null.
+/// Numbers of an engine.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_stats(engine: *const GcrEngine) -> GcrStats {
-    // SAFETY: what the caller owes.
-    let Some(GcrEngine { engine, .. }) = (unsafe { engine.as_ref() }) else {
-        return GcrStats::default();
-    };
-    quietly(GcrStats::default(), || {
-        let heap = engine.heap().stats();
-        GcrStats {
-            active_futures: engine.active_future_count() as u64,
-            open_calls: engine.open_call_count() as u64,
+pub unsafe extern "C" fn gcr_stats(
+    engine: *const GcrEngine,
+    out: *mut GcrStats,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes.
+        let out = unsafe { place(out, "the numbers")? };
+        let found = find(engine)?;
+        found.open()?;
+        let heap = found.engine.heap().stats();
+        *out = GcrStats {
+            active_futures: found.engine.active_future_count() as u64,
+            open_calls: found.engine.open_call_count() as u64,
             protected_objects: heap.protected_by_kind.values().sum(),
             collections_minor: heap.collections_minor,
             collections_major: heap.collections_major,
             used_bytes: heap.used_bytes,
-        }
-    })
+        };
+        Ok(())
+    };
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
 }
 
-/// Stops and frees an engine; calls in progress are dropped. Calls and handles of it must
-/// have been freed before.
-///
-/// # Safety
-/// See the rules of the crate.
+/// Stops and frees an engine: what runs is dropped, who waits for it is told `Closed`, and so is
+/// who uses its calls and handles, which are freed as ever. It waits for callbacks that run,
+/// unless it is called within one.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_engine_free(engine: *mut GcrEngine) {
-    if !engine.is_null() {
-        // SAFETY: it came from `gcr_engine_new`, and is freed once.
-        quietly((), || drop(unsafe { Box::from_raw(engine) }));
-    }
+pub extern "C" fn gcr_engine_free(engine: *mut GcrEngine) {
+    quietly((), || {
+        if let Some(engine) = unlist(engine) {
+            engine.close();
+        }
+    });
 }

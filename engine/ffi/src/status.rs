@@ -1,8 +1,9 @@
 //! Status codes, and the boundary that no panic crosses.
 
 use std::any::Any;
-use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use gcrucible_engine::CallError;
 
 use crate::error::GcrError;
 
@@ -12,7 +13,8 @@ use crate::error::GcrError;
 pub enum GcrStatus {
     /// As asked.
     Ok = 0,
-    /// A pointer is null, a string no UTF-8, a mode unknown.
+    /// A pointer is null, freed or of another type, a text no UTF-8, a number out of its range,
+    /// a mode unknown.
     BadArgument = 1,
     /// The source does not compile; the message holds all diagnostics.
     BadSource = 2,
@@ -26,11 +28,11 @@ pub enum GcrStatus {
     CallNotFound = 6,
     /// The heap has no room for the arguments.
     OutOfMemory = 7,
-    /// The time was over before the call had ended; it goes on.
+    /// The time was over before the call, or the top level, had ended; it goes on.
     TimedOut = 8,
     /// The call has not ended yet.
     Running = 9,
-    /// The call ended with an error that nobody caught.
+    /// The call, or the top level, ended with an error that nobody caught.
     Threw = 10,
     /// The call was cancelled, or ended with the cancellation of what it waited for, whatever
     /// errors wrap that.
@@ -41,6 +43,12 @@ pub enum GcrStatus {
     Internal = 13,
     /// The call ended because a host operation panicked in it.
     Panicked = 14,
+    /// The engine that it belongs to was freed.
+    Closed = 15,
+    /// It was made before a `fork()`, and this is the child.
+    Forked = 16,
+    /// It would wait within a callback, which the engine waits for.
+    InCallback = 17,
 }
 
 /// A failure on its way to the caller.
@@ -48,6 +56,21 @@ pub(crate) type Failure = (GcrStatus, String);
 
 pub(crate) fn bad_argument(what: &str) -> Failure {
     (GcrStatus::BadArgument, what.to_owned())
+}
+
+/// The status and message of a refused call.
+pub(crate) fn call_failure(error: &CallError) -> Failure {
+    let status = match error {
+        CallError::DuplicateCallId(_) => GcrStatus::DuplicateCallId,
+        CallError::CallNotFound(_) => GcrStatus::CallNotFound,
+        CallError::FutureNotFound(_)
+        | CallError::ArgumentTooLarge(_)
+        | CallError::ForeignObject => GcrStatus::BadArgument,
+        CallError::UnknownExport(_) => GcrStatus::UnknownExport,
+        CallError::ArgumentTooDeep => GcrStatus::NotData,
+        CallError::OutOfMemory => GcrStatus::OutOfMemory,
+    };
+    (status, error.to_string())
 }
 
 /// Runs the body of a function of the API: its failure, or its panic, becomes a status and,
@@ -61,15 +84,19 @@ pub(crate) unsafe fn guarded(
 ) -> GcrStatus {
     let (status, message) = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => {
-            // SAFETY: what the caller owes.
-            unsafe { write(error, std::ptr::null_mut()) };
+            if !error.is_null() {
+                // SAFETY: what the caller owes.
+                unsafe { *error = std::ptr::null_mut() };
+            }
             return GcrStatus::Ok;
         }
         Ok(Err(failure)) => failure,
         Err(panic) => (GcrStatus::Internal, panic_message(&*panic)),
     };
-    // SAFETY: what the caller owes.
-    unsafe { write(error, GcrError::new(status, message)) };
+    if !error.is_null() {
+        // SAFETY: what the caller owes.
+        unsafe { *error = GcrError::raw(status, message) };
+    }
     status
 }
 
@@ -86,40 +113,11 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "the engine panicked".to_owned())
 }
 
-/// Writes through an `out` pointer, if it is not null; else the value is forgotten, which
-/// only happens to nulls and errors that nobody wants.
+/// The place for what a function gives, which is never null.
 ///
 /// # Safety
-/// `out` is null or can be written.
-pub(crate) unsafe fn write<T>(out: *mut *mut T, value: *mut T) {
-    if !out.is_null() {
-        // SAFETY: what the caller owes.
-        unsafe { *out = value };
-    } else if !value.is_null() {
-        // SAFETY: `value` came from `Box::into_raw`, and nobody else has it.
-        drop(unsafe { Box::from_raw(value) });
-    }
-}
-
-/// A string of the caller.
-///
-/// # Safety
-/// `text` is null or a string that ends with a zero byte and outlives `'a`.
-pub(crate) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str, Failure> {
-    if text.is_null() {
-        return Err(bad_argument(&format!("{what} is null, expected a string")));
-    }
+/// `out` is null or can be written, for `'a` by nobody else.
+pub(crate) unsafe fn place<'a, T>(out: *mut T, what: &str) -> Result<&'a mut T, Failure> {
     // SAFETY: what the caller owes.
-    let text = unsafe { CStr::from_ptr(text) };
-    text.to_str()
-        .map_err(|_| bad_argument(&format!("{what} is no UTF-8")))
-}
-
-/// A borrowed object of the caller.
-///
-/// # Safety
-/// `pointer` is null or points to a `T` that outlives `'a`.
-pub(crate) unsafe fn object<'a, T>(pointer: *const T, what: &str) -> Result<&'a T, Failure> {
-    // SAFETY: what the caller owes.
-    unsafe { pointer.as_ref() }.ok_or_else(|| bad_argument(&format!("{what} is null")))
+    unsafe { out.as_mut() }.ok_or_else(|| bad_argument(&format!("the place for {what} is null")))
 }

@@ -1,23 +1,51 @@
 //! Plain data, as arguments and results.
+//!
+//! # Invariants
+//! 1. What is lent from a value lies in it: text in a box, parts in boxes of their own. Neither
+//!    moves when the value changes, but for what is replaced.
+//! 2. Looking at a value changes nothing in it, so several threads may.
 
-use std::ffi::{CString, c_char};
+use std::collections::HashMap;
+use std::ffi::c_char;
+use std::sync::Arc;
 
+use gcrucible_engine::Argument;
 use gcrucible_vm::HostValue;
 
-use crate::error::c_string;
-use crate::status::{quietly, text};
+use crate::error::GcrError;
+use crate::handle::Kept;
+use crate::status::{Failure, GcrStatus, bad_argument, guarded, place, quietly};
+use crate::text::{Text, lend_none, text};
 
 /// A value of plain data. Free it with `gcr_value_free`, unless a function says that it took it.
 #[derive(Debug)]
 pub struct GcrValue {
-    pub(crate) value: HostValue,
+    data: Data,
     /// Its levels of arrays and maps, at most `HostValue::LEVELS_MAX`.
     levels: u32,
-    /// Text that was handed out, kept as long as the value.
-    texts: std::cell::RefCell<Vec<CString>>,
-    /// Parts that were handed out, kept as long as the value.
-    #[allow(clippy::vec_box, reason = "what was handed out must not move")]
-    parts: std::cell::RefCell<Vec<Box<GcrValue>>>,
+}
+
+#[derive(Debug)]
+enum Data {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(Text),
+    Array(Vec<Part>),
+    Map(Entries),
+    Handle(Arc<Kept>),
+}
+
+/// A part that can be lent.
+type Part = Box<GcrValue>;
+
+/// The entries of a map, in order.
+#[derive(Debug, Default)]
+struct Entries {
+    list: Vec<(Text, Part)>,
+    /// Where each key is, as far as it was set by the host.
+    places: HashMap<Text, usize>,
 }
 
 /// The kinds of data.
@@ -38,34 +66,88 @@ pub enum GcrKind {
     Array = 5,
     /// A map with string keys.
     Map = 6,
+    /// A value of the program, as an argument: see `gcr_handle_arg`.
+    Handle = 7,
 }
 
 impl GcrValue {
-    pub(crate) fn boxed(value: HostValue) -> Box<GcrValue> {
-        Box::new(GcrValue {
-            levels: value.levels(),
-            value,
-            texts: Default::default(),
-            parts: Default::default(),
-        })
+    fn of(data: HostValue) -> GcrValue {
+        let deepest = |parts: &mut dyn Iterator<Item = &Part>| {
+            1 + parts.map(|part| part.levels).max().unwrap_or(0)
+        };
+        let (data, levels) = match data {
+            HostValue::Nil => (Data::Nil, 0),
+            HostValue::Bool(bool) => (Data::Bool(bool), 0),
+            HostValue::Int(int) => (Data::Int(int), 0),
+            HostValue::Float(float) => (Data::Float(float), 0),
+            HostValue::String(text) => (Data::String(Text::new(text)), 0),
+            HostValue::Array(elements) => {
+                let part = |element| Box::new(GcrValue::of(element));
+                let parts: Vec<Part> = elements.into_iter().map(part).collect();
+                let levels = deepest(&mut parts.iter());
+                (Data::Array(parts), levels)
+            }
+            HostValue::Map(entries) => {
+                let entry = |(key, value)| (Text::new(key), Box::new(GcrValue::of(value)));
+                let list: Vec<(Text, Part)> = entries.into_iter().map(entry).collect();
+                let levels = deepest(&mut list.iter().map(|(_, part)| part));
+                let places = HashMap::new();
+                (Data::Map(Entries { list, places }), levels)
+            }
+        };
+        GcrValue { data, levels }
     }
 
     pub(crate) fn raw(value: HostValue) -> *mut GcrValue {
-        Box::into_raw(Self::boxed(value))
+        Box::into_raw(Box::new(GcrValue::of(value)))
     }
 
-    fn lend_text(&self, text: &str) -> *const c_char {
-        let text = c_string(text.to_owned());
-        let pointer = text.as_ptr();
-        self.texts.borrow_mut().push(text);
-        pointer
+    pub(crate) fn of_handle(kept: Arc<Kept>) -> *mut GcrValue {
+        let data = Data::Handle(kept);
+        Box::into_raw(Box::new(GcrValue { data, levels: 0 }))
     }
 
-    fn lend_part(&self, part: &HostValue) -> *const GcrValue {
-        let part = Self::boxed(part.clone());
-        let pointer: *const GcrValue = &*part;
-        self.parts.borrow_mut().push(part);
-        pointer
+    /// It as an argument of a call.
+    pub(crate) fn argument(&self) -> Argument {
+        match &self.data {
+            Data::Handle(kept) => Argument::Object(Arc::clone(&kept.object)),
+            _ => Argument::Data(self.to_data()),
+        }
+    }
+
+    fn to_data(&self) -> HostValue {
+        match &self.data {
+            // A handle is no part of anything.
+            Data::Nil | Data::Handle(_) => HostValue::Nil,
+            Data::Bool(bool) => HostValue::Bool(*bool),
+            Data::Int(int) => HostValue::Int(*int),
+            Data::Float(float) => HostValue::Float(*float),
+            Data::String(text) => HostValue::String(text.as_str().to_owned()),
+            Data::Array(parts) => {
+                HostValue::Array(parts.iter().map(|part| part.to_data()).collect())
+            }
+            Data::Map(entries) => {
+                let entry = |(key, part): &(Text, Part)| (key.as_str().to_owned(), part.to_data());
+                HostValue::Map(entries.list.iter().map(entry).collect())
+            }
+        }
+    }
+}
+
+impl Entries {
+    /// Sets an entry; a new one comes last.
+    fn set(&mut self, key: Text, part: Part) {
+        if self.places.len() != self.list.len() {
+            let place = |(place, (key, _)): (usize, &(Text, Part))| (key.clone(), place);
+            self.places = self.list.iter().enumerate().map(place).collect();
+        }
+        match self.places.get(&key) {
+            Some(&place) => self.list[place].1 = part,
+            None => {
+                self.places.insert(key.clone(), self.list.len());
+                self.list.push((key, part));
+            }
+        }
     }
 }
 
@@ -73,10 +155,10 @@ impl GcrValue {
 ///
 /// # Safety
 /// `value` is null or an unfreed value.
-unsafe fn with<T>(value: *const GcrValue, otherwise: T, look: impl FnOnce(&GcrValue) -> T) -> T {
+unsafe fn with<T>(value: *const GcrValue, otherwise: T, look: impl FnOnce(&Data) -> T) -> T {
     // SAFETY: what the caller owes.
     match unsafe { value.as_ref() } {
-        Some(value) => quietly(otherwise, || look(value)),
+        Some(value) => look(&value.data),
         None => otherwise,
     }
 }
@@ -105,17 +187,26 @@ pub extern "C" fn gcr_float(value: f64) -> *mut GcrValue {
     GcrValue::raw(HostValue::Float(value))
 }
 
-/// A string; null if it is null or no UTF-8.
+/// A string of `len` bytes of UTF-8, zero bytes among them if there are any; `BadArgument` if it
+/// is no UTF-8.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_string(value: *const c_char) -> *mut GcrValue {
+pub unsafe extern "C" fn gcr_string(
+    value: *const c_char,
+    len: usize,
+    out: *mut *mut GcrValue,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes.
+        let (value, out) = unsafe { (text(value, len, "the string")?, place(out, "the value")?) };
+        *out = GcrValue::raw(HostValue::String(value.to_owned()));
+        Ok(())
+    };
     // SAFETY: what the caller owes.
-    match unsafe { text(value, "the string") } {
-        Ok(text) => GcrValue::raw(HostValue::String(text.to_owned())),
-        Err(_) => std::ptr::null_mut(),
-    }
+    unsafe { guarded(error, body) }
 }
 
 /// An empty array.
@@ -130,31 +221,37 @@ pub extern "C" fn gcr_map() -> *mut GcrValue {
     GcrValue::raw(HostValue::Map(Vec::new()))
 }
 
-/// Appends to an array. Takes `element` in any case, null as nil. False if `array` is none, or
-/// would have more than 64 levels of arrays and maps.
+/// Appends to an array. Takes `element` in any case, null as nil. `BadArgument` if `array` is
+/// none, or is `element` (which is not taken then); `NotData` if it would have more than 64
+/// levels of arrays and maps, or `element` is a handle.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_array_push(array: *mut GcrValue, element: *mut GcrValue) -> bool {
-    // SAFETY: what the caller owes; it gives the element away.
-    let (element, levels) = unsafe { taken(element) };
-    // SAFETY: what the caller owes.
-    let Some(array) = (unsafe { array.as_mut() }) else {
-        return false;
+pub unsafe extern "C" fn gcr_array_push(
+    array: *mut GcrValue,
+    element: *mut GcrValue,
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes; it gives the element away.
+        let (array, part) = unsafe { container_and_part(array, element)? };
+        let levels = levels_with(&part)?;
+        let Data::Array(parts) = &mut array.data else {
+            return Err(bad_argument("the value is no array"));
+        };
+        parts.push(part);
+        array.levels = array.levels.max(levels);
+        Ok(())
     };
-    match &mut array.value {
-        HostValue::Array(elements) if levels < HostValue::LEVELS_MAX => {
-            elements.push(element);
-            array.levels = array.levels.max(levels + 1);
-            true
-        }
-        _ => false,
-    }
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
 }
 
-/// Sets an entry of a map. Takes `value` in any case, null as nil. False if `map` is none,
-/// `key` no UTF-8, or the map would have more than 64 levels of arrays and maps.
+/// Sets an entry of a map; what was lent from the one that it takes the place of is gone. Takes
+/// `value` in any case, null as nil. `BadArgument` if `map` is none, or is `value` (which is not
+/// taken then), or `key` no UTF-8; `NotData` if it would have more than 64 levels of arrays and
+/// maps, or `value` is a handle.
 ///
 /// # Safety
 /// See the rules of the crate.
@@ -162,38 +259,65 @@ pub unsafe extern "C" fn gcr_array_push(array: *mut GcrValue, element: *mut GcrV
 pub unsafe extern "C" fn gcr_map_set(
     map: *mut GcrValue,
     key: *const c_char,
+    key_len: usize,
     value: *mut GcrValue,
-) -> bool {
-    // SAFETY: what the caller owes; it gives the value away.
-    let (value, levels) = unsafe { taken(value) };
-    // SAFETY: what the caller owes.
-    let (Ok(key), Some(map)) = (unsafe { (text(key, "the key"), map.as_mut()) }) else {
-        return false;
+    error: *mut *mut GcrError,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes; it gives the value away.
+        let (map, part) = unsafe { container_and_part(map, value)? };
+        // SAFETY: what the caller owes.
+        let key = unsafe { text(key, key_len, "the key")? };
+        let levels = levels_with(&part)?;
+        let Data::Map(entries) = &mut map.data else {
+            return Err(bad_argument("the value is no map"));
+        };
+        entries.set(Text::new(key), part);
+        map.levels = map.levels.max(levels);
+        Ok(())
     };
-    match &mut map.value {
-        HostValue::Map(entries) if levels < HostValue::LEVELS_MAX => {
-            map.levels = map.levels.max(levels + 1);
-            match entries.iter_mut().find(|(known, _)| known == key) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((key.to_owned(), value)),
-            }
-            true
-        }
-        _ => false,
-    }
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
 }
 
-/// What was given away, and its levels.
+/// What takes something, and what that is.
 ///
 /// # Safety
-/// `value` is null or an unfreed value that the caller gives away.
-unsafe fn taken(value: *mut GcrValue) -> (HostValue, u32) {
-    if value.is_null() {
-        return (HostValue::Nil, 0);
+/// Both are null or unfreed values; the caller gives the part away, and uses the container
+/// nowhere else for `'a`.
+unsafe fn container_and_part<'a>(
+    container: *mut GcrValue,
+    part: *mut GcrValue,
+) -> Result<(&'a mut GcrValue, Part), Failure> {
+    if container == part {
+        return Err(bad_argument(match container.is_null() {
+            true => "the array or map is null",
+            false => "an array or map cannot be a part of itself",
+        }));
     }
-    // SAFETY: what the caller owes.
-    let value = unsafe { Box::from_raw(value) };
-    (value.value, value.levels)
+    let part = match part.is_null() {
+        true => Box::new(GcrValue::of(HostValue::Nil)),
+        // SAFETY: what the caller owes.
+        false => unsafe { Box::from_raw(part) },
+    };
+    // SAFETY: what the caller owes; it is not the part.
+    let container = unsafe { container.as_mut() };
+    let container = container.ok_or_else(|| bad_argument("the array or map is null"))?;
+    Ok((container, part))
+}
+
+/// The levels of what has this part.
+fn levels_with(part: &GcrValue) -> Result<u32, Failure> {
+    let most = HostValue::LEVELS_MAX;
+    if matches!(part.data, Data::Handle(_)) {
+        let message = "a handle is an argument of its own, no part of an array or map";
+        return Err((GcrStatus::NotData, message.to_owned()));
+    }
+    if part.levels >= most {
+        let message = format!("it would have over {most} levels of arrays and maps");
+        return Err((GcrStatus::NotData, message));
+    }
+    Ok(part.levels + 1)
 }
 
 /// The kind of a value.
@@ -204,14 +328,15 @@ unsafe fn taken(value: *mut GcrValue) -> (HostValue, u32) {
 pub unsafe extern "C" fn gcr_kind(value: *const GcrValue) -> GcrKind {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, GcrKind::Nil, |value| match value.value {
-            HostValue::Nil => GcrKind::Nil,
-            HostValue::Bool(_) => GcrKind::Bool,
-            HostValue::Int(_) => GcrKind::Int,
-            HostValue::Float(_) => GcrKind::Float,
-            HostValue::String(_) => GcrKind::String,
-            HostValue::Array(_) => GcrKind::Array,
-            HostValue::Map(_) => GcrKind::Map,
+        with(value, GcrKind::Nil, |data| match data {
+            Data::Nil => GcrKind::Nil,
+            Data::Bool(_) => GcrKind::Bool,
+            Data::Int(_) => GcrKind::Int,
+            Data::Float(_) => GcrKind::Float,
+            Data::String(_) => GcrKind::String,
+            Data::Array(_) => GcrKind::Array,
+            Data::Map(_) => GcrKind::Map,
+            Data::Handle(_) => GcrKind::Handle,
         })
     }
 }
@@ -223,7 +348,7 @@ pub unsafe extern "C" fn gcr_kind(value: *const GcrValue) -> GcrKind {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gcr_as_bool(value: *const GcrValue) -> bool {
     // SAFETY: what the caller owes.
-    unsafe { with(value, false, |v| matches!(v.value, HostValue::Bool(true))) }
+    unsafe { with(value, false, |data| matches!(data, Data::Bool(true))) }
 }
 
 /// The int that a value is, else 0.
@@ -234,8 +359,8 @@ pub unsafe extern "C" fn gcr_as_bool(value: *const GcrValue) -> bool {
 pub unsafe extern "C" fn gcr_as_int(value: *const GcrValue) -> i64 {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, 0, |value| match value.value {
-            HostValue::Int(int) => int,
+        with(value, 0, |data| match data {
+            Data::Int(int) => *int,
             _ => 0,
         })
     }
@@ -249,27 +374,27 @@ pub unsafe extern "C" fn gcr_as_int(value: *const GcrValue) -> i64 {
 pub unsafe extern "C" fn gcr_as_float(value: *const GcrValue) -> f64 {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, 0.0, |value| match value.value {
-            HostValue::Float(float) => float,
-            HostValue::Int(int) => int as f64,
+        with(value, 0.0, |data| match data {
+            Data::Float(float) => *float,
+            Data::Int(int) => *int as f64,
             _ => 0.0,
         })
     }
 }
 
-/// The text of a string, as long as the value lives; null for any other value. A zero byte
-/// in it becomes a space.
+/// The text of a string, as long as the value lives; null for any other value. `len` gets its
+/// length in bytes; if `len` is null, so is the answer for text that has zero bytes in it.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_as_string(value: *const GcrValue) -> *const c_char {
+pub unsafe extern "C" fn gcr_as_string(value: *const GcrValue, len: *mut usize) -> *const c_char {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, std::ptr::null(), |value| match &value.value {
-            HostValue::String(text) => value.lend_text(text),
-            _ => std::ptr::null(),
-        })
+        match value.as_ref().map(|value| &value.data) {
+            Some(Data::String(text)) => text.lend(len),
+            _ => lend_none(len),
+        }
     }
 }
 
@@ -281,17 +406,17 @@ pub unsafe extern "C" fn gcr_as_string(value: *const GcrValue) -> *const c_char 
 pub unsafe extern "C" fn gcr_len(value: *const GcrValue) -> usize {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, 0, |value| match &value.value {
-            HostValue::String(text) => text.len(),
-            HostValue::Array(elements) => elements.len(),
-            HostValue::Map(entries) => entries.len(),
+        with(value, 0, |data| match data {
+            Data::String(text) => text.len(),
+            Data::Array(parts) => parts.len(),
+            Data::Map(entries) => entries.list.len(),
             _ => 0,
         })
     }
 }
 
 /// Element `index` of an array, or the value of entry `index` of a map, as long as the whole
-/// lives; null if there is none.
+/// lives and it is not replaced; null if there is none. It is lent: it is not freed.
 ///
 /// # Safety
 /// See the rules of the crate.
@@ -299,31 +424,38 @@ pub unsafe extern "C" fn gcr_len(value: *const GcrValue) -> usize {
 pub unsafe extern "C" fn gcr_at(value: *const GcrValue, index: usize) -> *const GcrValue {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, std::ptr::null(), |value| {
-            let part = match &value.value {
-                HostValue::Array(elements) => elements.get(index),
-                HostValue::Map(entries) => entries.get(index).map(|(_, value)| value),
+        with(value, std::ptr::null(), |data| {
+            let part = match data {
+                Data::Array(parts) => parts.get(index),
+                Data::Map(entries) => entries.list.get(index).map(|(_, part)| part),
                 _ => None,
             };
-            part.map_or(std::ptr::null(), |part| value.lend_part(part))
+            part.map_or(std::ptr::null(), |part| &raw const **part)
         })
     }
 }
 
-/// The key of entry `index` of a map, as long as the map lives; null if there is none.
+/// The key of entry `index` of a map, as long as the map lives; null if there is none. `len`
+/// gets its length in bytes; if `len` is null, so is the answer for a key that has zero bytes in
+/// it.
 ///
 /// # Safety
 /// See the rules of the crate.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gcr_key_at(value: *const GcrValue, index: usize) -> *const c_char {
+pub unsafe extern "C" fn gcr_key_at(
+    value: *const GcrValue,
+    index: usize,
+    len: *mut usize,
+) -> *const c_char {
     // SAFETY: what the caller owes.
     unsafe {
-        with(value, std::ptr::null(), |value| match &value.value {
-            HostValue::Map(entries) => entries
-                .get(index)
-                .map_or(std::ptr::null(), |(key, _)| value.lend_text(key)),
-            _ => std::ptr::null(),
-        })
+        match value.as_ref().map(|value| &value.data) {
+            Some(Data::Map(entries)) => match entries.list.get(index) {
+                Some((key, _)) => key.lend(len),
+                None => lend_none(len),
+            },
+            _ => lend_none(len),
+        }
     }
 }
 

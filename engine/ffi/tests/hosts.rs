@@ -71,7 +71,7 @@ fn a_host_in_c() {
     let library = library_folder();
     let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("embed");
     run(Command::new("cc")
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"])
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
         .arg(&program)
         .arg(here("tests/c/embed.c"))
         .arg("-I")
@@ -79,7 +79,12 @@ fn a_host_in_c() {
         .arg("-L")
         .arg(&library)
         .arg("-lgcrucible"));
-    let printed = run(Command::new(&program).env("LD_LIBRARY_PATH", &library));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("embed-data");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let printed = run(Command::new(&program)
+        .arg(&folder)
+        .env("LD_LIBRARY_PATH", &library)
+        .env("HOME", &folder));
     assert_eq!(printed, "ok\n");
 }
 

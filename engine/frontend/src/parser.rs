@@ -231,9 +231,20 @@ impl<'s> Parser<'s, '_> {
             (Some(TokenKind::Equal | TokenKind::NotEqual), TokenKind::Assign) => {
                 Some("`==` and `!=` compare")
             }
-            (Some(TokenKind::Plus), TokenKind::Plus) => Some("write `+= 1`"),
-            (Some(TokenKind::Minus), TokenKind::Minus) => Some("write `-= 1`"),
-            (_, TokenKind::Question) => Some("write `if`, or `match`"),
+            (Some(TokenKind::Plus), TokenKind::Plus) => Some("write `n += 1`, a statement"),
+            (Some(TokenKind::Minus), TokenKind::Minus) => Some("write `n -= 1`, a statement"),
+            (_, TokenKind::If) if expected == "an expression" => Some(
+                "`if` is a statement; a choice of values is `match n > 0 { true => a, _ => b }`",
+            ),
+            (_, TokenKind::Question) => {
+                let next = self.tokens.get(self.at + 1).map(|token| token.kind);
+                match next {
+                    Some(TokenKind::Dot | TokenKind::Question) => {
+                        Some("compare with `nil`, as in `if x != nil { … }`")
+                    }
+                    _ => Some("a choice of values is `match n > 0 { true => a, _ => b }`"),
+                }
+            }
             (_, TokenKind::Arrow) if expected.ends_with("`;`") => {
                 Some("a closure is written `|x| …`")
             }

@@ -69,6 +69,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     evacuation.trace_lone();
     evacuation.settle_weak();
     evacuation.queue_finalizers();
+    heap.watched.settle(|word| evacuation.survivor(word));
     if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
         // B-23: dead and moved strings stay in the table as they are.
         heap.interned.note_stale(|word| evacuation.survivor(word));
@@ -79,6 +80,12 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
         report.violations = verifier::verify(heap, debug.verify);
     }
+    let verifications = match (debug.verify, debug.verify_when) {
+        (VerifyLevel::Off, _) => 0,
+        (_, VerifyWhen::Both) => 2,
+        _ => 1,
+    };
+    heap.note_work(verifications);
     report
 }
 
@@ -350,7 +357,7 @@ impl<'h> Evacuation<'h> {
             // B-22: the size of a storage larger than two cards is computed from the
             // entries in use, not from those that it has room for.
             let used = self.region.raw(at + raw::MAP_USED) as u32;
-            let in_use = raw::MAP_FIRST + used * 3 + used / 2;
+            let in_use = raw::MAP_FIRST + used * 4;
             if in_use < words {
                 seeded_bugs::note_triggered(Bug::B22);
             }

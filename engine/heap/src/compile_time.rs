@@ -55,7 +55,7 @@ impl<'p> CompileTimeObjects<'p> {
             let at = objects.allocate(Kind::String, 0, string_words(text.len()))?;
             let region = objects.heap.region();
             region.set_raw(at + raw::STRING_LEN, text.len() as u64);
-            region.write_bytes(at + raw::STRING_BYTES, text.as_bytes());
+            region.write_text(at + raw::STRING_BYTES, text);
             Ok(at)
         })
     }

@@ -113,6 +113,9 @@ pub struct HeapDebug {
     /// where it is, as if memory were exhausted. `None`: as many as memory really holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exhausted: Option<u32>,
+    /// Units of work that a built-in does at a time; `None`: as many as in production.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
     /// How much the verifier checks.
     pub verify: VerifyLevel,
     /// When it runs.
@@ -129,10 +132,13 @@ impl HeapDebug {
         self.zombie || self.scribble || self.tags || self.quarantine > 0
     }
 
+    /// Units of work that a built-in does at a time in production.
+    pub const STEPS_IN_PRODUCTION: u32 = 10_000;
+
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
-promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | \
+promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | steps=N | \
 verify=off|quick|full | verify-when=both|before|after | fail=alloc:A:B:…";
 }
 
@@ -178,6 +184,9 @@ impl fmt::Display for HeapDebug {
         }
         if let Some(copies) = self.exhausted {
             parts.push(format!("exhausted={copies}"));
+        }
+        if let Some(units) = self.steps {
+            parts.push(format!("steps={units}"));
         }
         match self.verify {
             VerifyLevel::Off => {}
@@ -248,6 +257,10 @@ impl FromStr for HeapDebug {
                 }
                 ("exhausted", Some(n)) => {
                     modes.exhausted = Some(n.parse().map_err(|_| bad(part))?);
+                }
+                ("steps", Some(n)) => {
+                    let units = n.parse().ok().filter(|&units| units > 0);
+                    modes.steps = Some(units.ok_or_else(|| bad(part))?);
                 }
                 ("collect", Some(value)) => {
                     modes.collect = parse_collect(value).ok_or_else(|| bad(part))?;
@@ -321,6 +334,7 @@ mod tests {
             "collect=at:1:5:9,verify=quick,verify-when=after",
             "collect=safepoint,kind=major",
             "kind=major,exhausted=7,verify=full",
+            "steps=1,verify=quick",
             "tags,fail=alloc:0:7",
         ] {
             let modes: HeapDebug = text.parse().unwrap();
@@ -337,6 +351,7 @@ mod tests {
             "verify",
             "quarantine=x",
             "exhausted=-1",
+            "steps=0",
             "fail=alloc",
             "fail=alloc:",
             "fail=alloc:7:7",

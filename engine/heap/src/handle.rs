@@ -250,6 +250,14 @@ impl Heap {
         )
     }
 
+    /// How often the object of a handle is protected now, by this handle and others.
+    ///
+    /// # Panics
+    /// If the handle belongs to another heap.
+    pub fn protect_count(&self, handle: &Handle) -> u32 {
+        self.handles.places.lock().entries[self.handles.index(handle)].count
+    }
+
     /// Protect counts by kind of object; immediates count as `value`.
     pub(crate) fn protected_by_kind(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();

@@ -17,6 +17,7 @@ use crate::fault;
 use crate::finalizer::FinalizerTable;
 use crate::gate::Gate;
 use crate::handle::HandleTable;
+use crate::hashing::Hashing;
 use crate::interning::InternTable;
 use crate::permit::ExclusivePermit;
 use crate::providers::Providers;
@@ -26,6 +27,7 @@ use crate::stats::{Counters, HeapStats};
 use crate::tlab::{Buffer, Tlab};
 use crate::value::Slot;
 use crate::verifier::Violation;
+use crate::watch::WatchTable;
 
 /// A moving generational heap that many virtual machines share.
 ///
@@ -44,6 +46,8 @@ pub struct Heap {
     pub(crate) accounts: Mutex<Vec<Weak<MemoryAccount>>>,
     pub(crate) handles: HandleTable,
     pub(crate) finalizers: FinalizerTable,
+    pub(crate) hashing: Hashing,
+    pub(crate) watched: WatchTable,
     pub(crate) interned: InternTable,
     providers: Mutex<Providers>,
     /// Allocation buffers that may lie in the nursery, those of dead holders included.
@@ -62,7 +66,16 @@ pub struct Heap {
     poll: AtomicBool,
     compile_time_hashes: Tlab,
     pub(crate) scratch: Mutex<collector::Scratch>,
+    /// Words that collections may still go over until nothing is collected for a mode's sake;
+    /// the maximum is no bound.
+    forced_work_left: AtomicU64,
 }
+
+/// Words that a collection of an empty heap counts as: what it costs to begin one.
+const WORDS_OF_EMPTY_COLLECTION: u64 = 256;
+
+/// How much dearer a word is to the verifier than to the collector.
+const WORK_OF_VERIFIER: u64 = 4;
 
 /// What a collection did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,6 +146,8 @@ impl Heap {
             accounts: Mutex::default(),
             handles: HandleTable::default(),
             finalizers: FinalizerTable::default(),
+            hashing: Hashing::default(),
+            watched: WatchTable::default(),
             interned: InternTable::default(),
             providers: Mutex::default(),
             buffers: Mutex::default(),
@@ -146,6 +161,7 @@ impl Heap {
             poll: AtomicBool::new(poll),
             compile_time_hashes: Tlab::new(1 << 30),
             scratch: Mutex::default(),
+            forced_work_left: AtomicU64::new(u64::MAX),
         }))
     }
 
@@ -173,6 +189,13 @@ impl Heap {
     /// changes of arrays and maps take no locks. Must be said before they do.
     pub fn set_parallel(&self, is_parallel: bool) {
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
+    }
+
+    /// Sets the key of the heap's hash functions, which strangers must not know: it decides
+    /// which keys of a map collide. Until then it is one that everybody knows. Must be said
+    /// before anything is hashed.
+    pub fn set_hash_key(&self, key: [u64; 2]) {
+        self.hashing.set_key(key);
     }
 
     #[inline(always)]
@@ -212,15 +235,44 @@ impl Heap {
     pub fn at_safepoint(&self) -> Option<CollectionKind> {
         let ordinal = self.safepoint.fetch_add(1, Ordering::Relaxed);
         self.counters.safepoints.add(1);
-        let is_wanted = match &self.debug.collect {
-            CollectMode::EverySafepoint | CollectMode::Continuous => true,
-            CollectMode::Seeded { seed, per_mille } => {
-                ((mix(seed ^ ordinal) >> 32) * 1000) >> 32 < u64::from(*per_mille)
-            }
-            CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
-            CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => false,
-        };
+        let is_wanted = self.may_force()
+            && match &self.debug.collect {
+                CollectMode::EverySafepoint | CollectMode::Continuous => true,
+                CollectMode::Seeded { seed, per_mille } => {
+                    ((mix(seed ^ ordinal) >> 32) * 1000) >> 32 < u64::from(*per_mille)
+                }
+                CollectMode::At(list) => list.binary_search(&ordinal).is_ok(),
+                CollectMode::Natural | CollectMode::EveryAllocations(_) | CollectMode::Never => {
+                    false
+                }
+            };
         is_wanted.then(|| self.kind_to_collect())
+    }
+
+    /// Bounds what collections that nobody needs may cost: once all collections so far have gone
+    /// over this many words, the modes ask for none any more, and only a full nursery does. A run
+    /// that collects thousands of times then ends after a bounded time, at the same place each
+    /// time, because words are counted and not seconds. Without a call there is no bound.
+    pub fn bound_forced_work(&self, words: u64) {
+        self.forced_work_left.store(words, Ordering::Relaxed);
+    }
+
+    /// Whether collections that nobody needs are still within [`Heap::bound_forced_work`].
+    pub fn may_force(&self) -> bool {
+        self.forced_work_left.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that a collection has gone over all that is in use, once for itself and once for
+    /// each verification.
+    pub(crate) fn note_work(&self, verifications: u64) {
+        let left = self.forced_work_left.load(Ordering::Relaxed);
+        if left == u64::MAX {
+            return;
+        }
+        let used = self.allocator.lock().used_bytes(&self.region) / 8;
+        let work = (used + WORDS_OF_EMPTY_COLLECTION) * (1 + verifications * WORK_OF_VERIFIER);
+        self.forced_work_left
+            .store(left.saturating_sub(work), Ordering::Relaxed);
     }
 
     /// The kind of the next collection that a mode or a full nursery asks for.
@@ -318,7 +370,7 @@ impl Heap {
         if let CollectMode::EveryAllocations(every) = self.debug.collect {
             // An operation that was granted all it needs is not held up in its middle: it
             // would start again and be held up again.
-            if !tlab.is_granted() && tlab.is_due(every) {
+            if !tlab.is_granted() && tlab.is_due(every) && self.may_force() {
                 return Err(NeedsMemory { words });
             }
             wanted = words;

@@ -25,8 +25,10 @@ impl InternTable {
         self.strings.lock().get(&hash).copied()
     }
 
-    pub(crate) fn insert(&self, hash: u64, string: Word) {
-        self.strings.lock().entry(hash).or_insert(string);
+    /// Adds a string, unless there is one with this hash; what is there then. Of two threads
+    /// that add the same text at once the second learns of the first one's.
+    pub(crate) fn insert(&self, hash: u64, string: Word) -> Word {
+        *self.strings.lock().entry(hash).or_insert(string)
     }
 
     /// Forwards the entries to where `survivor` says their strings are now, and drops those
@@ -52,10 +54,4 @@ impl InternTable {
         let strings = self.strings.lock();
         strings.iter().map(|(&hash, &word)| (hash, word)).collect()
     }
-}
-
-/// FNV-1a.
-pub(crate) fn text_hash(text: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
-    text.iter().fold(0xCBF2_9CE4_8422_2325, step)
 }

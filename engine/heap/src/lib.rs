@@ -10,11 +10,13 @@
 //! roots, providers     where references from outside are
 //! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
+//! hashing              where keys lie in tables: keyed hashes
 //! interning            strings that are shared while they live
 //! finalizer            what is called when an object is about to be freed
 //! mutator/             reading, writing, allocating, one file per kind
 //! collector            evacuation
 //! debug_mode, fault    what stress turns on, and what it says
+//! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
@@ -33,6 +35,7 @@ mod fault;
 mod finalizer;
 mod gate;
 mod handle;
+mod hashing;
 mod heap;
 mod interning;
 mod mutator;
@@ -45,6 +48,7 @@ mod stats;
 mod tlab;
 mod value;
 pub mod verifier;
+mod watch;
 
 pub use account::{Charge, MemoryAccount};
 pub use allocator::NeedsMemory;
@@ -60,8 +64,8 @@ pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
 pub use heap::{CollectionReport, Heap, Holder};
 pub use mutator::{
-    Acquired, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received, Sent, Sizes,
-    StreamState,
+    Acquired, Comparing, Copying, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received,
+    Sent, Sizes, StreamState,
 };
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};

@@ -3,12 +3,15 @@
 mod array;
 mod bulk;
 mod channel;
+mod comparing;
 mod copy;
+mod copying;
 mod deep;
 mod fork;
 mod future;
 mod grant;
 mod map;
+mod memo;
 mod mutex;
 mod record;
 mod sizes;
@@ -31,6 +34,8 @@ use crate::tlab::{Buffer, Tlab};
 use crate::value::{Offset, Slot, Value, Word};
 
 pub use channel::{Received, Sent};
+pub use comparing::Comparing;
+pub use copying::Copying;
 pub use fork::ForkStop;
 pub use future::FutureState;
 pub use grant::Grant;
@@ -410,7 +415,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     fn lock_contended(&self, object: Offset) -> Locked<'p> {
         use std::sync::atomic::Ordering::{Acquire, Relaxed};
+        /// Attempts in a row before the thread lets others run: whoever holds the lock may be
+        /// one that the system has set aside.
+        const ATTEMPTS: u32 = 64;
         let header = self.region().word(object);
+        let mut attempts = 0;
         loop {
             let now = Header(header.load(Relaxed)).without(Header::LOCKED);
             let locked = now.with(Header::LOCKED);
@@ -422,7 +431,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     header: Some(header),
                 };
             }
-            std::hint::spin_loop();
+            attempts += 1;
+            if attempts % ATTEMPTS == 0 {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! word 0   kind 8 | flags 8 | shape 16 | size in words, header included 32
 //! word 1   identity hash 32 | allocation site 32       (forwarded: the new reference)
+//!          (array storage, which is no value and has no hash: place of its first element)
 //! word 2…  raw words and slots, as the kind's Layout says
 //! ```
 //!
@@ -26,7 +27,8 @@ pub enum Kind {
     BigInt,
     /// A growable array: length, then its storage.
     Array,
-    /// The elements of an array, as many as its capacity.
+    /// Places for the elements of an array, as many as its capacity, and which of them is the
+    /// first in use. Those that are not in use hold nil.
     ArrayStorage,
     /// A map in insertion order: its storage.
     Map,
@@ -149,12 +151,16 @@ pub(crate) mod raw {
     pub(crate) const ARRAY_LEN: u32 = 2;
     /// Slot: the storage of an array.
     pub(crate) const ARRAY_STORAGE: u32 = 3;
-    /// First element of an array storage.
+    /// Place of an array storage that holds its first element (low half).
+    pub(crate) const STORAGE_HEAD: u32 = 1;
+    /// First place of an array storage.
     pub(crate) const STORAGE_FIRST: u32 = 2;
-    /// Live entries of a map (low half), and the sequence number of its next insertion.
+    /// Live entries of a map.
     pub(crate) const MAP_LEN: u32 = 2;
+    /// Sequence number of a map's next insertion.
+    pub(crate) const MAP_SEQUENCE: u32 = 3;
     /// Slot: the storage of a map.
-    pub(crate) const MAP_STORAGE: u32 = 3;
+    pub(crate) const MAP_STORAGE: u32 = 4;
     /// Entries that a map storage has room for.
     pub(crate) const MAP_CAPACITY: u32 = 2;
     /// Entries of a map storage in use, removed ones included.

@@ -162,6 +162,9 @@ impl Block {
 /// 1. `reservation` is at least `words * 8` bytes; every word in it is only ever accessed
 ///    as an `AtomicU64`, but for text of strings, which is written before the string is
 ///    published and never changed.
+/// 2. The bytes of a string object that anybody can refer to are valid UTF-8: they were written
+///    by [`Region::write_text`] from a `&str` before the string was published. Whatever moves or
+///    copies a string copies it as a whole.
 pub struct Region {
     reservation: Reservation,
     words: u32,
@@ -299,12 +302,34 @@ impl Region {
         }
     }
 
+    /// The text of a string object: `len` bytes from the word at `offset`. It is not looked
+    /// at again: who goes over a text one character at a time would look at all of it each time.
+    ///
+    /// # Panics
+    /// If it does not lie inside the region.
+    ///
+    /// # Safety
+    /// They are all the bytes of a string object, which was published and not freed since.
+    pub(crate) unsafe fn text(&self, offset: Offset, len: usize) -> &str {
+        // SAFETY: invariant 2, and the caller vouches for the string.
+        unsafe { std::str::from_utf8_unchecked(self.bytes(offset, len)) }
+    }
+
     /// Writes `text` from the word at `offset`, the last word padded with zeros.
-    pub(crate) fn write_bytes(&self, offset: Offset, text: &[u8]) {
-        for (index, chunk) in text.chunks(8).enumerate() {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+    pub(crate) fn write_text(&self, offset: Offset, text: &str) {
+        self.write_bytes(offset, text.as_bytes());
+    }
+
+    /// Writes bytes of a text from the word at `offset`, the last word padded with zeros.
+    pub(crate) fn write_bytes(&self, offset: Offset, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for (index, &word) in words.iter().enumerate() {
             self.set_raw(offset + index as u32, u64::from_ne_bytes(word));
+        }
+        if !rest.is_empty() {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            self.set_raw(offset + words.len() as u32, u64::from_ne_bytes(word));
         }
     }
 

@@ -14,7 +14,6 @@ use std::fmt;
 
 use crate::debug_mode::VerifyLevel;
 use crate::heap::Heap;
-use crate::interning::text_hash;
 use crate::object::{HEADER_WORDS, Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootAudit, RootKind};
 use crate::space::{BlockUse, Generation, Region};
@@ -333,9 +332,22 @@ impl<'h> Verifier<'h> {
                 }
                 let target = self.region.header(storage.offset());
                 let capacity = u64::from(target.size_words() - HEADER_WORDS);
-                let is_storage = target.kind() == Some(Kind::ArrayStorage);
-                (!is_storage || len > capacity)
-                    .then(|| format!("{len} elements in storage for {capacity}"))
+                if target.kind() != Some(Kind::ArrayStorage) {
+                    return Some("its storage is none".to_owned());
+                }
+                let first = storage.offset() + raw::STORAGE_FIRST;
+                let head = u64::from(self.region.raw(storage.offset() + raw::STORAGE_HEAD) as u32);
+                if head.saturating_add(len) > capacity {
+                    let what = format!("{len} elements from {head} on in storage for {capacity}");
+                    return Some(what);
+                }
+                // What nobody can reach must not be kept alive by the places behind the end.
+                let in_use = head as u32..(head + len) as u32;
+                let is_free = |place: &u32| !in_use.contains(place);
+                let left = (0..capacity as u32)
+                    .filter(is_free)
+                    .find(|place| Word(self.region.raw(first + place)) != Word::NIL);
+                left.map(|place| format!("place {place} is not in use and holds something"))
             }
             Kind::Map => {
                 let len = self.region.raw(at + raw::MAP_LEN) as u32;
@@ -361,7 +373,7 @@ impl<'h> Verifier<'h> {
             Kind::MapStorage => {
                 let capacity = self.region.raw(at + raw::MAP_CAPACITY);
                 let used = self.region.raw(at + raw::MAP_USED);
-                let words = 4 + capacity * 3 + capacity / 2;
+                let words = 4 + capacity * 4;
                 let is_sound = used <= capacity && words == u64::from(size);
                 (!is_sound).then(|| format!("{used} of {capacity} entries in {size} words"))
             }
@@ -505,7 +517,7 @@ impl<'h> Verifier<'h> {
                 }
                 let len = self.region.raw(at + raw::STRING_LEN) as usize;
                 let text = self.region.bytes(at + raw::STRING_BYTES, len);
-                (text_hash(text) != hash).then(|| "is another string".to_owned())
+                (self.heap.hashing.text(text) != hash).then(|| "is another string".to_owned())
             });
             if let Some(problem) = problem {
                 let message = format!("{word:?} {problem}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Acquired, Checked, CollectionKind, ForkStop, FutureState, Heap, HeapConfig, Holder, Mutator,
-    Received, Sent, Slot, StreamState, Value,
+    Acquired, Checked, CollectionKind, Copying, ForkStop, FutureState, Heap, HeapConfig, Holder,
+    Mutator, Received, Sent, Slot, StreamState, Value,
 };
 
 fn heap() -> Arc<Heap> {
@@ -213,7 +213,11 @@ fn forks_share_nothing_that_can_change() {
             let [from, to] = [Slot::nil(), Slot::nil()];
             m.store(&from, value);
             let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
-            m.fork(slots.0, slots.1).map(|()| m.load_root(&to))
+            {
+                let mut units = u32::MAX;
+                m.fork(slots.0, slots.1, &mut units)
+                    .map(|_| m.load_root(&to))
+            }
         };
         let part = m.array(&[Value::int32(1)]).unwrap();
         let iterator = m.iterator(part, 1).unwrap();
@@ -263,7 +267,7 @@ fn deep_copies_share_what_has_an_identity_of_its_own() {
             m.channel(1).unwrap(),
             m.mutex().unwrap(),
             m.stream(Value::NIL).unwrap(),
-            m.weak(Value::NIL).unwrap(),
+            m.bound(Value::TRUE, Value::NIL).unwrap(),
             m.enum_value(3, &[]).unwrap(),
         ];
         let array = m.array(&shared).unwrap();
@@ -276,6 +280,77 @@ fn deep_copies_share_what_has_an_identity_of_its_own() {
         assert!(!m.deep_equals(shared[0], m.channel(1).unwrap()));
         let [a, b, c] = [1, 1, 2].map(|n| m.enum_value(4, &[Value::int32(n)]).unwrap());
         assert!(m.deep_equals(a, b) && !m.deep_equals(a, c));
+        let bound = m.bound(Value::TRUE, Value::NIL).unwrap();
+        assert!(!m.deep_equals(shared[3], bound));
+    });
+}
+
+#[test]
+fn a_copied_weak_reference_leads_to_the_copy_of_its_target() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    with(&heap, &holder, |m| {
+        let targets = [1, 2].map(|n| m.instance(7, &[Value::int32(n)]).unwrap());
+        let weak = targets.map(|target| m.weak(target).unwrap());
+        // The first target comes after the weak reference to it; the second not at all.
+        let array = m.array(&[weak[0], weak[1], weak[0], targets[0]]).unwrap();
+        let copy = m.deep_copy(array).unwrap();
+        let part = |index| m.array_get(copy, index).unwrap();
+        assert_ne!(part(0), weak[0]);
+        assert_eq!(part(0), part(2));
+        assert_ne!(part(3), targets[0]);
+        assert_eq!(m.weak_target(part(0)), Some(part(3)));
+        assert_ne!(part(1), weak[1]);
+        assert_eq!(m.weak_target(part(1)), Some(targets[1]));
+        assert_eq!(m.weak_id(part(0)), Some(3));
+        assert!(m.deep_equals(array, copy));
+        let other = m.weak(targets[1]).unwrap();
+        assert!(m.deep_equals(weak[1], other) && !m.deep_equals(weak[0], other));
+        // A fork must not lead to what is the template's alone.
+        let slots = [Slot::nil(), Slot::nil()];
+        m.store(&slots[0], array);
+        let mut units = u32::MAX;
+        assert_eq!(m.fork(&slots[..1], &slots[1..], &mut units), Ok(true));
+        let forked = m.load_root(&slots[1]);
+        let part = |index| m.array_get(forked, index).unwrap();
+        assert_eq!(m.weak_target(part(0)), Some(part(3)));
+        assert_eq!(m.weak_target(part(1)), Some(Value::NIL));
+    });
+}
+
+#[test]
+fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    with(&heap, &holder, |m| {
+        let target = m.instance(7, &[Value::TRUE]).unwrap();
+        let weak = [0, 1, 2].map(|_| m.weak(target).unwrap());
+        // What an array holds comes behind what stands beside it.
+        let inner = m.array(&[weak[0]]).unwrap();
+        let side = m.instance(7, &[weak[1]]).unwrap();
+        let map = m.map_of(&[(Value::TRUE, weak[2])]).unwrap();
+        let array = m.array(&[inner, map, side, target]).unwrap();
+        let ids = |copy: Value<'_>| {
+            let part = |index| m.array_get(copy, index).unwrap();
+            let copies = [
+                m.array_get(part(0), 0).unwrap(),
+                m.field(part(2), 0).unwrap(),
+                m.map_get(part(1), Value::TRUE).unwrap(),
+            ];
+            for copy in copies {
+                assert_eq!(m.weak_target(copy), Some(part(3)));
+            }
+            copies.map(|copy| m.weak_id(copy).unwrap())
+        };
+        let expected = ids(m.deep_copy(array).unwrap());
+        let from = expected.into_iter().min().unwrap();
+        for units in [1, 7, 100] {
+            let mut copying = Copying::of_value(array);
+            while !copying.step(m, &mut { units }).unwrap() {}
+            let found = ids(copying.result(m, 0));
+            let least = found.into_iter().min().unwrap();
+            assert_eq!(found.map(|id| id - least), expected.map(|id| id - from));
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{DataBudget, StopToken};
+use crate::{Capabilities, DataBudget, StopToken};
 
 /// A value of plain data: what a host operation takes and gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,19 +69,21 @@ impl HostValue {
     }
 }
 
-/// `host(name, args…)`: what a machine asks of its host.
+/// `host(name, args…)`: what a machine asks of its host. Requests are equal if the same is asked
+/// for.
 #[derive(Clone, Debug, Default)]
 pub struct HostRequest {
     /// Name of the operation.
     pub name: String,
     /// Its arguments.
     pub args: Vec<HostValue>,
-    /// Fires when the task that asks is cancelled. It is no part of what is asked for: requests
-    /// are equal without it.
+    /// Fires when the task that asks is cancelled.
     pub stop: StopToken,
     /// What an operation asks before it takes memory for data of unknown size. It is no part of
     /// what is asked for, either.
     pub budget: DataBudget,
+    /// What the program may touch; the engine says so when it passes the request on.
+    pub capabilities: Capabilities,
 }
 
 impl PartialEq for HostRequest {

@@ -4,8 +4,10 @@
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
 mod budget;
+mod capabilities;
 pub mod clock;
 pub mod host;
+pub mod listener;
 pub mod memory;
 pub mod platform;
 pub mod seeded_bugs;
@@ -14,8 +16,10 @@ pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
 pub mod virtual_platform;
+pub mod waiting;
 
 pub use budget::{DataBudget, DataHolder};
+pub use capabilities::Capabilities;
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};
 pub use stop_token::StopToken;

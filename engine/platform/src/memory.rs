@@ -3,6 +3,17 @@
 use std::io;
 use std::ptr::NonNull;
 
+/// Makes large blocks of the process's own memory go back to the operating system as soon as they
+/// are free. The C library would keep them, from the second of a size on, and with them more than
+/// a process that has served large answers needs.
+pub fn return_large_blocks() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the function takes two numbers, and may be called at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
+    }
+}
+
 /// A reserved range of zeroed, readable and writable memory. Pages cost nothing until
 /// they are touched.
 ///

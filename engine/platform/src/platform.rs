@@ -33,6 +33,12 @@ impl Place {
 
 /// What the engine needs from the world.
 pub trait Platform: Send + Sync + 'static {
+    /// Whether tasks and hosts use the heap on several threads at once. Without that, changes of
+    /// arrays and maps take no locks, so only a platform of one thread says no.
+    fn is_parallel(&self) -> bool {
+        true
+    }
+
     /// Runs a task. `number` is unique in the engine; tasks are numbered from 1 in order of
     /// creation.
     fn spawn(&self, number: u32, task: Task);
@@ -45,6 +51,11 @@ pub trait Platform: Send + Sync + 'static {
 
     /// A random number.
     fn random(&self) -> u64;
+
+    /// A key that decides where keys lie in hash tables. It comes from what strangers cannot
+    /// know, and never from [`Platform::random`], whose numbers programs hand out; in a
+    /// simulation from the seed.
+    fn hash_key(&self) -> [u64; 2];
 
     /// Begins a host operation. It waits and works on its own; the engine polls it, fires the
     /// request's stop token when the task that asked is cancelled, and drops it when it has not

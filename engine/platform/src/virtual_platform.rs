@@ -24,6 +24,7 @@ pub struct VirtualPlatform {
     ready: Arc<Mutex<VecDeque<u32>>>,
     timers: Arc<Mutex<Timers>>,
     random: AtomicU64,
+    seed: u64,
     fuel: u32,
     host: Option<Box<HostFunction>>,
 }
@@ -44,6 +45,7 @@ impl VirtualPlatform {
             ready: Arc::default(),
             timers: Arc::default(),
             random: AtomicU64::new(1),
+            seed: 1,
             fuel: fuel.max(1),
             host: None,
         }
@@ -65,6 +67,7 @@ impl VirtualPlatform {
     pub fn with_seed(self, seed: u64) -> Self {
         VirtualPlatform {
             random: AtomicU64::new(seed),
+            seed,
             ..self
         }
     }
@@ -147,6 +150,10 @@ impl VirtualPlatform {
 }
 
 impl Platform for VirtualPlatform {
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     fn spawn(&self, number: u32, task: Task) {
         self.tasks.lock().insert(number, Some(task));
         self.ready.lock().push_back(number);
@@ -165,6 +172,10 @@ impl Platform for VirtualPlatform {
 
     fn now(&self) -> Duration {
         self.timers.lock().now
+    }
+
+    fn hash_key(&self) -> [u64; 2] {
+        [self.seed, !self.seed]
     }
 
     fn random(&self) -> u64 {

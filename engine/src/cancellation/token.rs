@@ -28,6 +28,8 @@ pub struct Token {
     requested_ms: AtomicU64,
     /// Since when the body has had the time to end, once the request is answered.
     body_since_ms: AtomicU64,
+    /// Whether that has begun.
+    has_body_begun: AtomicBool,
     /// The stop tokens of the task's host operations under way. Who requests holds the lock, so
     /// that none is missed.
     stops: Mutex<Vec<StopToken>>,
@@ -51,6 +53,7 @@ impl Token {
             is_over: AtomicBool::new(false),
             requested_ms: AtomicU64::new(0),
             body_since_ms: AtomicU64::new(0),
+            has_body_begun: AtomicBool::new(false),
             stops: Mutex::default(),
         }
     }
@@ -134,15 +137,33 @@ impl Token {
     }
 
     /// Since when the body has had the time to end, in milliseconds of the engine's time: once
-    /// the request was thrown inside it, or is answered by an error of the body's own.
+    /// the request was thrown inside it, or found no memory for that, or is answered by an error of
+    /// the body's own.
     pub(crate) fn body_since_ms(&self) -> Option<u64> {
         let is_answered = matches!(self.state.load(SeqCst), TIMED | DELIVERED);
-        is_answered.then(|| self.body_since_ms.load(SeqCst))
+        let has_begun = is_answered || self.has_body_begun.load(SeqCst);
+        has_begun.then(|| self.body_since_ms.load(SeqCst))
     }
 
-    /// The body's time begins anew: it waits for others that are cancelled, too.
+    /// The body's time begins anew: it waits for what has a grace time of its own.
     pub(crate) fn restart_body(&self, now_ms: u64) {
         self.body_since_ms.store(now_ms, SeqCst);
+    }
+
+    /// The body has waited since `began_ms` for others that are cancelled, too, which is not its
+    /// time.
+    pub(crate) fn put_body_off(&self, began_ms: u64, now_ms: u64) {
+        let since = self.body_since_ms.load(SeqCst);
+        let waited = now_ms.saturating_sub(began_ms.max(since));
+        self.body_since_ms
+            .store(since.saturating_add(waited), SeqCst);
+    }
+
+    /// There is no memory for the error of the request. The body's time begins all the same.
+    pub(crate) fn begin_body(&self, now_ms: u64) {
+        if !self.has_body_begun.swap(true, SeqCst) {
+            self.body_since_ms.store(now_ms, SeqCst);
+        }
     }
 
     /// What seeded bug B-72 does: takes the request back. Whether there was one.
@@ -152,7 +173,9 @@ impl Token {
 
     /// Notes that it was thrown.
     pub fn set_delivered(&self, now_ms: u64) {
-        self.body_since_ms.store(now_ms, SeqCst);
+        if !self.has_body_begun.swap(true, SeqCst) {
+            self.body_since_ms.store(now_ms, SeqCst);
+        }
         self.state.store(DELIVERED, SeqCst);
     }
 }

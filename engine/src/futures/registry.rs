@@ -27,6 +27,8 @@ pub struct Registry {
 #[derive(Default)]
 struct State {
     next_id: u64,
+    /// How often somebody has begun to wait.
+    tickets: u64,
     entries: BTreeMap<u64, Entry>,
 }
 
@@ -35,8 +37,12 @@ struct Entry {
     /// Callee and arguments until the body starts.
     unscheduled: Slot,
     token: Arc<Token>,
-    waiters: Vec<(u32, Arc<Signal>)>,
+    /// By their tickets: in the order in which they began to wait.
+    waiters: BTreeMap<u64, Waiter>,
 }
+
+/// A task and what it waits with.
+type Waiter = (u32, Arc<Signal>);
 
 /// What a wait for a future comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +57,7 @@ pub enum Wait {
 
 /// An entry that was taken out of the registry.
 pub struct Removed {
-    pub(crate) waiters: Vec<(u32, Arc<Signal>)>,
+    pub(crate) waiters: Vec<Waiter>,
 }
 
 impl Registry {
@@ -104,7 +110,7 @@ impl Registry {
             future: Arc::new(Slot::nil()),
             unscheduled: Slot::nil(),
             token: Arc::clone(&token),
-            waiters: Vec::new(),
+            waiters: BTreeMap::new(),
         };
         entry.unscheduled.copy_from(exchange);
         m.store(&entry.future, future);
@@ -155,48 +161,41 @@ impl Registry {
         }
     }
 
-    /// Puts a task on the list of those who wait for `id`, if it is pending. Check and
-    /// registration are one step: between them the future could settle, and nobody would
-    /// wake the task (I-12).
-    pub(crate) fn wait(&self, id: u64, task: u32, signal: &Arc<Signal>) -> Wait {
+    /// Puts a task on the lists of those who wait for futures, or one of them is not pending. Check
+    /// and registration are one step: between them a future could settle, and nobody would wake the
+    /// task (I-12). Gives what [`Registry::stop_waiting`] wants.
+    pub(crate) fn wait_any(&self, ids: &[u64], task: u32, signal: &Arc<Signal>) -> (Wait, u64) {
         let mut state = self.state.lock();
-        let answer = Self::answer(&state, id);
-        if answer == Wait::Waiting
-            && let Some(entry) = state.entries.get_mut(&id)
-        {
-            entry.waiters.push((task, Arc::clone(signal)));
-        }
-        answer
-    }
-
-    /// The same for several futures: the task is on the lists of all, or one of them is not
-    /// pending.
-    pub(crate) fn wait_any(&self, ids: &[u64], task: u32, signal: &Arc<Signal>) -> Wait {
-        let mut state = self.state.lock();
+        state.tickets += 1;
+        let ticket = state.tickets;
         let answers = ids.iter().map(|&id| Self::answer(&state, id));
         if let Some(answer) = answers.into_iter().find(|&answer| answer != Wait::Waiting) {
-            return answer;
+            return (answer, ticket);
         }
         for id in ids {
             if let Some(entry) = state.entries.get_mut(id) {
-                entry.waiters.push((task, Arc::clone(signal)));
+                entry.waiters.insert(ticket, (task, Arc::clone(signal)));
             }
         }
-        Wait::Waiting
+        (Wait::Waiting, ticket)
     }
 
-    /// Takes a task off the list again.
-    pub(crate) fn stop_waiting(&self, id: u64, task: u32) {
-        if let Some(entry) = self.state.lock().entries.get_mut(&id) {
-            entry.waiters.retain(|&(waiter, _)| waiter != task);
+    /// Takes a task off the lists again, at a cost that does not grow with the others there.
+    pub(crate) fn stop_waiting(&self, ids: &[u64], ticket: u64) {
+        let mut state = self.state.lock();
+        for id in ids {
+            if let Some(entry) = state.entries.get_mut(id) {
+                entry.waiters.remove(&ticket);
+            }
         }
     }
 
     /// Who waits for a pending future. They stay on its list.
-    pub(crate) fn waiters(&self, id: u64) -> Vec<(u32, Arc<Signal>)> {
+    pub(crate) fn waiters(&self, id: u64) -> Vec<Waiter> {
         let state = self.state.lock();
         let entry = state.entries.get(&id);
-        entry.map(|entry| entry.waiters.clone()).unwrap_or_default()
+        let waiters = entry.map(|entry| entry.waiters.values().cloned().collect());
+        waiters.unwrap_or_default()
     }
 
     /// Takes a settled future out.
@@ -207,12 +206,12 @@ impl Registry {
             seeded_bugs::note_triggered(Bug::B47);
             let entry = state.entries.get_mut(&id)?;
             return Some(Removed {
-                waiters: std::mem::take(&mut entry.waiters),
+                waiters: std::mem::take(&mut entry.waiters).into_values().collect(),
             });
         }
         let entry = state.entries.remove(&id)?;
         Some(Removed {
-            waiters: entry.waiters,
+            waiters: entry.waiters.into_values().collect(),
         })
     }
 
@@ -232,7 +231,7 @@ impl Registry {
         let mut waiting: Vec<(u32, u64)> = state
             .entries
             .iter()
-            .flat_map(|(&id, entry)| entry.waiters.iter().map(move |&(task, _)| (task, id)))
+            .flat_map(|(&id, entry)| entry.waiters.values().map(move |&(task, _)| (task, id)))
             .collect();
         waiting.sort_unstable();
         waiting

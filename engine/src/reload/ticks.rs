@@ -112,9 +112,10 @@ impl Engine {
         reload.slot.clear(&self.inner.heap, Store::Isolation);
     }
 
-    /// Empties the entry slot while the heap is alive, and forgets what is deferred. Harmless if
-    /// repeated; [`Engine::into_heap`] does it, too.
+    /// Empties the entry slot while the heap is alive, forgets what is deferred, and reports the
+    /// errors that nobody has awaited. Harmless if repeated; [`Engine::into_heap`] does it, too.
     pub fn shutdown(&self) {
+        self.report_failures();
         self.inner.reload.shut_down(&self.inner.heap);
     }
 

@@ -76,14 +76,20 @@ impl Engine {
                     false => forking.attempt::<Unchecked>(&permit),
                 };
                 match made {
-                    Err(ForkFailure::NeedsMemory(needs)) => Err(needs.words),
+                    Err(ForkFailure::NeedsMemory(needs)) => Err(Some(needs.words)),
+                    Err(ForkFailure::NeedsMemoryAnew(needs)) => {
+                        attempts = 0;
+                        Err(Some(needs.words))
+                    }
+                    Err(ForkFailure::Unfinished) => Err(None),
                     Err(ForkFailure::Refused(error)) => Ok(Err(error)),
                     Ok(realm) => Ok(Ok(realm)),
                 }
             };
             match made {
                 Ok(made) => break made,
-                Err(words) => {
+                Err(None) => inner.give_way().await,
+                Err(Some(words)) => {
                     let account = account.as_ref();
                     if !inner.make_room_for(account, words, &mut attempts).await {
                         inner.observe(&EngineEvent::MemoryRefused { task: 0, words });

@@ -33,7 +33,7 @@ use crate::event::EngineEvent;
 ///     }";
 /// let program = Arc::new(compile(&Source::new("main.crux", source))?);
 /// let platform = Arc::new(VirtualPlatform::new(100));
-/// let options = EngineOptions { is_parallel: false, ..EngineOptions::default() };
+/// let options = EngineOptions::default();
 /// let engine = Engine::new(program, &options, Arc::clone(&platform) as _, None)?;
 /// let _init = platform.block_on(engine.start_init())?;
 /// assert!(platform.run(1_000));

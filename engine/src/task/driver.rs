@@ -7,14 +7,15 @@ use gcrucible_heap::{Checks, CollectMode, CollectionKind, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, yield_point};
-use gcrucible_vm::{SliceEnd, SliceInput, SliceOutcome};
+use gcrucible_vm::{Change, SliceEnd, SliceInput, SliceOutcome};
 
 use super::ending::BodyEnd;
 use super::operation::Operations;
-use super::{Runs, Task, yield_points};
+use super::{Runs, SquadOf, Task, yield_points};
 use crate::cancellation::Token;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::wait_lists;
 
 /// Takes one task from slice to slice.
 pub(super) struct Driver<'e> {
@@ -28,6 +29,9 @@ pub(super) struct Driver<'e> {
     pub(super) panicked: Option<String>,
     /// The same of the host's observer.
     observer_panicked: Mutex<Option<String>>,
+    /// Where it stood when the host panicked: function and instruction of each frame, innermost
+    /// first.
+    pub(super) panicked_at: Vec<(u16, u32)>,
     /// Whether the machine would not take the cancellation that it was offered: an interrupt
     /// handler runs, or a squad drains.
     pub(super) is_cancel_refused: bool,
@@ -40,6 +44,10 @@ pub(super) struct Driver<'e> {
     has_outgrown: bool,
     /// Whether a slice has begun the body.
     has_run: bool,
+    /// Since when it has waited for the end of a squad.
+    drains_since: Option<u64>,
+    /// The channel or mutex that it was woken for and has not looked at yet.
+    pub(super) turn: Option<wait_lists::Place>,
 }
 
 /// An error that the engine throws inside a task.
@@ -76,11 +84,14 @@ impl<'e> Driver<'e> {
             pending: None,
             panicked: None,
             observer_panicked: Mutex::default(),
+            panicked_at: Vec::new(),
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
             has_outgrown: false,
             has_run: false,
+            drains_since: None,
+            turn: None,
         }
     }
 
@@ -123,6 +134,7 @@ impl<'e> Driver<'e> {
         let task = self.task;
         let mut is_turn_over = false;
         let mut has_asked = false;
+        let mut got_further = false;
         loop {
             if std::mem::replace(&mut is_turn_over, true) {
                 self.turn(has_asked).await;
@@ -144,6 +156,7 @@ impl<'e> Driver<'e> {
                 now_ms,
                 fuel,
             } = self.slice::<C>().await;
+            self.use_turn(&outcome);
             self.pass_on(&outcome, now_ms).await;
             if matches!(outcome.end, SliceEnd::Returned | SliceEnd::Threw)
                 && let Some(message) = self.take_panic()
@@ -151,6 +164,13 @@ impl<'e> Driver<'e> {
                 return self.fail::<C>(message).await;
             }
             has_asked = outcome.end == SliceEnd::Yielded;
+            got_further |= outcome.instructions > 0 || outcome.delivered || outcome.advanced;
+            // A debug mode has made a small built-in work in steps: it stays one for other
+            // tasks, as it is for the model. Collections come between.
+            let is_stepping = outcome.unfinished && self.engine.inner.heap.debug().steps.is_some();
+            if is_stepping {
+                is_turn_over = false;
+            }
             match outcome.end {
                 SliceEnd::Fuel | SliceEnd::Yielded => {}
                 SliceEnd::Safepoint => self.safepoint().await,
@@ -161,8 +181,12 @@ impl<'e> Driver<'e> {
                     if !has_room {
                         self.pending = Some(ErrorKind::OutOfMemory.into());
                     }
-                    // The room is for this task: nobody else goes first.
-                    is_turn_over = false;
+                    // Whom the collection has woken goes first, on this worker too, or a task
+                    // that runs out of memory again and again would keep all others waiting. Only
+                    // one that got no further since it went first last goes first again: the
+                    // room is for it.
+                    is_turn_over = std::mem::take(&mut got_further) && !is_stepping;
+                    has_asked = true;
                 }
                 SliceEnd::Spawn { .. }
                     if outcome.instructions == fuel && seeded_bugs::is_on(Bug::B48) =>
@@ -172,7 +196,7 @@ impl<'e> Driver<'e> {
                 }
                 SliceEnd::Spawn { detached } => {
                     if let Some(error) = self.register::<C>(detached).await {
-                        self.pending = Some(error.into());
+                        self.pending = Some(error);
                     }
                 }
                 SliceEnd::Await { future } => {
@@ -181,12 +205,17 @@ impl<'e> Driver<'e> {
                     }
                 }
                 SliceEnd::AwaitMany { drain } => {
+                    self.drains_since = drain.then_some(now_ms);
                     if let Some(error) = self.wait_for_any(&outcome.awaited, drain).await {
                         self.pending = Some(error.into());
                     }
                 }
-                SliceEnd::Wait { object, version } => {
-                    self.wait_for_change::<C>(object, version).await;
+                SliceEnd::Wait {
+                    object,
+                    version,
+                    side,
+                } => {
+                    self.wait_for_change::<C>((object, side), version).await;
                 }
                 SliceEnd::Cancel => {}
                 SliceEnd::Sleep { .. } | SliceEnd::Host => {
@@ -201,6 +230,7 @@ impl<'e> Driver<'e> {
                 SliceEnd::Threw => {
                     return BodyEnd::Threw {
                         trace: outcome.trace,
+                        failed: outcome.failed,
                     };
                 }
             }
@@ -218,12 +248,18 @@ impl<'e> Driver<'e> {
     /// operation, which has a grace time of its own.
     fn is_grace_over(&mut self) -> bool {
         let token = &self.task.token;
+        let now = self.now_ms();
+        if let Some(began) = self.drains_since.take() {
+            token.put_body_off(began, now);
+        }
         let Some(since) = token.body_since_ms() else {
             return false;
         };
-        let now = self.now_ms();
-        if self.task.vm.drains_squad() || self.operations.is_at_host() {
+        if self.operations.is_at_host() {
             token.restart_body(now);
+            return false;
+        }
+        if self.task.vm.drains_squad() {
             return false;
         }
         let is_over = now >= since.saturating_add(self.engine.inner.grace);
@@ -288,6 +324,8 @@ impl<'e> Driver<'e> {
             // the cancellation, it must not go on without either.
             operation_over: !(self.operations.is_under_way() || (offers_cancel && is_failed)),
             open_tasks: task.run.as_ref().map_or(0, |run| run.unsettled()),
+            turn: self.turn.map(|(object, _)| object),
+            failed_squads: std::mem::take(&mut *task.failed_squads.lock()),
         };
         let (outcome, cancelling) = {
             let permit = inner.heap.shared().await;
@@ -301,11 +339,15 @@ impl<'e> Driver<'e> {
             (outcome, cancelling)
         };
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
-            self.fuel_left = Some(input.fuel.saturating_sub(outcome.instructions).max(1));
+            let spent = outcome.instructions.saturating_add(outcome.charged);
+            self.fuel_left = Some(input.fuel.saturating_sub(spent).max(1));
         }
         if outcome.delivered {
             if offers_cancel {
                 task.token.set_delivered(input.now_ms);
+            } else if is_cancel_due && lacks_memory {
+                // There may never be memory for the error of the cancellation.
+                task.token.begin_body(input.now_ms);
             }
             // An error of what the cancellation took the task away from is of no use.
             self.pending = None;
@@ -330,15 +372,23 @@ impl<'e> Driver<'e> {
             }
         }
         self.has_outgrown = task.charge_machine(&inner.heap);
+        inner.failures.saw(&outcome.seen);
         self.operations.after_slice(&task.vm, &outcome);
         task.vm.realm().note_slice(outcome.instructions);
         self.observe(&EngineEvent::Slice {
             task: task.number,
+            realm: task.vm.realm(),
             input: &input,
             outcome: &outcome,
             cancelling,
         });
-        if outcome.instructions > 0 || outcome.delivered {
+        if !outcome.printed.is_empty() {
+            let call = task.run.as_ref().map(|run| run.call());
+            let realm = task.vm.realm().number();
+            let output = &inner.output;
+            output.write(&outcome.printed, task.number, call, realm);
+        }
+        if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             self.attempts = 0;
         }
         // A slice that got no further than a safepoint has not begun the body.
@@ -367,16 +417,55 @@ impl<'e> Driver<'e> {
                 self.engine.cancel_child(&token, now_ms);
             }
         }
-        if let Some(run) = &self.task.run {
+        if let Some(run) = &self.task.run
+            && !outcome.interrupts.is_empty()
+        {
+            let permit = inner.heap.shared().await;
             for name in &outcome.interrupts {
-                inner.raise(run, name);
+                inner.raise(&permit, run, name);
             }
         }
         self.wake_changed(&outcome.changed).await;
     }
 
-    /// Wakes who waits for channels and mutexes that have changed.
-    pub(super) async fn wake_changed(&self, changed: &[u64]) {
+    /// What a slice made of the turn that the task was woken for.
+    fn use_turn(&mut self, outcome: &SliceOutcome) {
+        let Some(place) = self.turn else { return };
+        let got_no_further = outcome.instructions == 0
+            && !outcome.delivered
+            && !outcome.interrupted
+            && matches!(
+                outcome.end,
+                SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
+            );
+        match outcome.end {
+            _ if outcome.took_turn => {
+                self.turn = None;
+                self.engine.inner.wait_lists.end_turn(place);
+            }
+            // It waits again, and gives the turn back then.
+            SliceEnd::Wait { object, side, .. } if (object, side) == place => {}
+            _ if got_no_further => {}
+            _ => self.pass_turn_on(),
+        }
+    }
+
+    /// The task will not take what it was woken for.
+    fn pass_turn_on(&mut self) {
+        let Some(place) = self.turn.take() else {
+            return;
+        };
+        let next = self.engine.inner.wait_lists.pass_turn_on(place);
+        if let Some((waiter, signal)) = next
+            && signal.notify()
+        {
+            self.observe(&EngineEvent::Woken { task: waiter });
+        }
+    }
+
+    /// Wakes who waits for channels and mutexes that have changed, as many as can have something
+    /// of them.
+    pub(super) async fn wake_changed(&self, changed: &[Change]) {
         let wait_lists = &self.engine.inner.wait_lists;
         if changed.is_empty() || !wait_lists.has_any(changed) {
             return;
@@ -421,9 +510,24 @@ impl<'e> Driver<'e> {
 
     /// Registers the future that the machine spawned, and starts its task.
     /// Returns the error to throw instead when there is no room for a future.
-    async fn register<C: Checks>(&self, detached: bool) -> Option<ErrorKind> {
+    async fn register<C: Checks>(&self, detached: bool) -> Option<Pending> {
         let inner = &self.engine.inner;
         let exchange = self.task.vm.exchange();
+        let outlives_calls = detached || self.task.run.is_none();
+        let place = match outlives_calls && self.task.vm.realm().is_fork() {
+            false => None,
+            true => match inner.detached.enter() {
+                Some(place) => Some(place),
+                None => {
+                    // As below, the error comes before the machine can look.
+                    exchange.clear();
+                    return Some(Pending {
+                        kind: ErrorKind::HostError,
+                        message: Some(inner.detached.refusal()),
+                    });
+                }
+            },
+        };
         let mut attempts = 0;
         let (id, token, charge) = loop {
             let registered = {
@@ -449,7 +553,7 @@ impl<'e> Driver<'e> {
                     if !self.make_room(needs.words, &mut attempts).await {
                         // The machine gets nil for a future, and the error before it can look.
                         exchange.clear();
-                        return Some(ErrorKind::OutOfMemory);
+                        return Some(ErrorKind::OutOfMemory.into());
                     }
                 }
             }
@@ -470,6 +574,11 @@ impl<'e> Driver<'e> {
             deadline,
             seed,
         });
+        let squad = self.task.vm.squad().filter(|_| !detached);
+        let squad = squad.map(|number| SquadOf {
+            task: self.task.number,
+            number,
+        });
         let vm = inner.new_vm(self.task.vm.realm(), runner, seed, false);
         let parent = self.parent_of_spawned(detached);
         let link = inner.tokens.link(&token, parent, self.now_ms());
@@ -478,17 +587,28 @@ impl<'e> Driver<'e> {
             self.observe(&EngineEvent::CancelRequested { task: runner });
         }
         let task = Task::new(runner, vm, token, run.cloned(), deadline, charge);
+        let mut task = task.in_squad(squad);
+        if let Some(place) = place {
+            task = task.in_place(place, self.now_ms());
+        }
         self.engine.spawn(task, Runs::Future(id, link, membership));
         None
     }
 
     /// The task whose token is the parent of that of a task which this one spawns.
     fn parent_of_spawned(&self, detached: bool) -> Option<u32> {
-        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.is_in_squad() {
+        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.squad().is_some() {
             // B-57: what cancels the children of a squad is the squad, and nothing outside.
             seeded_bugs::note_triggered(Bug::B57);
             return None;
         }
         (!detached).then_some(self.task.number)
+    }
+}
+
+impl Drop for Driver<'_> {
+    /// However the task ends, by a panic too.
+    fn drop(&mut self) {
+        self.pass_turn_on();
     }
 }

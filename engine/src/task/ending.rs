@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gcrucible_heap::{Checks, FutureState};
+use gcrucible_heap::{Checks, FutureState, Mutator, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_vm::display;
+use gcrucible_vm::{display, uncaught};
 
 use super::driver::Driver;
 use super::yield_points;
@@ -12,6 +12,7 @@ use crate::call::{CallGuard, Outcome};
 use crate::cancellation::Link;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::failures::{Failure, Unseen};
 use crate::run::Membership;
 
 /// How a body ended.
@@ -21,6 +22,8 @@ pub(super) enum BodyEnd {
     Threw {
         /// Function and instruction of each frame at the throw, innermost first.
         trace: Vec<(u16, u32)>,
+        /// The future that failed with it, if it came with an await of that.
+        failed: Option<u64>,
     },
     NeverStarted,
     /// The host panicked in it. The exchange slot has the message.
@@ -30,6 +33,19 @@ pub(super) enum BodyEnd {
 }
 
 impl Driver<'_> {
+    /// Tells the task in whose squad this one was spawned that it has failed. That one is woken, if
+    /// it waits, and cancels the others.
+    fn fail_squad(&self) {
+        let Some(squad) = self.task.squad else {
+            return;
+        };
+        if let Some(task) = self.engine.inner.find_task(squad.task)
+            && task.squad_failed(squad.number)
+        {
+            self.observe(&EngineEvent::Woken { task: squad.task });
+        }
+    }
+
     /// Settles the future of this task, takes it out of the registry, then wakes who
     /// waits for it: in this order, each of which somebody can come between.
     pub(super) async fn settle<C: Checks>(
@@ -82,10 +98,21 @@ impl Driver<'_> {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<C>(inner.registry.tlab());
             let payload = match state {
-                FutureState::Cancelled => gcrucible_heap::Value::NIL,
+                FutureState::Cancelled => Value::NIL,
                 _ => m.load_root(self.task.vm.exchange()),
             };
-            m.future_settle(m.load_root(&future), state, payload)
+            let future = m.load_root(&future);
+            let has_failed = matches!(state, FutureState::Error | FutureState::InternalError);
+            if has_failed {
+                // Before anybody can see that it is settled, and have seen its error.
+                self.note_failure(id, &end, &m, payload);
+                inner.heap.watch(future, id);
+            }
+            let is_settled = m.future_settle(future, state, payload);
+            if has_failed && !is_settled {
+                let _ = inner.failures.remove(id);
+            }
+            is_settled
         };
         self.task.vm.exchange().clear();
         if let Some(membership) = &membership {
@@ -95,6 +122,9 @@ impl Driver<'_> {
         drop(link);
         if is_settled {
             self.observe(&EngineEvent::Settled { future: id, state });
+            if state != FutureState::Ready {
+                self.fail_squad();
+            }
         } else {
             self.observe(&EngineEvent::SettleRefused { future: id });
         }
@@ -128,6 +158,33 @@ impl Driver<'_> {
         {
             self.observe(&EngineEvent::Woken { task: run.root() });
         }
+    }
+
+    /// Keeps the trace of a failed task, and the text of its error for as long as nobody has
+    /// awaited it.
+    fn note_failure<'p, C: Checks>(
+        &self,
+        future: u64,
+        end: &BodyEnd,
+        m: &Mutator<'p, C>,
+        error: Value<'p>,
+    ) {
+        let failures = &self.engine.inner.failures;
+        let program = self.task.vm.realm().loaded();
+        let (failure, is_internal) = match end {
+            BodyEnd::Threw { trace, failed } => {
+                let cause = failed.and_then(|failed| failures.get(failed));
+                (Failure::new(program, trace, cause), false)
+            }
+            _ => (Failure::new(program, &self.panicked_at, None), true),
+        };
+        let text = uncaught(m, program.program(), error);
+        let text = match is_internal {
+            true => format!("internal error: {text}"),
+            false => text,
+        };
+        let root = self.task.run.as_ref().map(|run| run.root());
+        failures.add(future, failure, Unseen { text, root });
     }
 
     /// Ends a call: when every task of its run has ended, its value moves to the call and
@@ -179,8 +236,18 @@ impl Driver<'_> {
             self.task.vm.realm().freeze();
             self.engine.settle_promise::<C>(guard.call(), outcome).await;
         }
-        if let BodyEnd::Threw { trace } = end {
-            guard.call().set_trace(&trace);
+        match end {
+            BodyEnd::Threw { trace, failed } => {
+                let cause = failed.and_then(|failed| inner.failures.get(failed));
+                guard.call().set_trace(&trace, cause.as_deref());
+            }
+            BodyEnd::Panicked => guard.call().set_trace(&self.panicked_at, None),
+            BodyEnd::Returned | BodyEnd::NeverStarted | BodyEnd::Aborted => {}
+        }
+        if guard.call().id() != Engine::INIT_CALL {
+            // Whoever could have awaited them has ended.
+            let root = run.root();
+            inner.report_unseen(|unseen| unseen.root == Some(root));
         }
         let is_cancelled = outcome == Outcome::Cancelled;
         self.task.vm.realm().note_call_end(is_cancelled);
@@ -201,6 +268,8 @@ impl Driver<'_> {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {
+            let output = &inner.output;
+            output.report(text, &call.trace(), "in a finalizer");
             self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
         }
         if is_finalizer {

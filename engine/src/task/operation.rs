@@ -178,6 +178,7 @@ impl Driver<'_> {
                 };
                 let (stop, budget) = (request.stop.clone(), self.budget());
                 request.budget = budget.clone();
+                request.capabilities = self.engine.inner.capabilities.clone();
                 let begun = catch_unwind(AssertUnwindSafe(|| platform.host(request)));
                 self.observe(&EngineEvent::HostBegan {
                     task: self.task.number,
@@ -328,6 +329,7 @@ impl Driver<'_> {
     /// holds is released, and the exchange slot has the message.
     pub(super) async fn fail<C: Checks>(&mut self, message: String) -> BodyEnd {
         let inner = &self.engine.inner;
+        self.panicked_at = self.task.vm.trace();
         let changed = {
             let permit = inner.heap.shared().await;
             self.task.vm.abandon::<C>(&permit)

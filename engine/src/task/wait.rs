@@ -18,18 +18,19 @@ use super::driver::Driver;
 use super::yield_points;
 use crate::event::EngineEvent;
 use crate::futures::Wait;
+use crate::wait_lists::Place;
 
 impl Driver<'_> {
     /// Whether a slice would do more than run into the same wait again: a cancellation is to
-    /// be delivered, or an interrupt to be dispatched.
+    /// be delivered, an interrupt to be dispatched, or the block of a squad to be ended.
     pub(super) fn has_news(&self) -> bool {
         let is_cancel_due = self.task.token.is_undelivered() && !self.is_cancel_refused;
-        is_cancel_due || self.has_news_when_draining()
+        is_cancel_due || self.task.vm.has_failed_squad() || self.has_news_when_draining()
     }
 
     /// The same while a squad drains, which takes no cancellation.
     fn has_news_when_draining(&self) -> bool {
-        self.dispatchable().is_some()
+        self.dispatchable().is_some() || !self.task.failed_squads.lock().is_empty()
     }
 
     /// Waits until a future is settled or there is other news; the machine's await then runs
@@ -42,23 +43,29 @@ impl Driver<'_> {
         if self.has_news() {
             return None;
         }
-        let answer = if seeded_bugs::is_on(Bug::B42) {
+        let (answer, ticket) = if seeded_bugs::is_on(Bug::B42) {
             // B-42: the check and the registration are two steps.
             let answer = inner.registry.look_up(future);
+            let mut ticket = 0;
             if answer == Wait::Waiting {
                 self.yield_at(yield_points::BEFORE_WAIT).await;
-                if inner.registry.wait(future, task.number, &task.signal) != Wait::Waiting {
+                let registered;
+                (registered, ticket) =
+                    (inner.registry).wait_any(&[future], task.number, &task.signal);
+                if registered != Wait::Waiting {
                     seeded_bugs::note_triggered(Bug::B42);
                 }
             }
-            answer
+            (answer, ticket)
         } else {
-            inner.registry.wait(future, task.number, &task.signal)
+            inner
+                .registry
+                .wait_any(&[future], task.number, &task.signal)
         };
         match answer {
             Wait::Waiting => {
                 self.pause(task.vm.deadline()).await;
-                inner.registry.stop_waiting(future, task.number);
+                inner.registry.stop_waiting(&[future], ticket);
                 None
             }
             // B-49: nobody completes once more what is resolved.
@@ -97,13 +104,11 @@ impl Driver<'_> {
         if has_news {
             return None;
         }
-        let answer = inner.registry.wait_any(futures, task.number, &task.signal);
+        let (answer, ticket) = inner.registry.wait_any(futures, task.number, &task.signal);
         match answer {
             Wait::Waiting => {
                 self.pause(task.vm.deadline().filter(|_| !drain)).await;
-                for &future in futures {
-                    inner.registry.stop_waiting(future, task.number);
-                }
+                inner.registry.stop_waiting(futures, ticket);
                 None
             }
             Wait::Resolved => {
@@ -116,7 +121,8 @@ impl Driver<'_> {
 
     /// Waits until the channel or mutex in the exchange slot has changed since the machine
     /// saw `version`, or there is other news.
-    pub(super) async fn wait_for_change<C: Checks>(&self, object: u64, version: u64) {
+    pub(super) async fn wait_for_change<C: Checks>(&mut self, place: Place, version: u64) {
+        let (object, _) = place;
         let inner = &self.engine.inner;
         let task = self.task;
         self.yield_at(yield_points::BEFORE_WAIT).await;
@@ -124,7 +130,10 @@ impl Driver<'_> {
         if self.has_news() {
             return;
         }
-        inner.wait_lists.add(object, task.number, &task.signal);
+        let had_turn = self.turn.take().is_some();
+        let at = inner
+            .wait_lists
+            .add(place, task.number, &task.signal, had_turn);
         let now = {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<C>(inner.registry.tlab());
@@ -138,13 +147,17 @@ impl Driver<'_> {
                 object,
             });
         }
-        inner.wait_lists.remove(object, task.number);
+        if !inner.wait_lists.remove(place, at) {
+            self.turn = Some(place);
+        }
     }
 
     /// Waits for the task's signal, or until `deadline`, in milliseconds of the engine's
     /// time.
     pub(super) async fn pause(&self, deadline: Option<u64>) {
-        self.pause_until::<Infallible>(deadline, |_| Poll::Pending)
+        // Without a time there is nothing but the signal that could end it.
+        let is_all = deadline.is_none();
+        self.pause_for::<Infallible>(deadline, is_all, |_| Poll::Pending)
             .await;
     }
 
@@ -153,6 +166,16 @@ impl Driver<'_> {
     pub(super) async fn pause_until<T>(
         &self,
         deadline: Option<u64>,
+        other: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        self.pause_for(deadline, false, other).await
+    }
+
+    /// The same; `is_all` says that it waits for the signal and for nothing else.
+    async fn pause_for<T>(
+        &self,
+        deadline: Option<u64>,
+        is_all: bool,
         mut other: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
         let task = self.task;
@@ -161,7 +184,7 @@ impl Driver<'_> {
             let left = Duration::from_millis(deadline).saturating_sub(platform.now());
             platform.sleep(left)
         });
-        task.signal.set_waited(true);
+        task.signal.begin_wait(is_all);
         let (is_notified, done) = poll_fn(|cx| {
             if task.signal.poll(cx.waker()).is_ready() {
                 return Poll::Ready((true, None));
@@ -174,7 +197,7 @@ impl Driver<'_> {
             other(cx).map(|done| (false, Some(done)))
         })
         .await;
-        task.signal.set_waited(false);
+        task.signal.end_wait();
         // Who notifies says so itself.
         if !is_notified {
             self.observe(&EngineEvent::Woken { task: task.number });

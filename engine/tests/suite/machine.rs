@@ -95,7 +95,6 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
         },
         debug: modes.parse().expect("heap modes"),
         max_frames: FRAMES_MAX,
-        is_parallel: false,
         args: vec!["first".to_owned(), "second".to_owned()],
         ..EngineOptions::default()
     };

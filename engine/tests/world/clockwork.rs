@@ -50,7 +50,6 @@ impl Clockwork {
         let options = EngineOptions {
             heap,
             debug: modes.parse().expect("modes"),
-            is_parallel: false,
             ..EngineOptions::default()
         };
         let engine = Engine::new(

@@ -6,7 +6,9 @@ pub(crate) mod clockwork;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gcrucible_engine::{CallHandle, Engine, EngineEvent, EngineOptions, Observer, Outcome};
+use gcrucible_engine::{
+    CallHandle, Capabilities, Engine, EngineEvent, EngineOptions, Observer, Outcome,
+};
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::{Checked, FutureState, HeapConfig, Tlab, VerifyLevel};
 use gcrucible_platform::sync::Mutex;
@@ -46,6 +48,7 @@ impl World {
             heap: small_heap(),
             debug: modes.parse().expect("heap modes"),
             max_frames: 200,
+            capabilities: Capabilities::all(),
             args: vec![
                 std::env::temp_dir()
                     .join(format!("crux-{}.txt", std::process::id()))

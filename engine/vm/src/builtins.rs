@@ -4,24 +4,31 @@
 //! together outside of the heap first, and then copied there in one allocation.
 //!
 //! ```text
+//! charges   what they cost by size
+//! long_texts texts that are made and searched in steps
 //! methods   methods of arrays, maps and channels
 //! text      methods of strings
+//! steps     those that work in steps
 //! numbers   conversions, mathematics, random numbers
 //! ```
 
+mod charges;
+mod long_texts;
 mod methods;
 mod numbers;
+mod steps;
 mod text;
 
 use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 use gcrucible_heap::{Checks, FinalizerOwner, Kind, NeedsMemory, Sizes, Value};
 use gcrucible_platform::HostRequest;
 
-use crate::display::write_display;
-use crate::host_value;
 use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
+
+pub(crate) use long_texts::{Copied, Find, Writing};
+pub(crate) use steps::{Entries, Range, Search, Split};
 
 /// The most values that a channel holds at once.
 const CHANNEL_CAPACITY_MAX: i64 = 65_536;
@@ -50,16 +57,11 @@ impl<'p, C: Checks> Context<'p, C> {
         let done = |value| Ok((value, None));
         match builtin {
             Builtin::Print => {
-                let mut line = String::new();
-                for (index, _) in args.iter().enumerate() {
-                    if index > 0 {
-                        line.push(' ');
-                    }
-                    let program = self.program.program();
-                    write_display(&self.m, program, arg(index), &mut line, usize::MAX);
-                }
-                effects.printed.push(line);
-                done(Value::NIL)
+                let get = |index| args.get(index as usize).map(|slot| self.m.load_root(slot));
+                done(self.show(" ", get, |line, _, _| {
+                    effects.printed.push(line.to_owned());
+                    Ok(Some(Value::NIL))
+                })?)
             }
             Builtin::Str => {
                 self.safepoint(safepoint)?;
@@ -92,7 +94,9 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::NewNoMatch => {
                 self.safepoint(safepoint)?;
-                done(self.error(ErrorKind::NoMatch, arg(0))?)
+                let (kind, value) = (ErrorKind::NoMatch, arg(0));
+                let message = format!("{}: {}", kind.message(), self.shown(value));
+                done(self.error_saying(kind, &message, value)?)
             }
             Builtin::Sleep => {
                 let ms = self.m.as_int(arg(0)).and_then(|ms| u64::try_from(ms).ok());
@@ -102,15 +106,14 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::YieldNow => Ok((Value::NIL, Some(SliceEnd::Yielded))),
             Builtin::DeepCopy => {
                 self.safepoint(safepoint)?;
-                done(self.m.deep_copy(arg(0))?)
+                done(self.deep_copy(arg(0))?)
             }
-            Builtin::DeepEquals => done(Value::bool(self.m.deep_equals(arg(0), arg(1)))),
+            Builtin::DeepEquals => done(self.deep_equals(arg(0), arg(1))?),
             Builtin::CancellationRequested => done(Value::bool(self.is_cancel_requested)),
             Builtin::Collect => Ok((Value::NIL, Some(SliceEnd::Collect))),
             Builtin::Iter => {
                 self.safepoint(safepoint)?;
-                let iterator = self.iterator_over(arg(0))?;
-                done(iterator.ok_or(ErrorKind::NotIterable)?)
+                done(self.new_iterator(arg(0))?)
             }
             Builtin::Next => {
                 if self.m.kind(arg(0)) != Some(Kind::Iterator) {
@@ -120,11 +123,11 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Channel => {
                 self.safepoint(safepoint)?;
-                let capacity = self.m.as_int(arg(0)).ok_or(ErrorKind::TypeError)?;
-                if !(1..=CHANNEL_CAPACITY_MAX).contains(&capacity) {
-                    return Err(ErrorKind::TypeError.into());
+                let capacity = self.m.as_int(arg(0));
+                match capacity.filter(|capacity| (1..=CHANNEL_CAPACITY_MAX).contains(capacity)) {
+                    Some(capacity) => done(self.m.channel(capacity as u32)?),
+                    None => Err(self.no_capacity(arg(0))),
                 }
-                done(self.m.channel(capacity as u32)?)
             }
             Builtin::Mutex => {
                 self.safepoint(safepoint)?;
@@ -156,6 +159,13 @@ impl<'p, C: Checks> Context<'p, C> {
                 let first = text.chars().next().ok_or(ErrorKind::IndexOutOfBounds)?;
                 done(Value::int32(first as i32))
             }
+            Builtin::Int | Builtin::Float if self.m.kind(arg(0)) == Some(Kind::String) => {
+                self.charge_text(arg(0));
+                match builtin {
+                    Builtin::Int => done(self.to_int(arg(0), safepoint)?),
+                    _ => done(self.to_float(arg(0))?),
+                }
+            }
             Builtin::Int => done(self.to_int(arg(0), safepoint)?),
             Builtin::Float => done(self.to_float(arg(0))?),
             Builtin::Floor | Builtin::Ceil | Builtin::Round => done(self.rounded(builtin, arg(0))?),
@@ -183,15 +193,16 @@ impl<'p, C: Checks> Context<'p, C> {
             }
             Builtin::Host => {
                 let name = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?.to_owned();
-                let args = (1..usize::from(argc)).map(|index| host_value::of(&self.m, arg(index)));
-                let args = args.collect::<Option<Vec<_>>>();
+                let args = self.host_args(&args[1..])?;
                 effects.host = Some(HostRequest {
                     name,
-                    args: args.ok_or(ErrorKind::TypeError)?,
+                    args,
                     ..HostRequest::default()
                 });
                 Ok((Value::NIL, Some(SliceEnd::Host)))
             }
+            // It has looked already.
+            Builtin::CheckWait => done(Value::NIL),
             Builtin::Locals => done(self.run_locals(safepoint)?),
             Builtin::NewStream => {
                 self.safepoint(safepoint)?;
@@ -209,6 +220,22 @@ impl<'p, C: Checks> Context<'p, C> {
                 Some(false) => Err(ErrorKind::StreamTaken.into()),
                 None => Err(ErrorKind::TypeError.into()),
             },
+        }
+    }
+
+    /// Throws an error that says what the capacity of a channel may be.
+    #[cold]
+    fn no_capacity(&self, value: Value<'p>) -> Stop<'p> {
+        let found = match self.m.as_int(value) {
+            Some(int) => int.to_string(),
+            None => self.type_name(value).to_owned(),
+        };
+        let message = format!(
+            "the capacity of a channel is an int from 1 to {CHANNEL_CAPACITY_MAX}, not {found}"
+        );
+        match self.error_saying(ErrorKind::TypeError, &message, Value::NIL) {
+            Ok(error) => Stop::Throw(error),
+            Err(needs) => needs.into(),
         }
     }
 
@@ -255,19 +282,11 @@ impl<'p, C: Checks> Context<'p, C> {
 
     /// The display texts of `count` registers from `first` on, joined.
     pub(crate) fn concat(&self, registers: Registers<'_, C>, first: Reg, count: u8) -> Made<'p> {
-        let mut text = String::new();
-        for slot in registers.range(first, usize::from(count)) {
-            self.append(self.m.load_root(slot), &mut text)?;
-        }
-        Ok(self.m.string(&text)?)
-    }
-
-    /// Appends a display text to what is to become a string. Text that no string of this
-    /// heap could hold is given up: it would take the process's memory, not the heap's.
-    fn append(&self, value: Value<'p>, text: &mut String) -> Result<(), NeedsMemory> {
-        let most = self.text_bytes_max;
-        write_display(&self.m, self.program.program(), value, text, most);
-        self.check_text(text.len() as u64)
+        let slots = registers.range(first, usize::from(count));
+        let get = |index| slots.get(index as usize).map(|slot| self.m.load_root(slot));
+        self.show("", get, |text, copied, units| {
+            self.copied(text, copied, units)
+        })
     }
 
     /// Refuses to put together text of so many bytes that no string of this heap holds them.
@@ -288,7 +307,12 @@ impl<'p, C: Checks> Context<'p, C> {
             Kind::Map => i64::from(self.m.map_len(value)?),
             Kind::Range => {
                 let (start, end) = self.m.range_bounds(value)?;
-                end.saturating_sub(start).max(0)
+                match end.checked_sub(start) {
+                    Some(count) => count.max(0),
+                    None if end < start => 0,
+                    // The widest ranges have more ints than there are ints above zero.
+                    None => return Some(Err(ErrorKind::Overflow.into())),
+                }
             }
             _ => return None,
         };

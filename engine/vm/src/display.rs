@@ -1,18 +1,70 @@
-//! Values as text, as `print`, `str` and interpolation show them.
+//! Values as text, as `print`, `str` and interpolation show them, in steps if they are large.
 
 use std::fmt::Write as _;
 
-use gcrucible_bytecode::{ErrorKind, Program};
-use gcrucible_heap::{Checks, Kind, Mutator, Value};
+use gcrucible_bytecode::{Class, ErrorKind, Program, Variant};
+use gcrucible_heap::{Checks, Kind, Mutator, Slot, Value};
 
 /// Levels of containers that are shown; the outermost is level 1.
 const LEVELS_SHOWN: u32 = 3;
 
-/// The display text of a value.
+/// Units of work for a value that is shown.
+const UNITS_PER_VALUE: u32 = 6;
+
+/// Bytes of a text inside of a container that are shown in one go: each is looked at whether it
+/// must be escaped.
+const CHUNK: usize = 1024;
+const UNITS_PER_CHUNK: u32 = 512;
+
+/// Bytes of a text for people, at which it is given up.
+const SHOWN_MAX: usize = 1 << 20;
+
+/// The display text of a value; no more than about a mebibyte of it, for shared parts show
+/// again and again.
 pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Value<'p>) -> String {
     let mut text = String::new();
-    write_display(m, program, value, &mut text, usize::MAX);
+    write_display(m, program, value, &mut text, SHOWN_MAX);
     text
+}
+
+/// The most errors in one another's payload that a report shows.
+const CAUSES_SHOWN: usize = 8;
+
+/// The most bytes of a display text in a report.
+const REPORT_BYTES_MAX: usize = 2000;
+
+/// The text of an error that nobody caught, of bounded length: its display text, then its payload
+/// on a line of its own. If that is an error as well it is the cause, and its payload follows.
+pub fn uncaught<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, error: Value<'p>) -> String {
+    let mut report = String::new();
+    let mut value = error;
+    for _ in 0..CAUSES_SHOWN {
+        let mut text = String::new();
+        write_display(m, program, value, &mut text, REPORT_BYTES_MAX);
+        if text.len() > REPORT_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(REPORT_BYTES_MAX));
+            text.push('…');
+        }
+        report.push_str(&text);
+        let Some((kind, _, payload)) = m.error_parts(value) else {
+            break;
+        };
+        // Their messages say what the payload is.
+        let is_said = [
+            ErrorKind::AssertionFailed,
+            ErrorKind::NoMatch,
+            ErrorKind::Internal,
+        ];
+        if payload.is_nil() || is_said.iter().any(|said| *said as u8 == kind) {
+            break;
+        }
+        report.push_str(match m.error_parts(payload) {
+            Some(_) => "\n  caused by: ",
+            None => "\n  payload: ",
+        });
+        value = payload;
+    }
+    report
 }
 
 /// Appends the display text of a value. Soon after `out` has grown beyond `most` bytes it
@@ -25,39 +77,149 @@ pub(crate) fn write_display<'p, C: Checks>(
     out: &mut String,
     most: usize,
 ) {
-    let mut display = Display {
-        m,
-        program,
-        out,
-        most,
+    let mut displaying = Displaying {
+        out: std::mem::take(out),
+        ..Displaying::default()
     };
-    display.value(value, 0);
+    displaying.begin(m, program, value);
+    let mut units = u32::MAX;
+    while !displaying.step(m, program, most, &mut units) {
+        units = u32::MAX;
+    }
+    *out = displaying.out;
+}
+
+/// The text of a value in the making, which may take several steps. What other machines change
+/// between them is shown or not, as a loop would see it.
+#[derive(Debug, Default)]
+pub(crate) struct Displaying {
+    /// The text so far.
+    pub(crate) out: String,
+    /// How many values were begun.
+    pub(crate) begun: u32,
+    /// What is shown in part, outermost first.
+    open: Vec<Open>,
+}
+
+/// A container, or a text in one, that is shown in part.
+#[derive(Debug)]
+struct Open {
+    value: Slot,
+    what: What,
+    /// The next part.
+    position: u64,
+    is_first: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Array,
+    Map,
+    Instance,
+    Variant,
+    /// The value of an entry whose key is shown.
+    MapValue,
+    Text,
+}
+
+impl Displaying {
+    /// Passes each of its roots on.
+    pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        for open in &self.open {
+            root(&open.value);
+        }
+    }
+
+    /// Begins to show one more value.
+    pub(crate) fn begin<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        program: &Program,
+        value: Value<'p>,
+    ) {
+        self.begun += 1;
+        Display {
+            m,
+            program,
+            to: self,
+        }
+        .value(value);
+    }
+
+    /// Goes on with about so many units of work, and takes what it did from `units`. Whether it
+    /// is done with what was begun, or has given up beyond `most` bytes.
+    pub(crate) fn step<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        program: &Program,
+        most: usize,
+        units: &mut u32,
+    ) -> bool {
+        while !self.open.is_empty() {
+            if self.out.len() > most {
+                self.open.clear();
+                break;
+            }
+            if *units == 0 {
+                return false;
+            }
+            let before = self.out.len();
+            let is_chunk = self.open.last().is_some_and(|open| open.what == What::Text);
+            let mut display = Display {
+                m,
+                program,
+                to: self,
+            };
+            display.part();
+            let bytes = (self.out.len() - before) / 64;
+            let fixed = if is_chunk {
+                UNITS_PER_CHUNK
+            } else {
+                UNITS_PER_VALUE
+            };
+            *units = units.saturating_sub(fixed + u32::try_from(bytes).unwrap_or(u32::MAX));
+        }
+        true
+    }
 }
 
 struct Display<'a, 'p, C: Checks> {
     m: &'a Mutator<'p, C>,
     program: &'a Program,
-    out: &'a mut String,
-    most: usize,
+    to: &'a mut Displaying,
 }
 
 impl<'p, C: Checks> Display<'_, 'p, C> {
-    fn is_full(&self) -> bool {
-        self.out.len() > self.most
-    }
-
     fn text(&mut self, text: &str) {
-        self.out.push_str(text);
+        self.to.out.push_str(text);
     }
 
     fn formatted(&mut self, text: std::fmt::Arguments<'_>) {
-        self.out
+        self.to
+            .out
             .write_fmt(text)
             .expect("writing to a string cannot fail");
     }
 
-    /// `value`, which lies in `levels` containers.
-    fn value(&mut self, value: Value<'p>, levels: u32) {
+    fn open(&mut self, value: Value<'p>, what: What) {
+        let slot = Slot::nil();
+        self.m.store(&slot, value);
+        self.to.open.push(Open {
+            value: slot,
+            what,
+            position: 0,
+            is_first: true,
+        });
+    }
+
+    /// How many containers are open.
+    fn levels(&self) -> u32 {
+        let is_level = |open: &&Open| !matches!(open.what, What::Text | What::MapValue);
+        self.to.open.iter().filter(is_level).count() as u32
+    }
+
+    /// Shows a value, or begins to.
+    fn value(&mut self, value: Value<'p>) {
         if let Some(int) = self.m.as_int(value) {
             return self.formatted(format_args!("{int}"));
         }
@@ -67,12 +229,21 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         if let Some(bool) = value.as_bool() {
             return self.formatted(format_args!("{bool}"));
         }
+        let is_hidden = self.levels() >= LEVELS_SHOWN;
         match self.m.kind(value) {
-            Some(Kind::String) => self.string(value, levels),
-            Some(Kind::Array) => self.array(value, levels + 1),
-            Some(Kind::Map) => self.map(value, levels + 1),
-            Some(Kind::Instance) => self.instance(value, levels + 1),
-            Some(Kind::Enum) => self.variant(value, levels + 1),
+            Some(Kind::String) => self.string(value),
+            Some(Kind::Array) if is_hidden => self.text("[...]"),
+            Some(Kind::Array) => {
+                self.text("[");
+                self.open(value, What::Array);
+            }
+            Some(Kind::Map) if is_hidden => self.text("{...}"),
+            Some(Kind::Map) => {
+                self.text("{");
+                self.open(value, What::Map);
+            }
+            Some(Kind::Instance) => self.instance(value, is_hidden),
+            Some(Kind::Enum) => self.variant(value, is_hidden),
             Some(Kind::Range) => {
                 if let Some((start, end)) = self.m.range_bounds(value) {
                     self.formatted(format_args!("{start}..{end}"));
@@ -93,114 +264,145 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
         }
     }
 
-    fn string(&mut self, string: Value<'p>, levels: u32) {
+    fn string(&mut self, string: Value<'p>) {
         let text = self.m.text(string).unwrap_or_default();
-        if levels == 0 {
+        if self.to.open.is_empty() {
             self.text(text);
-        } else {
+        } else if text.len() <= CHUNK {
             self.formatted(format_args!("{text:?}"));
+        } else {
+            self.text("\"");
+            self.open(string, What::Text);
         }
     }
 
-    fn array(&mut self, array: Value<'p>, level: u32) {
-        if level > LEVELS_SHOWN {
-            return self.text("[...]");
-        }
-        self.text("[");
-        let mut index = 0;
-        while let Some(element) = self.m.array_get(array, index) {
-            if self.is_full() {
-                return;
+    /// Shows the next part of what is open innermost, or its end.
+    fn part(&mut self) {
+        let Some(open) = self.to.open.last_mut() else {
+            return;
+        };
+        let value = self.m.load_root(&open.value);
+        let (position, what) = (open.position, open.what);
+        let is_first = std::mem::replace(&mut open.is_first, false);
+        open.position += 1;
+        let in_map = position;
+        // Only the places in maps go beyond 32 bits.
+        let position = position as u32;
+        match what {
+            What::Array => match self.m.array_get(value, position) {
+                Some(element) => self.element(element, is_first),
+                None => self.close("]"),
+            },
+            What::Map => match self.m.map_next(value, in_map) {
+                Some((next, key, value)) => {
+                    open.position = next;
+                    if !is_first {
+                        self.text(", ");
+                    }
+                    self.open(value, What::MapValue);
+                    self.value(key);
+                }
+                None => self.close("}"),
+            },
+            What::MapValue => {
+                self.to.open.pop();
+                self.text(": ");
+                self.value(value);
             }
-            if index > 0 {
-                self.text(", ");
+            What::Instance => self.field(value, position, is_first),
+            What::Variant => {
+                let arity = self
+                    .variant_of(value)
+                    .map_or(0, |(_, variant)| variant.arity);
+                if position < u32::from(arity) {
+                    let part = self.m.enum_payload(value, position);
+                    self.element(part.unwrap_or(Value::NIL), is_first);
+                } else {
+                    self.close(")");
+                }
             }
-            self.value(element, level);
-            index += 1;
+            What::Text => self.chunk(value, position),
         }
-        self.text("]");
     }
 
-    fn map(&mut self, map: Value<'p>, level: u32) {
-        if level > LEVELS_SHOWN {
-            return self.text("{...}");
+    fn element(&mut self, element: Value<'p>, is_first: bool) {
+        if !is_first {
+            self.text(", ");
         }
-        self.text("{");
-        let mut position = 0;
-        let mut is_first = true;
-        while let Some((next, key, value)) = self.m.map_next(map, position) {
-            if self.is_full() {
-                return;
-            }
-            if !is_first {
-                self.text(", ");
-            }
-            is_first = false;
-            self.value(key, level);
-            self.text(": ");
-            self.value(value, level);
-            position = next;
-        }
-        self.text("}");
+        self.value(element);
     }
 
-    fn variant(&mut self, value: Value<'p>, level: u32) {
-        let program = self.program;
-        let variant = self.m.shape(value).map(usize::from);
-        let variant = variant.and_then(|variant| program.variants.get(variant));
-        let of = variant.and_then(|variant| program.enums.get(usize::from(variant.of)));
-        let (Some(variant), Some(of)) = (variant, of) else {
+    fn close(&mut self, end: &str) {
+        self.to.open.pop();
+        self.text(end);
+    }
+
+    /// The next piece of a long text, escaped as the whole would be.
+    fn chunk(&mut self, string: Value<'p>, from: u32) {
+        let text = self.m.text(string).unwrap_or_default();
+        let from = from as usize;
+        let end = text.floor_char_boundary(from + CHUNK);
+        let escaped = format!("{:?}", text.get(from..end).unwrap_or_default());
+        self.text(&escaped[1..escaped.len() - 1]);
+        match self.to.open.last_mut() {
+            Some(open) if end < text.len() => open.position = end as u64,
+            _ => self.close("\""),
+        }
+    }
+
+    fn variant_of(&self, value: Value<'p>) -> Option<(&str, &Variant)> {
+        let variant = self.m.shape(value).map(usize::from)?;
+        let variant = self.program.variants.get(variant)?;
+        let of = self.program.enums.get(usize::from(variant.of))?;
+        Some((&of.name, variant))
+    }
+
+    fn variant(&mut self, value: Value<'p>, is_hidden: bool) {
+        let Some((of, variant)) = self.variant_of(value) else {
             return self.text("<enum>");
         };
-        self.text(&of.name);
-        self.text(".");
-        self.text(&variant.name);
-        if variant.arity == 0 {
-            return;
-        }
-        if level > LEVELS_SHOWN {
-            return self.text("(...)");
-        }
-        self.text("(");
-        for index in 0..u32::from(variant.arity) {
-            if self.is_full() {
-                return;
+        let (name, arity) = (format!("{of}.{}", variant.name), variant.arity);
+        self.text(&name);
+        match arity {
+            0 => {}
+            _ if is_hidden => self.text("(...)"),
+            _ => {
+                self.text("(");
+                self.open(value, What::Variant);
             }
-            if index > 0 {
-                self.text(", ");
-            }
-            let part = self.m.enum_payload(value, index);
-            self.value(part.unwrap_or(Value::NIL), level);
         }
-        self.text(")");
     }
 
-    fn instance(&mut self, instance: Value<'p>, level: u32) {
-        let Some(class) = self
-            .m
-            .class(instance)
-            .and_then(|class| self.program.classes.get(usize::from(class)))
-        else {
+    fn class_of(&self, instance: Value<'p>) -> Option<&Class> {
+        let class = self.m.class(instance)?;
+        self.program.classes.get(usize::from(class))
+    }
+
+    fn instance(&mut self, instance: Value<'p>, is_hidden: bool) {
+        let Some(name) = self.class_of(instance).map(|class| class.name.clone()) else {
             return self.text("<instance>");
         };
-        self.text(&class.name);
-        if level > LEVELS_SHOWN {
+        self.text(&name);
+        if is_hidden {
             return self.text(" {...}");
         }
         self.text(" { ");
-        for (index, field) in class.fields.iter().enumerate() {
-            if self.is_full() {
-                return;
-            }
-            if index > 0 {
-                self.text(", ");
-            }
-            self.text(field);
-            self.text(": ");
-            let value = self.m.field(instance, index as u32);
-            self.value(value.unwrap_or(Value::NIL), level);
+        self.open(instance, What::Instance);
+    }
+
+    fn field(&mut self, instance: Value<'p>, index: u32, is_first: bool) {
+        let field = self.class_of(instance);
+        let field = field.and_then(|class| class.fields.get(index as usize));
+        let Some(name) = field.cloned() else {
+            return self.close(" }");
+        };
+        if !is_first {
+            self.text(", ");
         }
-        self.text(" }");
+        self.text(&name);
+        self.text(": ");
+        let value = self.m.field(instance, index);
+        self.value(value.unwrap_or(Value::NIL));
     }
 
     fn function(&mut self, closure: Value<'p>) {

@@ -8,17 +8,23 @@
 //! Besides handlers, two kinds of frames stop a throw: that of a step whose budget is spent,
 //! as its boundary says, and that of an interrupt handler, below which nothing is unwound.
 
-use gcrucible_bytecode::{Boundary, ErrorKind, Reg};
+use gcrucible_bytecode::{Boundary, ErrorKind, Op, Reg};
 use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::display::write_display;
 use crate::frame::{Control, Frame};
 use crate::interpreter::{Context, Effects};
-use crate::scope::{Leaving, ScopeKind};
+use crate::scope::{Cut, Leaving, ScopeKind};
 
-/// Function and instruction of each frame, innermost first.
-pub(crate) type Trace = Vec<(u16, u32)>;
+/// Where a value was thrown.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    /// Function and instruction of each frame, innermost first.
+    pub(crate) frames: Vec<(u16, u32)>,
+    /// The future that failed with it, if it came with an await of that.
+    pub(crate) failed: Option<u64>,
+}
 
 /// Where a throw goes.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +85,19 @@ pub(crate) struct Thrown<'p> {
     pub(crate) value: Value<'p>,
     /// Its trace, if it was thrown before and passed a `finally` block.
     pub(crate) trace: Option<Trace>,
+    /// The future that failed with it, if this is an await of that.
+    pub(crate) failed: Option<u64>,
+}
+
+impl<'p> From<Value<'p>> for Thrown<'p> {
+    /// One that is thrown for the first time.
+    fn from(value: Value<'p>) -> Self {
+        Thrown {
+            value,
+            trace: None,
+            failed: None,
+        }
+    }
 }
 
 /// Where a throw went.
@@ -144,6 +163,9 @@ impl Control {
                 _ => None,
             };
             self.thrown += 1;
+            cx.work.forget();
+            // Taking the trace and unwinding go over the frames.
+            cx.work.charge(self.frames.len() as u32 / 16);
             let is_caught = matches!(
                 target,
                 Target::Handler(index) if !matches!(self.handlers[index].kind, HandlerKind::Finally)
@@ -156,7 +178,7 @@ impl Control {
                 && !matches!(target, Target::Boundary(_, Boundary::Continue))
                 && thrown.trace.is_none()
             {
-                thrown.trace = Some(self.trace());
+                thrown.trace = Some(self.trace_of(thrown));
             }
             if seeded_bugs::is_on(Bug::B95b) {
                 // B-95b: the trace is kept past a catch.
@@ -165,7 +187,7 @@ impl Control {
                         seeded_bugs::note_triggered(Bug::B95b);
                         thrown.trace = Some(kept.clone());
                     }
-                    _ => self.kept_trace = Some(self.trace()),
+                    _ => self.kept_trace = Some(self.trace_of(thrown)),
                 }
             }
             match target {
@@ -198,9 +220,11 @@ impl Control {
                     self.drop_all(cx, effects);
                     if is_late {
                         seeded_bugs::note_triggered(Bug::B95a);
-                        thrown.trace = Some(self.trace());
+                        thrown.trace = Some(self.trace_of(thrown));
                     }
-                    effects.trace = thrown.trace.take().unwrap_or_default();
+                    let trace = thrown.trace.take().unwrap_or_default();
+                    effects.trace = trace.frames;
+                    effects.failed = trace.failed;
                     cx.m.store(cx.exchange, thrown.value);
                     return Ok(Unwound::Uncaught);
                 }
@@ -246,8 +270,12 @@ impl Control {
             Some(interrupt) => (interrupt.handlers, interrupt.frames),
             None => (0, 0),
         };
+        let cut = self.scopes.cut();
         let mut found = None;
         for index in (floor..self.handlers.len()).rev() {
+            if cut.is_some_and(|cut| index >= cut.handlers) && !self.drains(cx, index) {
+                continue;
+            }
             let takes = match self.handlers[index].kind {
                 HandlerKind::Catch(_) => true,
                 // B-84: a typed handler takes a value of any type.
@@ -267,7 +295,7 @@ impl Control {
             }
         }
         let depth = found.map_or(lowest as u32, |index| self.handlers[index].frames);
-        if let Some(boundary) = self.boundary(cx, value, depth) {
+        if let Some(boundary) = self.boundary(cx, value, depth, cut) {
             return boundary;
         }
         match found {
@@ -277,12 +305,28 @@ impl Control {
         }
     }
 
-    /// The innermost step deeper than `depth` frames that stops `value`.
+    /// Whether a handler is that of a squad, which waits for the children.
+    fn drains<C: Checks>(&self, cx: &Context<'_, C>, index: usize) -> bool {
+        let handler = &self.handlers[index];
+        let frame = (handler.frames as usize).checked_sub(1);
+        let Some(frame) = frame.and_then(|frame| self.frames.get(frame)) else {
+            return false;
+        };
+        let code = &cx.program.program().functions[usize::from(frame.function)].code;
+        matches!(
+            code.get(handler.target as usize),
+            Some(Op::DrainSquad { .. })
+        )
+    }
+
+    /// The innermost step deeper than `depth` frames that stops `value`, none inside of what was
+    /// cut.
     fn boundary<'p, C: Checks>(
         &self,
         cx: &Context<'p, C>,
         value: Value<'p>,
         depth: u32,
+        cut: Option<Cut>,
     ) -> Option<Target> {
         let exhausted = ErrorKind::StepExhausted as u8;
         let is_exhausted = |(kind, _, _)| kind == exhausted;
@@ -293,6 +337,7 @@ impl Control {
         let scopes = self.scopes.scopes.iter().enumerate().rev();
         let mut deeper = scopes.take_while(|(_, scope)| scope.depth > depth);
         deeper.find_map(|(index, scope)| match scope.kind {
+            _ if cut.is_some_and(|cut| cut.scope.is_none_or(|cut| cut < index)) => None,
             ScopeKind::Step { step, .. } if scope.has_thrown => {
                 match steps[usize::from(step)].boundary {
                     Boundary::Fail => None,
@@ -345,7 +390,10 @@ impl Control {
             HandlerKind::Finally => {
                 let in_flight = Slot::nil();
                 cx.m.store(&in_flight, value);
-                let trace = trace.unwrap_or_else(|| self.trace());
+                let trace = trace.unwrap_or_else(|| Trace {
+                    frames: self.trace(),
+                    failed: None,
+                });
                 self.push_completion(CompletionKind::Throw {
                     value: in_flight,
                     trace,
@@ -382,10 +430,18 @@ impl Control {
         result
     }
 
+    /// Where a value is thrown now.
+    fn trace_of(&self, thrown: &Thrown<'_>) -> Trace {
+        Trace {
+            frames: self.trace(),
+            failed: thrown.failed,
+        }
+    }
+
     /// Where every frame stands: the top one at its next instruction, one that called at the
     /// call, one that was interrupted at its next instruction.
-    fn trace(&self) -> Trace {
-        let mut trace = Trace::with_capacity(self.frames.len());
+    pub(crate) fn trace(&self) -> Vec<(u16, u32)> {
+        let mut trace = Vec::with_capacity(self.frames.len());
         let mut has_called = 0;
         for frame in self.frames.iter().rev() {
             trace.push((frame.function, frame.pc.saturating_sub(has_called)));

@@ -7,7 +7,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use crate::exception::{Thrown, Unwound};
 use crate::frame::Frame;
 use crate::interpreter::{Context, Effects, Stop, Takes, run};
-use crate::scope::{Interrupt, ScopeKind};
+use crate::scope::{Interrupt, ScopeKind, Scopes};
 use crate::slice::{SliceEnd, SliceInput};
 use crate::vm::{HANDLER_TIMEOUT_MS, Start, State, Vm};
 
@@ -18,6 +18,8 @@ pub(crate) struct Slice<'p, 's, C: Checks> {
     pub(crate) effects: Effects,
     pub(crate) state: &'s mut State,
     pub(crate) left: u32,
+    /// Instructions executed.
+    pub(crate) executed: u32,
     pub(crate) delivered: bool,
     pub(crate) interrupted: bool,
 }
@@ -43,8 +45,12 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 self.left,
                 is_passed,
             );
-            let is_first = ended.left == self.left;
+            if ended.end == (SliceEnd::AwaitMany { drain: true }) {
+                self.state.control.scopes.begin_draining(self.cx.now_ms);
+            }
+            let is_first = ended.executed == 0;
             self.left = ended.left;
+            self.executed += ended.executed;
             self.state.takes = ended.takes;
             self.state.is_safepoint_passed = match ended.end {
                 SliceEnd::Safepoint => true,
@@ -66,25 +72,34 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     /// What comes before the first instruction, in the order that [`SliceInput`] says.
     fn begin(&mut self, input: &SliceInput) -> Result<(), SliceEnd> {
         self.take_exchange(input);
+        let scopes = &mut self.state.control.scopes;
+        scopes.end_draining(self.cx.now_ms);
+        scopes.note_failures(&self.cx, &mut self.effects, &input.failed_squads);
         if let Some(signal) = &input.interrupt {
             self.interrupt(signal)?;
         }
         let control = &self.state.control;
         let is_draining = self.vm.is_draining(control);
         let is_refused = is_draining || !control.scopes.interrupts.is_empty();
+        let scopes = &mut self.state.control.scopes;
+        if input.deliver == Some(ErrorKind::OutOfMemory) {
+            scopes.note_no_memory(self.cx.now_ms);
+        }
+        if !is_draining {
+            scopes.mark_cuts(self.cx.now_ms);
+        }
         match input.deliver {
             Some(ErrorKind::Cancelled) if is_refused => {}
             Some(kind) => self.deliver(kind, input.deliver_message.as_deref())?,
             None => {}
         }
-        if !self.vm.is_draining(&self.state.control) {
-            let checked = self
-                .state
-                .control
-                .scopes
-                .check_due(&self.cx, &mut self.effects);
-            if let Err(stop) = checked {
-                self.throw_at(stop)?;
+        // Each throw may lead to the end of a squad, which neither of them disturbs.
+        for check in [Scopes::check_cut, Scopes::check_due] {
+            if !self.vm.is_draining(&self.state.control) {
+                let scopes = &mut self.state.control.scopes;
+                if let Err(stop) = check(scopes, &self.cx, &mut self.effects) {
+                    self.throw_at(stop)?;
+                }
             }
         }
         match self.state.control.operation {
@@ -101,8 +116,10 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                 let future = self.cx.m.load_root(&self.vm.exchange);
                 control.registers::<C>().set(&self.cx.m, register, future);
                 self.vm.exchange.clear();
-                if !detached {
-                    control.scopes.note_spawned(&self.cx, future);
+                match future.is_nil() {
+                    _ if detached => {}
+                    true => control.scopes.forget_spawned(&self.cx),
+                    false => control.scopes.note_spawned(&self.cx, future),
                 }
             }
             Takes::Nothing => match control.operation.take_if(|_| input.operation_over) {
@@ -134,6 +151,8 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             return Ok(());
         }
         let text = self.cx.m.string(signal).map_err(needs_memory)?;
+        // The handler has its own; what it interrupts begins anew behind it.
+        self.cx.work.forget();
         control.scopes.interrupts.push(Interrupt {
             signal: signal.to_owned(),
             frames: control.frames.len(),
@@ -188,7 +207,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             let top = self.state.control.top();
             top.pc = top.pc.saturating_sub(1);
         }
-        let mut thrown = Thrown { value, trace: None };
+        let mut thrown = Thrown::from(value);
         let control = &mut self.state.control;
         match control.throw(&self.cx, &mut self.effects, &mut thrown) {
             Ok(Unwound::GoOn | Unwound::HandlerEnded) => Ok(()),
@@ -284,7 +303,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                         Ok(())
                     }
                     Err(kind) => {
-                        let error = self.cx.error(kind, Value::NIL).map_err(needs_memory)?;
+                        let callee = m.load_root(callee);
+                        let error = self.cx.refused(kind, callee, args.len());
+                        let error = error.map_err(needs_memory)?;
                         self.throw_at(Stop::Throw(error))
                     }
                 }

@@ -1,12 +1,17 @@
 //! Forks of a realm for serving: globals of their own that share nothing which can change.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use gcrucible_heap::{Checks, ForkStop, Heap, MemoryAccount, NeedsMemory, SharedPermit, Tlab};
+use gcrucible_heap::{
+    Checks, Copying, ForkStop, Heap, MemoryAccount, NeedsMemory, RootAudit, RootKind, RootProvider,
+    RootTracer, SharedPermit, Tlab,
+};
+use gcrucible_platform::sync::Mutex;
 
 use crate::realm::Realm;
 use crate::stream_path::path_to_stream;
+use crate::work::Work;
 
 /// Why a realm cannot be forked. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +51,10 @@ impl std::error::Error for ForkError {}
 pub enum ForkFailure {
     /// A collection is due first.
     NeedsMemory(NeedsMemory),
+    /// The same, but it has got further since the last one.
+    NeedsMemoryAnew(NeedsMemory),
+    /// Others go first: the next attempt goes on with it.
+    Unfinished,
     /// It cannot be made at all; never [`ForkError::OutOfMemory`], which is for the caller to
     /// say when collections do not help.
     Refused(ForkError),
@@ -54,12 +63,14 @@ pub enum ForkFailure {
 /// Where the identity hashes of what forks allocate begin.
 const FIRST_HASH: u32 = 1 << 28;
 
-/// A fork in the making: a realm without globals yet. It is made in attempts, for the memory
-/// of all that is copied is asked for at once.
+/// A fork in the making: a realm without globals yet. It is made in attempts: the memory of all
+/// that is copied is asked for at once, and a large copy takes several steps.
 #[derive(Debug)]
 pub struct Forking {
     template: Arc<Realm>,
     fork: Arc<Realm>,
+    /// What is copied so far of what is too much for one go.
+    copying: Mutex<Option<Copying>>,
 }
 
 impl Forking {
@@ -70,11 +81,15 @@ impl Forking {
         template: Arc<Realm>,
         number: u32,
         account: Option<Arc<MemoryAccount>>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let tlab = Tlab::of_account(FIRST_HASH | number << 12, account);
         let program = Arc::clone(template.loaded());
         let fork = Realm::with_buffer(heap, program, number, Some(tlab));
-        Forking { template, fork }
+        Arc::new(Forking {
+            template,
+            fork,
+            copying: Mutex::default(),
+        })
     }
 
     /// Gives the fork globals that are a deep copy of the template's (I-23): closures with
@@ -84,16 +99,43 @@ impl Forking {
     ///
     /// # Errors
     /// See [`ForkFailure`]; nothing has changed then.
-    pub fn attempt<C: Checks>(&self, permit: &SharedPermit<'_>) -> Result<Arc<Realm>, ForkFailure> {
+    pub fn attempt<C: Checks>(
+        self: &Arc<Self>,
+        permit: &SharedPermit<'_>,
+    ) -> Result<Arc<Realm>, ForkFailure> {
         if !self.template.is_frozen() {
             return Err(ForkFailure::Refused(ForkError::Initialising));
         }
         let tlab = self.fork.buffer().expect("a fork has a buffer");
         let m = permit.mutator::<C>(tlab);
-        match m.fork(self.template.globals(), self.fork.globals()) {
-            Ok(()) => {
+        let mut units = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let mut copying = self.copying.lock();
+        let made = match copying.as_mut() {
+            None => m.fork(self.template.globals(), self.fork.globals(), &mut units),
+            Some(copying) => {
+                let before = copying.copied_count();
+                let made = m.fork_on(copying, self.fork.globals(), &mut units);
+                match made {
+                    Err(ForkStop::NeedsMemory(needs)) if copying.copied_count() > before => {
+                        return Err(ForkFailure::NeedsMemoryAnew(needs));
+                    }
+                    made => made,
+                }
+            }
+        };
+        match made {
+            Ok(true) => {
+                *copying = None;
                 self.fork.freeze();
                 Ok(Arc::clone(&self.fork))
+            }
+            Ok(false) => {
+                if copying.is_none() {
+                    *copying = Some(Copying::of_fork(self.template.globals()));
+                    let provider: Weak<Forking> = Arc::downgrade(self);
+                    permit.heap().add_provider(provider);
+                }
+                Err(ForkFailure::Unfinished)
             }
             Err(ForkStop::NeedsMemory(needs)) => Err(ForkFailure::NeedsMemory(needs)),
             Err(ForkStop::Stream) => {
@@ -102,6 +144,24 @@ impl Forking {
                 let path = path.unwrap_or_else(|| "what a global led to".to_owned());
                 Err(ForkFailure::Refused(ForkError::Stream { path }))
             }
+        }
+    }
+}
+
+impl RootProvider for Forking {
+    fn name(&self) -> String {
+        format!("fork {}", self.fork.number())
+    }
+
+    fn trace(&self, tracer: &mut dyn RootTracer) {
+        if let Some(copying) = &*self.copying.lock() {
+            copying.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
+        }
+    }
+
+    fn audit(&self, audit: &mut RootAudit<'_>) {
+        if let Some(copying) = &*self.copying.lock() {
+            copying.audit(&mut |slot| audit.root(RootKind::Temporary, slot));
         }
     }
 }

@@ -64,13 +64,13 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(grace_ms: u64) -> Self {
         Control {
             stack: Stack::new(),
             frames: Vec::new(),
             handlers: Vec::new(),
             completions: Vec::new(),
-            scopes: Scopes::new(),
+            scopes: Scopes::new(grace_ms),
             operation: None,
             unfinished: Slot::nil(),
             kept_trace: None,

@@ -1,47 +1,234 @@
 //! Data that machine and host hand to each other.
 
-use gcrucible_heap::{Checks, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Value};
+use std::fmt;
+
+use gcrucible_heap::{
+    Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value,
+};
 use gcrucible_platform::HostValue;
 
-/// The data that a value of the language is, `None` if it is none: what has more than
-/// [`HostValue::LEVELS_MAX`] levels, or a cycle, is not.
-pub fn of<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Option<HostValue> {
-    within(m, value, HostValue::LEVELS_MAX)
+/// Units of work for a value that is converted.
+const UNITS_PER_VALUE: u32 = 4;
+
+/// Why a value cannot be handed to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is no plain data, has more than [`HostValue::LEVELS_MAX`] levels, or a cycle.
+    NoData,
+    /// As data, in which a part that is reached in several ways is there several times, it has
+    /// more than so many bytes.
+    TooLarge(u64),
 }
 
-fn within<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>, levels: u32) -> Option<HostValue> {
-    if let Some(int) = m.as_int(value) {
-        return Some(HostValue::Int(int));
-    }
-    if let Some(float) = value.as_float() {
-        return Some(HostValue::Float(float));
-    }
-    if let Some(bool) = value.as_bool() {
-        return Some(HostValue::Bool(bool));
-    }
-    match m.kind(value) {
-        None => Some(HostValue::Nil),
-        Some(Kind::String) => Some(HostValue::String(m.text(value)?.to_owned())),
-        Some(Kind::Array) => {
-            let levels = levels.checked_sub(1)?;
-            let mut elements = Vec::new();
-            while let Some(element) = m.array_get(value, elements.len() as u32) {
-                elements.push(within(m, element, levels)?);
-            }
-            Some(HostValue::Array(elements))
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::NoData => f.write_str("this is no plain data"),
+            Unfit::TooLarge(most) => write!(
+                f,
+                "this has more than {most} bytes as plain data, in which a part that is reached \
+                 in several ways counts each time"
+            ),
         }
-        Some(Kind::Map) => {
-            let levels = levels.checked_sub(1)?;
-            let mut entries = Vec::new();
-            let mut position = 0;
-            while let Some((next, key, value)) = m.map_next(value, position) {
-                let key = m.text(key)?.to_owned();
-                entries.push((key, within(m, value, levels)?));
-                position = next;
-            }
-            Some(HostValue::Map(entries))
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// The most bytes of data that a program on a heap of this size hands to its host at once: a
+/// quarter of the heap's limit, at least a mebibyte.
+pub fn bytes_max(config: &HeapConfig) -> u64 {
+    (config.limit_bytes / 4).max(1 << 20)
+}
+
+/// Values of the language on their way to the host. The conversion takes as many steps as it
+/// must; what other machines change between two of them is in the data or not, as a loop would
+/// see it.
+#[derive(Debug)]
+pub struct Converting {
+    bytes_max: u64,
+    bytes: u64,
+    /// Containers under way, outermost first.
+    open: Vec<Open>,
+    /// What is converted in full.
+    done: Vec<HostValue>,
+}
+
+#[derive(Debug)]
+struct Open {
+    container: Slot,
+    position: u64,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+enum Parts {
+    Array(Vec<HostValue>),
+    /// The entries, and the key of the value that comes next.
+    Map(Vec<(String, HostValue)>, String),
+}
+
+impl Converting {
+    /// Begins with no value. Data of more than `bytes_max` bytes is refused.
+    pub fn new(bytes_max: u64) -> Self {
+        Converting {
+            bytes_max,
+            bytes: 0,
+            open: Vec::new(),
+            done: Vec::new(),
         }
-        Some(_) => None,
+    }
+
+    /// Passes all its roots on. They must be roots between two steps.
+    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        for open in &self.open {
+            root(&open.container);
+        }
+    }
+
+    /// How many values are converted, the one under way not counted.
+    pub fn converted(&self) -> usize {
+        self.done.len()
+    }
+
+    /// What the values have become, in order.
+    pub fn into_data(self) -> Vec<HostValue> {
+        self.done
+    }
+
+    /// The same, which is taken away.
+    pub fn take_data(&mut self) -> Vec<HostValue> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Begins with one more value.
+    ///
+    /// # Errors
+    /// When it is [unfit](Unfit).
+    pub fn begin<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        value: Value<'p>,
+    ) -> Result<(), Unfit> {
+        match self.scalar(m, value)? {
+            Some(data) => self.add(data),
+            None => self.open(m, value)?,
+        }
+        Ok(())
+    }
+
+    /// Goes on with about so many units of work, and takes what it did from `units`. Whether
+    /// all that was begun is done.
+    ///
+    /// # Errors
+    /// When a value is [unfit](Unfit).
+    pub fn step<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        units: &mut u32,
+    ) -> Result<bool, Unfit> {
+        while let Some(open) = self.open.last_mut() {
+            if *units == 0 {
+                return Ok(false);
+            }
+            let before = self.bytes;
+            let container = m.load_root(&open.container);
+            let next = match &mut open.parts {
+                Parts::Array(_) => {
+                    let element = m.array_get(container, open.position as u32);
+                    open.position += 1;
+                    element
+                }
+                Parts::Map(_, expected) => match m.map_next(container, open.position) {
+                    Some((next, key, value)) => {
+                        let key = m.text(key).ok_or(Unfit::NoData)?;
+                        open.position = next;
+                        key.clone_into(expected);
+                        let bytes = size_of::<String>() + key.len();
+                        self.count(bytes)?;
+                        Some(value)
+                    }
+                    None => None,
+                },
+            };
+            match next {
+                Some(value) => self.begin(m, value)?,
+                None => {
+                    let parts = self.open.pop().map(|open| open.parts);
+                    self.add(match parts {
+                        Some(Parts::Map(entries, _)) => HostValue::Map(entries),
+                        Some(Parts::Array(elements)) => HostValue::Array(elements),
+                        None => HostValue::Nil,
+                    });
+                }
+            }
+            let bytes = u32::try_from((self.bytes - before) / 64).unwrap_or(u32::MAX);
+            *units = units.saturating_sub(UNITS_PER_VALUE + bytes);
+        }
+        Ok(true)
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Unfit> {
+        self.bytes += bytes as u64;
+        match self.bytes > self.bytes_max {
+            true => Err(Unfit::TooLarge(self.bytes_max)),
+            false => Ok(()),
+        }
+    }
+
+    /// What is no container as data.
+    fn scalar<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        value: Value<'p>,
+    ) -> Result<Option<HostValue>, Unfit> {
+        self.count(size_of::<HostValue>())?;
+        if let Some(int) = m.as_int(value) {
+            return Ok(Some(HostValue::Int(int)));
+        }
+        if let Some(float) = value.as_float() {
+            return Ok(Some(HostValue::Float(float)));
+        }
+        if let Some(bool) = value.as_bool() {
+            return Ok(Some(HostValue::Bool(bool)));
+        }
+        match m.kind(value) {
+            None => Ok(Some(HostValue::Nil)),
+            Some(Kind::String) => {
+                let text = m.text(value).ok_or(Unfit::NoData)?;
+                self.count(text.len())?;
+                Ok(Some(HostValue::String(text.to_owned())))
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    fn open<'p, C: Checks>(&mut self, m: &Mutator<'p, C>, value: Value<'p>) -> Result<(), Unfit> {
+        let parts = match m.kind(value) {
+            Some(Kind::Array) => Parts::Array(Vec::new()),
+            Some(Kind::Map) => Parts::Map(Vec::new(), String::new()),
+            _ => return Err(Unfit::NoData),
+        };
+        if self.open.len() >= HostValue::LEVELS_MAX as usize {
+            return Err(Unfit::NoData);
+        }
+        let container = Slot::nil();
+        m.store(&container, value);
+        self.open.push(Open {
+            container,
+            position: 0,
+            parts,
+        });
+        Ok(())
+    }
+
+    /// Adds data to the container that it is a part of.
+    fn add(&mut self, data: HostValue) {
+        match self.open.last_mut().map(|open| &mut open.parts) {
+            Some(Parts::Array(elements)) => elements.push(data),
+            Some(Parts::Map(entries, key)) => entries.push((std::mem::take(key), data)),
+            None => self.done.push(data),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! iteration    iterators and the protocol of `for`
 //! calls        what can be called, methods, steps
 //! tasks        spawning, awaiting, cancelling, squads, guards
+//! explain      what errors say about the instruction they come from
 //! ```
 //!
 //! What can stop an instruction is an `Err` of [`Stop`]. An instruction allocates before
@@ -17,6 +18,7 @@
 
 mod arithmetic;
 mod calls;
+mod explain;
 pub(crate) mod fusion;
 mod hot;
 mod iteration;
@@ -33,11 +35,13 @@ use gcrucible_platform::HostRequest;
 
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
-use crate::slice::SliceEnd;
+use crate::slice::{Change, SliceEnd};
 use crate::stack::Registers;
+use crate::work::Work;
 
 pub(crate) use objects::key;
 pub(crate) use run::{Takes, run};
+pub use types::type_name;
 
 /// What instructions of one slice share.
 pub(crate) struct Context<'p, C: Checks> {
@@ -48,6 +52,8 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) task: u32,
     pub(crate) max_frames: usize,
     pub(crate) is_cancel_requested: bool,
+    /// The channel or mutex that the task was woken for.
+    pub(crate) turn: Option<u64>,
     /// Milliseconds since the engine began.
     pub(crate) now_ms: u64,
     /// Tasks of the run that have not settled.
@@ -58,18 +64,27 @@ pub(crate) struct Context<'p, C: Checks> {
     pub(crate) locals: Option<&'p Slot>,
     /// The longest text that could become a string of this heap, in bytes.
     pub(crate) text_bytes_max: usize,
+    /// The most bytes of data that a host operation is given.
+    pub(crate) data_bytes_max: u64,
+    /// What instructions do beyond their own cost.
+    pub(crate) work: &'p Work,
 }
 
 /// What a slice does to the world outside of its heap and stack.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) printed: Vec<String>,
-    pub(crate) changed: Vec<u64>,
+    pub(crate) changed: Vec<Change>,
+    pub(crate) took_turn: bool,
     pub(crate) cancel: Vec<u64>,
     pub(crate) interrupts: Vec<String>,
     pub(crate) awaited: Vec<u64>,
     pub(crate) host: Option<HostRequest>,
     pub(crate) trace: Vec<(u16, u32)>,
+    /// The future whose failure it is that nobody caught.
+    pub(crate) failed: Option<u64>,
+    /// Failed futures that were awaited.
+    pub(crate) seen: Vec<u64>,
     pub(crate) skipped_steps: u32,
     pub(crate) finishing: bool,
     /// The state of the task's random numbers.
@@ -79,11 +94,47 @@ pub(crate) struct Effects {
 impl Effects {
     /// Notes that a channel or mutex has changed.
     pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
-        if let Some((id, _)) = cx.m.wait_version(object)
-            && !self.changed.contains(&id)
-        {
-            self.changed.push(id);
+        // What is there already is looked through.
+        cx.work.charge(self.changed.len() as u32 / 16);
+        let Some((id, _)) = cx.m.wait_version(object) else {
+            return;
+        };
+        self.took_turn |= cx.turn == Some(id);
+        let (takes, puts) = available(cx, object);
+        match self.changed.iter_mut().find(|change| change.object == id) {
+            Some(change) => (change.takes, change.puts) = (takes, puts),
+            None => self.changed.push(Change {
+                object: id,
+                takes,
+                puts,
+            }),
         }
+    }
+
+    /// Notes that the task has acquired a mutex, which is no change that somebody waits for.
+    pub(crate) fn note_acquired<'p, C: Checks>(&mut self, cx: &Context<'p, C>, mutex: Value<'p>) {
+        if self.changed.is_empty() && cx.turn.is_none() {
+            return;
+        }
+        let Some((id, _)) = cx.m.wait_version(mutex) else {
+            return;
+        };
+        self.took_turn |= cx.turn == Some(id);
+        if let Some(change) = self.changed.iter_mut().find(|change| change.object == id) {
+            change.takes = 0;
+        }
+    }
+}
+
+/// How many could take something from a channel or mutex, and how many put something into it.
+fn available<'p, C: Checks>(cx: &Context<'p, C>, object: Value<'p>) -> (u32, u32) {
+    let (Some(len), Some(capacity)) = (cx.m.channel_len(object), cx.m.channel_capacity(object))
+    else {
+        return (1, 0);
+    };
+    match cx.m.channel_is_closed(object) {
+        Some(true) => (u32::MAX, u32::MAX),
+        _ => (len, capacity.saturating_sub(len)),
     }
 }
 
@@ -98,6 +149,8 @@ pub(crate) enum Stop<'p> {
     NeedsMemory(NeedsMemory),
     /// A safepoint was taken: no effect, no cost.
     Safepoint,
+    /// It got further, but is not done: no cost but that of its work. It runs again.
+    Unfinished,
     /// It is executed and ends the slice.
     End(SliceEnd),
     /// It must wait: it costs its fuel and runs again.

@@ -12,6 +12,7 @@
 //! roots          what the collector finds in a machine
 //! interpreter/   the instructions
 //! builtins/      built-in functions and methods
+//! work           what an instruction costs by size, and how it works in steps
 //! display        values as text
 //! ```
 //!
@@ -36,14 +37,16 @@ mod slice;
 mod stack;
 mod stream_path;
 mod vm;
+mod work;
 
-pub use display::display;
+pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
+pub use interpreter::type_name;
 pub use program::{LoadError, LoadedProgram};
 pub use realm::Realm;
 pub use realm_stats::RealmStats;
-pub use slice::{SliceEnd, SliceInput, SliceOutcome};
+pub use slice::{Change, Side, SliceEnd, SliceInput, SliceOutcome};
 pub use vm::{HANDLER_TIMEOUT_MS, Vm, VmOptions};
 
 #[cfg(test)]

@@ -15,9 +15,10 @@
 //! A realm is a root for as long as somebody holds it: who runs in it, or who will start
 //! something in it.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
@@ -45,6 +46,8 @@ pub struct Realm {
     /// Where a fork's globals were allocated; nothing else allocates in it.
     tlab: Option<Tlab>,
     counters: RealmCounters,
+    /// What the host wants to find again when something happens in it.
+    attachment: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Realm {
@@ -69,6 +72,7 @@ impl Realm {
             left_locals: Slot::nil(),
             tlab,
             counters: RealmCounters::default(),
+            attachment: OnceLock::new(),
             program,
             number,
         });
@@ -128,6 +132,22 @@ impl Realm {
     /// Its number.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Whether it was made as a fork of another one.
+    pub fn is_fork(&self) -> bool {
+        self.tlab.is_some()
+    }
+
+    /// Attaches what the host wants to find again when something happens in the realm, such as
+    /// the name of the request that it was made for. It goes with the realm. The first one stays.
+    pub fn attach(&self, attachment: Arc<dyn Any + Send + Sync>) {
+        let _ = self.attachment.set(attachment);
+    }
+
+    /// What the host has attached.
+    pub fn attachment(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.attachment.get()
     }
 
     /// The buffer in which its globals are allocated, if it is made as a fork.

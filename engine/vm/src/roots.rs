@@ -83,6 +83,9 @@ impl RootProvider for Vm {
             seeded_bugs::note_triggered(Bug::B19);
         }
         tracer.slot(RootKind::Result, &state.control.unfinished);
+        if let Some(progress) = &state.progress {
+            progress.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
+        }
         if let Start::Call { callee, args } = &state.start {
             tracer.slot(RootKind::Callee, callee);
             for arg in args {
@@ -97,6 +100,9 @@ impl RootProvider for Vm {
     fn audit(&self, audit: &mut RootAudit<'_>) {
         audit.root(RootKind::Result, &self.exchange);
         let state = self.state.lock();
+        if let Some(progress) = &state.progress {
+            progress.audit(&mut |slot| audit.root(RootKind::Temporary, slot));
+        }
         match &state.start {
             Start::Call { callee, args } => {
                 for index in (0..args.len()).rev() {

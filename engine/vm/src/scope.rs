@@ -5,7 +5,11 @@
 //! deeper than the handler's, a return those of its frame (I-9).
 //!
 //! Scopes with a time throw once when it is over ([`Scopes::check_due`]), and then again at every
-//! waiting instruction ([`Scopes::check_wait`]).
+//! waiting instruction ([`Scopes::check_wait`]). So does a squad one of whose children has failed.
+//! What runs inside has the grace time then, as after a cancellation. When that is over the scope is
+//! *cut* ([`Scopes::mark_cuts`]): no handler inside takes anything any more, `finally` blocks
+//! included, and the scope's error surfaces at its edge, whatever is caught inside. Only squads
+//! inside still wait for their children, which are cancelled, on the way there.
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{Checks, Sizes, Slot, Value};
@@ -23,6 +27,13 @@ pub(crate) struct Scope {
     pub(crate) at_ms: Option<u64>,
     /// Whether it has thrown: its time or its budget is over.
     pub(crate) has_thrown: bool,
+    /// Since when what runs inside has had the time to end: it has thrown then, or there was no
+    /// memory for its error.
+    pub(crate) told_ms: Option<u64>,
+    /// Whether nothing inside catches any more.
+    pub(crate) is_cut: bool,
+    /// Handlers that were there when it was pushed, which are outside.
+    pub(crate) handlers: u32,
     pub(crate) kind: ScopeKind,
 }
 
@@ -34,7 +45,14 @@ pub(crate) enum ScopeKind {
     /// What was spawned since there were so many children is cancelled when it throws.
     Deadline { children_from: usize },
     /// Collects the futures of what is spawned.
-    Squad { children: Slot, is_drained: bool },
+    Squad {
+        children: Slot,
+        is_drained: bool,
+        /// Which of the task's squads it is.
+        number: u32,
+        /// Whether a child has failed before anything else ended the block.
+        has_failed: bool,
+    },
     /// Index of the step; what is left of its budgets.
     Step {
         step: u16,
@@ -63,7 +81,20 @@ impl Scope {
         match self.kind {
             ScopeKind::Step { .. } => ErrorKind::StepExhausted,
             ScopeKind::Interrupt => ErrorKind::HandlerTimeout,
+            ScopeKind::Squad { .. } => ErrorKind::Cancelled,
             _ => ErrorKind::DeadlineExceeded,
+        }
+    }
+
+    /// Whether it ends what runs inside: its time is over, or a child of the squad has failed.
+    fn is_over(&self, now_ms: u64) -> bool {
+        match self.kind {
+            ScopeKind::Squad {
+                has_failed,
+                is_drained,
+                ..
+            } => has_failed && !is_drained,
+            _ => self.at_ms.is_some_and(|at| at <= now_ms),
         }
     }
 
@@ -96,11 +127,20 @@ pub(crate) enum Leaving {
     Throw { depth: u32 },
 }
 
-/// A deadline whose time is over.
+/// A scope that is over.
 #[derive(Clone, Copy, Debug)]
 enum Over {
     Inherited,
     Scope(usize),
+}
+
+/// A scope in which nothing catches any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Its index; the whole task's if there is none.
+    pub(crate) scope: Option<usize>,
+    /// Handlers outside of it.
+    pub(crate) handlers: usize,
 }
 
 /// The scopes of a task, and what they limit.
@@ -115,6 +155,15 @@ pub(crate) struct Scopes {
     /// The deadline that the task inherited.
     pub(crate) inherited_deadline: Option<u64>,
     has_inherited_thrown: bool,
+    /// As [`Scope::told_ms`] and [`Scope::is_cut`], of the whole task.
+    inherited_told_ms: Option<u64>,
+    is_inherited_cut: bool,
+    /// How long what has thrown may go on.
+    grace_ms: u64,
+    /// Since when the task has waited for the end of a squad.
+    drains_since: Option<u64>,
+    /// Squads that were pushed.
+    squads: u32,
     /// Instructions executed, brought up to date when the run loop leaves off.
     pub(crate) executed: u64,
     /// The earliest number of executed instructions at which a step's budget is spent.
@@ -124,13 +173,18 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(grace_ms: u64) -> Self {
         Scopes {
             scopes: Vec::new(),
             interrupts: Vec::new(),
             children: Vec::new(),
             inherited_deadline: None,
             has_inherited_thrown: false,
+            inherited_told_ms: None,
+            is_inherited_cut: false,
+            grace_ms,
+            drains_since: None,
+            squads: 0,
             executed: 0,
             instructions_end: u64::MAX,
             has_call_budget: false,
@@ -195,6 +249,29 @@ impl Scopes {
         }
     }
 
+    /// What was to be spawned was not, for want of memory: the place that the innermost squad
+    /// had for it goes.
+    pub(crate) fn forget_spawned<C: Checks>(&self, cx: &Context<'_, C>) {
+        let Some(children) = self.squad() else {
+            return;
+        };
+        if seeded_bugs::is_on(Bug::B170) {
+            // B-170: the place stays, and has nil in it.
+            seeded_bugs::note_triggered(Bug::B170);
+            return;
+        }
+        cx.m.array_pop(cx.m.load_root(children));
+    }
+
+    /// The number of the innermost squad.
+    pub(crate) fn squad_number(&self) -> Option<u32> {
+        let mut scopes = self.visible().iter().rev();
+        scopes.find_map(|scope| match scope.kind {
+            ScopeKind::Squad { number, .. } => Some(number),
+            _ => None,
+        })
+    }
+
     /// The array of the innermost squad.
     pub(crate) fn squad(&self) -> Option<&Slot> {
         self.visible()
@@ -229,9 +306,8 @@ impl Scopes {
 
     /// The outermost deadline of which `counts` says so and whose time is over.
     fn over(&self, now_ms: u64, counts: impl Fn(bool) -> bool) -> Option<Over> {
-        let is_over = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
         if self.interrupts.is_empty()
-            && is_over(self.inherited_deadline)
+            && self.inherited_deadline.is_some_and(|at| at <= now_ms)
             && counts(self.has_inherited_thrown)
         {
             return Some(Over::Inherited);
@@ -240,8 +316,157 @@ impl Scopes {
         let visible = self.visible().iter();
         let found = visible
             .enumerate()
-            .find(|(_, scope)| is_over(scope.at_ms) && counts(scope.has_thrown));
+            .find(|(_, scope)| scope.is_over(now_ms) && counts(scope.has_thrown));
         found.map(|(index, _)| Over::Scope(from + index))
+    }
+
+    /// Takes note that children of these squads have failed. Of one whose block goes on, and that
+    /// nothing outside ends, this is what ends the block, and its other children are cancelled.
+    pub(crate) fn note_failures<C: Checks>(
+        &mut self,
+        cx: &Context<'_, C>,
+        effects: &mut Effects,
+        numbers: &[u32],
+    ) {
+        if numbers.is_empty() {
+            return;
+        }
+        let mut is_ended =
+            cx.is_cancel_requested || self.inherited_deadline.is_some_and(|at| at <= cx.now_ms);
+        for scope in &mut self.scopes {
+            if let ScopeKind::Squad {
+                children,
+                is_drained: false,
+                number,
+                has_failed: has_failed @ false,
+            } = &mut scope.kind
+                && numbers.contains(number)
+                && !is_ended
+            {
+                if seeded_bugs::is_on(Bug::B171) {
+                    // B-171: the others learn of it when the block has come to its end.
+                    seeded_bugs::note_triggered(Bug::B171);
+                    continue;
+                }
+                *has_failed = true;
+                let children = cx.m.load_root(children);
+                effects.cancel.extend(cx.pending(children));
+            }
+            is_ended |= scope.is_over(cx.now_ms);
+        }
+    }
+
+    /// Whether the block of a squad is to be told that a child has failed.
+    pub(crate) fn has_failed_squad(&self) -> bool {
+        let mut visible = self.visible().iter();
+        visible.any(|scope| {
+            matches!(
+                scope.kind,
+                ScopeKind::Squad {
+                    has_failed: true,
+                    is_drained: false,
+                    ..
+                }
+            ) && !scope.has_thrown
+        })
+    }
+
+    /// Whether the block of the innermost squad was ended by the failure of a child, which no
+    /// cut of a scope around it has come over since.
+    pub(crate) fn ends_with_failure(&self) -> bool {
+        let cut = self.cut();
+        let mut visible = self.visible().iter().enumerate().rev();
+        let innermost = visible.find_map(|(at, scope)| match scope.kind {
+            ScopeKind::Squad { has_failed, .. } => Some((self.floor() + at, has_failed)),
+            _ => None,
+        });
+        innermost.is_some_and(|(at, has_failed)| {
+            has_failed && cut.is_none_or(|cut| cut.scope.is_some_and(|scope| scope >= at))
+        })
+    }
+
+    /// What is about to happen cannot: there is no memory for an error. That of a scope which is
+    /// over is one of them, and what runs inside has its time from now on all the same.
+    pub(crate) fn note_no_memory(&mut self, now_ms: u64) {
+        match self.over(now_ms, |has_thrown| !has_thrown) {
+            Some(Over::Inherited) => {
+                self.inherited_told_ms.get_or_insert(now_ms);
+            }
+            Some(Over::Scope(index)) => {
+                self.scopes[index].told_ms.get_or_insert(now_ms);
+            }
+            None => {}
+        }
+    }
+
+    /// The task waits for the end of a squad.
+    pub(crate) fn begin_draining(&mut self, now_ms: u64) {
+        self.drains_since = Some(now_ms);
+    }
+
+    /// It does no longer: the children's time was not that of what runs inside the scopes.
+    pub(crate) fn end_draining(&mut self, now_ms: u64) {
+        let Some(since) = self.drains_since.take() else {
+            return;
+        };
+        let waited_ms = now_ms.saturating_sub(since);
+        let from = self.floor();
+        let told = self.scopes[from..]
+            .iter_mut()
+            .map(|scope| &mut scope.told_ms);
+        for told in told.chain([&mut self.inherited_told_ms]) {
+            *told = told.map(|told| told.saturating_add(waited_ms));
+        }
+    }
+
+    fn is_grace_over(&self, told_ms: Option<u64>, now_ms: u64) -> bool {
+        told_ms.is_some_and(|told| told.saturating_add(self.grace_ms) <= now_ms)
+    }
+
+    /// Cuts the scopes in which something has gone on for longer than the grace time.
+    pub(crate) fn mark_cuts(&mut self, now_ms: u64) {
+        if self.interrupts.is_empty() && self.is_grace_over(self.inherited_told_ms, now_ms) {
+            self.is_inherited_cut = !is_endless();
+        }
+        for index in self.floor()..self.scopes.len() {
+            if self.is_grace_over(self.scopes[index].told_ms, now_ms) {
+                self.scopes[index].is_cut = !is_endless();
+            }
+        }
+    }
+
+    /// The outermost cut.
+    pub(crate) fn cut(&self) -> Option<Cut> {
+        if self.is_inherited_cut && self.interrupts.is_empty() {
+            return Some(Cut {
+                scope: None,
+                handlers: 0,
+            });
+        }
+        let from = self.floor();
+        let at = self.visible().iter().position(|scope| scope.is_cut)?;
+        Some(Cut {
+            scope: Some(from + at),
+            handlers: self.scopes[from + at].handlers as usize,
+        })
+    }
+
+    /// Throws what a scope throws that was cut, of several the outermost.
+    ///
+    /// # Errors
+    /// See [`Scopes::check_due`].
+    pub(crate) fn check_cut<'p, C: Checks>(
+        &mut self,
+        cx: &Context<'p, C>,
+        effects: &mut Effects,
+    ) -> Result<(), Stop<'p>> {
+        match self.cut() {
+            Some(Cut { scope: None, .. }) => Err(self.throw_over(cx, effects, Over::Inherited)),
+            Some(Cut {
+                scope: Some(index), ..
+            }) => Err(self.throw_over(cx, effects, Over::Scope(index))),
+            None => Ok(()),
+        }
     }
 
     /// Throws when a deadline is over for the first time, as at the start of a slice.
@@ -298,9 +523,13 @@ impl Scopes {
             Err(needs) => return needs.into(),
         };
         match over {
-            Over::Inherited => self.has_inherited_thrown = true,
+            Over::Inherited => {
+                self.has_inherited_thrown = true;
+                self.inherited_told_ms.get_or_insert(cx.now_ms);
+            }
             Over::Scope(index) => {
                 let scope = &mut self.scopes[index];
+                scope.told_ms.get_or_insert(cx.now_ms);
                 if !std::mem::replace(&mut scope.has_thrown, true)
                     && let ScopeKind::Deadline { children_from } = scope.kind
                 {
@@ -313,13 +542,23 @@ impl Scopes {
         Stop::Throw(error)
     }
 
-    /// When the next deadline throws for the first time.
+    /// When the next deadline throws for the first time, or is cut.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let is_inherited = self.interrupts.is_empty() && !self.has_inherited_thrown;
-        let inherited = self.inherited_deadline.filter(|_| is_inherited);
-        let scopes = self.visible().iter().filter(|scope| !scope.has_thrown);
+        let next = |has_thrown: bool, at_ms: Option<u64>, told_ms: Option<u64>, is_cut: bool| {
+            let cut = told_ms.filter(|_| !is_cut && !is_endless());
+            let cut = cut.map(|told| told.saturating_add(self.grace_ms));
+            at_ms.filter(|_| !has_thrown).into_iter().chain(cut).min()
+        };
+        let inherited = next(
+            self.has_inherited_thrown,
+            self.inherited_deadline,
+            self.inherited_told_ms,
+            self.is_inherited_cut,
+        );
+        let inherited = inherited.filter(|_| self.interrupts.is_empty());
+        let scopes = self.visible().iter();
         scopes
-            .filter_map(|scope| scope.at_ms)
+            .filter_map(|scope| next(scope.has_thrown, scope.at_ms, scope.told_ms, scope.is_cut))
             .chain(inherited)
             .min()
     }
@@ -352,14 +591,15 @@ impl Scopes {
     }
 
     /// Notes that a step's instructions are spent, of several the outermost's.
-    pub(crate) fn spend_instructions(&mut self) {
+    pub(crate) fn spend_instructions(&mut self, now_ms: u64) {
         let now = self.executed;
-        self.note_spent(|scope| match scope.kind {
+        let is_spent = |scope: &Scope| match scope.kind {
             ScopeKind::Step {
                 instructions_end, ..
             } => instructions_end.is_some_and(|end| end <= now),
             _ => false,
-        });
+        };
+        self.note_spent(now_ms, is_spent);
     }
 
     /// Whether a step has no call left.
@@ -369,8 +609,8 @@ impl Scopes {
     }
 
     /// Notes that a step's calls are spent, of several the outermost's.
-    pub(crate) fn spend_last_call(&mut self) {
-        self.note_spent(has_no_call_left);
+    pub(crate) fn spend_last_call(&mut self, now_ms: u64) {
+        self.note_spent(now_ms, has_no_call_left);
     }
 
     /// Takes a call from the budget of every step.
@@ -386,10 +626,11 @@ impl Scopes {
         }
     }
 
-    fn note_spent(&mut self, is_spent: impl Fn(&Scope) -> bool) {
+    fn note_spent(&mut self, now_ms: u64, is_spent: impl Fn(&Scope) -> bool) {
         let mut scopes = self.scopes.iter_mut();
         if let Some(scope) = scopes.find(|scope| !scope.has_thrown && is_spent(scope)) {
             scope.has_thrown = true;
+            scope.told_ms.get_or_insert(now_ms);
         }
         self.note_budgets();
     }
@@ -415,6 +656,9 @@ impl Control {
             depth: self.frames.len() as u32,
             at_ms,
             has_thrown: false,
+            told_ms: None,
+            is_cut: false,
+            handlers: self.handlers.len() as u32,
             kind,
         });
         self.scopes.note_budgets();
@@ -424,6 +668,19 @@ impl Control {
     pub(crate) fn push_deadline(&mut self, at_ms: u64) {
         let children_from = self.scopes.children.len();
         self.push_scope(Some(at_ms), ScopeKind::Deadline { children_from });
+    }
+
+    /// Pushes the scope of a squad, whose children will be in the array.
+    pub(crate) fn push_squad(&mut self, children: Slot) {
+        let number = self.scopes.squads;
+        self.scopes.squads = number.wrapping_add(1);
+        let kind = ScopeKind::Squad {
+            children,
+            is_drained: false,
+            number,
+            has_failed: false,
+        };
+        self.push_scope(None, kind);
     }
 
     /// Pushes the scope of a step, whose frame is on top.
@@ -475,6 +732,16 @@ fn has_no_call_left(scope: &Scope) -> bool {
             ..
         }
     )
+}
+
+/// Whether a seeded bug gives what has thrown all the time that it wants.
+fn is_endless() -> bool {
+    // B-172: an error of time that is caught inside of its scope is caught for ever.
+    let is_endless = seeded_bugs::is_on(Bug::B172);
+    if is_endless {
+        seeded_bugs::note_triggered(Bug::B172);
+    }
+    is_endless
 }
 
 /// Whether a seeded bug leaves a scope where it is.

@@ -12,17 +12,21 @@ use gcrucible_platform::HostRequest;
 ///    stored in its register, unless that is an operation which is not over.
 /// 2. The interrupt is dispatched, if it can be ([`SliceInput::interrupt`]).
 /// 3. [`SliceInput::deliver`] is thrown where the machine stands.
-/// 4. Of the deadlines (what the task inherited, then its scopes from the outermost on) the
+/// 4. What has thrown its error before and is not left after the grace time throws again, of several
+///    the outermost, and nothing inside catches that.
+/// 5. Of the deadlines (what the task inherited, then its scopes from the outermost on) the
 ///    first that has passed and has not thrown before throws: `DeadlineExceeded` of a deadline,
-///    `StepExhausted` of a step with a time, `HandlerTimeout` of an interrupt frame.
+///    `StepExhausted` of a step with a time, `HandlerTimeout` of an interrupt frame. A squad whose
+///    child has failed ([`SliceInput::failed_squads`]) is as good as a deadline that has passed, and
+///    throws `Cancelled`.
 ///
 /// As long as an interrupt frame is there, only its own scope and those above it count as
 /// deadlines, and `Cancelled` is not delivered: both are for the frames below. Where the next
-/// instruction is a [`DrainSquad`](gcrucible_bytecode::Op::DrainSquad), neither 4 happens
+/// instruction is a [`DrainSquad`](gcrucible_bytecode::Op::DrainSquad), neither 4 nor 5 happens
 /// nor is `Cancelled` delivered: a squad outlives its children.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceInput {
-    /// The most instructions to execute.
+    /// The most instructions to execute, less for those that do much.
     pub fuel: u32,
     /// An error to throw where the machine stands, before the first instruction.
     pub deliver: Option<ErrorKind>,
@@ -45,6 +49,11 @@ pub struct SliceInput {
     pub operation_over: bool,
     /// Tasks of this run, not detached, that have not settled: `sys.unsettled()`.
     pub open_tasks: u32,
+    /// The channel or mutex that the task was woken for, until it has looked.
+    pub turn: Option<u64>,
+    /// Squads, by their [numbers](crate::Vm::squad), one of whose children has failed since the
+    /// slice before. Their other children are cancelled by this slice, whatever it comes to.
+    pub failed_squads: Vec<u32>,
 }
 
 impl SliceInput {
@@ -64,6 +73,12 @@ pub struct SliceOutcome {
     pub end: SliceEnd,
     /// Instructions executed.
     pub instructions: u32,
+    /// Fuel that was spent for work which they did beyond their own cost.
+    pub charged: u32,
+    /// Whether an instruction that works in steps got further, though it is not done.
+    pub advanced: bool,
+    /// Whether the next instruction has done a part of its work.
+    pub unfinished: bool,
     /// Whether [`SliceInput::deliver`] was thrown. False too if there was nothing to
     /// deliver, and when it found no memory: then it has to be given again.
     pub delivered: bool,
@@ -75,32 +90,61 @@ pub struct SliceOutcome {
     pub thrown: u32,
     /// Of these, values that a `catch` got.
     pub caught: u32,
-    /// Ids of channels and mutexes that changed, in order, each once: their waiters are to
-    /// be woken.
-    pub changed: Vec<u64>,
+    /// Channels and mutexes that changed, in order, each once: some of those who wait for them
+    /// are to be woken.
+    pub changed: Vec<Change>,
+    /// Whether the task has taken what it was woken for ([`SliceInput::turn`]).
+    pub took_turn: bool,
     /// Futures whose cancellation is requested, in order: what was spawned in a deadline
-    /// scope that has fired, and the children that a squad drains.
+    /// scope that has fired, and the children of a squad that has failed or drains.
     pub cancel: Vec<u64>,
     /// Signals that `sys.interrupt` raised, in order.
     pub interrupts: Vec<String>,
-    /// With [`SliceEnd::AwaitMany`]: the pending futures. The task is woken when any of them
-    /// settles, and runs again at once if one has.
+    /// With [`SliceEnd::AwaitMany`]: pending futures, of a squad the last that it has. The task is
+    /// woken when any of them settles, and runs again at once if one has.
     pub awaited: Vec<u64>,
     /// With [`SliceEnd::Host`]: what is asked for.
     pub host: Option<HostRequest>,
     /// With [`SliceEnd::Threw`]: function and instruction of each frame at the throw,
     /// innermost first. Of a frame that called, the calling instruction.
     pub trace: Vec<(u16, u32)>,
+    /// With [`SliceEnd::Threw`]: the future that failed with the value, if it came with an await
+    /// of that or with the end of a squad.
+    pub failed: Option<u64>,
+    /// Futures that have failed and were awaited in the slice, or belong to a squad that ended in
+    /// it: somebody knows of their errors.
+    pub seen: Vec<u64>,
     /// Steps whose spent budget let them return nil (`boundary: continue`).
     pub skipped_steps: u32,
     /// Whether the program's finish function was entered.
     pub finishing: bool,
 }
 
+/// A channel or mutex that changed, as the slice left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its id.
+    pub object: u64,
+    /// How many could receive, or acquire: [`u32::MAX`] of a closed channel.
+    pub takes: u32,
+    /// How many could send.
+    pub puts: u32,
+}
+
+/// What a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// A value of a channel, or a mutex.
+    Take,
+    /// A free place in a channel.
+    Put,
+}
+
 /// Why a slice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceEnd {
-    /// All fuel is spent.
+    /// All fuel is spent; or the next instruction has done a part of its work, and goes on
+    /// with it in the next slice. Until it is done it counts as not executed.
     Fuel,
     /// At a safepoint somebody asked for slices to end. The next slice goes past it.
     Safepoint,
@@ -143,6 +187,8 @@ pub enum SliceEnd {
         object: u64,
         /// Its version when the instruction looked.
         version: u64,
+        /// What of it the task is to have.
+        side: Side,
     },
     /// Cancellation was requested of the future in the exchange slot.
     Cancel,

@@ -12,5 +12,6 @@ mod objects;
 mod operators;
 mod scopes;
 mod slices;
+mod stepped;
 mod steps;
 mod tasks;

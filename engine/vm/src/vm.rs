@@ -4,16 +4,18 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use gcrucible_bytecode::Op;
-use gcrucible_heap::{Checks, Heap, SharedPermit, Slot, Tlab};
+use gcrucible_heap::{Checks, Heap, Mutator, SharedPermit, Slot, Tlab, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
 use crate::frame::Control;
+use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
-use crate::slice::{SliceInput, SliceOutcome};
+use crate::slice::{Change, SliceInput, SliceOutcome};
+use crate::work::{Progress, Work};
 
 /// A virtual machine: runs one call, or a program's initialisation, in slices.
 ///
@@ -40,6 +42,9 @@ pub struct VmOptions {
     pub args: Arc<[String]>,
     /// Whether it is the root of a run: only then it has hooks and handles interrupts.
     pub is_root: bool,
+    /// Milliseconds that what runs inside of a deadline, a step, a squad or an interrupt handler
+    /// may go on after that has thrown its error in it. After that nothing inside catches any more.
+    pub grace_ms: u64,
 }
 
 impl Default for VmOptions {
@@ -50,6 +55,7 @@ impl Default for VmOptions {
             seed: 0,
             args: Arc::new([]),
             is_root: true,
+            grace_ms: 250,
         }
     }
 }
@@ -67,6 +73,8 @@ pub(crate) struct State {
     pub(crate) is_finishing: bool,
     /// The state of the task's random numbers.
     pub(crate) random: u64,
+    /// What the next instruction has so far.
+    pub(crate) progress: Option<Box<Progress>>,
 }
 
 /// What is still to be started.
@@ -109,12 +117,13 @@ impl Vm {
             exchange: Slot::nil(),
             locals: Slot::nil(),
             state: Mutex::new(State {
-                control: Control::new(),
+                control: Control::new(options.grace_ms),
                 start: Start::None,
                 takes: Takes::Nothing,
                 is_safepoint_passed: false,
                 is_finishing: false,
                 random: options.seed,
+                progress: None,
             }),
             options: VmOptions {
                 max_frames: options.max_frames.max(1),
@@ -199,8 +208,15 @@ impl Vm {
         (module.map_or(0, |module| module.init), 0)
     }
 
-    /// When the machine is to be woken from a wait: the earliest of its deadlines that has
-    /// not thrown yet, in milliseconds since the engine began. None where it drains a squad.
+    /// Function and instruction of each frame, innermost first: of the top one the next
+    /// instruction, of one that called the call.
+    pub fn trace(&self) -> Vec<(u16, u32)> {
+        self.state.lock().control.trace()
+    }
+
+    /// When the machine is to be woken from a wait: by the earliest of its deadlines that has
+    /// not thrown yet, or when the grace time of one that has is over, in milliseconds since the
+    /// engine began. None where it drains a squad.
     pub fn deadline(&self) -> Option<u64> {
         let state = self.state.lock();
         match self.is_draining(&state.control) {
@@ -225,9 +241,15 @@ impl Vm {
         self.is_draining(&self.state.lock().control)
     }
 
-    /// Whether a task that is spawned now is a squad's.
-    pub fn is_in_squad(&self) -> bool {
-        self.state.lock().control.scopes.squad().is_some()
+    /// The number of the squad that a task which is spawned now belongs to, if it does: what
+    /// [`SliceInput::failed_squads`] names it by.
+    pub fn squad(&self) -> Option<u32> {
+        self.state.lock().control.scopes.squad_number()
+    }
+
+    /// Whether a slice would throw because a child of a squad has failed.
+    pub fn has_failed_squad(&self) -> bool {
+        self.state.lock().control.scopes.has_failed_squad()
     }
 
     /// How many sleeps and host operations the machine stands at, those included in whose
@@ -257,16 +279,26 @@ impl Vm {
                 .any(|at| at.signal == signal)
     }
 
+    /// Whether the run of which this is the root has a handler of this signal.
+    pub fn handles<C: Checks>(&self, permit: &SharedPermit<'_>, signal: &str) -> bool {
+        let m = permit.mutator::<C>(&self.tlab);
+        let handlers = text_entry(&m, m.load_root(&self.locals), "interrupts");
+        let handlers = handlers.and_then(|handlers| text_entry(&m, handlers, signal));
+        handlers.is_some_and(|handlers| m.array_len(handlers).is_some_and(|len| len > 0))
+    }
+
     /// Drops everything that an aborted task has, at no further instruction: its guards are
-    /// released. Returns the ids of the mutexes that changed.
-    pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<u64> {
+    /// released. Returns the mutexes that changed.
+    pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<Change> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let cx = self.context::<C>(permit, &SliceInput::default());
+        let work = Work::default();
+        let cx = self.context::<C>(permit, &SliceInput::default(), &work);
         let mut effects = Effects::default();
         state.control.drop_all(&cx, &mut effects);
         state.start = Start::None;
         state.takes = Takes::Nothing;
+        state.progress = None;
         self.exchange.clear();
         self.locals.clear();
         effects.changed
@@ -291,6 +323,7 @@ impl Vm {
         &'p self,
         permit: &'p SharedPermit<'_>,
         input: &SliceInput,
+        work: &'p Work,
     ) -> Context<'p, C> {
         Context {
             m: permit.mutator::<C>(&self.tlab),
@@ -300,12 +333,15 @@ impl Vm {
             task: self.task,
             max_frames: self.options.max_frames,
             is_cancel_requested: input.cancel_requested,
+            turn: input.turn,
             now_ms: input.now_ms,
             open_tasks: input.open_tasks,
             args: &self.options.args,
             locals: self.options.is_root.then_some(&self.locals),
             text_bytes_max: usize::try_from(permit.heap().config().limit_bytes)
                 .unwrap_or(usize::MAX),
+            data_bytes_max: host_value::bytes_max(permit.heap().config()),
+            work,
         }
     }
 
@@ -328,40 +364,69 @@ impl Vm {
         state.control.thrown = 0;
         state.control.caught = 0;
         state.control.scopes.inherited_deadline = input.inherited_deadline;
+        let step = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let work = Work::new(step, state.progress.take());
         let mut slice = Slice {
             vm: self,
-            cx: self.context::<C>(permit, &input),
+            cx: self.context::<C>(permit, &input, &work),
             effects: Effects {
                 random: state.random,
                 ..Effects::default()
             },
             state,
             left: input.fuel,
+            executed: 0,
             delivered: false,
             interrupted: false,
         };
         let end = slice.run(&input);
-        let (left, delivered, interrupted) = (slice.left, slice.delivered, slice.interrupted);
-        let effects = slice.effects;
+        let Slice {
+            left,
+            executed,
+            delivered,
+            interrupted,
+            effects,
+            ..
+        } = slice;
+        let (advanced, progress) = work.into_parts();
         state.random = effects.random;
+        state.progress = progress;
         SliceOutcome {
             end,
-            instructions: input.fuel - left,
+            instructions: executed,
+            charged: input.fuel - left - executed,
+            advanced,
+            unfinished: state.progress.is_some(),
             delivered,
             interrupted,
             printed: effects.printed,
             thrown: state.control.thrown,
             caught: state.control.caught,
             changed: effects.changed,
+            took_turn: effects.took_turn,
             cancel: effects.cancel,
             interrupts: effects.interrupts,
             awaited: effects.awaited,
             host: effects.host,
             trace: effects.trace,
+            failed: effects.failed,
+            seen: effects.seen,
             skipped_steps: effects.skipped_steps,
             finishing: effects.finishing,
         }
     }
+}
+
+/// The value of a map under a text, found without making that a string.
+fn text_entry<'p, C: Checks>(m: &Mutator<'p, C>, map: Value<'p>, name: &str) -> Option<Value<'p>> {
+    let mut position = 0;
+    while let Some((next, key, value)) = m.map_next(map, position) {
+        if m.text(key).is_some_and(|key| key == name) {
+            return Some(value);
+        }
+        position = next;
+    }
+    None
 }
 
 impl fmt::Debug for Vm {

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
 use super::slot::{Phase, Slot, SlotState};
+use super::watchdog::{Patience, Watchdog};
 use super::worker::{Command, Reply};
 
 /// What a worker is started with.
@@ -146,19 +147,16 @@ impl WorkerProcess {
         Some(replies)
     }
 
-    /// Waits for one reply, at most so many milliseconds of wall clock or CPU time. `None`:
-    /// the worker died, or was killed because its time is over.
-    pub fn wait_for_reply(&mut self, timeout_ms: u64, cpu_limit_ms: u64) -> Option<Reply> {
-        let end = super::clock::monotonic_ms() + timeout_ms;
-        let cpu_end_ns = self.cpu_ns() + cpu_limit_ms * 1_000_000;
+    /// Waits for one reply. `None`: the worker died, or was killed because it seems to hang.
+    pub fn wait_for_reply(&mut self, patience: Patience) -> Option<Reply> {
+        let mut watchdog = Watchdog::default();
+        watchdog.progress(super::clock::monotonic_ms(), self.state());
         loop {
-            let now = super::clock::monotonic_ms();
-            if now >= end || self.cpu_ns() >= cpu_end_ns {
-                self.kill("hang");
+            if self.kill_if_hanging(&mut watchdog, patience) {
                 return None;
             }
             self.check_memory();
-            let timeout = timespec((end - now).min(100));
+            let timeout = timespec(patience.wall_ms.min(100));
             let mut fds = [PollFd::new(&self.stdout, PollFlags::IN)];
             if poll(&mut fds, Some(&timeout)).unwrap_or(0) == 0 {
                 continue;
@@ -169,9 +167,15 @@ impl WorkerProcess {
         }
     }
 
-    /// CPU nanoseconds that it has used, to 10 ms.
-    pub fn cpu_ns(&self) -> u64 {
-        state_and_cpu_ns(&self.child).map_or(0, |(_, cpu_ns)| cpu_ns)
+    /// What the system says of it.
+    pub fn state(&self) -> WorkerState {
+        let Some((state, cpu_ns)) = state_and_cpu_ns(&self.child) else {
+            return WorkerState::default();
+        };
+        WorkerState {
+            cpu_ns,
+            is_stopped: matches!(state, 'T' | 't'),
+        }
     }
 
     /// What it is doing.
@@ -307,12 +311,24 @@ fn signal_name(signal: i32) -> String {
     .map_or_else(|| format!("number {signal}"), |(_, name)| name.to_owned())
 }
 
+/// What the system says of a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerState {
+    /// CPU nanoseconds that it has used, to 10 ms.
+    pub cpu_ns: u64,
+    /// Somebody has stopped it: SIGSTOP, a debugger.
+    pub is_stopped: bool,
+}
+
 impl Death {
+    /// The check that a worker fails which we killed because it got no further.
+    pub const HANG: &str = "hang";
+
     /// The site of the failure: where the engine panicked last if it says so, else the
     /// phase of the scenario.
     pub fn site(&self) -> String {
         let phase = self.slot.map_or("run", |slot| slot.phase.name());
-        if matches!(self.check.as_str(), "hang" | "memory") {
+        if matches!(self.check.as_str(), Self::HANG | "memory") {
             // Panics on the way to where it was killed say nothing of that.
             return phase.to_owned();
         }

@@ -1,6 +1,6 @@
 //! What a person sees while a campaign runs.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -74,7 +74,7 @@ impl Progress {
                 bar.set_position(self.per_mille(totals, elapsed_ms));
                 bar.set_message(line);
             }
-            None if !is_first => eprintln!("{line}"),
+            None if !is_first => say(&line),
             None => {}
         }
     }
@@ -82,8 +82,8 @@ impl Progress {
     /// Shows a line that stays.
     pub fn note(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None if !self.is_silent => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say(line)),
+            None if !self.is_silent => say(line),
             None => {}
         }
     }
@@ -132,4 +132,9 @@ impl Progress {
             totals.findings.len()
         )
     }
+}
+
+/// Writes a line to standard error. That nobody reads it ends no campaign.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::slot::SlotState;
 use super::totals::{ChunkResult, Record, Totals};
 use super::trial::crash;
+use super::watchdog::{Patience, SECOND_TRY_FACTOR, Watchdog};
 use super::worker::{Chunk, Command, Reply};
 use crate::cli::exit::Refusal;
 use crate::scenario::Lane;
@@ -43,13 +44,9 @@ pub struct Labour {
     pub watchdog_ms: u64,
 }
 
-/// Which part of the watchdog's time a scenario may spend on the CPU. The rest is for a
-/// machine that has other things to do.
-pub const CPU_SHARE: u64 = 10;
-
 impl Labour {
-    fn cpu_limit_ns(&self) -> u64 {
-        self.watchdog_ms * 1_000_000 / CPU_SHARE
+    fn patience(&self) -> Patience {
+        Patience::of_timeout(self.watchdog_ms)
     }
 }
 
@@ -85,8 +82,9 @@ struct Supervisor<'a> {
     stop: &'a AtomicBool,
     queues: BTreeMap<Lane, LaneQueue>,
     places: Vec<Place>,
-    /// Scenarios whose worker was killed by somebody else, to be run once more alone.
-    suspects: VecDeque<(Lane, u64)>,
+    /// Scenarios to be run once more alone: their worker was killed by somebody else, or by us
+    /// because it seemed to hang.
+    suspects: VecDeque<Suspect>,
     next_chunk: u64,
     started_ms: u64,
     watched_ms: u64,
@@ -105,16 +103,24 @@ struct Place {
     /// CPU time that it has reported.
     reported_cpu_ns: u64,
     last_seen: Option<SlotState>,
-    last_change_ms: u64,
-    last_change_cpu_ns: u64,
+    watchdog: Watchdog,
+}
+
+/// A scenario to be run once more, alone.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    lane: Lane,
+    position: u64,
+    /// It seemed to hang, so it gets more time.
+    seemed_to_hang: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Handed {
     chunk: Chunk,
     estimate_ns: u64,
-    /// It is the second try of a scenario whose worker was killed by somebody else.
-    is_suspect: bool,
+    /// It is the second try of a scenario.
+    suspect: Option<Suspect>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -224,8 +230,7 @@ impl<'a> Supervisor<'a> {
                         Refusal::broken(format!("cannot start a worker: {error}"))
                     })?);
                     place.reported_cpu_ns = 0;
-                    place.last_change_ms = clock::monotonic_ms();
-                    place.last_change_cpu_ns = 0;
+                    place.watchdog = Watchdog::default();
                     place.last_seen = None;
                 }
                 place.chunks.push_back(handed);
@@ -241,17 +246,17 @@ impl<'a> Supervisor<'a> {
     fn next(&mut self) -> Option<Handed> {
         self.next_chunk += 1;
         let number = self.next_chunk;
-        if let Some((lane, position)) = self.suspects.pop_front() {
+        if let Some(suspect) = self.suspects.pop_front() {
             let chunk = Chunk {
                 chunk: number,
-                lane,
-                from: position,
-                to: position + 1,
+                lane: suspect.lane,
+                from: suspect.position,
+                to: suspect.position + 1,
             };
             return Some(Handed {
                 chunk,
                 estimate_ns: 0,
-                is_suspect: true,
+                suspect: Some(suspect),
             });
         }
         let number_of = |lane, range: (u64, u64)| Chunk {
@@ -266,7 +271,7 @@ impl<'a> Supervisor<'a> {
                 Some(Handed {
                     chunk: number_of(lane, range),
                     estimate_ns,
-                    is_suspect: false,
+                    suspect: None,
                 })
             });
         }
@@ -288,7 +293,7 @@ impl<'a> Supervisor<'a> {
         Some(Handed {
             chunk: number_of(lane, range),
             estimate_ns,
-            is_suspect: false,
+            suspect: None,
         })
     }
 
@@ -385,13 +390,14 @@ impl<'a> Supervisor<'a> {
             let state = worker.slot_state();
             if state != place.last_seen || place.chunks.is_empty() {
                 place.last_seen = state;
-                place.last_change_ms = now;
-                place.last_change_cpu_ns = worker.cpu_ns();
-            } else if now - place.last_change_ms >= self.labour.watchdog_ms
-                || worker.cpu_ns().saturating_sub(place.last_change_cpu_ns)
-                    >= self.labour.cpu_limit_ns()
-            {
-                worker.kill("hang");
+                place.watchdog.progress(now, worker.state());
+            } else {
+                let suspect = place.chunks.front().and_then(|handed| handed.suspect);
+                let factor = match suspect {
+                    Some(suspect) if suspect.seemed_to_hang => SECOND_TRY_FACTOR,
+                    _ => 1,
+                };
+                worker.kill_if_hanging(&mut place.watchdog, self.labour.patience().times(factor));
             }
             worker.check_memory();
         }
@@ -441,8 +447,10 @@ impl<'a> Supervisor<'a> {
 
     fn give_back(&mut self, handed: &Handed, from: u64, to: u64, estimate_ns: u64) {
         let lane = handed.chunk.lane;
-        if handed.is_suspect && from < to {
-            self.suspects.push_front((lane, from));
+        if let Some(suspect) = handed.suspect
+            && from < to
+        {
+            self.suspects.push_front(suspect);
         } else if let Some(queue) = self.queues.get_mut(&lane) {
             queue.give_back(from, to, estimate_ns);
         }
@@ -460,9 +468,20 @@ impl<'a> Supervisor<'a> {
         };
         self.give_back(handed, handed.chunk.from, from, 0);
         let lane = handed.chunk.lane;
-        if death.killed_from_outside && !handed.is_suspect {
+        // What was killed from outside, or was slow, is tried again before it is a finding. Killed
+        // from outside in its second try, too, it is one; slow in its second try as well.
+        let seemed_to_hang = death.check == Death::HANG;
+        let may_try_again = match handed.suspect {
+            None => death.killed_from_outside || seemed_to_hang,
+            Some(suspect) => seemed_to_hang && !suspect.seemed_to_hang,
+        };
+        if may_try_again {
             self.give_back(handed, from, position, 0);
-            self.suspects.push_back((lane, position));
+            self.suspects.push_back(Suspect {
+                lane,
+                position,
+                seemed_to_hang,
+            });
             return Ok(());
         }
         self.stillbirths = 0;
@@ -485,7 +504,7 @@ pub fn surviving_canaries(plan: &Plan, labour: &Labour) -> Result<Vec<Lane>, Ref
         let mut worker = WorkerProcess::start(&labour.setup, "canary")
             .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?;
         worker.send(&Command::Canary(lane));
-        match worker.wait_for_reply(labour.watchdog_ms, labour.watchdog_ms) {
+        match worker.wait_for_reply(labour.patience().times(SECOND_TRY_FACTOR)) {
             Some(Reply::Canary(None)) => survivors.push(lane),
             // Its process may die of it: that is a failure too.
             Some(Reply::Canary(Some(_))) | None => {}

@@ -2,6 +2,7 @@
 //! does to the process stays there.
 
 use super::process::{WorkerProcess, WorkerSetup};
+use super::watchdog::Patience;
 use super::worker::{Attempt, Command, Reply, Verdict};
 use crate::cli::exit::Refusal;
 use crate::executor::{Advantages, Counters, ReplayMode, RunOptions};
@@ -65,8 +66,7 @@ pub struct Trials {
     setup: WorkerSetup,
     worker: Option<WorkerProcess>,
     name: String,
-    timeout_ms: u64,
-    cpu_limit_ms: u64,
+    patience: Patience,
 }
 
 impl Trials {
@@ -77,8 +77,7 @@ impl Trials {
             setup,
             worker: None,
             name: name.to_owned(),
-            timeout_ms,
-            cpu_limit_ms: timeout_ms / super::supervisor::CPU_SHARE,
+            patience: Patience::of_timeout(timeout_ms),
         }
     }
 
@@ -87,7 +86,10 @@ impl Trials {
     /// # Errors
     /// The worker does not start, or does not understand the scenario.
     pub fn run(&mut self, scenario: &Scenario, options: &TrialOptions) -> Result<Verdict, Refusal> {
-        let cpu_limit_ms = options.cpu_limit_ms.unwrap_or(self.cpu_limit_ms);
+        let mut patience = self.patience;
+        if let Some(ms) = options.cpu_limit_ms {
+            patience.cpu_ns = ms * 1_000_000;
+        }
         let attempt = Attempt {
             scenario: scenario.to_text(),
             record: options.record,
@@ -101,7 +103,7 @@ impl Trials {
                 .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?,
         };
         worker.send(&Command::Try(Box::new(attempt)));
-        match worker.wait_for_reply(self.timeout_ms, cpu_limit_ms) {
+        match worker.wait_for_reply(patience) {
             Some(Reply::Tried(verdict)) => {
                 self.worker = Some(worker);
                 Ok(*verdict)

@@ -45,6 +45,12 @@ pub const GRACE_MS: u64 = 5;
 /// Requests that may be under way at once: few, so that a generated script meets the limit.
 pub const REQUESTS_MAX: usize = 3;
 
+/// Words that collections of one run may go over before only those come that the engine itself
+/// needs: well under a second of CPU time, many times what a usual scenario takes. Without it a
+/// long program whose every step is followed by a verified collection takes as long as one that
+/// hangs.
+const FORCED_WORK_MAX: u64 = 40_000_000;
+
 /// The signal that a schedule raises by itself.
 const INJECTED_SIGNAL: &str = "INT";
 
@@ -298,7 +304,7 @@ impl<'s> Run<'s> {
             Body::Programs(programs) => programs.versions.iter().map(version).collect(),
             Body::HeapOps(_) => Vec::new(),
         };
-        let platform = SimulatedPlatform::new(answers);
+        let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
         let costly = debug.collect == CollectMode::EverySafepoint
             || debug.kind == KindMode::Major
@@ -325,7 +331,6 @@ impl<'s> Run<'s> {
             heap: scenario.heap,
             debug,
             max_frames,
-            is_parallel: false,
             grace: Duration::from_millis(grace_ms),
             requests_max: REQUESTS_MAX,
             ..EngineOptions::default()
@@ -339,6 +344,7 @@ impl<'s> Run<'s> {
         )
         .expect("a verified program and a small heap make an engine");
         observer.attach(engine.heap());
+        engine.heap().bound_forced_work(FORCED_WORK_MAX);
         let mut report = RunReport::default();
         report.counters.costly = u64::from(costly);
         Run {
@@ -412,13 +418,17 @@ impl<'s> Run<'s> {
                 ready: &ready,
                 ordinal,
             };
-            let choice = match strategy.choose(&point) {
+            let mut choice = match strategy.choose(&point) {
                 Ok(choice) => choice,
                 Err(divergence) => {
                     self.report.diverged = Some(divergence.message);
                     return Ok(());
                 }
             };
+            let may_force = self.engine().heap().may_force();
+            if !may_force {
+                choice.collect = None;
+            }
             let site = sites[choice.index];
             self.report.counters.decisions += 1;
             if self.options.record {
@@ -437,8 +447,8 @@ impl<'s> Run<'s> {
             // The collector of `collect=continuous` asks again at once: it always comes
             // between two slices.
             let heap = self.engine().heap();
-            let continuous =
-                (heap.debug().collect == CollectMode::Continuous).then(|| heap.kind_to_collect());
+            let is_continuous = heap.debug().collect == CollectMode::Continuous;
+            let continuous = (is_continuous && may_force).then(|| heap.kind_to_collect());
             if let Some(kind) = choice.collect.or(continuous) {
                 self.collect(kind);
             }

@@ -25,6 +25,7 @@ pub struct SimulatedPlatform {
     timers: Arc<Mutex<Timers>>,
     fuel: AtomicU32,
     random: AtomicU64,
+    hash_key: [u64; 2],
     /// What host operations come to, in the order in which they begin.
     answers: Mutex<VecDeque<HostAnswer>>,
     /// Of each operation that has begun whether it was told to stop by its end.
@@ -68,10 +69,12 @@ struct Timers {
 }
 
 impl SimulatedPlatform {
-    /// A platform at time zero without tasks; what host operations come to is given.
-    pub fn new(answers: &[HostAnswer]) -> Arc<Self> {
+    /// A platform at time zero without tasks; what host operations come to is given, and the
+    /// key of the heap's hashes, on which nothing that is recorded may depend.
+    pub fn new(answers: &[HostAnswer], hash_key: [u64; 2]) -> Arc<Self> {
         Arc::new(Self {
             random: AtomicU64::new(1),
+            hash_key,
             answers: Mutex::new(answers.iter().cloned().collect()),
             ..Self::default()
         })
@@ -186,6 +189,10 @@ impl SimulatedPlatform {
 }
 
 impl Platform for SimulatedPlatform {
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     fn spawn(&self, number: u32, task: Task) {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let place = Place {
@@ -211,6 +218,10 @@ impl Platform for SimulatedPlatform {
 
     fn now(&self) -> Duration {
         self.timers.lock().now
+    }
+
+    fn hash_key(&self) -> [u64; 2] {
+        self.hash_key
     }
 
     fn random(&self) -> u64 {

@@ -381,6 +381,8 @@ pub struct SliceStart {
     pub operation_over: bool,
     /// Tasks of its run that have not settled.
     pub open_tasks: u32,
+    /// Its squads, by number, one of whose children has failed since its last slice.
+    pub failed_squads: Vec<u32>,
 }
 
 /// What a slice did to others.

@@ -14,8 +14,20 @@ use crate::scenario::Fault;
 /// taken with them as without, so that what is drawn afterwards stays the same.
 pub fn draw_heap<C: Choices>(c: &mut C, fixed: Option<&HeapDebug>) -> (HeapConfig, HeapDebug) {
     let config = draw_config(c);
-    let drawn = draw_debug(c);
+    let drawn = HeapDebug {
+        steps: steps_of(&config),
+        ..draw_debug(c)
+    };
     (config, fixed.cloned().unwrap_or(drawn))
+}
+
+/// How small the steps of built-ins are: in one of eight scenarios so small that nothing is done
+/// in one go. It follows from the sizes, so that what is drawn is the same with it as without.
+fn steps_of(config: &HeapConfig) -> Option<u32> {
+    let sizes = [config.block_bytes, config.nursery_bytes, config.tlab_bytes];
+    let sum: u32 = sizes.iter().map(|size| size.trailing_zeros()).sum();
+    (sum % 8 == 5)
+        .then(|| [1, 3, 10, 60][(sum as usize / 8 + config.tlab_bytes as usize / 128) % 4])
 }
 
 /// Draws which allocations fail: mostly none, else one, early or late. Most programs make
@@ -75,6 +87,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
         verify_when: [VerifyWhen::Both, VerifyWhen::Before, VerifyWhen::After]
             [c.weighted(&[6, 1, 1])],
         exhausted: None,
+        steps: None,
         fail: Vec::new(),
     };
     if zombie {

@@ -6,12 +6,14 @@
 
 mod endings;
 mod slices;
+mod turns;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gcrucible_bytecode::Program;
 
+use self::turns::Turns;
 use self::versions::Versions;
 use super::failure::Failure;
 use crate::executor::graph::FutureState;
@@ -80,6 +82,7 @@ pub fn check_and_note<'p>(
         wakes: BTreeMap::new(),
         woken_from: BTreeMap::new(),
         woken_at_host: BTreeSet::new(),
+        turns: Turns::default(),
         stats: ModelStats::default(),
     };
     for (at, event) in events.iter().enumerate() {
@@ -183,6 +186,8 @@ struct Judge<'p, 'e> {
     woken_from: BTreeMap<TaskId, Status>,
     /// Tasks woken while they stand at a host operation.
     woken_at_host: BTreeSet<TaskId>,
+    /// Who may be woken for channels and mutexes.
+    turns: Turns,
     stats: ModelStats,
 }
 
@@ -295,7 +300,9 @@ impl<'e> Judge<'_, 'e> {
             Event::Told { operations } => self.told(operations),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
             Event::HostPanicked { task, message } => {
-                match self.model.panic_operation(*task, message) {
+                let is_known = self.model.panic_operation(*task, message);
+                self.note_changes();
+                match is_known {
                     true => Ok(()),
                     false => {
                         let message = "a host operation panicked that it never began".into();
@@ -597,8 +604,8 @@ impl<'e> Judge<'_, 'e> {
             .model
             .task(task)
             .is_some_and(|task| task.future.is_none());
-        if !is_root || self.model.program_of(task).interrupt.is_none() {
-            let message = format!("{signal:?} was raised for it, but it handles none");
+        if !is_root || !self.model.has_handler(task, signal) {
+            let message = format!("{signal:?} was raised for it, but it has no handler of that");
             return self.fail("interrupt_raised", task, message);
         }
         self.model.raise(task, signal);
@@ -616,7 +623,9 @@ impl<'e> Judge<'_, 'e> {
             return self.fail("aborted", task, message);
         }
         self.woken_from.remove(&task);
+        self.turns.ran(task, None);
         self.model.abort(task);
+        self.note_changes();
         Ok(())
     }
 
@@ -794,6 +803,7 @@ impl<'e> Judge<'_, 'e> {
                 || self.model.was_told(task)
                 || self.is_woken_late(task) =>
             {
+                self.compare_turn(task, &status)?;
                 self.woken_from.insert(task, status);
                 self.model.wake(task);
                 return Ok(());

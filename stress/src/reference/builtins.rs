@@ -1,6 +1,6 @@
 //! Built-in functions.
 
-use gcrucible_bytecode::{Builtin, ErrorKind, Reg, ValueKind};
+use gcrucible_bytecode::{Builtin, ErrorKind, Reg};
 
 use super::machine::{Flow, Outcome, Raise, set};
 use super::map::{MapObject, exact_int};
@@ -38,7 +38,7 @@ impl Model<'_> {
                 let text = self.display(args[0]);
                 self.store.string(&text)
             }
-            Builtin::Len => Value::Int(self.len(args[0]).ok_or(ErrorKind::TypeError)?),
+            Builtin::Len => Value::Int(self.len(args[0])?.ok_or(ErrorKind::TypeError)?),
             Builtin::TypeOf => {
                 let name = self.type_name(args[0]);
                 self.store.string(&name)
@@ -85,13 +85,29 @@ impl Model<'_> {
             }
             Builtin::Int => self.to_int(args[0])?,
             Builtin::Float => self.to_float(args[0])?,
-            Builtin::Iter => self.iterator_over(args[0]).ok_or(ErrorKind::NotIterable)?,
-            Builtin::Next => {
-                if self.kind_of(args[0]) != Some(ValueKind::Iterator) {
-                    return Err(ErrorKind::TypeError.into());
+            Builtin::Iter => self.new_iterator(args[0])?,
+            Builtin::Next => match (args[0], self.store.object(args[0])) {
+                (_, Some(Object::Iterator(..))) => self.next_of(args[0])?.unwrap_or_default(),
+                (Value::Object(id), Some(Object::Channel(_))) => {
+                    match self.next_received(task, id)? {
+                        Ok(value) => value.unwrap_or_default(),
+                        Err(waits) => return Ok(Flow::Wait(waits)),
+                    }
                 }
-                self.next_of(args[0])?.unwrap_or_default()
-            }
+                (receiver, Some(Object::Instance(class, _))) => {
+                    let next = self.method_of(*class, "next");
+                    let next = next.ok_or(ErrorKind::TypeError)?;
+                    let callee = self.frame_with(next, Some(receiver), &[])?;
+                    return self.enter_frame(task, base, callee);
+                }
+                (receiver, Some(Object::Stream { .. })) => {
+                    let next = self.library_method(receiver, "next");
+                    let next = next.ok_or(ErrorKind::TypeError)?;
+                    let callee = self.frame_with(next, Some(receiver), &[])?;
+                    return self.enter_frame(task, base, callee);
+                }
+                _ => return Err(ErrorKind::TypeError.into()),
+            },
             Builtin::Channel => self.new_channel(args[0])?,
             Builtin::Mutex => self.new_mutex(),
             Builtin::Weak => {
@@ -181,6 +197,10 @@ impl Model<'_> {
                     }
                 }
             }
+            Builtin::CheckWait => {
+                self.before_waiting(task)?;
+                Value::Nil
+            }
             Builtin::NewStream => self.store.value(Object::Stream {
                 source: args[0],
                 is_taken: false,
@@ -211,7 +231,11 @@ impl Model<'_> {
                 }
                 Value::Nil
             }
-            Builtin::NewNoMatch => self.store.error(ErrorKind::NoMatch, args[0]),
+            Builtin::NewNoMatch => {
+                let message = self.no_match(args[0]);
+                self.store
+                    .error_saying(ErrorKind::NoMatch, &message, args[0])
+            }
             Builtin::NewHookError => self.new_error(ErrorKind::HookError, args[0])?,
             Builtin::NewParseError => self.new_error(ErrorKind::ParseError, args[0])?,
         };
@@ -220,18 +244,21 @@ impl Model<'_> {
     }
 
     /// `len(v)`; `None` for what has no length.
-    pub(super) fn len(&self, value: Value) -> Option<i64> {
-        let length = match self.store.object(value)? {
-            Object::String(text) => text.len(),
-            Object::Array(elements) => elements.len(),
-            Object::Map(map) => map.len(),
-            Object::Range(from, to) => return Some(to.saturating_sub(*from).max(0)),
-            _ => return None,
+    pub(super) fn len(&self, value: Value) -> Outcome<Option<i64>> {
+        let length = match self.store.object(value) {
+            Some(Object::String(text)) => text.len() as i128,
+            Some(Object::Array(elements)) => elements.len() as i128,
+            Some(Object::Map(map)) => map.len() as i128,
+            Some(Object::Range(from, to)) => (i128::from(*to) - i128::from(*from)).max(0),
+            _ => return Ok(None),
         };
-        i64::try_from(length).ok()
+        match i64::try_from(length) {
+            Ok(length) => Ok(Some(length)),
+            Err(_) => Err(ErrorKind::Overflow.into()),
+        }
     }
 
-    fn type_name(&self, value: Value) -> String {
+    pub(super) fn type_name(&self, value: Value) -> String {
         if let Some(kind) = self.kind_of(value) {
             return kind.name().to_owned();
         }

@@ -1,5 +1,5 @@
-//! What clients promise: one that is called in a task whose cancellation was requested
-//! attempts nothing and counts no turn (I-19).
+//! What clients promise: one that is called in a task whose cancellation was requested, or whose
+//! time is over, attempts nothing and counts no turn (I-19, semantics.md B7).
 //!
 //! The library is Crux, and the model runs it as it is. So it looks besides, from outside,
 //! whether it keeps its word.
@@ -47,8 +47,8 @@ impl Clients {
 
 impl Model<'_> {
     /// A task enters the frame of a function. One of a client keeps whether the client must not
-    /// do anything in it: cancellation had been requested when it was called, or was thrown in
-    /// the middle of it. What comes between its look and its deed is not its fault: an interrupt
+    /// do anything in it: cancellation had been requested when it was called, or a deadline was
+    /// over, or a cancellation was thrown in the middle of it. What comes between its look and its deed is not its fault: an interrupt
     /// handler may run there, which holds a cancellation up.
     pub(super) fn note_client_call(&mut self, task: &Task, callee: &mut Frame) {
         let Some(call) = self.loaded.clients.call else {
@@ -58,7 +58,7 @@ impl Model<'_> {
         if self.loaded.clients.is_library[usize::from(callee.function)] {
             let is_of_client = callee.function == call || caller.is_some();
             let must_stop = match callee.function == call {
-                true => task.token,
+                true => task.must_stop(self.now_ms()),
                 false => caller == Some(true) || task.has_thrown_cancel,
             };
             callee.of_client = is_of_client.then_some(must_stop);

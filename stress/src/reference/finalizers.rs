@@ -118,7 +118,7 @@ impl Model<'_> {
         match self.frame_of(finalizer.function, &[argument]) {
             Ok(frame) => Task::of(frame),
             Err(kind) => Task {
-                refused: Some(kind),
+                refused: Some((kind, self.refusal(kind, finalizer.function, 1))),
                 ..Task::default()
             },
         }

@@ -50,7 +50,35 @@ impl Model<'_> {
             }
         }
         let globals = self.loaded.globals.clone();
-        let order = self.copied_with(&globals);
+        let copies = self.copy_all(&globals, Self::is_forked);
+        // A weak reference must not lead to what is the template's alone.
+        for (&original, &copy) in &copies {
+            if let Object::Weak {
+                target: Value::Object(target),
+                ..
+            } = *self.store.get(original)
+                && !copies.contains_key(&target)
+                && (self.is_forked(target)
+                    || matches!(self.store.get(target), Object::Stream { .. }))
+                && let Object::Weak { target, .. } = self.store.get_mut(copy)
+            {
+                *target = Value::Nil;
+            }
+        }
+        let part = |value: Value| copy_of(&copies, value);
+        let mut fork = self.loaded.clone();
+        fork.globals = globals.into_iter().map(part).collect();
+        self.aside.push(Some(fork));
+        Ok(self.aside.len() - 1)
+    }
+
+    /// Copies what roots lead to and `is_copied` says is copied: from each original to its copy.
+    pub(super) fn copy_all(
+        &mut self,
+        roots: &[Value],
+        is_copied: fn(&Self, ObjectId) -> bool,
+    ) -> FxHashMap<ObjectId, ObjectId> {
+        let order = self.copied_with(roots, is_copied);
         let mut copies: FxHashMap<ObjectId, ObjectId> = FxHashMap::default();
         for &original in &order {
             let copy = match self.store.get(original) {
@@ -77,15 +105,15 @@ impl Model<'_> {
         for original in order {
             self.link_copy(copies[&original], &copies);
         }
-        let part = |value: Value| copy_of(&copies, value);
-        let mut fork = self.loaded.clone();
-        fork.globals = globals.into_iter().map(part).collect();
-        self.aside.push(Some(fork));
-        Ok(self.aside.len() - 1)
+        copies
     }
 
-    /// The objects that a fork has copies of, in order.
-    fn copied_with(&self, roots: &[Value]) -> Vec<ObjectId> {
+    /// The objects that are copied, in order.
+    fn copied_with(
+        &self,
+        roots: &[Value],
+        is_copied: fn(&Self, ObjectId) -> bool,
+    ) -> Vec<ObjectId> {
         let mut order = Vec::new();
         let mut met: FxHashSet<ObjectId> = FxHashSet::default();
         let mut work = VecDeque::new();
@@ -94,7 +122,7 @@ impl Model<'_> {
                     met: &mut FxHashSet<ObjectId>,
                     work: &mut VecDeque<Node>| {
             if let Value::Object(id) = value
-                && self.is_forked(id)
+                && is_copied(self, id)
                 && met.insert(id)
             {
                 order.push(id);
@@ -194,16 +222,7 @@ impl Model<'_> {
                 *message = part(*message);
                 *payload = part(*payload);
             }
-            Object::Weak { target, .. } => {
-                *target = match *target {
-                    Value::Object(id) if !copies.contains_key(&id) => {
-                        let is_gone = self.is_forked(id)
-                            || matches!(self.store.get(id), Object::Stream { .. });
-                        if is_gone { Value::Nil } else { *target }
-                    }
-                    target => part(target),
-                };
-            }
+            Object::Weak { target, .. } => *target = part(*target),
             _ => {}
         }
         *self.store.get_mut(copy) = object;

@@ -91,7 +91,10 @@ impl Model<'_> {
                 let (value, trace) = match raise {
                     Raise::Value(value) => (value, None),
                     Raise::Again(value, trace) => (value, Some(trace)),
-                    Raise::Kind(kind, payload) => (self.store.error(kind, payload), None),
+                    Raise::Kind(kind, payload) => {
+                        let message = self.message(task, op, kind, payload);
+                        (self.store.error_saying(kind, &message, payload), None)
+                    }
                 };
                 return match self.throw(task, value, trace) {
                     Some(end) => Step::Ended(end),
@@ -416,7 +419,15 @@ impl Model<'_> {
             Op::PushSquad { dst } => {
                 let children = self.store.value(Object::Array(Vec::new()));
                 set(task, dst, children);
-                push_scope(task, None, ScopeKind::Squad(children, false));
+                let number = task.squads;
+                task.squads += 1;
+                let kind = ScopeKind::Squad {
+                    children,
+                    drains: false,
+                    number,
+                    failed: false,
+                };
+                push_scope(task, None, kind);
             }
             Op::PopScope => self.pop_scope(task),
             Op::JoinSquad { squad } => return self.join_squad(task, get(task, squad)),

@@ -60,7 +60,7 @@ impl Model<'_> {
         Ok(())
     }
 
-    fn field_at(&self, class: u16, name: &str) -> Option<usize> {
+    pub(super) fn field_at(&self, class: u16, name: &str) -> Option<usize> {
         let fields = &self.loaded.program.classes[usize::from(class)].fields;
         fields.iter().position(|field| field == name)
     }
@@ -267,10 +267,16 @@ impl Model<'_> {
             Object::Channel(_) => return self.channel_method(task, base, id, method, args),
             Object::Weak { target, .. } => *target,
             // A range has `len` alone.
-            _ => self.len(receiver).map(Value::Int).unwrap_or_default(),
+            _ => self.len(receiver)?.map(Value::Int).unwrap_or_default(),
         };
         set(task, base, result);
         Ok(Flow::Next)
+    }
+
+    /// The method that the machine itself has for a value.
+    pub(super) fn own_method(&self, receiver: Value, name: &str) -> Option<Method> {
+        let object = self.store.object(receiver)?;
+        Method::from_name(name).filter(|&method| has_method(object, method))
     }
 
     fn array_method(&mut self, id: ObjectId, method: Method, args: &[Value]) -> Outcome<Value> {

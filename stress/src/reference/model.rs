@@ -166,6 +166,11 @@ impl<'p> Model<'p> {
         self.loaded.frozen.fill(true);
     }
 
+    /// How long what was told to end may go on.
+    pub fn grace_ms(&self) -> u64 {
+        self.limits.grace_ms
+    }
+
     /// Milliseconds since the start.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
@@ -200,7 +205,7 @@ impl<'p> Model<'p> {
                 match self.frame_of(closure, &args) {
                     Ok(frame) => Task::of(frame),
                     Err(kind) => Task {
-                        refused: Some(kind),
+                        refused: Some((kind, self.refusal(kind, closure, args.len()))),
                         ..Task::default()
                     },
                 }
@@ -263,6 +268,8 @@ impl<'p> Model<'p> {
         super::machine::set(&mut task, spawning.register, value);
         let root = task.root.filter(|_| !spawning.detached);
         let above = (!spawning.detached).then_some(spawner);
+        let squad = task.innermost_squad().filter(|_| !spawning.detached);
+        let squad = squad.map(|number| (spawner, number));
         if !spawning.detached {
             self.note_child(&mut task, future, value);
         }
@@ -271,6 +278,7 @@ impl<'p> Model<'p> {
             future: Some(future),
             root,
             above,
+            squad,
             inherited_deadline,
             random: seed,
             ..Task::of(spawning.body)
@@ -315,12 +323,6 @@ impl<'p> Model<'p> {
         let mut task = self.take_task(spawner);
         if let Some(spawning) = task.spawning.take() {
             super::machine::set(&mut task, spawning.register, Value::Nil);
-            if !spawning.detached
-                && let Some((Value::Object(children), _)) = self.squad(&mut task)
-                && let Object::Array(children) = self.store.get_mut(children)
-            {
-                children.push(Value::Nil);
-            }
         }
         self.put_task(spawner, task);
     }
@@ -527,6 +529,12 @@ impl<'p> Model<'p> {
             (FutureState::InternalError, None) => end.and_then(|end| end.panic).unwrap_or_default(),
             _ => Value::Nil,
         };
+        let squad = self.task(runner).and_then(|task| task.squad);
+        if let Some((owner, number)) = squad.filter(|_| state != FutureState::Ready)
+            && let Some(owner) = self.task_mut(owner)
+        {
+            owner.failed_squads.push(number);
+        }
         let entry = &mut self.futures[future as usize - 1];
         entry.state = state;
         entry.payload = payload;

@@ -92,11 +92,25 @@ impl Model<'_> {
         if let (Some(left), Some(right)) = (self.store.text(left), self.store.text(right)) {
             return Ok(Some(left.as_bytes().cmp(right.as_bytes())));
         }
-        Ok(match numbers(left, right)? {
-            Numbers::Ints(a, b) => Some(a.cmp(&b)),
-            Numbers::Floats(a, b) => a.partial_cmp(&b),
+        Ok(match (left, right) {
+            (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
+            (Value::Float(a), Value::Float(b)) => a.partial_cmp(&b),
+            (Value::Int(int), Value::Float(float)) => beside(int, float),
+            (Value::Float(float), Value::Int(int)) => beside(int, float).map(Ordering::reverse),
+            _ => return Err(ErrorKind::TypeError.into()),
         })
     }
+}
+
+/// On which side of a float an int is, exactly: of the int the bits that a float has no room
+/// for count too.
+fn beside(int: i64, float: f64) -> Option<Ordering> {
+    // Rounded to the nearest float: what is ordered strictly after that was so before.
+    let rounded = (int as f64).partial_cmp(&float)?;
+    Some(rounded.then_with(|| {
+        // Then the float is a whole number, at most 2^63: within what 128 bits hold.
+        i128::from(int).cmp(&(float as i128))
+    }))
 }
 
 fn numbers(left: Value, right: Value) -> Outcome<Numbers> {

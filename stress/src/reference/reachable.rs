@@ -140,7 +140,7 @@ fn task_roots(task: &Task, walk: &mut Walk) {
     for scope in &task.scopes {
         match scope.kind {
             ScopeKind::Guard(mutex) => walk.object(mutex),
-            ScopeKind::Squad(children, _) => walk.value(children),
+            ScopeKind::Squad { children, .. } => walk.value(children),
             ScopeKind::Deadline(_) | ScopeKind::Step { .. } | ScopeKind::Interrupt => {}
         }
     }

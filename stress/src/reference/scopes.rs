@@ -7,6 +7,7 @@ use super::model::Model;
 use super::task::{Frame, Interrupt, Scope, ScopeKind, Task};
 use super::value::{Object, ObjectId, Value};
 use crate::executor::pairs::EventKind;
+use crate::executor::trace::TaskId;
 
 /// Milliseconds that an interrupt handler may run.
 const HANDLER_TIMEOUT_MS: u64 = 1000;
@@ -17,8 +18,30 @@ pub(super) fn push_scope(task: &mut Task, until: Option<u64>, kind: ScopeKind) {
         depth: task.frames.len(),
         until,
         threw: false,
+        told: None,
+        cut: false,
+        handlers: task.handlers.len(),
         kind,
     });
+}
+
+/// The outermost scope inside of which nothing catches any more.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    /// Its place; none if it is the whole task.
+    pub(super) at: Option<usize>,
+    /// Handlers outside of it.
+    pub(super) handlers: usize,
+}
+
+impl Scope {
+    /// Whether what is inside has to end.
+    fn is_over(&self, now: u64) -> bool {
+        match self.kind {
+            ScopeKind::Squad { failed, drains, .. } => failed && !drains,
+            _ => self.until.is_some_and(|until| until <= now),
+        }
+    }
 }
 
 /// What of several times is over.
@@ -35,14 +58,110 @@ impl Task {
         self.interrupts.last().map_or(0, |below| below.scopes)
     }
 
-    /// When it is next interrupted by time, if it will be.
-    pub(super) fn deadline(&self) -> Option<u64> {
-        let scopes = self.scopes[self.floor()..].iter();
-        let own = scopes.filter(|scope| !scope.threw);
-        let inherited = (self.interrupts.is_empty() && !self.inherited_threw)
-            .then_some(self.inherited_deadline)
-            .flatten();
-        own.filter_map(|scope| scope.until).chain(inherited).min()
+    /// When it is next interrupted by time, if it will be; what has thrown is cut so many
+    /// milliseconds after that.
+    pub(super) fn deadline(&self, grace: u64) -> Option<u64> {
+        let mut times = Vec::new();
+        for scope in &self.scopes[self.floor()..] {
+            times.extend(scope.until.filter(|_| !scope.threw));
+            times.extend(scope.told.filter(|_| !scope.cut).map(|told| told + grace));
+        }
+        if self.interrupts.is_empty() {
+            times.extend(self.inherited_deadline.filter(|_| !self.inherited_threw));
+            let told = self.inherited_told.filter(|_| !self.inherited_cut);
+            times.extend(told.map(|told| told + grace));
+        }
+        times.into_iter().min()
+    }
+
+    /// Whether the block of a squad is to be told that a child has failed.
+    pub(super) fn has_failed_squad(&self) -> bool {
+        self.scopes[self.floor()..].iter().any(|scope| {
+            matches!(scope.kind, ScopeKind::Squad { .. }) && scope.is_over(0) && !scope.threw
+        })
+    }
+
+    /// The number of the innermost squad that it sees.
+    pub(super) fn innermost_squad(&self) -> Option<u32> {
+        let mut scopes = self.scopes[self.floor()..].iter().rev();
+        scopes.find_map(|scope| match scope.kind {
+            ScopeKind::Squad { number, .. } => Some(number),
+            _ => None,
+        })
+    }
+
+    /// Since when its body has had its time, which the wait for a squad's end is no part of.
+    pub(super) fn body_since(&self, now: u64) -> u64 {
+        let waited = self
+            .drains_since
+            .map_or(0, |since| now - since.max(self.body_since_ms).min(now));
+        self.body_since_ms + waited
+    }
+
+    /// It does not wait for the end of a squad any more.
+    pub(super) fn end_draining(&mut self, now: u64) {
+        self.body_since_ms = self.body_since(now);
+        let Some(since) = self.drains_since.take() else {
+            return;
+        };
+        let floor = self.floor();
+        for scope in &mut self.scopes[floor..] {
+            scope.told = scope.told.map(|told| told + (now - since));
+        }
+        self.inherited_told = self.inherited_told.map(|told| told + (now - since));
+    }
+
+    /// There is no memory: not for the error of what is over, either.
+    pub(super) fn note_no_memory(&mut self, now: u64) {
+        match self.over(now, false) {
+            Some(Over::Inherited) => _ = self.inherited_told.get_or_insert(now),
+            Some(Over::Scope(at)) => _ = self.scopes[at].told.get_or_insert(now),
+            None => {}
+        }
+    }
+
+    /// Cuts what has thrown and was not left in time.
+    pub(super) fn mark_cuts(&mut self, now: u64, grace: u64) {
+        let is_late = |told: Option<u64>| told.is_some_and(|told| told + grace <= now);
+        self.inherited_cut |= self.interrupts.is_empty() && is_late(self.inherited_told);
+        let floor = self.floor();
+        for scope in &mut self.scopes[floor..] {
+            scope.cut |= is_late(scope.told);
+        }
+    }
+
+    /// The outermost of what was cut.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        if self.inherited_cut && self.interrupts.is_empty() {
+            return Some(Cut {
+                at: None,
+                handlers: 0,
+            });
+        }
+        let at = (self.floor()..self.scopes.len()).find(|&at| self.scopes[at].cut)?;
+        Some(Cut {
+            at: Some(at),
+            handlers: self.scopes[at].handlers,
+        })
+    }
+
+    /// Whether the end of its innermost squad throws what the first child threw that failed.
+    pub(super) fn ends_with_failure(&self) -> bool {
+        let squads = (self.floor()..self.scopes.len()).rev();
+        let innermost = squads
+            .into_iter()
+            .find(|&at| matches!(self.scopes[at].kind, ScopeKind::Squad { .. }));
+        let Some(innermost) = innermost else {
+            return false;
+        };
+        let ScopeKind::Squad { failed, .. } = self.scopes[innermost].kind else {
+            return false;
+        };
+        let is_outside_cut = match self.cut() {
+            Some(Cut { at, .. }) => at.is_none_or(|at| at < innermost),
+            None => false,
+        };
+        failed && !is_outside_cut
     }
 
     /// What a task that it spawns inherits.
@@ -55,15 +174,20 @@ impl Task {
 
     /// The outermost of what is over; `again`: that has thrown before, too.
     fn over(&self, now: u64, again: bool) -> Option<Over> {
-        let counts = |until: Option<u64>, threw: bool| {
-            until.is_some_and(|until| until <= now) && (again || !threw)
-        };
-        if self.interrupts.is_empty() && counts(self.inherited_deadline, self.inherited_threw) {
+        if self.interrupts.is_empty()
+            && self.inherited_deadline.is_some_and(|until| until <= now)
+            && (again || !self.inherited_threw)
+        {
             return Some(Over::Inherited);
         }
         (self.floor()..self.scopes.len())
-            .find(|&at| counts(self.scopes[at].until, self.scopes[at].threw))
+            .find(|&at| self.scopes[at].is_over(now) && (again || !self.scopes[at].threw))
             .map(Over::Scope)
+    }
+
+    /// Whether an instruction that waits would throw instead.
+    pub(super) fn must_stop(&self, now: u64) -> bool {
+        self.token || self.over(now, true).is_some()
     }
 
     /// Whether a handler of this signal runs.
@@ -118,16 +242,56 @@ impl Model<'_> {
         Some(self.throw_over(task, over))
     }
 
+    /// Throws, of what was cut, the outermost.
+    pub(super) fn take_cut(&mut self, task: &mut Task) -> Option<ErrorKind> {
+        let over = match task.cut()?.at {
+            None => Over::Inherited,
+            Some(at) => Over::Scope(at),
+        };
+        Some(self.throw_over(task, over))
+    }
+
+    /// Takes note that children of these squads of a task have failed.
+    pub(super) fn note_failures(&mut self, task: &mut Task, numbers: &[u32]) {
+        if numbers.is_empty() {
+            return;
+        }
+        let now = self.now_ms();
+        let mut is_ended = task.token || task.inherited_deadline.is_some_and(|until| until <= now);
+        for at in 0..task.scopes.len() {
+            if let ScopeKind::Squad {
+                children,
+                drains: false,
+                number,
+                failed: failed @ false,
+            } = &mut task.scopes[at].kind
+                && numbers.contains(number)
+                && !is_ended
+            {
+                *failed = true;
+                let pending = self.pending(*children);
+                self.log.effects.cancel.extend(pending);
+            }
+            is_ended |= task.scopes[at].is_over(now);
+        }
+    }
+
     fn throw_over(&mut self, task: &mut Task, over: Over) -> ErrorKind {
-        self.log.note(EventKind::Deadline, None);
+        let now = self.now_ms();
         let at = match over {
             Over::Inherited => {
+                self.log.note(EventKind::Deadline, None);
                 task.inherited_threw = true;
+                task.inherited_told.get_or_insert(now);
                 return ErrorKind::DeadlineExceeded;
             }
             Over::Scope(at) => at,
         };
         let scope = &mut task.scopes[at];
+        scope.told.get_or_insert(now);
+        if !matches!(scope.kind, ScopeKind::Squad { .. }) {
+            self.log.note(EventKind::Deadline, None);
+        }
         let is_first = !std::mem::replace(&mut scope.threw, true);
         match scope.kind {
             ScopeKind::Step { .. } => ErrorKind::StepExhausted,
@@ -139,7 +303,8 @@ impl Model<'_> {
                 }
                 ErrorKind::DeadlineExceeded
             }
-            ScopeKind::Guard(_) | ScopeKind::Squad(..) => panic!("it has no time"),
+            ScopeKind::Squad { .. } => ErrorKind::Cancelled,
+            ScopeKind::Guard(_) => panic!("it has no time"),
         }
     }
 
@@ -188,6 +353,7 @@ impl Model<'_> {
         match spent {
             Some(scope) => {
                 scope.threw = true;
+                scope.told.get_or_insert(self.now_ms());
                 true
             }
             None => false,
@@ -204,6 +370,7 @@ impl Model<'_> {
                 && !scope.threw
             {
                 scope.threw = true;
+                scope.told.get_or_insert(self.now_ms());
                 return Err(ErrorKind::StepExhausted.into());
             }
         }
@@ -226,7 +393,9 @@ impl Model<'_> {
             .iter_mut()
             .rev()
             .find_map(|scope| match &mut scope.kind {
-                ScopeKind::Squad(children, drains) => Some((*children, drains)),
+                ScopeKind::Squad {
+                    children, drains, ..
+                } => Some((*children, drains)),
                 _ => None,
             })
     }
@@ -241,6 +410,24 @@ impl Model<'_> {
         let mut visible = task.scopes[task.floor()..].iter();
         if visible.any(|scope| matches!(scope.kind, ScopeKind::Deadline(_))) {
             task.children.push(future);
+        }
+    }
+
+    /// Whether the program has registered a handler of a signal in the run of this root task.
+    pub fn has_handler(&self, root: TaskId, signal: &str) -> bool {
+        let entry = |map: Value, name: &str| match self.store.object(map) {
+            Some(Object::Map(map)) => map.iter().find_map(|(key, value)| {
+                let is_it = self.store.text(key).is_some_and(|key| **key == *name);
+                is_it.then_some(value)
+            }),
+            _ => None,
+        };
+        let locals = self.task(root).and_then(|task| task.locals);
+        let handlers = locals.and_then(|locals| entry(locals, "interrupts"));
+        let handlers = handlers.and_then(|handlers| entry(handlers, signal));
+        match handlers.and_then(|handlers| self.store.object(handlers)) {
+            Some(Object::Array(handlers)) => !handlers.is_empty(),
+            _ => false,
         }
     }
 

@@ -77,6 +77,7 @@ pub fn drive<C: Choices>(
         at: 0,
         answered: 0,
         seeds: 0,
+        turns: BTreeMap::new(),
     };
     driver.start(INIT_CALL, Callee::ModuleInit, (0, 0));
     let mut decisions = 0;
@@ -138,6 +139,8 @@ struct Driver<'a> {
     /// Host operations that were begun.
     answered: usize,
     seeds: u64,
+    /// Who was woken for a channel or mutex and has not run since, and for which.
+    turns: BTreeMap<TaskId, (u64, bool)>,
 }
 
 /// A request that the host holds.
@@ -186,7 +189,7 @@ impl Driver<'_> {
                 _ => None,
             };
             let cut_off = self.model.grace_end(task);
-            let deadline = task.deadline();
+            let deadline = task.deadline(self.model.grace_ms());
             [sleep, cut_off, deadline].map(|at| at.filter(|_| is_waiting))
         });
         times.flatten().min()
@@ -381,7 +384,7 @@ impl Driver<'_> {
             .model
             .task(root)
             .is_some_and(|task| task.status != Status::Ended);
-        if self.model.program().interrupt.is_none() || !is_running {
+        if !self.model.has_handler(root, signal) || !is_running {
             return;
         }
         self.model.raise(root, signal);
@@ -436,10 +439,28 @@ impl Driver<'_> {
             .model
             .task(task)
             .is_some_and(|task| !matches!(task.status, Status::Ready | Status::Ended));
-        if waits && self.model.could_run(task) {
+        if waits && self.model.could_run(task) && self.takes_turn(task) {
             self.model.wake(task);
             self.events.push(Event::Woken { task });
         }
+    }
+
+    /// Whether a task is not one of too many who wait for the same thing.
+    fn takes_turn(&mut self, task: TaskId) -> bool {
+        let status = self.model.task(task).map(|task| &task.status);
+        let Some(&Status::Blocked { object, puts, .. }) = status else {
+            return true;
+        };
+        if self.model.has_news(task) {
+            return true;
+        }
+        let place = (object, puts);
+        let under_way = self.turns.values().filter(|turn| **turn == place).count();
+        let is_turn = self.model.available(object, puts) as usize > under_way;
+        if is_turn {
+            self.turns.insert(task, place);
+        }
+        is_turn
     }
 
     fn cancel(&mut self, task: TaskId) {
@@ -467,6 +488,15 @@ impl Driver<'_> {
     }
 
     fn slice(&mut self, task: TaskId, fuel: u32) {
+        let had_turn = self.turns.remove(&task).is_some();
+        self.run_slice(task, fuel);
+        if had_turn {
+            // Perhaps it took nothing.
+            self.wake_all();
+        }
+    }
+
+    fn run_slice(&mut self, task: TaskId, fuel: u32) {
         if self.model.is_body_overdue(task) {
             self.model.abort(task);
             self.events.push(Event::Aborted { task });

@@ -76,9 +76,15 @@ impl Model<'_> {
         if task.operation.as_ref().is_some_and(|at| at.began.is_none()) {
             return true;
         }
-        let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
+        let is_late = self.is_late(task);
         let is_over = self.grace_end(task).is_none_or(|end| end <= self.now_ms());
         !is_over && !is_late && self.next_signal(task).is_none()
+    }
+
+    /// Whether the time of something has come.
+    fn is_late(&self, task: &Task) -> bool {
+        let deadline = task.deadline(self.limits.grace_ms);
+        deadline.is_some_and(|at| at <= self.now_ms())
     }
 
     /// Whether the next slice start of a task comes too late for it: it was cancelled, and its
@@ -87,16 +93,17 @@ impl Model<'_> {
         self.task(task).is_some_and(|task| {
             task.status != Status::Ended
                 && task.token
-                && task.delivered
-                && !self.is_body_excused(task)
-                && task.body_since_ms.saturating_add(self.limits.grace_ms) <= self.now_ms()
+                && (task.delivered || task.body_begun)
+                && !task.drains(self.program_of(task.number))
+                && !self.is_at_host(task)
+                && task.body_since(self.now_ms()) + self.limits.grace_ms <= self.now_ms()
         })
     }
 
-    /// Whether what a task stands at is not its body's time.
-    fn is_body_excused(&self, task: &Task) -> bool {
+    /// Whether a task stands at a host operation, which has a grace time of its own.
+    fn is_at_host(&self, task: &Task) -> bool {
         let at_host = |operation: &Operation| operation.status == Status::Host(false);
-        task.drains(self.program_of(task.number)) || task.operation.as_ref().is_some_and(at_host)
+        task.operation.as_ref().is_some_and(at_host)
     }
 
     /// The signal that the next slice of a task must be offered.
@@ -127,6 +134,7 @@ impl Model<'_> {
             interrupt,
             operation_over: self.is_operation_over(found),
             open_tasks: self.open_tasks(found),
+            failed_squads: found.failed_squads.clone(),
         }
     }
 
@@ -152,8 +160,11 @@ impl Model<'_> {
     /// Whether a task that waits was told something that it cannot take just now: a
     /// cancellation or a signal while a handler runs or a squad drains. It looks again.
     pub fn was_told(&self, task: TaskId) -> bool {
-        self.task(task)
-            .is_some_and(|task| !task.signals.is_empty() || (task.token && !task.delivered))
+        self.task(task).is_some_and(|task| {
+            !task.signals.is_empty()
+                || !task.failed_squads.is_empty()
+                || (task.token && !task.delivered)
+        })
     }
 
     /// Whether a task may look again whether it can be cancelled: a cancellation was requested,
@@ -190,26 +201,42 @@ impl Model<'_> {
         self.has_other_news(task) || self.has_happened(task)
     }
 
+    /// Whether a task waits that could go on: unlike one that [could run](Model::could_run), it
+    /// would not find that another was there before it.
+    pub fn waits_in_vain(&self, task: TaskId) -> bool {
+        let is_available = |task: &Task| match task.status {
+            Status::Blocked { object, puts, .. } => {
+                self.has_other_news(task) || self.available(object, puts) > 0
+            }
+            _ => true,
+        };
+        self.could_run(task) && self.task(task).is_some_and(is_available)
+    }
+
     /// Whether what a task waits for has happened, and nothing else that could wake it.
     pub fn is_settled_only(&self, task: TaskId) -> bool {
         let is_told = self.was_told(task);
         let task = self.task(task);
-        task.is_some_and(|task| {
-            let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
-            !is_told && !is_late && self.has_happened(task)
-        })
+        task.is_some_and(|task| !is_told && !self.is_late(task) && self.has_happened(task))
+    }
+
+    /// Whether a task was told, or is to be told, of something besides what it waits for.
+    pub fn has_news(&self, task: TaskId) -> bool {
+        self.was_told(task)
+            || self
+                .task(task)
+                .is_some_and(|task| self.has_other_news(task))
     }
 
     /// Whether a task that waits has something to do besides what it waits for.
     fn has_other_news(&self, task: &Task) -> bool {
-        if self.next_signal(task).is_some() {
+        if self.next_signal(task).is_some() || !task.failed_squads.is_empty() {
             return true;
         }
         let drains = matches!(task.status, Status::WaitingForAny { drain: true, .. });
         if !drains {
             let is_cancelled = task.token && !task.delivered && self.takes_cancellation(task);
-            let is_late = task.deadline().is_some_and(|at| at <= self.now_ms());
-            return is_cancelled || is_late;
+            return is_cancelled || self.is_late(task) || task.has_failed_squad();
         }
         false
     }
@@ -223,7 +250,9 @@ impl Model<'_> {
         match &task.status {
             Status::Waiting(future) => is_settled(*future),
             Status::WaitingForAny { futures, .. } => futures.iter().any(|&f| is_settled(f)),
-            Status::Blocked { object, version } => self.version(*object) != Some(*version),
+            Status::Blocked {
+                object, version, ..
+            } => self.version(*object) != Some(*version),
             Status::Sleeping { .. } | Status::Host(_) => self.is_operation_over(task),
             Status::Ready | Status::Ended => false,
         }
@@ -256,10 +285,14 @@ impl Model<'_> {
         start: &SliceStart,
         thrown_max: Option<u32>,
     ) -> Option<SliceEnd> {
-        if self.is_body_excused(task) {
-            task.body_since_ms = self.now_ms();
+        let now = self.now_ms();
+        task.end_draining(now);
+        if self.is_at_host(task) {
+            task.body_since_ms = now;
         }
         task.status = Status::Ready;
+        task.failed_squads.clear();
+        self.note_failures(task, &start.failed_squads);
         // Nothing that was thrown before the first frame was entered stands anywhere.
         let nowhere = (!task.entered).then(Vec::new);
         if start.operation_over
@@ -278,15 +311,31 @@ impl Model<'_> {
         if delivered == Some(ErrorKind::Cancelled) {
             task.delivered = true;
             task.has_thrown_cancel = true;
-            task.body_since_ms = self.now_ms();
+            if !std::mem::replace(&mut task.body_begun, true) {
+                task.body_since_ms = now;
+            }
+        }
+        if delivered == Some(ErrorKind::OutOfMemory) {
+            task.note_no_memory(now);
+            if task.token && !task.delivered && !std::mem::replace(&mut task.body_begun, true) {
+                task.body_since_ms = now;
+            }
+        }
+        if !task.drains(self.loaded.program) {
+            task.mark_cuts(now, self.limits.grace_ms);
         }
         if delivered.is_none() && task.refused.is_some() && thrown_max == Some(0) {
             // Without memory for the error the call is as good as not begun.
             return None;
         }
-        if let Some(kind) = delivered.or(task.refused) {
+        if let Some(kind) = delivered.or(task.refused.as_ref().map(|(kind, _)| *kind)) {
             task.failed_operation = None;
-            let error = match (&start.message, kind) {
+            let refusal = task.refused.clone().filter(|_| delivered.is_none());
+            let message = match &refusal {
+                Some((_, message)) => Some(message),
+                None => start.message.as_ref(),
+            };
+            let error = match (message, kind) {
                 // The machine makes this one beforehand: there is one for all.
                 (_, ErrorKind::OutOfMemory) => self.no_memory(),
                 (Some(message), kind) => self.store.error_saying(kind, message, Value::Nil),
@@ -298,19 +347,23 @@ impl Model<'_> {
                 return Some(end);
             }
         }
-        let is_due = task.deadline().is_some_and(|at| at <= self.now_ms());
-        if thrown_max.is_none_or(|max| self.log.thrown < max)
-            && !task.drains(self.loaded.program)
-            && let Some(kind) = self.take_due(task)
-        {
-            let error = self.store.error(kind, Value::Nil);
-            if let Some(end) = self.throw(task, error, nowhere) {
-                return Some(end);
+        let is_due = self.is_late(task) || task.cut().is_some() || task.has_failed_squad();
+        for take in [Self::take_cut, Self::take_due] {
+            if thrown_max.is_none_or(|max| self.log.thrown < max)
+                && !task.drains(self.loaded.program)
+                && let Some(kind) = take(self, task)
+            {
+                let error = self.store.error(kind, Value::Nil);
+                if let Some(end) = self.throw(task, error, nowhere.clone()) {
+                    return Some(end);
+                }
             }
         }
         // Without memory for an error it did not come so far.
         task.entered |= thrown_max.is_none() || !is_due;
-        task.operation.as_ref().map(|_| SliceEnd::Resuming)
+        // One that found no memory for an error does not come so far as to stand there.
+        let stands = task.operation.is_some() && thrown_max.is_none();
+        stands.then_some(SliceEnd::Resuming)
     }
 
     /// Throws what a step throws whose instructions are spent, if one is, where the task
@@ -356,6 +409,9 @@ impl Model<'_> {
         let Some(task) = self.task_mut(task) else {
             return;
         };
+        if *end == (SliceEnd::AwaitingMany { drain: true }) {
+            task.drains_since = Some(now);
+        }
         // A body that got no further than a safepoint has not begun.
         let got_further = !matches!(end, SliceEnd::Preempted | SliceEnd::NoMemory);
         task.started |= task.executed > 0 || got_further;
@@ -365,7 +421,11 @@ impl Model<'_> {
                 futures: awaited,
                 drain,
             },
-            SliceEnd::Waiting { object } => Status::Blocked { object, version },
+            SliceEnd::Waiting { object } => Status::Blocked {
+                object,
+                version,
+                puts: task.puts,
+            },
             SliceEnd::Sleeping { ms } => Status::Sleeping { ms, since: now },
             SliceEnd::Host => Status::Host(false),
             SliceEnd::Resuming => match &task.operation {

@@ -2,88 +2,20 @@
 
 use rustc_hash::FxHashMap;
 
-use super::map::{Key, MapObject};
 use super::model::Model;
 use super::value::{Object, ObjectId, Value};
 use crate::executor::graph::FutureState;
 
 impl Model<'_> {
     /// `deep_copy(v)`: keeps cycles and sharing; strings, ranges, functions and futures
-    /// are shared with the original.
+    /// are shared with the original. A weak reference leads to the copy of its target, or to
+    /// the target if there is none.
     pub(super) fn deep_copy(&mut self, value: Value) -> Value {
-        let mut copies: FxHashMap<ObjectId, ObjectId> = FxHashMap::default();
-        let mut unfilled = Vec::new();
-        let copy = self.copy_of(value, &mut copies, &mut unfilled);
-        while let Some((from, to)) = unfilled.pop() {
-            let mut object = self.store.get(from).clone();
-            let mut part =
-                |model: &mut Self, value: Value| model.copy_of(value, &mut copies, &mut unfilled);
-            match &mut object {
-                Object::Array(values)
-                | Object::Instance(_, values)
-                | Object::Variant(_, values) => {
-                    values
-                        .iter_mut()
-                        .for_each(|value| *value = part(self, *value));
-                }
-                Object::Map(map) => {
-                    let entries = map.positions().map(|entry| {
-                        entry.map(|(key, value)| (part(self, key), part(self, value)))
-                    });
-                    let entries: Vec<_> = entries.collect();
-                    *map = MapObject::default();
-                    for entry in entries {
-                        match entry {
-                            Some((key, value)) => {
-                                if let Some(found) = Key::of(key, &self.store) {
-                                    map.set(found, key, value);
-                                }
-                            }
-                            None => map.skip(),
-                        }
-                    }
-                }
-                Object::Bound(_, receiver) => *receiver = part(self, *receiver),
-                Object::Cell(value) => *value = part(self, *value),
-                Object::Error {
-                    message, payload, ..
-                } => {
-                    *message = part(self, *message);
-                    *payload = part(self, *payload);
-                }
-                Object::Iterator(over, _) => {
-                    if let Value::Object(copied) = part(self, Value::Object(*over)) {
-                        *over = copied;
-                    }
-                }
-                shared if is_shared(shared) => {}
-                other => panic!("{other:?} is copied or shared"),
-            }
-            *self.store.get_mut(to) = object;
+        let copies = self.copy_all(&[value], |model, id| !is_shared(model.store.get(id)));
+        match value {
+            Value::Object(id) => Value::Object(copies.get(&id).copied().unwrap_or(id)),
+            other => other,
         }
-        copy
-    }
-
-    /// The copy of a value, made and noted as unfilled when it is met for the first time.
-    fn copy_of(
-        &mut self,
-        value: Value,
-        copies: &mut FxHashMap<ObjectId, ObjectId>,
-        unfilled: &mut Vec<(ObjectId, ObjectId)>,
-    ) -> Value {
-        let Value::Object(from) = value else {
-            return value;
-        };
-        if is_shared(self.store.get(from)) {
-            return value;
-        }
-        let store = &mut self.store;
-        let to = *copies.entry(from).or_insert_with(|| {
-            let to = store.make(Object::Cell(Value::Nil));
-            unfilled.push((from, to));
-            to
-        });
-        Value::Object(to)
     }
 
     /// `deep_equals(a, b)`: by structure, sharing included: each object on one side stands
@@ -135,9 +67,9 @@ impl Model<'_> {
                 pairs.extend(a.iter().copied().zip(b.iter().copied()));
                 variant_a == variant_b
             }
-            (Object::Bound(method_a, a), Object::Bound(method_b, b)) => {
+            (Object::Weak { target: a, .. }, Object::Weak { target: b, .. }) => {
                 pairs.push((*a, *b));
-                method_a == method_b
+                true
             }
             (Object::Iterator(over_a, at_a), Object::Iterator(over_b, at_b)) => {
                 pairs.push((Value::Object(*over_a), Value::Object(*over_b)));
@@ -218,9 +150,9 @@ fn is_identity(object: &Object) -> bool {
         object,
         Object::String(_)
             | Object::Closure(..)
+            | Object::Bound(..)
             | Object::Channel(_)
             | Object::Mutex(_)
             | Object::Stream { .. }
-            | Object::Weak { .. }
     )
 }

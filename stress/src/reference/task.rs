@@ -31,6 +31,14 @@ pub struct Task {
     pub requested_ms: u64,
     /// Since when its body has had the time to end, once that is delivered.
     pub body_since_ms: u64,
+    /// Whether that time has begun: also when there was no memory for the error.
+    pub body_begun: bool,
+    /// The task in whose squad it was spawned, and which of that task's squads it is.
+    pub squad: Option<(TaskId, u32)>,
+    /// Its own squads that were told of a failure since its last slice.
+    pub failed_squads: Vec<u32>,
+    /// Since when it has waited for the end of a squad, if it did last.
+    pub drains_since: Option<u64>,
     /// Whether the request was offered last and not taken.
     pub refused_cancel: bool,
     /// Whether it ran at all.
@@ -60,6 +68,13 @@ pub struct Task {
     pub(super) children: Vec<u64>,
     /// Whether what it inherited has thrown.
     pub(super) inherited_threw: bool,
+    /// As of a scope, of what it inherited.
+    pub(super) inherited_told: Option<u64>,
+    pub(super) inherited_cut: bool,
+    /// Squads that it has opened.
+    pub(super) squads: u32,
+    /// Whether what it waited for last was to send.
+    pub(super) puts: bool,
     /// Instructions executed.
     pub(super) executed: u64,
     /// State of its random numbers.
@@ -72,8 +87,9 @@ pub struct Task {
     pub(super) inits: VecDeque<(usize, FunctionId)>,
     /// The module whose body it runs.
     pub(super) module: Option<usize>,
-    /// Thrown before the first instruction: what it should run cannot be called.
-    pub(super) refused: Option<ErrorKind>,
+    /// Thrown before the first instruction, with this message: what it should run cannot be
+    /// called.
+    pub(super) refused: Option<(ErrorKind, String)>,
     /// Where it stood last, for reports.
     pub(super) last: Option<(FunctionId, usize)>,
     /// What it spawned, until the engine has registered it.
@@ -103,6 +119,8 @@ pub enum Status {
         object: u64,
         /// How often it had changed.
         version: u64,
+        /// Whether it wants to send.
+        puts: bool,
     },
     /// It sleeps for so many milliseconds, since this time.
     Sleeping {
@@ -157,6 +175,12 @@ pub(super) struct Scope {
     pub(super) until: Option<u64>,
     /// Whether it has thrown.
     pub(super) threw: bool,
+    /// Since when what runs inside has had the time to end.
+    pub(super) told: Option<u64>,
+    /// Whether that is over: nothing inside catches any more.
+    pub(super) cut: bool,
+    /// Handlers outside of it.
+    pub(super) handlers: usize,
     pub(super) kind: ScopeKind,
 }
 
@@ -166,8 +190,14 @@ pub(super) enum ScopeKind {
     Guard(ObjectId),
     /// How many children there were before.
     Deadline(usize),
-    /// The array of children, and whether it drains.
-    Squad(Value, bool),
+    Squad {
+        /// The array.
+        children: Value,
+        drains: bool,
+        number: u32,
+        /// Whether a child's failure has ended the block.
+        failed: bool,
+    },
     Step {
         step: u16,
         /// Instructions executed when its budget is spent.
@@ -285,9 +315,9 @@ impl Task {
     }
 
     /// Whether time will end what it waits for.
-    pub fn has_deadline(&self) -> bool {
+    pub fn has_deadline(&self, grace_ms: u64) -> bool {
         !matches!(self.status, Status::WaitingForAny { drain: true, .. })
-            && self.deadline().is_some()
+            && self.deadline(grace_ms).is_some()
     }
 
     /// Ends it; `None` when it never began.

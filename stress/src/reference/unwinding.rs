@@ -1,9 +1,10 @@
 //! Throws: what stops one, and what is left behind on its way there.
 
-use gcrucible_bytecode::{Boundary, ErrorKind, Type, ValueKind};
+use gcrucible_bytecode::{Boundary, ErrorKind, Op, Type, ValueKind};
 
 use super::machine::{frame, set};
 use super::model::Model;
+use super::scopes::Cut;
 use super::task::{Completion, Pending, ScopeKind, Takes, Task, Trace};
 use super::value::{Object, Value};
 use crate::executor::pairs::EventKind;
@@ -95,7 +96,12 @@ impl Model<'_> {
             Takes::Any(_) | Takes::Finally => true,
             Takes::Type(_, type_id) => self.is_of(value, type_id),
         };
-        let handler = (first..task.handlers.len()).rev().find(takes);
+        let cut = task.cut();
+        // Where nothing catches any more, squads still wait for their children.
+        let counts =
+            |at: &usize| cut.is_none_or(|cut| *at < cut.handlers) || self.drains_at(task, *at);
+        let handlers = (first..task.handlers.len()).rev().filter(counts);
+        let handler = { handlers }.find(takes);
         let depth = handler.map_or(lowest, |at| task.handlers[at].frames);
         let is_exhausted = matches!(
             self.store.object(value),
@@ -104,7 +110,7 @@ impl Model<'_> {
                 ..
             })
         );
-        if is_exhausted && let Some(step) = self.boundary(task, depth) {
+        if is_exhausted && let Some(step) = self.boundary(task, depth, cut) {
             return step;
         }
         match handler {
@@ -114,11 +120,23 @@ impl Model<'_> {
         }
     }
 
-    /// The innermost step above `depth` frames that has thrown and does something about it.
-    fn boundary(&self, task: &Task, depth: usize) -> Option<Target> {
+    /// Whether a handler waits for the end of a squad.
+    fn drains_at(&self, task: &Task, handler: usize) -> bool {
+        let handler = &task.handlers[handler];
+        let function = task.frames[handler.frames - 1].function;
+        let code = &self.loaded.program.functions[usize::from(function)].code;
+        matches!(code[handler.target as usize], Op::DrainSquad { .. })
+    }
+
+    /// The innermost step above `depth` frames that has thrown and does something about it; none
+    /// inside of what was cut.
+    fn boundary(&self, task: &Task, depth: usize, cut: Option<Cut>) -> Option<Target> {
         for (at, scope) in task.scopes.iter().enumerate().rev() {
             if scope.depth <= depth {
                 return None;
+            }
+            if cut.is_some_and(|cut| cut.at.is_none_or(|cut| at > cut)) {
+                continue;
             }
             if let ScopeKind::Step { step, .. } = scope.kind
                 && scope.threw

@@ -64,6 +64,18 @@ impl Model<'_> {
         Ok((id, futures?))
     }
 
+    /// The futures in an array of children that have not settled.
+    pub(super) fn pending(&self, squad: Value) -> Vec<u64> {
+        let children = match self.store.object(squad) {
+            Some(Object::Array(children)) => children.clone(),
+            _ => Vec::new(),
+        };
+        let futures = children
+            .into_iter()
+            .filter_map(|child| self.future_id(child).ok());
+        futures.filter(|&future| self.is_pending(future)).collect()
+    }
+
     fn is_pending(&self, future: u64) -> bool {
         self.future(future)
             .is_some_and(|future| future.state == FutureState::Pending)
@@ -72,21 +84,11 @@ impl Model<'_> {
     pub(super) fn join_squad(&mut self, task: &mut Task, squad: Value) -> Outcome<Flow> {
         self.before_waiting(task)?;
         let (array, futures) = self.children(squad)?;
-        let failed = futures.iter().filter(|&&future| {
-            self.future(future)
-                .is_some_and(|f| !matches!(f.state, FutureState::Pending | FutureState::Ready))
-        });
-        let first = failed.min_by_key(|&&future| self.future(future).and_then(|f| f.settled));
-        if let Some(&first) = first {
-            self.settled_value(first)?;
-        }
-        let pending: Vec<u64> = futures.to_vec();
-        let pending: Vec<u64> = pending
-            .into_iter()
-            .filter(|&f| self.is_pending(f))
-            .collect();
+        self.throw_first_failure(&futures)?;
+        let pending = self.pending(squad);
         if !pending.is_empty() {
-            self.log.effects.awaited = pending;
+            // It is told of failures.
+            self.log.effects.awaited.extend(pending.last());
             return Ok(Flow::Wait(SliceEnd::AwaitingMany { drain: false }));
         }
         let mut values = Vec::with_capacity(futures.len());
@@ -97,30 +99,41 @@ impl Model<'_> {
         Ok(Flow::Next)
     }
 
+    /// Throws what the first of several futures ended with that has failed, if one has.
+    fn throw_first_failure(&self, futures: &[u64]) -> Outcome<()> {
+        let failed = futures.iter().filter(|&&future| {
+            self.future(future)
+                .is_some_and(|f| !matches!(f.state, FutureState::Pending | FutureState::Ready))
+        });
+        let first = failed.min_by_key(|&&future| self.future(future).and_then(|f| f.settled));
+        if let Some(&first) = first {
+            self.settled_value(first)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn drain_squad(&mut self, task: &mut Task, squad: Value) -> Outcome<Flow> {
-        let children = match self.store.object(squad) {
-            Some(Object::Array(children)) => children.clone(),
-            _ => Vec::new(),
-        };
-        let futures = children
-            .into_iter()
-            .filter_map(|child| self.future_id(child).ok());
-        let pending: Vec<u64> = futures.filter(|&future| self.is_pending(future)).collect();
+        let pending = self.pending(squad);
         if let Some((_, drains)) = self.squad(task)
             && !std::mem::replace(drains, true)
         {
             self.log.effects.cancel.extend(&pending);
         }
         if pending.is_empty() {
+            if task.ends_with_failure() {
+                let (_, futures) = self.children(squad)?;
+                self.throw_first_failure(&futures)?;
+            }
             return Ok(Flow::Next);
         }
-        self.log.effects.awaited = pending;
+        self.log.effects.awaited.extend(pending.last());
         Ok(Flow::Wait(SliceEnd::AwaitingMany { drain: true }))
     }
 
     pub(super) fn push_guard(&mut self, task: &mut Task, mutex: Value) -> Outcome<Flow> {
         self.before_waiting(task)?;
         let (number, id) = (task.number, self.mutex(mutex)?);
+        task.puts = false;
         let Object::Mutex(mutex) = self.store.get_mut(id) else {
             return Err(ErrorKind::TypeError.into());
         };
@@ -149,7 +162,16 @@ impl Model<'_> {
     /// `channel(capacity)`
     pub(super) fn new_channel(&mut self, capacity: Value) -> Outcome<Value> {
         let Value::Int(capacity @ 1..=65536) = capacity else {
-            return Err(ErrorKind::TypeError.into());
+            let found = match capacity {
+                Value::Int(int) => int.to_string(),
+                other => self.type_name(other),
+            };
+            let message =
+                format!("the capacity of a channel is an int from 1 to 65536, not {found}");
+            let error = self
+                .store
+                .error_saying(ErrorKind::TypeError, &message, Value::Nil);
+            return Err(Raise::Value(error));
         };
         Ok(self.store.make_numbered(|id| {
             Object::Channel(Channel {
@@ -185,6 +207,7 @@ impl Model<'_> {
         if matches!(method, Method::Send | Method::Receive) {
             self.before_waiting(task)?;
         }
+        task.puts = method == Method::Send;
         let Object::Channel(channel) = self.store.get_mut(id) else {
             return Err(ErrorKind::UnknownMethod.into());
         };
@@ -238,6 +261,7 @@ impl Model<'_> {
         id: ObjectId,
     ) -> Outcome<Result<Option<Value>, SliceEnd>> {
         self.before_waiting(task)?;
+        task.puts = false;
         let Object::Channel(channel) = self.store.get_mut(id) else {
             return Err(ErrorKind::Internal.into());
         };
@@ -252,6 +276,21 @@ impl Model<'_> {
         self.log.changed(object);
         self.log.note(EventKind::ChannelReceive, Some(object));
         Ok(Ok(Some(value)))
+    }
+
+    /// How many could receive from a channel or acquire a mutex, or else send; of a closed
+    /// channel any number.
+    pub fn available(&self, number: u64, puts: bool) -> u32 {
+        let object = self.store.numbered(number).map(|id| self.store.get(id));
+        match object {
+            Some(Object::Channel(channel)) if channel.is_closed => u32::MAX,
+            Some(Object::Channel(channel)) => match puts {
+                true => (channel.capacity - channel.queue.len()) as u32,
+                false => channel.queue.len() as u32,
+            },
+            Some(Object::Mutex(mutex)) => u32::from(!puts && mutex.holder.is_none()),
+            _ => 0,
+        }
     }
 
     /// Whether a channel or mutex has ever changed.

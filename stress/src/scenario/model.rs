@@ -31,6 +31,20 @@ pub struct Scenario {
     pub body: Body,
 }
 
+impl Scenario {
+    /// The key of the heap's hashes: from the seed, so that it differs between scenarios and
+    /// each replay has the same.
+    pub fn hash_key(&self) -> [u64; 2] {
+        let seed = self.origin.seed.as_deref().unwrap_or_default();
+        // FNV-1a, from two different starts.
+        [0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15].map(|start: u64| {
+            seed.bytes().fold(start, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+            })
+        })
+    }
+}
+
 /// Provenance of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

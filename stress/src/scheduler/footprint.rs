@@ -409,7 +409,7 @@ fn call_builtin(builtin: Builtin, touched: &mut Touched) {
             touched.write(Resource::Output);
             touched.look_deep();
         }
-        Builtin::Str | Builtin::DeepCopy | Builtin::DeepEquals => touched.look_deep(),
+        Builtin::Str | Builtin::DeepEquals => touched.look_deep(),
         Builtin::Len => touched.read(Resource::Elements),
         Builtin::Sleep => touched.write(Resource::Time),
         Builtin::YieldNow | Builtin::CancellationRequested => {}

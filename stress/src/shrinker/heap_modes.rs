@@ -16,7 +16,7 @@ impl Search<'_, '_> {
             debug: HeapDebug::default(),
             ..self.best.clone()
         })?;
-        let simplifications: [fn(&mut HeapDebug); 10] = [
+        let simplifications: [fn(&mut HeapDebug); 11] = [
             |debug| debug.collect = CollectMode::Natural,
             |debug| debug.kind = KindMode::Natural,
             |debug| debug.promote = PromoteMode::Natural,
@@ -25,6 +25,7 @@ impl Search<'_, '_> {
             |debug| debug.quarantine = 0,
             |debug| debug.tags = false,
             |debug| debug.exhausted = None,
+            |debug| debug.steps = None,
             |debug| debug.verify_when = VerifyWhen::Both,
             |debug| debug.fail = Vec::new(),
         ];

@@ -16,6 +16,7 @@ use gcrucible_platform::HostRequest;
 use gcrucible_platform::sync::Mutex;
 use tokio::sync::Notify;
 
+use crate::output;
 use crate::program::Files;
 
 /// The path of the session's module, for imports relative to the working directory.
@@ -80,10 +81,7 @@ impl Session {
         let interrupt = Arc::<Interrupt>::default();
         world.spawn(0, Box::pin(Arc::clone(&interrupt).listen()));
         Ok(Session {
-            options: EngineOptions {
-                is_parallel: false,
-                ..options
-            },
+            options,
             seed: world.random(),
             world,
             interrupt,
@@ -293,18 +291,20 @@ impl Session {
 
     /// The error that the newest input ended with, and where.
     async fn uncaught(&self, top_level: &CallHandle) -> String {
-        let mut text = format!("error: uncaught {}\n", top_level.text().await);
+        let mut text = format!("error: uncaught {}\n", top_level.uncaught().await);
         let before = self.lines_before();
         for frame in top_level.call().trace() {
             let line = (frame.line as usize).saturating_sub(before);
-            if frame.file != PATH {
-                text.push_str(&format!("  at {frame}\n"));
+            let function = &frame.function;
+            let at = if frame.awaits { "awaited at" } else { "at" };
+            let place = if frame.file != PATH {
+                format!("{}:{}:{}", frame.file, frame.line, frame.column)
             } else if line == 0 {
-                text.push_str(&format!("  at {} (typed before)\n", frame.function));
+                "typed before".to_owned()
             } else {
-                let function = &frame.function;
-                text.push_str(&format!("  at {function} ({line}:{})\n", frame.column));
-            }
+                format!("{line}:{}", frame.column)
+            };
+            text.push_str(&format!("  {at} {function} ({place})\n"));
         }
         text
     }
@@ -402,7 +402,7 @@ impl Observer for Printed {
         if let EngineEvent::Slice { outcome, .. } = event {
             for line in &outcome.printed {
                 if self.count.fetch_add(1, SeqCst) >= self.old {
-                    println!("{line}");
+                    output::print(&format!("{line}\n"));
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! What a client is given.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use gcrucible_engine::{HostValue, RequestId};
 
+use super::budget::{Charge, FREE, Full};
 use super::json;
 
 /// The header that names a request, in both directions.
@@ -23,19 +24,35 @@ const OF_THE_SERVER: [&str; 5] = [
     "x-request-id",
 ];
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// What is wrong with the value that the handler returned.
+    Value(String),
+    /// There is no room for it.
+    Full(Full),
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Wrong::Value(why)
+    }
+}
+
 /// The answer that a handler's value stands for: text is text, nil 204, a map with a `status`
-/// and at most `headers` and `body` what these say, all else JSON.
+/// and at most `headers` and `body` what these say, all else JSON. Its body is charged until
+/// the client has it.
 ///
 /// # Errors
-/// What is wrong with a status or a header.
-pub(super) fn of(value: &HostValue) -> Result<Response, String> {
+/// What is wrong with a status, a header or a number.
+pub(super) fn of(value: HostValue, charge: Charge) -> Result<Response, Wrong> {
     match value {
         HostValue::Nil => Ok(empty(StatusCode::NO_CONTENT)),
         HostValue::Map(entries) => match explicit(entries) {
-            Some((status, headers, body)) => in_full(status, headers, body),
-            None => Ok(with_body(StatusCode::OK, value)),
+            Ok((status, headers, body)) => in_full(status, headers, body, charge),
+            Err(entries) => with_body(StatusCode::OK, HostValue::Map(entries), charge),
         },
-        _ => Ok(with_body(StatusCode::OK, value)),
+        value => with_body(StatusCode::OK, value, charge),
     }
 }
 
@@ -65,7 +82,8 @@ pub(super) fn complete(response: Response, id: &RequestId) -> Response {
             ("error".to_owned(), text(&why)),
             ("request_id".to_owned(), text(id.as_str())),
         ]);
-        body = Body::from(json::text(&reason));
+        // It has no number.
+        body = Body::from(json::text(&reason).unwrap_or_default());
         parts.headers.insert(CONTENT_TYPE, JSON);
     }
     // Whatever text it is, without control characters it can be in a header.
@@ -75,43 +93,48 @@ pub(super) fn complete(response: Response, id: &RequestId) -> Response {
     Response::from_parts(parts, body)
 }
 
-type Explicit<'v> = (i64, Option<&'v HostValue>, Option<&'v HostValue>);
+type Explicit = (i64, Option<HostValue>, Option<HostValue>);
+type Entries = Vec<(String, HostValue)>;
 
-/// `status`, `headers` and `body` of a map that has the first and nothing else.
-fn explicit(entries: &[(String, HostValue)]) -> Option<Explicit<'_>> {
-    let of = |name: &str| {
-        let mut found = entries.iter().filter(|(key, _)| key == name);
-        found.next().map(|(_, value)| value)
-    };
+/// `status`, `headers` and `body` of a map that has the first and nothing else; other maps are
+/// given back.
+fn explicit(mut entries: Entries) -> Result<Explicit, Entries> {
     let is_known = |(key, _): &(String, _)| ["status", "headers", "body"].contains(&key.as_str());
-    match of("status") {
-        Some(&HostValue::Int(status)) if entries.iter().all(is_known) => {
-            Some((status, of("headers"), of("body")))
-        }
-        _ => None,
+    if !entries.iter().all(is_known) {
+        return Err(entries);
     }
+    let status = entries.iter().find(|(key, _)| key == "status");
+    let Some(&(_, HostValue::Int(status))) = status else {
+        return Err(entries);
+    };
+    let mut take = |name: &str| {
+        let at = entries.iter().position(|(key, _)| key == name)?;
+        Some(entries.swap_remove(at).1)
+    };
+    Ok((status, take("headers"), take("body")))
 }
 
 fn in_full(
     status: i64,
-    headers: Option<&HostValue>,
-    body: Option<&HostValue>,
-) -> Result<Response, String> {
+    headers: Option<HostValue>,
+    body: Option<HostValue>,
+    charge: Charge,
+) -> Result<Response, Wrong> {
     let code = u16::try_from(status).ok();
     let code = code.and_then(|code| StatusCode::from_u16(code).ok());
     let code = code.filter(|code| !code.is_informational() && code.as_u16() < 600);
     let code = code.ok_or_else(|| format!("{status} is no status of an answer"))?;
     let mut response = match body {
         None | Some(HostValue::Nil) => empty(code),
-        Some(body) if may_have_body(code) => with_body(code, body),
-        Some(_) => return Err(format!("an answer of status {status} has no body")),
+        Some(body) if may_have_body(code) => with_body(code, body, charge)?,
+        Some(_) => return Err(format!("an answer of status {status} has no body").into()),
     };
     let headers = match headers {
-        None | Some(HostValue::Nil) => &[],
-        Some(HostValue::Map(headers)) => headers.as_slice(),
-        Some(_) => return Err("the headers of an answer are a map".to_owned()),
+        None | Some(HostValue::Nil) => Vec::new(),
+        Some(HostValue::Map(headers)) => headers,
+        Some(_) => return Err("the headers of an answer are a map".to_owned().into()),
     };
-    for (name, value) in headers {
+    for (name, value) in &headers {
         let (name, value) = header(name, value)?;
         response.headers_mut().insert(name, value);
     }
@@ -144,15 +167,35 @@ fn header(name: &str, value: &HostValue) -> Result<(HeaderName, HeaderValue), St
     }
 }
 
-fn with_body(status: StatusCode, body: &HostValue) -> Response {
+fn with_body(status: StatusCode, body: HostValue, charge: Charge) -> Result<Response, Wrong> {
     let (kind, text) = match body {
-        HostValue::String(text) => (TEXT, text.clone()),
-        body => (JSON, json::text(body)),
+        HostValue::String(text) => (TEXT, text),
+        body => (JSON, json::text(&body)?),
     };
-    let mut response = Response::new(Body::from(text));
+    let mut response = Response::new(held(text, charge).map_err(Wrong::Full)?);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+    Ok(response)
+}
+
+/// A body that is charged for as long as any of it has not been sent.
+fn held(text: String, mut charge: Charge) -> Result<Body, Full> {
+    struct Held(
+        String,
+        #[expect(dead_code, reason = "it drops with the text")] Charge,
+    );
+
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_bytes()
+        }
+    }
+
+    charge.set(text.len())?;
+    Ok(match text.len() <= FREE {
+        true => Body::from(text),
+        false => Body::from(Bytes::from_owner(Held(text, charge))),
+    })
 }
 
 fn empty(status: StatusCode) -> Response {
@@ -163,10 +206,12 @@ fn empty(status: StatusCode) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Budget;
     use super::*;
 
-    fn answer(json: &str) -> Result<Response, String> {
-        of(&json::parse(json.as_bytes()).expect("JSON"))
+    fn answer(json: &str) -> Result<Response, Wrong> {
+        let charge = Budget::new(1 << 20).charge();
+        of(json::parse(json.as_bytes()).expect("JSON"), charge)
     }
 
     fn status_and_kind(json: &str) -> (u16, Option<String>) {
@@ -220,12 +265,18 @@ mod tests {
             ),
             (r#"{"status": 200, "headers": {"a": "\n"}}"#, "characters"),
             (
+                r#"{"status": 302, "headers": {"location": "b\r\nset-cookie: c=1"}}"#,
+                "characters",
+            ),
+            (
                 r#"{"status": 200, "headers": {"Content-Length": 1}}"#,
                 "server's own",
             ),
         ] {
-            let error = answer(json).expect_err(json);
-            assert!(error.contains(why), "{json}: {error}");
+            match answer(json).expect_err(json) {
+                Wrong::Value(error) => assert!(error.contains(why), "{json}: {error}"),
+                Wrong::Full(full) => panic!("{json}: {full}"),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gcrucible_engine::{CallError, CallHandle, Engine, Fork, HostValue, Outcome};
+use gcrucible_engine::{CallError, CallHandle, Engine, Fork, HostValue, Outcome, Unfit};
 
 /// Ids for calls.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(crate) enum Ended {
     Data(HostValue),
     /// With a value that is none.
     NoData(String),
+    /// With data of which there is too much.
+    TooLarge(String),
     /// With an error that nobody caught, and where it was thrown.
     Threw { text: String, trace: String },
 }
@@ -41,16 +43,17 @@ pub(crate) async fn start(
 /// Waits for a call's end.
 pub(crate) async fn ended(call: &CallHandle) -> Ended {
     let outcome = call.join().await;
-    match (outcome, call.data().await) {
-        (Outcome::Returned, Some(data)) => Ended::Data(data),
-        (Outcome::Returned, None) => Ended::NoData(call.text().await),
-        _ => {
-            let trace = call.call().trace();
-            let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
-            Ended::Threw {
-                text: call.text().await,
-                trace: frames.join(" < "),
-            }
-        }
+    if outcome == Outcome::Returned {
+        return match call.try_data().await {
+            Ok(data) => Ended::Data(data),
+            Err(Unfit::NoData) => Ended::NoData(call.text().await),
+            Err(why) => Ended::TooLarge(why.to_string()),
+        };
+    }
+    let trace = call.call().trace();
+    let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
+    Ended::Threw {
+        text: call.text().await,
+        trace: frames.join(" < "),
     }
 }

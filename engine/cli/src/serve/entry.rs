@@ -1,7 +1,7 @@
 //! The module around the program that is served.
 //!
 //! It imports what the program exports as `routes`, so that the front end says what is wrong
-//! there, and has the two functions that the server calls.
+//! there, and has the functions that the server calls.
 
 use std::path::Path;
 
@@ -12,8 +12,14 @@ use crate::program::{self, Made};
 /// Gives an array of `[key, whether it is text, whether it leads to a function]`, or the name
 /// of the type that `routes` has instead of a map.
 pub(super) const ROUTES: &str = "__routes";
+/// Gives the function of a key.
+pub(super) const HANDLER: &str = "__handler";
 /// Calls the function of a key with an argument.
 pub(super) const ANSWER: &str = "__answer";
+/// Keeps the request that a WebSocket began with.
+pub(super) const OPEN: &str = "__open";
+/// Calls the function of a key with a message, and with that request if it was kept.
+pub(super) const MESSAGE: &str = "__message";
 
 /// The module's name: no file can have it.
 const NAME: &str = "<serve>.crux";
@@ -66,7 +72,18 @@ fn {ROUTES}() {{
   return found
 }}
 
+fn {HANDLER}(key) {{ return routes[key] }}
+
 fn {ANSWER}(key, argument) {{ return routes[key](argument) }}
+
+let __handshakes = []
+
+fn {OPEN}(request) {{ __handshakes.push(request) }}
+
+fn {MESSAGE}(key, message) {{
+  if __handshakes.len() == 0 {{ return routes[key](message) }}
+  return routes[key](message, __handshakes[0])
+}}
 "#
     )
 }

@@ -1,16 +1,18 @@
 //! A request from its head to its answer, in the log and the figures.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use gcrucible_engine::RequestId;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::answer::REQUEST_ID;
-use super::routes::RESERVED;
 use super::{Server, Stage, answer};
 
 /// Names a request, has it answered within a span of that name, and notes the answer, which
@@ -29,16 +31,22 @@ pub(super) async fn name(
     if !id.is_text() {
         span.in_scope(|| tracing::warn!("the client's {REQUEST_ID} is no text"));
     }
-    let is_own = path.starts_with(RESERVED);
     request.extensions_mut().insert(id.clone());
     let exchange = Exchange {
         server: &server,
         span: span.clone(),
-        is_own,
+        begin: Instant::now(),
         is_answered: false,
     };
     let response = next.run(request).instrument(span).await;
-    let response = answer::complete(response, &id);
+    let mut response = answer::complete(response, &id);
+    if *server.stage.borrow() >= Stage::Stopping
+        && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    {
+        // The client is to send the next one elsewhere.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     exchange.answered(response.status());
     response
 }
@@ -47,8 +55,7 @@ pub(super) async fn name(
 struct Exchange<'s> {
     server: &'s Server,
     span: Span,
-    /// Whether it asks the server itself: that is no work of the program's.
-    is_own: bool,
+    begin: Instant,
     is_answered: bool,
 }
 
@@ -56,25 +63,31 @@ impl Exchange<'_> {
     fn answered(mut self, status: StatusCode) {
         self.is_answered = true;
         let status = status.as_u16();
-        if self.is_own {
-            self.span.in_scope(|| tracing::debug!(status, "answered"));
-            return;
-        }
         self.server.metrics.answered(status);
-        self.span.in_scope(|| tracing::info!(status, "answered"));
+        let latency_ms = in_milliseconds(self.begin.elapsed());
+        self.span
+            .in_scope(|| tracing::info!(status, latency_ms, "answered"));
     }
 }
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        if self.is_answered || self.is_own {
+        if self.is_answered {
             return;
         }
+        let latency_ms = in_milliseconds(self.begin.elapsed());
         if *self.server.stage.borrow() == Stage::Ending {
-            self.span.in_scope(|| tracing::warn!("given up"));
+            self.span
+                .in_scope(|| tracing::warn!(latency_ms, "given up"));
             return;
         }
         self.server.metrics.disconnects.add();
-        self.span.in_scope(|| tracing::info!("the client has left"));
+        self.span
+            .in_scope(|| tracing::info!(latency_ms, "the client has left"));
     }
+}
+
+/// To the microsecond.
+fn in_milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
 }

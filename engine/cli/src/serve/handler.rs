@@ -1,27 +1,35 @@
 //! A request to the call that answers it.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{Extension, FromRequestParts as _, Request, State, WebSocketUpgrade};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{ALLOW, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use gcrucible_engine::{ForkError, HostValue, RequestId};
+use gcrucible_engine::{Admission, ForkError, HostValue, RequestId};
 use http_body_util::BodyExt as _;
+use tracing::Span;
 
+use super::answer::Wrong;
+use super::budget::{Charge, Full};
 use super::calls::{self, Ended};
-use super::{Server, answer, entry, request, websocket};
+use super::convert::{self, convert};
+use super::routes::ALLOW_ALL;
+use super::version::Version;
+use super::{Server, answer, entry, handshake, log, manners, request, websocket};
 
-/// Answers whatever is not the server's own.
+/// Answers whatever comes.
 pub(super) async fn handle(
     State(server): State<Arc<Server>>,
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let (parts, mut body) = request.into_parts();
-    let answered = answer(&server, &id, parts, &mut body).await;
+    let (mut parts, mut body) = request.into_parts();
+    let answered = answer(&server, &id, &mut parts, &mut body).await;
     if !body.is_end_stream() {
         discard(&server, body);
     }
@@ -37,7 +45,7 @@ impl Refused {
     }
 
     /// The same with a header.
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
         // The values are ours.
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().insert(name, value);
@@ -62,31 +70,45 @@ impl From<ForkError> for Refused {
     }
 }
 
+/// Of a body that is read.
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        let status = match full {
+            Full::Now => StatusCode::SERVICE_UNAVAILABLE,
+            Full::Ever => StatusCode::PAYLOAD_TOO_LARGE,
+        };
+        Refused::new(status, full.to_string())
+    }
+}
+
 async fn answer(
     server: &Arc<Server>,
     id: &RequestId,
-    mut parts: Parts,
+    parts: &mut Parts,
     body: &mut Body,
 ) -> Result<Response, Refused> {
+    manners::check(parts)?;
+    if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+        return Ok(allowed(ALLOW_ALL));
+    }
     // Route and fork are of this one, whatever is reloaded meanwhile.
     let version = server.versions.current();
     let Some(found) = version.routes.find(parts.uri.path()) else {
         let why = format!("nothing is at {}", parts.uri.path());
         return Err(Refused::new(StatusCode::NOT_FOUND, why));
     };
-    let websocket = found.methods.websocket();
-    if let Some(key) = websocket.filter(|_| wants_websocket(&parts)) {
-        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-        let upgrade = upgrade.map_err(|error| Refused::new(error.status(), error.body_text()))?;
-        return websocket::accept(server, &version, key, upgrade).await;
-    }
-    let Some(key) = found.methods.key(parts.method.as_str()) else {
-        if websocket.is_some() && parts.method == "GET" {
+    let methods = found.methods;
+    let socket = methods.websocket().filter(|_| handshake::is_asked(parts));
+    let Some(key) = socket.or_else(|| methods.key(parts.method.as_str())) else {
+        let allow = methods.allow();
+        if parts.method == Method::OPTIONS {
+            return Ok(allowed(&allow));
+        }
+        if methods.websocket().is_some() && parts.method == Method::GET {
             let why = "this path is a WebSocket";
             let refused = Refused::new(StatusCode::UPGRADE_REQUIRED, why);
             return Err(refused.with(UPGRADE, "websocket"));
         }
-        let allow = found.methods.allow();
         let why = format!("{} is not allowed here, only {allow}", parts.method);
         let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, why);
         return Err(refused.with(ALLOW, &allow));
@@ -95,24 +117,108 @@ async fn answer(
         let why = "a parameter of the path is no UTF-8 text";
         return Err(Refused::new(StatusCode::BAD_REQUEST, why));
     };
-    let body = read(server, body).await?;
-    let argument = request::argument(id.as_str(), &parts, params, &body);
+    if socket.is_some() {
+        return websocket::accept(server, &version, key, id, parts, params).await;
+    }
+    let (argument, charge) = argument(server, id, parts, params, body).await?;
+    call(server, &version, id, key, argument, charge).await
+}
+
+/// What a client may do, without a body.
+fn allowed(methods: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    // It is ours.
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
+/// Reads what the handler is given, which is charged until the handler has it.
+async fn argument(
+    server: &Server,
+    id: &RequestId,
+    parts: &Parts,
+    params: Vec<(String, String)>,
+    body: &mut Body,
+) -> Result<(HostValue, Charge), Refused> {
+    let mut charge = server.budget.charge();
+    let body = read(server, body, &mut charge).await?;
+    let bytes = match request::is_json(parts) {
+        true => convert::footprint_of_json(&body),
+        false => body.len(),
+    };
+    let bytes = bytes + manners::size(parts);
+    charge.set(bytes)?;
+    let is_json = request::is_json(parts);
+    let read = convert(server, bytes, move || request::body(is_json, body)).await;
+    let read = read.ok_or_else(|| Refused::busy("the server ends"))?;
+    let argument = read.and_then(|body| request::argument(id.as_str(), parts, params, body));
     let argument = argument.map_err(|why| Refused::new(StatusCode::BAD_REQUEST, why))?;
+    Ok((argument, charge))
+}
+
+/// Calls the handler, and makes its value the answer.
+async fn call(
+    server: &Arc<Server>,
+    version: &Version,
+    id: &RequestId,
+    key: &str,
+    argument: HostValue,
+    charge: Charge,
+) -> Result<Response, Refused> {
     // Only now: a client that is slow to send takes nobody's place.
-    let admission = server.engine.admit(id.clone());
-    let admission = admission.map_err(|error| Refused::busy(&error.to_string()))?;
-    let fork = version.fork().await?;
+    let Some(place) = server.places.take().await else {
+        let why = format!("{} requests are under way", server.limits.requests_max);
+        return Err(Refused::busy(&why));
+    };
+    let admission = admit(server, id).await?;
+    let fork = version.fork(server.limits.request_memory).await?;
+    log::attach(fork.realm(), Span::current());
     let args = [HostValue::String(key.to_owned()), argument];
     let call = calls::start(&server.call_ids, &fork, entry::ANSWER, &args).await;
     let call = call.map_err(|error| Refused::busy(&error.to_string()))?;
+    // The heap has it now.
+    let bytes = convert::footprint(&args[1]);
+    convert::discard((args, charge), bytes);
     // Dropped with this future when the client leaves: that cancels the call.
     let request = admission.serve(fork, call);
-    let why = match calls::ended(request.call()).await {
-        Ended::Data(value) => match answer::of(&value) {
-            Ok(response) => return Ok(response),
-            Err(why) => why,
-        },
+    let ended = within(server.limits.handler_timeout, calls::ended(request.call()));
+    let ended = tokio::select! {
+        biased;
+        ended = ended => ended,
+        () = place.is_needed() => {
+            server.metrics.gave_way.add();
+            let why = "the handler gave way to other requests";
+            tracing::warn!("{why}");
+            return Err(Refused::busy(why));
+        }
+    };
+    let Some(ended) = ended else {
+        server.metrics.timeouts.add();
+        let why = "the handler took too long";
+        tracing::warn!("{why}");
+        return Err(Refused::new(StatusCode::GATEWAY_TIMEOUT, why));
+    };
+    let why = match ended {
+        Ended::Data(value) => {
+            let bytes = convert::footprint(&value);
+            let mut charge = server.budget.charge();
+            let made = match charge.set(bytes) {
+                Ok(()) => convert(server, bytes, move || answer::of(value, charge)).await,
+                Err(full) => Some(Err(Wrong::Full(full))),
+            };
+            match made {
+                Some(Ok(response)) => return Ok(response),
+                Some(Err(Wrong::Full(Full::Now))) => return Err(Full::Now.into()),
+                Some(Err(Wrong::Full(full))) => format!("the answer is too large: {full}"),
+                Some(Err(Wrong::Value(why))) => why,
+                None => "the answer could not be made".to_owned(),
+            }
+        }
         Ended::NoData(text) => format!("the answer is no plain data: {text}"),
+        Ended::TooLarge(why) => format!("the answer is too large: {why}"),
         Ended::Threw { text, trace } => {
             tracing::error!(at = trace, "uncaught {text}");
             return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, text));
@@ -122,13 +228,33 @@ async fn answer(
     Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, why))
 }
 
-fn wants_websocket(parts: &Parts) -> bool {
-    let upgrade = parts.headers.get(UPGRADE).map(HeaderValue::as_bytes);
-    upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
+/// Takes a request in. There is a place for it; but the call of the one that had it before may
+/// still be ending.
+async fn admit(server: &Server, id: &RequestId) -> Result<Admission, Refused> {
+    let admitted = async {
+        loop {
+            let ended = server.metrics.request_ended.notified();
+            match server.engine.admit(id.clone()) {
+                Ok(admission) => return admission,
+                Err(_) => ended.await,
+            }
+        }
+    };
+    let patience = server.limits.busy_timeout.unwrap_or_default();
+    let admitted = tokio::time::timeout(patience, admitted).await;
+    admitted.map_err(|_| Refused::busy("requests that are given up are under way"))
 }
 
-/// Reads a body as a whole.
-async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refused> {
+/// Waits for something, but no longer than this; `None` if the time is over.
+pub(super) async fn within<F: Future>(longest: Option<Duration>, what: F) -> Option<F::Output> {
+    match longest {
+        Some(longest) => tokio::time::timeout(longest, what).await.ok(),
+        None => Some(what.await),
+    }
+}
+
+/// Reads a body as a whole, and charges it.
+async fn read(server: &Server, body: &mut Body, charge: &mut Charge) -> Result<Vec<u8>, Refused> {
     let limits = &server.limits;
     let too_large = || {
         let why = format!("the body has more than {} bytes", limits.body_max);
@@ -137,8 +263,10 @@ async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refused> {
     if body.size_hint().lower() > limits.body_max as u64 {
         return Err(too_large());
     }
+    let most = body.size_hint().upper().map(usize::try_from);
+    let most = most.and_then(Result::ok).unwrap_or(limits.body_max);
     let reading = async {
-        let mut read = Vec::new();
+        let mut read: Vec<u8> = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame
                 .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body ended too early"))?;
@@ -148,6 +276,13 @@ async fn read(server: &Server, body: &mut Body) -> Result<Vec<u8>, Refused> {
             };
             if data.len() > limits.body_max - read.len() {
                 return Err(too_large());
+            }
+            if read.capacity() - read.len() < data.len() {
+                // It grows to twice its size, but not beyond what it can be.
+                let needed = read.len() + data.len();
+                let room = (2 * read.capacity()).min(most).max(needed);
+                charge.set(room)?;
+                read.reserve_exact(room - read.len());
             }
             read.extend_from_slice(&data);
         }

@@ -17,10 +17,12 @@ pub(super) fn parse(text: &[u8]) -> Result<HostValue, String> {
     Ok(parsed.0)
 }
 
-/// Writes data. A float that is no number becomes `null`.
-pub(super) fn text(data: &HostValue) -> String {
-    // Maps have keys of text, and a string takes all that is written to it.
-    serde_json::to_string(&Written(data)).unwrap_or_default()
+/// Writes data.
+///
+/// # Errors
+/// For a float that JSON has no number for.
+pub(super) fn text(data: &HostValue) -> Result<String, String> {
+    serde_json::to_string(&Written(data)).map_err(|error| error.to_string())
 }
 
 struct Parsed(HostValue);
@@ -126,7 +128,11 @@ impl Serialize for Written<'_> {
             HostValue::Nil => to.serialize_unit(),
             HostValue::Bool(value) => to.serialize_bool(*value),
             HostValue::Int(value) => to.serialize_i64(*value),
-            HostValue::Float(value) => to.serialize_f64(*value),
+            HostValue::Float(value) if value.is_finite() => to.serialize_f64(*value),
+            HostValue::Float(value) => {
+                let why = format!("JSON has no number for {value}");
+                Err(serde::ser::Error::custom(why))
+            }
             HostValue::String(text) => to.serialize_str(text),
             HostValue::Array(elements) => to.collect_seq(elements.iter().map(Written)),
             HostValue::Map(entries) => {
@@ -145,7 +151,7 @@ mod tests {
     use super::*;
 
     fn again(json: &str) -> String {
-        text(&parse(json.as_bytes()).expect("it is JSON"))
+        text(&parse(json.as_bytes()).expect("it is JSON")).expect("it can be written")
     }
 
     #[test]
@@ -160,7 +166,11 @@ mod tests {
         assert_eq!(again(r#"{"a": 1, "b": 2, "a": 3}"#), r#"{"a":3,"b":2}"#);
         assert_eq!(again("18446744073709551615"), "1.8446744073709552e+19");
         assert_eq!(again("1.0"), "1.0");
-        assert_eq!(text(&HostValue::Float(f64::INFINITY)), "null");
+        for (float, name) in [(f64::INFINITY, "inf"), (f64::NAN, "NaN")] {
+            let nested = HostValue::Array(vec![HostValue::Float(float)]);
+            let why = format!("JSON has no number for {name}");
+            assert_eq!(text(&nested), Err(why));
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use gcrucible_engine::{Engine, EngineEvent, Observer, ReloadStep};
 use gcrucible_platform::sync::Mutex;
 use tokio::sync::Notify;
 
-use super::Server;
+use super::{Server, log};
+use crate::lines;
 use crate::output::Output;
 
 /// Counters of the process, and the observer that feeds some of them.
@@ -17,6 +18,13 @@ pub(crate) struct Metrics {
     output: Arc<Output>,
     requests: Mutex<BTreeMap<u16, u64>>,
     pub(crate) disconnects: Counter,
+    /// Handlers that took too long.
+    pub(crate) timeouts: Counter,
+    /// Handlers that gave way to other requests.
+    pub(crate) gave_way: Counter,
+    /// Clients that did not take what they were sent.
+    pub(crate) write_timeouts: Counter,
+    pub(crate) connections_refused: Counter,
     forks: Counter,
     forks_refused: Counter,
     pub(crate) reloads_swapped: Counter,
@@ -25,6 +33,8 @@ pub(crate) struct Metrics {
     /// The version that the engine made current last.
     version: AtomicU32,
     call_ended: Notify,
+    /// For those who wait for the end of one.
+    pub(crate) request_ended: Notify,
 }
 
 /// A number that grows.
@@ -49,6 +59,10 @@ impl Metrics {
             output,
             requests: Mutex::default(),
             disconnects: Counter::default(),
+            timeouts: Counter::default(),
+            gave_way: Counter::default(),
+            write_timeouts: Counter::default(),
+            connections_refused: Counter::default(),
             forks: Counter::default(),
             forks_refused: Counter::default(),
             reloads_swapped: Counter::default(),
@@ -56,6 +70,7 @@ impl Metrics {
             reloads_deferred: Counter::default(),
             version: AtomicU32::new(1),
             call_ended: Notify::new(),
+            request_ended: Notify::new(),
         })
     }
 
@@ -70,7 +85,8 @@ impl Metrics {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// Waits until no call is under way. There must be one who waits at most.
+    /// Waits until no call of a client is under way; then finalizers alone may be. There must be
+    /// one who waits at most.
     pub(crate) async fn calls_ended(&self, engine: &Engine) {
         while engine.open_call_count() > 0 {
             self.call_ended.notified().await;
@@ -81,6 +97,12 @@ impl Metrics {
 impl Observer for Metrics {
     fn event(&self, event: &EngineEvent<'_>) {
         match event {
+            EngineEvent::Slice { realm, outcome, .. } => {
+                if !outcome.printed.is_empty() {
+                    log::printed(realm, &outcome.printed);
+                }
+                return;
+            }
             EngineEvent::Forked { refused: None, .. } => self.forks.add(),
             EngineEvent::Forked { .. } => self.forks_refused.add(),
             EngineEvent::Reload { version, step } => match step {
@@ -93,6 +115,7 @@ impl Observer for Metrics {
                 ReloadStep::Deferred => self.reloads_deferred.add(),
                 ReloadStep::Begun => {}
             },
+            EngineEvent::RequestEnded { .. } => self.request_ended.notify_waiters(),
             EngineEvent::CallEnded { .. } => self.call_ended.notify_one(),
             _ => {}
         }
@@ -126,6 +149,54 @@ pub(super) fn text(server: &Server) -> String {
         "counter",
         "Clients that left before their answer",
         metrics.disconnects.get(),
+    );
+    page.one(
+        "crux_handler_timeouts_total",
+        "counter",
+        "Handlers that took too long",
+        metrics.timeouts.get(),
+    );
+    page.one(
+        "crux_handlers_gave_way_total",
+        "counter",
+        "Handlers that gave way to other requests when all places were taken",
+        metrics.gave_way.get(),
+    );
+    page.one(
+        "crux_write_timeouts_total",
+        "counter",
+        "Clients that did not take what they were sent",
+        metrics.write_timeouts.get(),
+    );
+    page.one(
+        "crux_connections_open",
+        "gauge",
+        "Connections that are open, but for WebSockets",
+        server.connections.len(),
+    );
+    page.one(
+        "crux_connections_refused_total",
+        "counter",
+        "Clients for whose connections there was no room",
+        metrics.connections_refused.get(),
+    );
+    page.one(
+        "crux_bytes_in_flight",
+        "gauge",
+        "Bytes that are held for clients",
+        server.budget.used(),
+    );
+    page.one(
+        "crux_detached_tasks",
+        "gauge",
+        "Tasks of requests that belong to no call",
+        server.engine.detached_task_count(),
+    );
+    page.one(
+        "crux_log_lines_dropped_total",
+        "counter",
+        "Lines that standard output and standard error did not take",
+        lines::dropped(),
     );
     page.one(
         "crux_websockets_open",

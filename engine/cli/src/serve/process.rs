@@ -1,12 +1,11 @@
 //! From the first version to the end: reloads, signals.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gcrucible_engine::{Engine, Platform, TokioPlatform};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -14,8 +13,9 @@ use super::calls::CallIds;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::version::{Version, Versions};
-use super::{Server, Stage, connections, entry};
+use super::{Server, Stage, connections, entry, figures, log};
 use crate::Exit;
+use crate::lines;
 use crate::output::Output;
 use crate::program::Made;
 use crate::reloading::{Reloading, Seen, Unchanged};
@@ -24,17 +24,34 @@ use crate::signals::{Hangups, Signals};
 use crate::watch::Watch;
 
 /// How long calls that were cancelled may take to end, besides the engine's own grace time.
-const CANCELLED_MAX: Duration = Duration::from_secs(2);
+const CANCELLED_MAX: Duration = Duration::from_millis(500);
+
+/// How long the last lines may take that the process writes.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// Clients that have connected and are not let in yet, at most.
+const BACKLOG: u32 = 1024;
+
+/// How often it is looked whether detached tasks take too long.
+const LOOKS_AT_DETACHED_LEAST: Duration = Duration::from_millis(10);
+const LOOKS_AT_DETACHED_MOST: Duration = Duration::from_secs(1);
 
 /// Serves a program until a signal.
 pub(crate) fn run(options: &ServeOptions) -> Exit {
-    match serve(options) {
+    if let Err(error) = lines::start() {
+        say!("error: no threads: {error}");
+        return Exit::Failed;
+    }
+    let exit = match serve(options) {
         Ok(exit) | Err(Stop::Exit(exit)) => exit,
         Err(Stop::Refused(message)) => {
-            eprintln!("error: {message}");
+            say!("error: {message}");
             Exit::Failed
         }
-    }
+    };
+    lines::finish(LAST_LINES);
+    // Threads may be at work for what nobody waits for any more, and not look up.
+    std::process::exit(exit as i32)
 }
 
 /// Why nothing is served.
@@ -54,21 +71,16 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
     engine_options.args = options.args.clone();
     engine_options.requests_max = options.max_in_flight;
     let grace_of_calls = engine_options.grace;
-    // Nobody has set one before.
-    let _ = tracing::subscriber::set_global_default(
-        tracing_subscriber::fmt()
-            .with_max_level(options.log_level())
-            .with_writer(std::io::stderr)
-            .with_target(false)
-            .with_ansi(false)
-            .finish(),
-    );
+    engine_options.detached_max = options.max_detached;
+    let limits = options.limits(engine_options.heap.limit_bytes);
+    log::start(options.log_level());
     allow_many_files();
+    gcrucible_platform::memory::return_large_blocks();
     let mut files = Files::new(options)?;
     let Made { program, paths } = entry::make(&options.file);
     files.set(&paths);
     let program = program.map(Arc::new).map_err(|report| {
-        eprint!("{report}");
+        lines::err(&report);
         Stop::Exit(Exit::Failed)
     })?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -79,7 +91,12 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
     let observer = Arc::clone(&metrics) as _;
     let engine = Engine::new(Arc::clone(&program), &engine_options, clock, Some(observer));
     let engine = engine.map_err(|error| Stop::Refused(error.to_string()))?;
-    platform.block_on(async {
+    // Signals, reloads and the end have a thread that nothing else can keep busy.
+    let control = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(refused("no threads"))?;
+    control.block_on(async {
         let mut signals = Signals::new().map_err(refused("signals cannot be handled"))?;
         let hangups = Hangups::new().map_err(refused("signals cannot be handled"))?;
         let mut reloading = Reloading::new(engine.clone(), program);
@@ -88,21 +105,25 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
             first = first(&mut reloading, &ids) => first?,
             _ = signals.next() => return Err(Stop::Exit(Exit::Interrupted)),
         };
-        let (listener, address) = listen(options.address).await?;
-        let limits = options.limits();
+        let (listener, address) = listen(options.address)?;
+        let figures = options.metrics.0.map(listen).transpose()?;
         let server = Server::new(engine, Versions::new(first), metrics, limits, ids);
-        let serving = tokio::spawn(connections::serve(Arc::clone(&server), listener));
-        // Whoever started it may not care.
-        let _ = writeln!(std::io::stdout(), "listening on http://{address}");
-        reload_until_signal(
-            &server,
-            &mut reloading,
-            options,
-            files,
-            hangups,
-            &mut signals,
-        )
-        .await;
+        let serving = platform
+            .handle()
+            .spawn(serve_on(Arc::clone(&server), listener));
+        // Whoever started it may not care, here and below.
+        let _ = lines::out(&format!("listening on http://{address}\n"));
+        if let Some((listener, address)) = figures {
+            let listener = TcpListener::from_std(listener).map_err(refused("no figures"))?;
+            tokio::spawn(figures::serve(Arc::clone(&server), listener));
+            let _ = lines::out(&format!("figures at {}\n", figures::url(address)));
+        }
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            () = end_old_detached(&server) => "",
+            () = reload_for_ever(&server, &mut reloading, options, files, hangups) => "",
+        };
+        tracing::info!("{signal}: the server stops; once more ends it at once");
         let stopped = async {
             stop(&server, options.grace, grace_of_calls, serving).await;
             Exit::Ok
@@ -112,6 +133,32 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
             _ = signals.next() => Exit::Interrupted,
         })
     })
+}
+
+/// Takes connections, on the threads of the engine.
+async fn serve_on(server: Arc<Server>, listener: std::net::TcpListener) {
+    match TcpListener::from_std(listener) {
+        Ok(listener) => connections::serve(server, listener).await,
+        Err(error) => tracing::error!("nobody is let in: {error}"),
+    }
+}
+
+/// Cancels detached tasks whose time is over.
+async fn end_old_detached(server: &Server) {
+    let Some(age) = server.limits.detached_timeout else {
+        return std::future::pending().await;
+    };
+    let pause = (age / 4).clamp(LOOKS_AT_DETACHED_LEAST, LOOKS_AT_DETACHED_MOST);
+    loop {
+        tokio::time::sleep(pause).await;
+        if server.engine.detached_task_count() == 0 {
+            continue;
+        }
+        let count = server.engine.cancel_detached(age);
+        if count > 0 {
+            tracing::warn!(count, "detached tasks took too long");
+        }
+    }
 }
 
 /// Each client needs a file; the system lets a process have more than it has at first.
@@ -150,9 +197,18 @@ async fn settled(reloading: &mut Reloading) -> bool {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Stop> {
+fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Stop> {
     let why = |error| Stop::Refused(format!("cannot listen on {address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(why)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(why)?;
+    // One that was stopped just now has left connections that last for a while.
+    socket.set_reuseaddr(true).map_err(why)?;
+    socket.bind(address).map_err(why)?;
+    let listener = socket.listen(BACKLOG).and_then(TcpListener::into_std);
+    let listener = listener.map_err(why)?;
     let bound = listener.local_addr().map_err(why)?;
     Ok((listener, bound))
 }
@@ -201,14 +257,13 @@ impl Files {
     }
 }
 
-/// Reloads the program when its files change or a signal asks for it, until one says stop.
-async fn reload_until_signal(
+/// Reloads the program when its files change or a signal asks for it.
+async fn reload_for_ever(
     server: &Server,
     reloading: &mut Reloading,
     options: &ServeOptions,
     mut files: Files,
     mut hangups: Hangups,
-    signals: &mut Signals,
 ) {
     loop {
         while look(server, reloading).await {}
@@ -216,10 +271,6 @@ async fn reload_until_signal(
             () = reloading.under_way() => continue,
             () = files.changed() => Unchanged::Keep,
             () = hangups.next() => Unchanged::Reload,
-            signal = signals.next() => {
-                tracing::info!("{signal}: the server stops; once more ends it at once");
-                return;
-            }
         };
         let Made { program, paths } = entry::make(&options.file);
         files.set(&paths);
@@ -239,11 +290,11 @@ async fn look(server: &Server, reloading: &mut Reloading) -> bool {
         Ok(version) => {
             server.versions.set(version);
             server.metrics.reloads_swapped.add();
-            eprintln!("reload: version {number} runs");
+            say!("reload: version {number} runs");
         }
         Err(why) => {
             server.metrics.reloads_failed.add();
-            eprintln!("error: {why}\nreload: version {number} failed, the one before goes on");
+            say!("error: {why}\nreload: version {number} failed, the one before goes on");
         }
     }
     true
@@ -256,16 +307,18 @@ async fn stop(
     grace_of_calls: Duration,
     mut serving: JoinHandle<()>,
 ) {
+    // What is given up has a time of its own to end, which is a part of the whole.
+    let last = grace_of_calls + CANCELLED_MAX;
+    let patience = grace - last.min(grace / 4);
     server.stage.send_replace(Stage::Stopping);
-    if timeout(grace, all_ended(server, &mut serving))
+    if timeout(patience, all_ended(server, &mut serving))
         .await
         .is_err()
     {
         tracing::warn!("requests under way are given up");
         server.stage.send_replace(Stage::Ending);
         // What cannot be ended by then ends with the process.
-        let longest = grace_of_calls + CANCELLED_MAX;
-        let _ = timeout(longest, all_ended(server, &mut serving)).await;
+        let _ = timeout(last, all_ended(server, &mut serving)).await;
     }
     server.engine.shutdown();
     let protected: u64 = server

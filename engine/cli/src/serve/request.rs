@@ -9,12 +9,12 @@ use super::json::{self, Entries};
 /// The argument of a handler: `id`, `method`, `path`, `params`, `query`, `headers`, `body`.
 ///
 /// # Errors
-/// What is wrong with the body.
+/// When the body has too many levels.
 pub(super) fn argument(
     id: &str,
     parts: &Parts,
     params: Vec<(String, String)>,
-    body: &[u8],
+    body: HostValue,
 ) -> Result<HostValue, String> {
     let text = |text: &str| HostValue::String(text.to_owned());
     let params = params.into_iter();
@@ -27,7 +27,7 @@ pub(super) fn argument(
         entry("params", HostValue::Map(params.collect())),
         entry("query", query(parts.uri.query().unwrap_or_default())),
         entry("headers", headers(parts)),
-        entry("body", body_of(parts, body)?),
+        entry("body", body),
     ]);
     match argument.levels() <= HostValue::LEVELS_MAX {
         true => Ok(argument),
@@ -58,24 +58,28 @@ fn headers(parts: &Parts) -> HostValue {
     entries.into_map()
 }
 
-fn body_of(parts: &Parts, body: &[u8]) -> Result<HostValue, String> {
+/// What a body stands for.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn body(is_json: bool, body: Vec<u8>) -> Result<HostValue, String> {
     if body.is_empty() {
         return Ok(HostValue::Nil);
     }
-    if is_json(parts) {
-        return json::parse(body).map_err(|error| format!("the body is no JSON: {error}"));
+    if is_json {
+        return json::parse(&body).map_err(|error| format!("the body is no JSON: {error}"));
     }
-    match std::str::from_utf8(body) {
-        Ok(text) => Ok(HostValue::String(text.to_owned())),
+    match String::from_utf8(body) {
+        Ok(text) => Ok(HostValue::String(text)),
         Err(error) => Err(format!(
             "the body is no UTF-8 text (byte {})",
-            error.valid_up_to()
+            error.utf8_error().valid_up_to()
         )),
     }
 }
 
 /// Whether the body is said to be JSON: `application/json`, or `application/geo+json` and such.
-fn is_json(parts: &Parts) -> bool {
+pub(super) fn is_json(parts: &Parts) -> bool {
     let Some(kind) = parts.headers.get(CONTENT_TYPE) else {
         return false;
     };
@@ -103,9 +107,10 @@ mod tests {
     fn a_request_is_a_map() {
         let params = vec![("name".to_owned(), "b".to_owned())];
         let kind = Some("Application/JSON; charset=utf-8");
-        let argument = argument("7", &parts(kind), params, b"[1]").expect("it is right");
+        let body = HostValue::Array(vec![HostValue::Int(1)]);
+        let argument = argument("7", &parts(kind), params, body).expect("it is right");
         assert_eq!(
-            json::text(&argument),
+            json::text(&argument).expect("JSON"),
             "{\"id\":\"7\",\"method\":\"POST\",\"path\":\"/a/b\",\"params\":{\"name\":\"b\"},\
              \"query\":{\"x\":\"2\",\"y\":\" z\"},\"headers\":{\"x-one\":\"1, 2\",\
              \"content-type\":\"Application/JSON; charset=utf-8\"},\"body\":[1]}"
@@ -114,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_body_is_json_if_it_says_so_else_text() {
-        let body = |kind, body: &[u8]| body_of(&parts(kind), body);
+        let body = |kind, text: &[u8]| body(is_json(&parts(kind)), text.to_vec());
         let text = Ok(HostValue::String("[1]".to_owned()));
         assert_eq!(body(None, b"[1]"), text);
         assert_eq!(body(Some("text/plain"), b"[1]"), text);
@@ -129,8 +134,10 @@ mod tests {
     #[test]
     fn a_body_has_levels_that_the_engine_takes() {
         let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        let kind = Some("application/json");
-        let argument = |levels| argument("", &parts(kind), vec![], nested(levels).as_bytes());
+        let argument = |levels| {
+            let body = body(true, nested(levels).into_bytes())?;
+            argument("", &parts(None), vec![], body)
+        };
         assert!(argument(63).is_ok());
         assert!(argument(64).is_err());
         assert!(argument(100_000).is_err());

@@ -25,6 +25,7 @@ pub(crate) enum Verb {
     Get,
     Post,
     Put,
+    Patch,
     Delete,
     /// No method: a GET that asks for a WebSocket.
     WebSocket,
@@ -39,10 +40,11 @@ pub(crate) struct Found<'r> {
 }
 
 impl Verb {
-    const ALL: [Verb; 5] = [
+    const ALL: [Verb; 6] = [
         Verb::Get,
         Verb::Post,
         Verb::Put,
+        Verb::Patch,
         Verb::Delete,
         Verb::WebSocket,
     ];
@@ -53,6 +55,7 @@ impl Verb {
             Verb::Get => "GET",
             Verb::Post => "POST",
             Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
             Verb::Delete => "DELETE",
             Verb::WebSocket => "WS",
         }
@@ -68,6 +71,9 @@ impl fmt::Display for Verb {
         f.write_str(self.name())
     }
 }
+
+/// What `Allow` says of the server as a whole, which `OPTIONS *` asks for.
+pub(super) const ALLOW_ALL: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
 /// Paths that are the server's own.
 pub(super) const RESERVED: &str = "/-/";
@@ -121,7 +127,7 @@ impl Routes {
                 return Err(refused("expected \"METHOD /path\""));
             };
             let Some(verb) = Verb::named(method) else {
-                let why = "the method must be GET, POST, PUT, DELETE or WS";
+                let why = "the method must be GET, POST, PUT, PATCH, DELETE or WS";
                 return Err(refused(why));
             };
             if !path.starts_with('/') {
@@ -152,6 +158,11 @@ impl Routes {
         Ok(routes)
     }
 
+    /// The keys of all WebSockets.
+    pub(crate) fn websockets(&self) -> impl Iterator<Item = &str> {
+        self.methods.iter().filter_map(Methods::websocket)
+    }
+
     /// Looks for a path as it is in a request, percent signs and all.
     pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
         let found = self.paths.at(path).ok()?;
@@ -167,8 +178,9 @@ impl Routes {
 }
 
 impl Methods {
-    /// The key of a method of HTTP.
+    /// The key of a method of HTTP. HEAD is GET, but for the body, which nobody sends then.
     pub(crate) fn key(&self, method: &str) -> Option<&str> {
+        let method = if method == "HEAD" { "GET" } else { method };
         let verb = Verb::named(method).filter(|&verb| verb != Verb::WebSocket)?;
         self.key_of(verb)
     }
@@ -190,6 +202,10 @@ impl Methods {
             verb => verb.name(),
         };
         let mut names: Vec<&str> = self.keys.iter().map(name).collect();
+        names.push("OPTIONS");
+        if self.key_of(Verb::Get).is_some() {
+            names.push("HEAD");
+        }
         names.sort_unstable();
         names.dedup();
         names.join(", ")
@@ -221,9 +237,10 @@ mod tests {
         assert_eq!(found.methods.key("DELETE"), None);
         assert_eq!(found.methods.key("WS"), None);
         assert_eq!(found.methods.websocket(), Some("WS /a/{x}"));
-        assert_eq!(found.methods.allow(), "GET, PUT");
+        assert_eq!(found.methods.key("HEAD"), Some("GET /a/{x}"));
+        assert_eq!(found.methods.allow(), "GET, HEAD, OPTIONS, PUT");
         let found = routes.find("/a/b").expect("a route");
-        assert_eq!(found.methods.allow(), "POST");
+        assert_eq!(found.methods.allow(), "OPTIONS, POST");
         assert!(routes.find("/a").is_none());
         assert!(routes.find("/a/b/c").is_none());
         assert_eq!(routes.find("/a/%FF").expect("a route").params, None);
@@ -235,7 +252,7 @@ mod tests {
             ("", "expected \"METHOD /path\""),
             ("GET", "expected \"METHOD /path\""),
             ("get /", "the method must be"),
-            ("PATCH /", "the method must be"),
+            ("HEAD /", "the method must be"),
             ("GET a", "must begin with `/`"),
             ("GET  /a", "must begin with `/`"),
             ("GET /a b", "no spaces"),

@@ -1,8 +1,9 @@
 //! The version that new requests see: its routes and what is forked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gcrucible_engine::{Engine, Fork, ForkError};
+use gcrucible_engine::{Engine, Fork, ForkError, ForkOptions, HostValue};
 use gcrucible_platform::sync::RwLock;
 use gcrucible_vm::Realm;
 
@@ -17,6 +18,8 @@ pub(crate) struct Version {
     /// What each request gets a fork of.
     template: Arc<Realm>,
     pub(crate) routes: Routes,
+    /// Keys of WebSockets whose functions take the request that they began with, too.
+    shows_handshake: BTreeSet<String>,
     /// 1 is the program that the server was started with.
     pub(crate) number: u32,
 }
@@ -39,24 +42,50 @@ impl Version {
         let call = call.map_err(|error| error.to_string())?;
         let routes = match calls::ended(&call).await {
             Ended::Data(found) => Routes::of(found)?,
-            Ended::NoData(text) | Ended::Threw { text, .. } => {
+            Ended::NoData(text) | Ended::TooLarge(text) | Ended::Threw { text, .. } => {
                 return Err(format!("`routes` cannot be read: {text}"));
             }
         };
+        let mut shows_handshake = BTreeSet::new();
+        for key in routes.websockets() {
+            let arg = HostValue::String(key.to_owned());
+            let call = calls::start(ids, &fork, entry::HANDLER, &[arg]).await;
+            let call = call.map_err(|error| error.to_string())?;
+            call.join().await;
+            match call.parameters().await {
+                Some(1) | None => {}
+                Some(2) => drop(shows_handshake.insert(key.to_owned())),
+                Some(count) => {
+                    return Err(format!(
+                        "`routes[\"{key}\"]` must take a message, or a message and a request, \
+                         and has {count} parameters"
+                    ));
+                }
+            }
+        }
         Ok(Version {
             engine: engine.clone(),
             template,
             routes,
+            shows_handshake,
             number,
         })
     }
 
-    /// Globals of a request's own.
+    /// Whether the function of a WebSocket takes the request that it began with, too.
+    pub(crate) fn shows_handshake(&self, key: &str) -> bool {
+        self.shows_handshake.contains(key)
+    }
+
+    /// Globals of a request's own, which may use so many bytes of the heap.
     ///
     /// # Errors
     /// See [`Engine::fork_of`].
-    pub(crate) async fn fork(&self) -> Result<Fork, ForkError> {
-        self.engine.fork_of(&self.template).await
+    pub(crate) async fn fork(&self, memory: u64) -> Result<Fork, ForkError> {
+        let options = ForkOptions {
+            memory_limit: Some(memory),
+        };
+        self.engine.fork_with(&self.template, &options).await
     }
 }
 

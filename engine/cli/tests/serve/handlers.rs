@@ -20,6 +20,7 @@ export let routes = {
   "GET /show/{name}": show,
   "POST /show/{name}": show,
   "PUT /show/{name}": show,
+  "PATCH /show/{name}": show,
   "DELETE /show/{name}": show,
   "GET /deep/{a}/b/{c}": show,
   "GET /files/{*path}": |r| r["params"]["path"],
@@ -39,7 +40,13 @@ export let routes = {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_gets_the_request_and_its_value_is_the_answer() {
     let server = Server::start("handlers", APP, &[]);
-    for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
+    for method in [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ] {
         let request = server.request(method.clone(), "/show/a%20b?x=1&y=%C3%A9");
         let answer = server.send(request).await;
         assert_eq!(answer.status, 200);
@@ -135,11 +142,15 @@ async fn what_goes_wrong_has_a_status_and_names_the_request() {
     assert!(line.contains("app.crux:") && line.contains("r1"), "{line}");
 
     for method in [Method::GET, Method::PATCH, Method::HEAD, Method::OPTIONS] {
-        let answer = server.send(server.request(method, "/made")).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
+        let answer = server.send(server.request(method.clone(), "/made")).await;
+        let status = if method == Method::OPTIONS { 204 } else { 405 };
+        let allow = Some("OPTIONS, POST");
+        assert_eq!((answer.status, answer.header("allow")), (status, allow));
     }
-    let answer = server.send(server.request(Method::PATCH, "/show/a")).await;
-    assert_eq!(answer.header("allow"), Some("DELETE, GET, POST, PUT"));
+    let answer = server.send(server.request(Method::TRACE, "/show/a")).await;
+    assert_eq!(answer.status, 405);
+    let allow = Some("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+    assert_eq!(answer.header("allow"), allow);
 
     for json in [
         "{",

@@ -27,7 +27,11 @@ fn deep(n) { return deep(n + 1) + 1 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_requests_as_allowed_are_under_way() {
-    let server = Server::start("in_flight", APP, &["--max-in-flight", "3"]);
+    let server = Server::start(
+        "in_flight",
+        APP,
+        &["--max-in-flight", "3", "--busy-timeout", "off"],
+    );
     let mut waiting = Vec::new();
     for _ in 0..2 {
         let request = server.request(Method::GET, "/wait");

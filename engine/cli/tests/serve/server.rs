@@ -19,10 +19,23 @@ const LOOKS_EVERY: Duration = Duration::from_millis(5);
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
+    /// Where its figures are.
+    figures: String,
     /// What it writes to standard error.
     err: Receiver<String>,
     pub(crate) client: Client,
     pub(crate) folder: Folder,
+}
+
+/// The command that serves `app.crux` of a folder, at any address.
+pub(crate) fn command(folder: &Folder, options: &[&str]) -> Command {
+    let mut command = crux();
+    command
+        .arg("serve")
+        .arg(folder.path("app.crux"))
+        .args(["--address", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+        .args(options);
+    command
 }
 
 /// What a client got.
@@ -67,26 +80,30 @@ impl Server {
 
     /// Serves `app.crux` of a folder.
     pub(crate) fn start_in(folder: Folder, options: &[&str]) -> Server {
-        let mut child = crux()
-            .arg("serve")
-            .arg(folder.path("app.crux"))
-            .args(["--address", "127.0.0.1:0"])
-            .args(options)
+        let mut child = command(&folder, options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
         let out = lines(child.stdout.take().expect("a pipe"));
         let err = lines(child.stderr.take().expect("a pipe"));
-        let line = match out.recv_timeout(LIMIT) {
-            Ok(line) => line,
-            Err(_) => panic!("it does not listen: {:?}", err.iter().collect::<Vec<_>>()),
+        let address = loop {
+            match out.recv_timeout(LIMIT) {
+                // The program may have printed something before that.
+                Ok(line) => match line.strip_prefix("listening on http://") {
+                    Some(address) => break address.to_owned(),
+                    None => continue,
+                },
+                Err(_) => panic!("it does not listen: {:?}", err.iter().collect::<Vec<_>>()),
+            }
         };
-        let address = line.strip_prefix("listening on http://");
-        let address = address.expect("it says where it listens").to_owned();
+        let line = out.recv_timeout(LIMIT).expect("a second line");
+        let figures = line.strip_prefix("figures at ");
+        let figures = figures.expect("it says where they are").to_owned();
         Server {
             child,
             address,
+            figures,
             err,
             client: Client::builder().no_proxy().build().expect("a client"),
             folder,
@@ -120,9 +137,9 @@ impl Server {
 
     /// A figure of the metrics, with its labels as they are written there; 0 if it is not.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let page = self.get("/-/metrics").await;
-        assert_eq!(page.status, 200);
-        let mut values = page.body.lines().filter_map(|line| {
+        let page = self.client.get(&self.figures).send().await;
+        let page = page.expect("an answer").text().await.expect("text");
+        let mut values = page.lines().filter_map(|line| {
             let value = line.strip_prefix(name)?.strip_prefix(' ')?;
             Some(value.parse().expect("a number"))
         });
@@ -161,6 +178,15 @@ impl Server {
                 Err(_) => panic!("no {text:?} after {before:?}"),
             }
         }
+    }
+
+    /// The most memory that it has had in RAM, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|text| text.parse().ok()).unwrap_or(0) * 1024
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -1,6 +1,7 @@
 //! How a server ends.
 
 use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::server::Server;
@@ -88,4 +89,101 @@ async fn connections_that_are_idle_keep_nothing_up() {
     assert_eq!(server.get("/").await.body, "here");
     server.stop();
     drop(silent);
+}
+
+/// Asks again and again, on one connection or on a new one each time, until nobody is let in any
+/// more. Gives how often it was answered.
+async fn ask(address: String, keeps: bool) -> usize {
+    let mut count = 0;
+    while let Ok(mut stream) = TcpStream::connect(&address).await {
+        loop {
+            let connection = if keeps { "keep-alive" } else { "close" };
+            let ask = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: {connection}\r\n\r\n");
+            stream.write_all(ask.as_bytes()).await.expect("it is sent");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\nhere") {
+                let read = stream.read_buf(&mut answer).await.expect("an answer");
+                let so_far = String::from_utf8_lossy(&answer);
+                assert_ne!(read, 0, "no answer after {count}: {so_far:?}");
+            }
+            count += 1;
+            let answer = String::from_utf8(answer).expect("text");
+            if answer.contains("connection: close\r\n") {
+                break;
+            }
+            assert!(keeps);
+        }
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_no_request_is_lost() {
+    let server = Server::start("stop_under_load", APP, &["--quiet"]);
+    let clients = (0..16).map(|number| {
+        let address = server.address.clone();
+        tokio::spawn(ask(address, number % 2 == 0))
+    });
+    let clients: Vec<_> = clients.collect();
+    while server.metric("crux_requests_total{status=\"200\"}").await < 500 {
+        tokio::task::yield_now().await;
+    }
+    // Nobody has let these in: they wait with their requests.
+    server.signal("STOP");
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(&server.address)
+            .await
+            .expect("a place to wait");
+        let ask = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        stream.write_all(ask).await.expect("it is sent");
+        waiting.push(stream);
+    }
+    server.signal("TERM");
+    server.signal("CONT");
+    for mut stream in waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.ends_with("\r\n\r\nhere"), "{answer:?}");
+    }
+    let mut answered = 0;
+    for client in clients {
+        answered += client.await.expect("nothing is lost");
+    }
+    assert!(answered >= 500);
+    assert_eq!(server.ended().0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_keeps_nothing_up() {
+    let app = r#"
+        fn spin() { while true { } }
+        export let routes = {
+          "GET /": |r| "here",
+          "GET /spin": |r| { while true { } },
+          "GET /detached": |r| { spawn detached spin(); return "x" },
+          "GET /finally": |r| { try { sleep(60000) } finally { while true { } } },
+          "GET /stubborn": |r| { while true { try { sleep(60000) } catch e { } } },
+          "GET /finish": |r| { on_finish(|v| { while true { } }); return 1 },
+          "GET /finalizers": |r| {
+            for i in 0..100 { finalizer([i], |v| { sleep(1000) }) }
+            collect()
+            return "x"
+          },
+        }
+    "#;
+    let server = Server::start("does_not_end", app, &["--grace", "500ms"]);
+    for path in ["/detached", "/finalizers"] {
+        assert_eq!(server.get(path).await.body, "x");
+    }
+    let endless = ["/spin", "/finally", "/stubborn", "/finish"];
+    let endless = endless.map(|path| tokio::spawn(server.request(Method::GET, path).send()));
+    server.wait_for_metric("crux_requests_in_flight", 4).await;
+    server.signal("TERM");
+    let (code, rest) = server.ended();
+    assert_eq!(code, 0, "{rest}");
+    assert!(rest.contains("requests under way are given up"), "{rest}");
+    for request in endless {
+        assert!(request.await.expect("no panic").is_err());
+    }
 }

@@ -44,8 +44,13 @@ fn a_program_that_cannot_be_served_is_refused() {
         ),
         (
             "method",
-            "export let routes = { \"PATCH /\": |r| 1 }",
-            "must be GET, POST, PUT, DELETE or WS",
+            "export let routes = { \"BREW /\": |r| 1 }",
+            "must be GET, POST, PUT, PATCH, DELETE or WS",
+        ),
+        (
+            "parameters",
+            "export let routes = { \"WS /a\": |a, b, c| 1 }",
+            "must take a message, or a message and a request, and has 3 parameters",
         ),
         (
             "path",
@@ -137,6 +142,10 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         &["--address", "nowhere"][..],
         &["--max-in-flight", "0"],
         &["--max-body", "much"],
+        &["--max-bytes-in-flight", "much"],
+        &["--metrics", "on"],
+        &["--handler-timeout", "long"],
+        &["--max-connections", "0"],
         &["--read-timeout", "10"],
         &["--grace", "1h"],
         &["--log", "loud"],

@@ -2,7 +2,9 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -34,6 +36,15 @@ export let routes = {
   "POST /go": |r| { gate.send("gone"); return "sent" },
   "GET /ended": |r| ended.receive(),
   "GET /count": |r| count(),
+  "WS /rooms/{name}": in_room,
+  "WS /large": |m| "x".repeat(int(m)),
+}
+
+fn in_room(message, request) {
+  if message == "request" { return request }
+  if !request.has("seen") { request["seen"] = 0 }
+  request["seen"] += 1
+  return "${request["params"]["name"]} ${request["seen"]}: ${message}"
 }
 "#;
 
@@ -176,6 +187,179 @@ async fn what_goes_wrong_closes_the_connection_and_says_why() {
         assert_eq!(closed(&mut socket).await, expected);
         server.wait_for_metric("crux_websockets_open", 0).await;
     }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_of_two_parameters_sees_the_request_of_the_handshake() {
+    let server = Server::start("websocket_handshake", APP, &[]);
+    let url = format!("ws://{}/rooms/blue%20one?x=1", server.address);
+    let mut request = url.into_client_request().expect("a request");
+    let headers = request.headers_mut();
+    headers.insert("x-request-id", "ws-1".parse().expect("a value"));
+    headers.insert("cookie", "user=7".parse().expect("a value"));
+    let mut socket = connect_async(request).await.expect("a WebSocket").0;
+    send(&mut socket, "request").await;
+    let seen: serde_json::Value = serde_json::from_str(&text(&mut socket).await).expect("JSON");
+    assert_eq!(seen["id"], "ws-1");
+    assert_eq!(seen["method"], "GET");
+    assert_eq!(seen["path"], "/rooms/blue%20one");
+    assert_eq!(seen["params"]["name"], "blue one");
+    assert_eq!(seen["query"]["x"], "1");
+    assert_eq!(seen["headers"]["cookie"], "user=7");
+    assert_eq!(seen["body"], serde_json::Value::Null);
+    // It is one map for as long as the connection lasts.
+    for count in 1..=2 {
+        send(&mut socket, "a").await;
+        assert_eq!(text(&mut socket).await, format!("blue one {count}: a"));
+    }
+    drop(socket);
+    server.wait_for_metric("crux_websockets_open", 0).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_open_none() {
+    let options = ["--allow-origin", "https://friend.example", "--quiet"];
+    let server = Server::start("websocket_origin", APP, &options);
+    let own = format!("http://{}", server.address);
+    for (origin, is_allowed) in [
+        (None, true),
+        (Some(own.as_str()), true),
+        (Some("https://friend.example"), true),
+        (Some("https://other.example"), false),
+        (Some("null"), false),
+    ] {
+        let url = format!("ws://{}/talk", server.address);
+        let mut request = url.into_client_request().expect("a request");
+        if let Some(origin) = origin {
+            let origin = origin.parse().expect("a value");
+            request.headers_mut().insert("origin", origin);
+        }
+        match connect_async(request).await {
+            Ok((mut socket, _)) => {
+                assert!(is_allowed, "{origin:?}");
+                send(&mut socket, "a").await;
+                assert_eq!(text(&mut socket).await, "1: a");
+            }
+            Err(Error::Http(response)) => {
+                assert!(!is_allowed, "{origin:?}");
+                assert_eq!(response.status(), 403);
+            }
+            Err(error) => panic!("{origin:?}: {error}"),
+        }
+    }
+    server.wait_for_metric("crux_websockets_open", 0).await;
+    server.signal("TERM");
+    assert_eq!(server.ended().0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_the_protocol_is_told_how() {
+    let server = Server::start("websocket_protocol", APP, &["--max-body", "1k"]);
+    // Frames with a mask of zeros.
+    let masked = |first: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("a short one");
+        let mut frame = vec![first, 0x80 | length, 0, 0, 0, 0];
+        frame.extend_from_slice(payload);
+        frame
+    };
+    let part = |first: u8| masked(first, &[b'x'; 100]);
+    let parts: Vec<u8> = [part(0x01)]
+        .into_iter()
+        .chain((0..20).map(|_| part(0x00)))
+        .flatten()
+        .collect();
+    for (name, sent, code) in [
+        ("no mask", b"\x81\x01a".to_vec(), 1002),
+        ("reserved bits", masked(0xF1, b"a"), 1002),
+        ("an unknown kind", masked(0x83, b"a"), 1002),
+        ("a part of nothing", masked(0x80, b"a"), 1002),
+        ("a ping in parts", masked(0x09, b"a"), 1002),
+        ("no UTF-8", masked(0x81, b"\xFF"), 1007),
+        ("too many parts", parts, 1009),
+        ("bytes", masked(0x82, b"a"), 1003),
+    ] {
+        let mut socket = connect(&server).await;
+        let MaybeTlsStream::Plain(stream) = socket.get_mut() else {
+            panic!("it is no other");
+        };
+        stream.write_all(&sent).await.expect("it is open");
+        assert_eq!(closed(&mut socket).await.0, code, "{name}");
+        server.wait_for_metric("crux_websockets_open", 0).await;
+    }
+    assert_eq!(server.get("/count").await.body, "1");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_reply_is_one_message() {
+    let server = Server::start("websocket_large", APP, &["--heap-limit", "64m"]);
+    let url = format!("ws://{}/large", server.address);
+    let mut socket = connect_async(url).await.expect("a WebSocket").0;
+    for length in [0, 1, 32_768, 32_769, 3_000_000] {
+        send(&mut socket, &length.to_string()).await;
+        assert_eq!(text(&mut socket).await.len(), length);
+    }
+    drop(socket);
+    server.wait_for_metric("crux_bytes_in_flight", 0).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pings_and_reads_nothing_is_given_up() {
+    let options = ["--write-timeout", "200ms"];
+    let server = Server::start("websocket_pings", APP, &options);
+    let mut socket = connect(&server).await;
+    let ping: Vec<u8> = [&[0x89, 0xFD, 0, 0, 0, 0][..], &[b'p'; 125]].concat();
+    let pings = ping.repeat(1_000);
+    let MaybeTlsStream::Plain(stream) = socket.get_mut() else {
+        panic!("it is no other");
+    };
+    // The server reads no more when its pongs are not taken, and then closes the connection.
+    let pinging = async { while stream.write_all(&pings).await.is_ok() {} };
+    tokio::time::timeout(LIMIT, pinging)
+        .await
+        .expect("it is closed");
+    server.wait_for_metric("crux_websockets_open", 0).await;
+    assert_eq!(server.metric("crux_write_timeouts_total").await, 1);
+    assert_eq!(server.get("/count").await.body, "1");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_is_asked_and_given_up() {
+    let server = Server::start("websocket_idle", APP, &["--idle-timeout", "200ms"]);
+    let mut here = connect(&server).await;
+    let mut gone = connect(&server).await;
+    // This one answers pings, as it reads; the other does not.
+    let answering = async {
+        loop {
+            match receive(&mut here).await {
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::select! {
+        () = answering => {}
+        () = server.wait_for_metric("crux_websockets_open", 1) => {}
+    }
+    let why = (
+        CloseCode::Away.into(),
+        "nothing came for too long".to_owned(),
+    );
+    assert!(matches!(receive(&mut gone).await, Message::Ping(_)));
+    assert_eq!(closed(&mut gone).await, why);
+    send(&mut here, "a").await;
+    loop {
+        match receive(&mut here).await {
+            Message::Ping(_) => {}
+            message => break assert_eq!(message, Message::text("1: a")),
+        }
+    }
+    drop(here);
+    server.wait_for_metric("crux_websockets_open", 0).await;
     server.stop();
 }
 

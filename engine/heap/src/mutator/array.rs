@@ -1,7 +1,18 @@
 //! Arrays: a length and a storage object that is replaced when it is full.
 //!
+//! ```text
+//! storage   places before head | elements, as many as the length | places behind
+//!           all nil            | head …                          | all nil
+//! ```
+//!
+//! Free places at both ends make both ends cheap: pushing and popping, inserting and removing
+//! at the front take constant time, on average over many. Elsewhere the shorter side moves.
+//!
 //! Who reads an array in parallel with a change sees either storage, each filled before
-//! it was published; the index is checked against the capacity of the one it sees (I-2).
+//! it was published; the index is checked against the capacity of the one it sees (I-2). The
+//! head lies in the storage, so that it is always the one of the places that are looked at. A
+//! place that is just given up holds nil: who finds nil looks again under the lock, so that
+//! nobody sees a nil that nobody stored.
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
@@ -13,9 +24,34 @@ use crate::value::{Offset, Value};
 
 pub(super) const ARRAY_WORDS: u32 = 4;
 
+/// Arrays of at most so many elements shift all of them rather than get a storage with free
+/// places in front: it would cost more than it saves.
+const SHIFTED_LEN: u32 = 16;
+
 /// Capacity of the storage that takes the place of a full one.
 pub(super) fn grown_capacity(capacity: u32, needed: u32) -> u32 {
     capacity.saturating_mul(2).max(4).max(needed)
+}
+
+/// The storage of an array, looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Storage {
+    pub(super) at: Offset,
+    pub(super) capacity: u32,
+    /// Place of the first element.
+    pub(super) head: u32,
+}
+
+impl Storage {
+    /// Where in the storage object element `index` is.
+    pub(super) fn word(self, index: u32) -> u32 {
+        raw::STORAGE_FIRST + self.head + index
+    }
+
+    /// Elements that fit behind the head.
+    pub(super) fn room(self) -> u32 {
+        self.capacity.saturating_sub(self.head)
+    }
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
@@ -55,27 +91,39 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(at)
     }
 
-    /// Storage for `capacity` elements, all nil.
+    /// Storage for `capacity` elements, all nil; its head is its first place.
     pub(super) fn storage(&self, capacity: u32) -> Result<Value<'p>, NeedsMemory> {
         let at = self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + capacity)?;
         self.initialise_nil(at, raw::STORAGE_FIRST, capacity);
         Ok(self.reference(at))
     }
 
-    /// Storage and its capacity.
-    pub(super) fn storage_of(&self, array: Offset) -> Option<(Offset, u32)> {
+    pub(super) fn storage_of(&self, array: Offset) -> Option<Storage> {
         let storage = self.get(array, raw::ARRAY_STORAGE);
         if !storage.is_object() {
             return None;
         }
         let at = self.offset(storage);
-        Some((
+        let size = self.region().header(at).size_words();
+        Some(Storage {
             at,
-            self.region()
-                .header(at)
-                .size_words()
-                .saturating_sub(HEADER_WORDS),
-        ))
+            capacity: size.saturating_sub(HEADER_WORDS),
+            head: self.head_of(at),
+        })
+    }
+
+    /// The head of a storage.
+    #[inline(always)]
+    pub(super) fn head_of(&self, storage: Offset) -> u32 {
+        self.region().raw(storage + raw::STORAGE_HEAD) as u32
+    }
+
+    /// Says where the first element of a storage is; the other half of the word is the site.
+    pub(super) fn set_head(&self, storage: Offset, head: u32) {
+        let word = self.region().raw(storage + raw::STORAGE_HEAD);
+        let kept = word & !u64::from(u32::MAX);
+        self.region()
+            .set_raw(storage + raw::STORAGE_HEAD, kept | u64::from(head));
     }
 
     #[inline]
@@ -94,11 +142,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.as_kind(array, Kind::Array).map(|at| self.len_of(at))
     }
 
-    /// Number of elements, and how many its storage has room for.
+    /// Number of elements, and how many fit without another storage when they are pushed.
     pub fn array_room(&self, array: Value<'p>) -> Option<(u32, u32)> {
         let at = self.as_kind(array, Kind::Array)?;
-        let capacity = self.storage_of(at).map_or(0, |(_, capacity)| capacity);
-        Some((self.len_of(at), capacity))
+        let room = self.storage_of(at).map_or(0, Storage::room);
+        Some((self.len_of(at), room))
     }
 
     /// Element `index`; `None` too if it is out of bounds.
@@ -108,8 +156,30 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if index >= self.len_of(at) {
             return None;
         }
-        let (storage, capacity) = self.storage_of(at)?;
-        (index < capacity).then(|| self.get(storage, raw::STORAGE_FIRST + index))
+        let storage = self.get(at, raw::ARRAY_STORAGE);
+        if !storage.is_object() {
+            return None;
+        }
+        let storage = self.offset(storage);
+        let word =
+            u64::from(self.head_of(storage)) + u64::from(index) + u64::from(raw::STORAGE_FIRST);
+        if word >= u64::from(self.region().header(storage).size_words()) {
+            return None;
+        }
+        let value = self.get(storage, word as u32);
+        if value.is_nil() && self.heap.is_parallel() {
+            return self.array_get_locked(at, index);
+        }
+        Some(value)
+    }
+
+    /// The same, while nobody changes the array.
+    #[cold]
+    fn array_get_locked(&self, array: Offset, index: u32) -> Option<Value<'p>> {
+        let _locked = self.lock(array);
+        let storage = self.storage_of(array)?;
+        (index < self.len_of(array).min(storage.room()))
+            .then(|| self.get(storage.at, storage.word(index)))
     }
 
     /// Stores element `index`; false if it is out of bounds or no array.
@@ -120,8 +190,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
         };
         let _locked = self.lock(at);
         match self.storage_of(at) {
-            Some((storage, capacity)) if index < self.len_of(at).min(capacity) => {
-                self.set(storage, raw::STORAGE_FIRST + index, value, Bug::B04a);
+            Some(storage) if index < self.len_of(at).min(storage.room()) => {
+                self.set(storage.at, storage.word(index), value, Bug::B04a);
                 true
             }
             _ => false,
@@ -139,7 +209,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let _locked = self.lock(at);
         let len = self.len_of(at);
         let storage = self.with_room(at, len, 1)?;
-        self.set(storage, raw::STORAGE_FIRST + len, value, Bug::B04b);
+        self.set(storage.at, storage.word(len), value, Bug::B04b);
         self.set_len(at, len + 1);
         Ok(true)
     }
@@ -150,15 +220,37 @@ impl<'p, C: Checks> Mutator<'p, C> {
         array: Offset,
         len: u32,
         more: u32,
-    ) -> Result<Offset, NeedsMemory> {
+    ) -> Result<Storage, NeedsMemory> {
         let old = self.storage_of(array);
-        let capacity = old.map_or(0, |(_, capacity)| capacity);
         let needed = len.saturating_add(more);
-        if let Some((storage, _)) = old.filter(|_| needed <= capacity) {
+        if let Some(storage) = old.filter(|storage| needed <= storage.room()) {
             return Ok(storage);
         }
+        // Of a queue, which gives up places in front and needs some behind, only the elements
+        // count: or its storage would grow for ever.
+        let capacity = match old {
+            Some(Storage {
+                head: 0, capacity, ..
+            }) => capacity,
+            Some(_) => len,
+            None => 0,
+        };
         let wanted = grown_capacity(capacity, needed);
-        let at = match self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + wanted) {
+        self.replace_storage(array, len, needed, wanted, 0)
+    }
+
+    /// A new storage of `capacity` places that holds the first `len` elements from place
+    /// `head` on, published. The array will have `needed` elements.
+    fn replace_storage(
+        &self,
+        array: Offset,
+        len: u32,
+        needed: u32,
+        capacity: u32,
+        head: u32,
+    ) -> Result<Storage, NeedsMemory> {
+        let old = self.storage_of(array);
+        let at = match self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + capacity) {
             Ok(at) => at,
             Err(needs) => {
                 if seeded_bugs::is_on(Bug::B26) {
@@ -177,21 +269,24 @@ impl<'p, C: Checks> Mutator<'p, C> {
             // B-35: between allocation and filling lies a safepoint, and the array has the
             // storage already.
             self.set(array, raw::ARRAY_STORAGE, self.reference(at), Bug::B04d);
-            if let Err(needs) = self.reserve(wanted.min(self.region().block_words() / 2)) {
+            if let Err(needs) = self.reserve(capacity.min(self.region().block_words() / 2)) {
                 seeded_bugs::note_triggered(Bug::B35);
                 return Err(needs);
             }
         }
-        let kept = old.map_or(0, |_| len.min(capacity));
-        if let Some((storage, _)) = old {
-            for index in raw::STORAGE_FIRST..raw::STORAGE_FIRST + kept {
+        let kept = old.map_or(0, |old| len.min(old.room()));
+        let first = raw::STORAGE_FIRST + head;
+        self.set_head(at, head);
+        self.initialise_nil(at, raw::STORAGE_FIRST, head);
+        if let Some(old) = old {
+            for index in 0..kept {
                 // The new storage is young: a plain store.
-                self.initialise(at, index, &[self.get(storage, index)]);
+                self.initialise(at, first + index, &[self.get(old.at, old.word(index))]);
             }
         }
-        self.initialise_nil(at, raw::STORAGE_FIRST + kept, wanted - kept);
+        self.initialise_nil(at, first + kept, capacity - head - kept);
         self.publish_storage(array, self.reference(at));
-        Ok(at)
+        Ok(Storage { at, capacity, head })
     }
 
     fn publish_storage(&self, array: Offset, storage: Value<'p>) {
@@ -211,20 +306,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let at = self.as_kind(array, Kind::Array)?;
         let _locked = self.lock(at);
         let last = self.len_of(at).checked_sub(1)?;
-        let (storage, capacity) = self.storage_of(at)?;
-        if last >= capacity {
+        let storage = self.storage_of(at)?;
+        if last >= storage.room() {
             return None;
         }
-        let value = self.get(storage, raw::STORAGE_FIRST + last);
-        self.region()
-            .slot(storage + raw::STORAGE_FIRST + last)
-            .clear();
+        let value = self.get(storage.at, storage.word(last));
         self.set_len(at, last);
+        self.region().slot(storage.at + storage.word(last)).clear();
         Some(value)
     }
 
     /// Inserts an element before `index`, at most the length; false if out of bounds or
-    /// no array.
+    /// no array. The elements on the shorter side move.
     ///
     /// # Errors
     /// When a collection is due first; nothing has changed then.
@@ -242,35 +335,85 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if index > len {
             return Ok(false);
         }
-        let storage = self.with_room(at, len, 1)?;
-        for to in (index + 1..=len).rev() {
-            let moved = self.get(storage, raw::STORAGE_FIRST + to - 1);
-            self.set(storage, raw::STORAGE_FIRST + to, moved, Bug::B04c);
+        let is_front = index < len - index;
+        if is_front && let Some(storage) = self.with_room_in_front(at, len)? {
+            // One place further to the front, and the elements before `index` with it.
+            let storage = Storage {
+                head: storage.head - 1,
+                ..storage
+            };
+            for to in 0..index {
+                self.shift(storage, to + 1, to, Bug::B04c);
+            }
+            self.set(storage.at, storage.word(index), value, Bug::B04c);
+            self.set_head(storage.at, storage.head);
+        } else {
+            let storage = self.with_room(at, len, 1)?;
+            for to in (index + 1..=len).rev() {
+                self.shift(storage, to - 1, to, Bug::B04c);
+            }
+            self.set(storage.at, storage.word(index), value, Bug::B04c);
         }
-        self.set(storage, raw::STORAGE_FIRST + index, value, Bug::B04c);
         self.set_len(at, len + 1);
         Ok(true)
     }
 
-    /// Removes and returns element `index`; `None` if it is out of bounds.
+    /// Storage with a free place before its first element, published if it is new; `None` for
+    /// an array so short that its elements had better move behind.
+    fn with_room_in_front(&self, array: Offset, len: u32) -> Result<Option<Storage>, NeedsMemory> {
+        let Some(old) = self.storage_of(array) else {
+            return Ok(None);
+        };
+        if old.head > 0 {
+            return Ok(Some(old));
+        }
+        if len <= SHIFTED_LEN {
+            return Ok(None);
+        }
+        // Half as many free places as elements on either side: whichever end is used next,
+        // so many elements come there before all move again.
+        let capacity = grown_capacity(len, len + 1);
+        let head = (capacity - len).div_ceil(2);
+        self.replace_storage(array, len, len + 1, capacity, head)
+            .map(Some)
+    }
+
+    /// Moves an element within a storage.
+    fn shift(&self, storage: Storage, from: u32, to: u32, path: Bug) {
+        let moved = self.get(storage.at, storage.word(from));
+        // Elements change their card when they shift, so this is a store like any.
+        self.set(storage.at, storage.word(to), moved, path);
+    }
+
+    /// Removes and returns element `index`; `None` if it is out of bounds. The elements on the
+    /// shorter side move.
     pub fn array_remove(&self, array: Value<'p>, index: u32) -> Option<Value<'p>> {
         let at = self.as_kind(array, Kind::Array)?;
         let _locked = self.lock(at);
-        let len = self.len_of(at);
-        let (storage, capacity) = self.storage_of(at)?;
-        if index >= len.min(capacity) {
+        let storage = self.storage_of(at)?;
+        let len = self.len_of(at).min(storage.room());
+        if index >= len {
             return None;
         }
-        let removed = self.get(storage, raw::STORAGE_FIRST + index);
-        for from in index + 1..len.min(capacity) {
-            let moved = self.get(storage, raw::STORAGE_FIRST + from);
-            // Elements change their card when they shift, so this is a store like any.
-            self.set(storage, raw::STORAGE_FIRST + from - 1, moved, Bug::B04a);
+        let removed = self.get(storage.at, storage.word(index));
+        if index < len / 2 {
+            for to in (1..=index).rev() {
+                self.shift(storage, to - 1, to, Bug::B04a);
+            }
+            // What is empty begins at its first place again.
+            let head = if len == 1 { 0 } else { storage.head + 1 };
+            self.set_head(storage.at, head);
+            self.set_len(at, len - 1);
+            self.region().slot(storage.at + storage.word(0)).clear();
+        } else {
+            for from in index + 1..len {
+                self.shift(storage, from, from - 1, Bug::B04a);
+            }
+            self.set_len(at, len - 1);
+            self.region()
+                .slot(storage.at + storage.word(len - 1))
+                .clear();
         }
-        self.region()
-            .slot(storage + raw::STORAGE_FIRST + len - 1)
-            .clear();
-        self.set_len(at, len - 1);
         Some(removed)
     }
 
@@ -280,8 +423,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
             return false;
         };
         let _locked = self.lock(at);
-        self.region().slot(at + raw::ARRAY_STORAGE).clear();
         self.set_len(at, 0);
+        self.region().slot(at + raw::ARRAY_STORAGE).clear();
         true
     }
 }

@@ -20,6 +20,10 @@ use crate::object::{HEADER_WORDS, Kind, Slots, raw};
 use crate::space::Generation;
 use crate::value::{Offset, Value, Word};
 
+/// Units of work for an object that is copied, and words of it for one unit.
+const UNITS_PER_MEMBER: usize = 6;
+const WORDS_PER_UNIT: usize = 4;
+
 /// What is copied and what is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -51,6 +55,8 @@ struct Member {
     size: u32,
     /// Where its words are.
     words: usize,
+    /// Place of the first element, of the storage of an array.
+    head: u32,
     is_read: bool,
 }
 
@@ -86,8 +92,16 @@ fn is_shared_by_values(kind: Kind) -> bool {
             | Kind::Channel
             | Kind::Mutex
             | Kind::Stream
-            | Kind::Weak
-    )
+    ) || kind == Kind::Bound && !copies_bound_methods()
+}
+
+/// B-153: bound methods are taken for structures. Else they are functions, and shared.
+fn copies_bound_methods() -> bool {
+    let is_on = seeded_bugs::is_on(Bug::B153);
+    if is_on {
+        seeded_bugs::note_triggered(Bug::B153);
+    }
+    is_on
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
@@ -100,7 +114,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Finds everything that is to be copied with these roots.
-    pub(super) fn look(&self, roots: impl IntoIterator<Item = Word>, reach: Reach) -> Graph {
+    ///
+    /// What it takes is taken from `units`; `None` if they do not suffice.
+    pub(super) fn look(
+        &self,
+        roots: impl IntoIterator<Item = Word>,
+        reach: Reach,
+        units: &mut u32,
+    ) -> Option<Graph> {
         let mut graph = Graph::new(reach);
         let mut root = Word::NIL;
         for word in roots {
@@ -109,6 +130,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let mut next = 0;
         while next < graph.members.len() {
+            let noted = (graph.members.len() - next) * UNITS_PER_MEMBER;
+            let words = graph.words.len() / WORDS_PER_UNIT;
+            if noted + words > *units as usize {
+                return None;
+            }
+            *units = units.checked_sub(UNITS_PER_MEMBER as u32)?;
             self.read(&mut graph, next);
             let Member {
                 at, size, words, ..
@@ -159,7 +186,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
             next += 1;
         }
-        graph
+        let words = u32::try_from(graph.words.len() / WORDS_PER_UNIT).unwrap_or(u32::MAX);
+        *units = units.checked_sub(words)?;
+        Some(graph)
     }
 
     /// Gives an object a number, if it is to be copied and has none.
@@ -192,6 +221,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             at,
             size,
             words: graph.words.len(),
+            head: 0,
             is_read: false,
         });
         let end = graph.words.len() + (size - HEADER_WORDS) as usize;
@@ -199,7 +229,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Whether objects of a kind are copied, here at `at`.
-    fn is_copied(&self, reach: Reach, at: Offset, kind: Kind) -> bool {
+    pub(super) fn is_copied(&self, reach: Reach, at: Offset, kind: Kind) -> bool {
         match reach {
             // An enum value without payload: nothing in it could differ, and programs expect
             // it to be the one object that its name stands for.
@@ -265,6 +295,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
             at, size, words, ..
         } = graph.members[number];
         graph.members[number].is_read = true;
+        if self.region().header(at).kind() == Some(Kind::ArrayStorage) {
+            graph.members[number].head = self.head_of(at);
+        }
         for index in 0..size - HEADER_WORDS {
             let word = self.region().slot(at + HEADER_WORDS + index).get();
             graph.words[words + index as usize] = word.0;
@@ -317,11 +350,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// An object with the words of a member, which still lead to the originals.
     fn unlinked_copy(&self, graph: &Graph, number: usize) -> Result<Offset, NeedsMemory> {
         let Member {
-            at, size, words, ..
+            at,
+            size,
+            words,
+            head,
+            ..
         } = graph.members[number];
         let header = self.region().header(at);
         let kind = header.kind().expect("a copied object has a kind");
         let copy = self.allocate(kind, header.shape(), size)?;
+        if kind == Kind::ArrayStorage {
+            self.copy_head(head, copy);
+        }
         for index in 0..size - HEADER_WORDS {
             let word = graph.words[words + index as usize];
             self.region().set_raw(copy + HEADER_WORDS + index, word);
@@ -333,12 +373,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     fn link(&self, graph: &Graph, copies: &[Offset], number: usize) -> Result<(), NeedsMemory> {
         let copy = copies[number];
         let header = self.region().header(copy);
-        if graph.reach == Reach::Fork {
-            match header.kind() {
-                Some(Kind::Mutex) => self.renew_mutex(copy),
-                Some(Kind::Weak) => self.renew_weak(graph, copies, copy),
-                _ => {}
-            }
+        match header.kind() {
+            Some(Kind::Mutex) => self.renew_mutex(copy),
+            Some(Kind::Weak) => self.renew_weak(graph, copies, copy),
+            _ => {}
         }
         let (first, end) = self.slot_range(copy);
         for index in first..end {
@@ -404,15 +442,16 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// A copied mutex is another one, and nobody holds it.
-    fn renew_mutex(&self, copy: Offset) {
+    pub(super) fn renew_mutex(&self, copy: Offset) {
         self.region()
             .set_raw(copy + raw::WAIT_ID, self.next_wait_id());
         self.region().set_raw(copy + raw::WAIT_VERSION, 0);
         self.region().set_raw(copy + raw::MUTEX_HOLDER, 0);
     }
 
-    /// A copied weak reference is another one. It refers to the copy of its target; to
-    /// nothing, where no copy was made of what is copied.
+    /// A copied weak reference is another one. It refers to the copy of its target, wherever
+    /// that was met, before or after it; without one to the target itself. But a fork must not
+    /// lead to what is the template's alone: there it refers to nothing.
     fn renew_weak(&self, graph: &Graph, copies: &[Offset], copy: Offset) {
         self.region()
             .set_raw(copy + raw::WAIT_ID, self.next_wait_id());
@@ -420,24 +459,77 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if !word.is_object() {
             return;
         }
-        let target = match graph.numbers.get(word.offset()) {
-            Some(number) => self.reference(copies[number as usize]),
-            None => {
-                let kind = self.region().header(word.offset()).kind();
-                let is_shared = kind.is_some_and(|kind| {
-                    kind != Kind::Stream && !self.is_copied(graph.reach, word.offset(), kind)
-                });
-                match is_shared {
-                    true => Value::from_word(word),
-                    false => Value::NIL,
-                }
-            }
-        };
+        let number = graph.numbers.get(word.offset());
+        let copied = number.map(|number| self.reference(copies[number as usize]).word());
+        let target = self.weak_target_of_copy(graph.reach, word, copied);
         self.initialise(copy, raw::WEAK_TARGET, &[target]);
     }
 
+    /// The same, given the copy of its target if there is one.
+    pub(super) fn renew_weak_to(&self, reach: Reach, copy: Offset, copied: Option<Word>) {
+        self.region()
+            .set_raw(copy + raw::WAIT_ID, self.next_wait_id());
+        let slot = self.region().slot(copy + raw::WEAK_TARGET);
+        let word = slot.get();
+        if word.is_object() {
+            let target = self.weak_target_of_copy(reach, word, copied);
+            self.write_barrier(copy, copy + raw::WEAK_TARGET, target.word());
+            slot.set(target.word());
+        }
+    }
+
+    /// The copy of a storage has its first element where the original has it.
+    pub(super) fn copy_head(&self, head: u32, copy: Offset) {
+        if head > 0 && seeded_bugs::is_on(Bug::B150) {
+            // B-150: the copy says nothing about its head.
+            seeded_bugs::note_triggered(Bug::B150);
+            return;
+        }
+        self.set_head(copy, head);
+    }
+
+    fn weak_target_of_copy(&self, reach: Reach, target: Word, copied: Option<Word>) -> Value<'p> {
+        if copied.is_some() && reach == Reach::Value && seeded_bugs::is_on(Bug::B152) {
+            // B-152: it leads where the original leads.
+            seeded_bugs::note_triggered(Bug::B152);
+            return Value::from_word(target);
+        }
+        if let Some(copy) = copied {
+            return Value::from_word(copy);
+        }
+        let kind = self.region().header(target.offset()).kind();
+        let is_shared = kind.is_some_and(|kind| {
+            kind != Kind::Stream && !self.is_copied(reach, target.offset(), kind)
+        });
+        match is_shared || reach == Reach::Value {
+            true => Value::from_word(target),
+            false => Value::NIL,
+        }
+    }
+
+    /// Copies what stands behind the header of an object into one that nobody else sees.
+    pub(super) fn copy_words(&self, from: Offset, to: Offset, size: u32) {
+        for index in HEADER_WORDS..size {
+            let word = self.region().slot(from + index).get();
+            self.region().set_raw(to + index, word.0);
+        }
+    }
+
+    /// Fills the storage of a map that is given up again.
+    pub(super) fn empty_map_storage(&self, storage: Offset) {
+        let size = self.region().header(storage).size_words();
+        let capacity = super::map::capacity_of(size);
+        let slots = storage + raw::MAP_FIRST + capacity * 2;
+        self.region()
+            .set_raw(storage + raw::MAP_CAPACITY, u64::from(capacity));
+        self.region().set_raw(storage + raw::MAP_USED, 0);
+        self.region()
+            .fill(storage + raw::MAP_FIRST, slots, Word::NIL.0);
+        self.region().fill(slots, storage + size, 0);
+    }
+
     /// Builds a copied map storage's index anew: keys by identity have other hashes now.
-    fn rebuild_index(&self, storage: Offset) {
+    pub(super) fn rebuild_index(&self, storage: Offset) {
         let capacity = self.region().raw(storage + raw::MAP_CAPACITY) as u32;
         let index = storage + raw::MAP_FIRST + capacity * 2;
         self.region().fill(index, index + capacity, 0);

@@ -13,8 +13,9 @@
 //! What a shared channel or future holds is shared with it. It is searched for streams all
 //! the same: whoever receives or awaits it would have the one that the template has.
 
+use super::Copying;
 use super::Mutator;
-use super::copy::{Graph, Reach};
+use super::copy::Reach;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::Kind;
@@ -39,30 +40,68 @@ impl From<NeedsMemory> for ForkStop {
 impl<'p, C: Checks> Mutator<'p, C> {
     /// Fills the root slots `copies` with a fork of what the root slots `originals` reach, one
     /// for one. Objects that several of them reach stay one object. The order in which mutexes
-    /// and weak references get their new ids is breadth first.
+    /// and weak references get their new ids is breadth first. That is in one go, if it takes no
+    /// more than so many units of work: what it takes is taken from `units`. False if there is
+    /// more to do, for a [`Copying::of_fork`].
     ///
     /// # Errors
     /// See [`ForkStop`]; nothing is copied then.
     ///
     /// # Panics
     /// If there are not as many of one as of the other.
-    pub fn fork(&self, originals: &[Slot], copies: &[Slot]) -> Result<(), ForkStop> {
+    pub fn fork(
+        &self,
+        originals: &[Slot],
+        copies: &[Slot],
+        units: &mut u32,
+    ) -> Result<bool, ForkStop> {
         assert_eq!(originals.len(), copies.len(), "one slot for each");
         let roots: Vec<Word> = originals.iter().map(Slot::get).collect();
-        let graph = self.look(roots.iter().copied(), Reach::Fork);
-        if graph.has_stream || self.has_stream_behind(&graph) {
+        let Some(graph) = self.look(roots.iter().copied(), Reach::Fork, units) else {
+            return Ok(false);
+        };
+        let is_copied = |word: Word| graph.has(word.offset());
+        if graph.has_stream || self.has_stream_behind(graph.shared.clone(), is_copied) {
             return Err(ForkStop::Stream);
         }
         let made = self.make(&graph)?;
         for (&root, slot) in roots.iter().zip(copies) {
             slot.set(self.linked(&graph, &made, root, None)?);
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Goes on with a fork that takes several steps, with about so many units of work; what it
+    /// does is taken from `units`. Whether it is done, and the root slots `copies` are filled.
+    ///
+    /// # Errors
+    /// See [`ForkStop`]: after a lack of memory it goes on, a stream is its end.
+    pub fn fork_on(
+        &self,
+        copying: &mut Copying,
+        copies: &[Slot],
+        units: &mut u32,
+    ) -> Result<bool, ForkStop> {
+        let is_done = copying.step(self, units)?;
+        if copying.has_stream {
+            return Err(ForkStop::Stream);
+        }
+        if !is_done {
+            return Ok(false);
+        }
+        let shared = copying.shared.iter().map(|slot| slot.get().offset());
+        if self.has_stream_behind(shared.collect(), |word| copying.has(self, word)) {
+            return Err(ForkStop::Stream);
+        }
+        for (index, slot) in copies.iter().enumerate() {
+            slot.set(copying.result(self, index).word());
+        }
+        Ok(true)
     }
 
     /// Whether what is shared on purpose leads to a stream.
-    fn has_stream_behind(&self, graph: &Graph) -> bool {
-        let mut work: Vec<Offset> = graph.shared.clone();
+    fn has_stream_behind(&self, shared: Vec<Offset>, is_copied: impl Fn(Word) -> bool) -> bool {
+        let mut work = shared;
         let mut seen = std::collections::BTreeSet::new();
         while let Some(at) = work.pop() {
             if !seen.insert(at) {
@@ -71,7 +110,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             let (first, end) = self.slot_range(at);
             for index in first..end {
                 let word = self.region().slot(at + index).get();
-                if !word.is_object() || graph.has(word.offset()) {
+                if !word.is_object() || is_copied(word) {
                     continue;
                 }
                 let next = self.offset(self.checked(word));

@@ -1,29 +1,33 @@
 //! Maps: insertion order, hash index, one storage object.
 //!
 //! ```text
-//! map       len 32 | next sequence number 32, storage
+//! map       len, next sequence number, storage
 //! storage   capacity n, used, n entries of key and value,
-//!           index: 2n half-words, sequence numbers: n half-words
+//!           index: 2n half-words, sequence numbers: n words
 //! ```
 //!
-//! An index half-word is 0 or an entry's number plus one; probing is linear. A removed
-//! entry's key is a hole, its index half-word stays until the storage is rebuilt. Each
-//! entry has a sequence number that survives rebuilding, so that iterators keep their
-//! place.
+//! An index half-word is 0, an entry's number plus one, or that of an entry which was removed;
+//! probing is linear. A removed entry's key is a hole until the storage is rebuilt, and its
+//! value the number of an entry behind it at which a search for the next live one goes on;
+//! each search makes the ways shorter that it went, so that a map of which most is removed is
+//! walked as quickly as any. Each entry has a sequence number that survives rebuilding, so that
+//! iterators keep their place; no map lives long enough to use up 64 bits of them.
 //!
 //! Keys: nil, bools, numbers, strings by value, all else by identity hash, which moves
-//! with the object; no address is ever hashed.
+//! with the object; no address is ever hashed. The hash is [keyed](crate::hashing).
 
-use gcrucible_platform::seeded_bugs::Bug;
+use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::{Mutator, Sizes};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::interning::text_hash;
 use crate::object::{Kind, raw};
 use crate::value::{Offset, Value, Word};
 
-pub(super) const MAP_WORDS: u32 = 4;
+pub(super) const MAP_WORDS: u32 = 5;
+
+/// Index half-word of a removed entry: the search goes on, a new entry may take its place.
+const REMOVED: u32 = u32::MAX;
 
 /// Why a store into a map failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +73,28 @@ impl Table {
     fn index_len(self) -> u32 {
         self.capacity * 2
     }
+
+    /// Word of the sequence number of an entry.
+    fn sequence(self, entry: u32) -> u32 {
+        raw::MAP_FIRST + self.capacity * 3 + entry
+    }
+}
+
+/// Where a key was found.
+#[derive(Clone, Copy)]
+struct Found {
+    entry: u32,
+    /// Its place in the index.
+    probe: u32,
 }
 
 fn storage_words(capacity: u32) -> u32 {
-    raw::MAP_FIRST + capacity * 2 + capacity + capacity / 2
+    raw::MAP_FIRST + capacity * 4
+}
+
+/// The capacity of a storage of so many words.
+pub(super) fn capacity_of(words: u32) -> u32 {
+    (words - raw::MAP_FIRST) / 4
 }
 
 /// Words of the storages that a map has one after the other, until so many entries fit.
@@ -92,6 +114,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub fn map(&self) -> Result<Value<'p>, NeedsMemory> {
         let at = self.allocate(Kind::Map, 0, MAP_WORDS)?;
         self.region().set_raw(at + raw::MAP_LEN, 0);
+        self.region().set_raw(at + raw::MAP_SEQUENCE, 0);
         self.initialise(at, raw::MAP_STORAGE, &[Value::NIL]);
         Ok(self.reference(at))
     }
@@ -138,45 +161,53 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region().raw(table.at + raw::MAP_USED) as u32
     }
 
-    fn len_and_sequence(&self, map: Offset) -> (u32, u32) {
-        let word = self.region().raw(map + raw::MAP_LEN);
-        (word as u32, (word >> 32) as u32)
+    fn map_len_of(&self, map: Offset) -> u32 {
+        self.region().raw(map + raw::MAP_LEN) as u32
     }
 
-    fn set_len_and_sequence(&self, map: Offset, len: u32, sequence: u32) {
-        self.region().set_raw(
-            map + raw::MAP_LEN,
-            u64::from(len) | u64::from(sequence) << 32,
-        );
+    fn set_map_len(&self, map: Offset, len: u32) {
+        self.region().set_raw(map + raw::MAP_LEN, u64::from(len));
+    }
+
+    fn sequence(&self, table: Table, entry: u32) -> u64 {
+        self.region().raw(table.at + table.sequence(entry))
+    }
+
+    fn set_sequence(&self, table: Table, entry: u32, sequence: u64) {
+        self.region()
+            .set_raw(table.at + table.sequence(entry), sequence);
     }
 
     /// Hash of a key; `None` for NaN.
     fn hash_key(&self, key: Value<'p>) -> Option<u32> {
-        let bits = if let Some(int) = self.as_int(key) {
-            int as u64
+        let hash = if let Some(int) = self.as_int(key) {
+            self.heap.hashing.word(int as u64)
         } else if let Some(float) = key.as_float() {
             if float.is_nan() {
                 return None;
             }
             // A float that equals an int hashes like it.
-            if float.fract() == 0.0 && float.abs() < 9.3e18 {
-                float as i64 as u64
-            } else {
-                float.to_bits()
-            }
+            self.heap
+                .hashing
+                .word(if float.fract() == 0.0 && float.abs() < 9.3e18 {
+                    float as i64 as u64
+                } else {
+                    float.to_bits()
+                })
         } else if let Some(text) = self.text(key) {
-            // Collision attacks are not a concern of a stress engine's maps.
-            text_hash(text.as_bytes())
+            self.heap.hashing.text(text.as_bytes())
         } else if key.is_object() {
-            u64::from(self.identity_hash(key)) ^ 0x9E37_79B9_7F4A_7C15
+            // Numbers in a row, apart from the ints that are just as small.
+            let identity = u64::from(self.identity_hash(key));
+            self.heap.hashing.word(identity ^ 0x9E37_79B9_7F4A_7C15)
         } else {
-            key.word().0
+            self.heap.hashing.word(key.word().0)
         };
-        Some((bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32)
+        Some((hash >> 32) as u32)
     }
 
     /// The entry of a key.
-    fn find(&self, table: Table, key: Value<'p>, hash: u32) -> Option<u32> {
+    fn find(&self, table: Table, key: Value<'p>, hash: u32) -> Option<Found> {
         let mask = table.index_len() - 1;
         let mut probe = hash & mask;
         loop {
@@ -184,10 +215,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
             if half == 0 {
                 return None;
             }
-            let entry = half - 1;
-            let word = self.region().slot(table.at + table.key(entry)).get();
-            if word != Word::HOLE && self.are_equal(self.checked_key(word), key) {
-                return Some(entry);
+            if half != REMOVED {
+                let entry = half - 1;
+                let word = self.region().slot(table.at + table.key(entry)).get();
+                if self.are_equal(self.checked_key(word), key) {
+                    return Some(Found { entry, probe });
+                }
             }
             probe = (probe + 1) & mask;
         }
@@ -200,7 +233,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     fn index_entry(&self, table: Table, entry: u32, hash: u32) {
         let mask = table.index_len() - 1;
         let mut probe = hash & mask;
-        while self.half(table, probe) != 0 {
+        while !matches!(self.half(table, probe), 0 | REMOVED) {
             probe = (probe + 1) & mask;
         }
         self.set_half(table, probe, entry + 1);
@@ -208,8 +241,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     /// Number of live entries.
     pub fn map_len(&self, map: Value<'p>) -> Option<u32> {
-        self.as_kind(map, Kind::Map)
-            .map(|at| self.len_and_sequence(at).0)
+        self.as_kind(map, Kind::Map).map(|at| self.map_len_of(at))
     }
 
     /// The value of a key, if the map has it.
@@ -217,8 +249,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let at = self.as_kind(map, Kind::Map)?;
         let _locked = self.lock(at);
         let table = self.table(at)?;
-        let entry = self.find(table, key, self.hash_key(key)?)?;
-        Some(self.get(table.at, table.value(entry)))
+        let found = self.find(table, key, self.hash_key(key)?)?;
+        Some(self.get(table.at, table.value(found.entry)))
     }
 
     /// Inserts or updates.
@@ -235,29 +267,32 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let _locked = self.lock(at);
         let hash = self.hash_key(key).ok_or(MapStoreError::InvalidKey)?;
         let old = self.table(at);
-        if let Some((table, entry)) = old.and_then(|t| self.find(t, key, hash).map(|e| (t, e))) {
-            self.set(table.at, table.value(entry), value, Bug::B06b);
+        if let Some(table) = old
+            && let Some(found) = self.find(table, key, hash)
+        {
+            self.set(table.at, table.value(found.entry), value, Bug::B06b);
             return Ok(());
         }
         let table = match old.filter(|&table| self.used(table) < table.capacity) {
             Some(table) => table,
             None => self.rebuild(at, old)?,
         };
-        let (len, sequence) = self.len_and_sequence(at);
+        let sequence = self.region().raw(at + raw::MAP_SEQUENCE);
         let entry = self.used(table);
         self.set(table.at, table.key(entry), key, Bug::B06a);
         self.set(table.at, table.value(entry), value, Bug::B06a);
-        self.set_half(table, table.index_len() + entry, sequence);
+        self.set_sequence(table, entry, sequence);
         self.region()
             .set_raw(table.at + raw::MAP_USED, u64::from(entry + 1));
         self.index_entry(table, entry, hash);
-        self.set_len_and_sequence(at, len + 1, sequence.wrapping_add(1));
+        self.region().set_raw(at + raw::MAP_SEQUENCE, sequence + 1);
+        self.set_map_len(at, self.map_len_of(at) + 1);
         Ok(())
     }
 
     /// New storage with room, the live entries copied into it and published.
     fn rebuild(&self, map: Offset, old: Option<Table>) -> Result<Table, NeedsMemory> {
-        let (len, _) = self.len_and_sequence(map);
+        let len = self.map_len_of(map);
         let capacity = (len * 2).next_power_of_two().max(4);
         let words = storage_words(capacity);
         let at = self.allocate(Kind::MapStorage, 0, words)?;
@@ -277,8 +312,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 let (key, value) = (self.checked_key(key), self.get(old.at, old.value(from)));
                 // The new storage is young: plain stores.
                 self.initialise(at, table.key(entry), &[key, value]);
-                let sequence = self.half(old, old.index_len() + from);
-                self.set_half(table, table.index_len() + entry, sequence);
+                self.set_sequence(table, entry, self.sequence(old, from));
                 let hash = self.hash_key(key).expect("a key in a map is no NaN");
                 self.index_entry(table, entry, hash);
                 entry += 1;
@@ -311,15 +345,56 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let at = self.as_kind(map, Kind::Map)?;
         let _locked = self.lock(at);
         let table = self.table(at)?;
-        let entry = self.find(table, key, self.hash_key(key)?)?;
+        let Found { entry, probe } = self.find(table, key, self.hash_key(key)?)?;
         let value = self.get(table.at, table.value(entry));
         self.region()
             .slot(table.at + table.key(entry))
             .set(Word::HOLE);
-        self.region().slot(table.at + table.value(entry)).clear();
-        let (len, sequence) = self.len_and_sequence(at);
-        self.set_len_and_sequence(at, len - 1, sequence);
+        let mut next = entry + 1;
+        if next < self.used(table) && seeded_bugs::is_on(Bug::B151) {
+            // B-151: the search goes on behind the next one.
+            seeded_bugs::note_triggered(Bug::B151);
+            next += 1;
+        }
+        self.set_next(table, entry, next);
+        self.set_half(table, probe, REMOVED);
+        self.set_map_len(at, self.map_len_of(at) - 1);
         Some(value)
+    }
+
+    /// Says where the search for a live entry goes on from a removed one.
+    fn set_next(&self, table: Table, removed: u32, next: u32) {
+        let next = Value::small_int(i64::from(next)).expect("32 bits need no box");
+        // An int is no reference: there is no barrier.
+        self.set_after_barrier(table.at, table.value(removed), next);
+    }
+
+    /// The first live entry from `entry` on, or the number of all in use.
+    fn live_from(&self, table: Table, entry: u32) -> u32 {
+        let used = self.used(table);
+        let next = |at: u32| {
+            let key = self.region().slot(table.at + table.key(at)).get();
+            if key != Word::HOLE {
+                return None;
+            }
+            let next = self.get(table.at, table.value(at)).as_small_int();
+            Some(next.map_or(at + 1, |next| next as u32))
+        };
+        let mut live = entry;
+        while live < used
+            && let Some(next) = next(live)
+        {
+            live = next;
+        }
+        // Who comes the same way goes straight there.
+        let mut passed = entry;
+        while passed < live
+            && let Some(next) = next(passed)
+        {
+            self.set_next(table, passed, live);
+            passed = next;
+        }
+        live
     }
 
     /// Removes all entries; false if it is no map.
@@ -328,37 +403,72 @@ impl<'p, C: Checks> Mutator<'p, C> {
             return false;
         };
         let _locked = self.lock(at);
-        let (_, sequence) = self.len_and_sequence(at);
+        // The sequence numbers go on: an iterator is to see what is inserted from now on.
         self.region().slot(at + raw::MAP_STORAGE).clear();
-        self.set_len_and_sequence(at, 0, sequence);
+        self.set_map_len(at, 0);
         true
     }
 
     /// The first live entry at or after `position` in insertion order: the position after
     /// it, its key, its value. Positions are stable: a walk sees later insertions, and no
     /// entry twice.
-    pub fn map_next(&self, map: Value<'p>, position: u32) -> Option<(u32, Value<'p>, Value<'p>)> {
+    pub fn map_next(&self, map: Value<'p>, position: u64) -> Option<(u64, Value<'p>, Value<'p>)> {
         let at = self.as_kind(map, Kind::Map)?;
         let _locked = self.lock(at);
         let table = self.table(at)?;
+        let entry = self.live_from(table, self.entry_from(table, position));
+        self.live_entry(table, entry)
+            .map(|(key, value)| (self.sequence(table, entry) + 1, key, value))
+    }
+
+    /// The first entry in use whose sequence number is not below `position`, or the number of
+    /// all in use.
+    fn entry_from(&self, table: Table, position: u64) -> u32 {
         let used = self.used(table);
-        let sequence = |entry: u32| self.half(table, table.index_len() + entry);
-        // Sequence numbers rise with the entries: binary search for the first one.
-        let (mut from, mut to) = (0, used);
+        if used == 0 {
+            return 0;
+        }
+        // Sequence numbers rise by one from entry to entry, by more where removed ones were
+        // left out of the storage: mostly it is the one that is as far behind the first.
+        let distance = position.saturating_sub(self.sequence(table, 0));
+        let (mut from, mut to) = (0, u32::try_from(distance).map_or(used, |at| at.min(used)));
+        if to == 0 || to < used && self.sequence(table, to) == position {
+            return to;
+        }
         while from < to {
-            let middle = (from + to) / 2;
-            if sequence(middle) < position {
+            let middle = from + (to - from) / 2;
+            if self.sequence(table, middle) < position {
                 from = middle + 1;
             } else {
                 to = middle;
             }
         }
-        (from..used).find_map(|entry| {
-            let key = self.region().slot(table.at + table.key(entry)).get();
-            (key != Word::HOLE).then(|| {
-                let value = self.get(table.at, table.value(entry));
-                (sequence(entry) + 1, self.checked_key(key), value)
-            })
-        })
+        from
+    }
+
+    fn live_entry(&self, table: Table, entry: u32) -> Option<(Value<'p>, Value<'p>)> {
+        if entry >= self.used(table) {
+            return None;
+        }
+        let key = self.region().slot(table.at + table.key(entry)).get();
+        Some((
+            self.checked_key(key),
+            self.get(table.at, table.value(entry)),
+        ))
+    }
+
+    /// All keys and values at one moment, in insertion order; `None` if it is no map.
+    pub fn map_entries(&self, map: Value<'p>) -> Option<Vec<(Value<'p>, Value<'p>)>> {
+        let at = self.as_kind(map, Kind::Map)?;
+        let _locked = self.lock(at);
+        let mut entries = Vec::with_capacity(self.map_len_of(at) as usize);
+        if let Some(table) = self.table(at) {
+            let mut next = self.live_from(table, 0);
+            while let Some(entry) = self.live_entry(table, next) {
+                entries.push(entry);
+                next = self.live_from(table, next + 1);
+            }
+        }
+        Some(entries)
     }
 }

@@ -1,10 +1,23 @@
 //! What an operation is about to allocate, object by object.
 
+use super::Mutator;
 use super::array::{ARRAY_WORDS, grown_capacity};
 use super::map::{self, MAP_WORDS};
 use super::text::string_words;
+use crate::checks::Checks;
 use crate::object::HEADER_WORDS;
 use crate::value::Value;
+
+impl<'p, C: Checks> Mutator<'p, C> {
+    /// How many bytes the object takes, its own parts not counted; 0 if it is none.
+    #[inline]
+    pub fn size_bytes(&self, value: Value<'p>) -> usize {
+        match value.is_object() {
+            true => 8 * self.region().header(self.offset(value)).size_words() as usize,
+            false => 0,
+        }
+    }
+}
 
 /// Sizes in words of the objects that one operation makes, for [`Mutator::grant`].
 ///

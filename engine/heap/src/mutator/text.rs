@@ -3,9 +3,13 @@
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::interning::{LONGEST, text_hash};
+use crate::interning::LONGEST;
 use crate::object::{HEADER_WORDS, Kind, raw};
 use crate::value::Value;
+
+/// The checked copy looks at texts of so many bytes again whenever they are read. It leaves
+/// longer ones alone, or a loop over the characters of one would take the square of its length.
+const CHECKED_BYTES: usize = 128;
 
 /// Words of a string object with `len` bytes.
 pub(crate) fn string_words(len: usize) -> u32 {
@@ -21,9 +25,35 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let at = self.allocate(Kind::String, 0, string_words(text.len()))?;
         self.region()
             .set_raw(at + raw::STRING_LEN, text.len() as u64);
-        self.region()
-            .write_bytes(at + raw::STRING_BYTES, text.as_bytes());
+        self.region().write_text(at + raw::STRING_BYTES, text);
         Ok(self.reference(at))
+    }
+
+    /// A string of `len` bytes that are written piece by piece. Until all of them are, what it
+    /// holds is not text, and nobody may read it.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub fn begin_string(&self, len: usize) -> Result<Value<'p>, NeedsMemory> {
+        let at = self.allocate(Kind::String, 0, string_words(len))?;
+        self.region().set_raw(at + raw::STRING_LEN, len as u64);
+        Ok(self.reference(at))
+    }
+
+    /// Writes bytes of a string that nobody has seen yet, from byte `from` on, a multiple of
+    /// eight. All of its bytes are text in the end.
+    ///
+    /// # Panics
+    /// If it is no string, or has no such bytes.
+    pub fn write_string(&self, string: Value<'p>, from: usize, bytes: &[u8]) {
+        let at = self.as_kind(string, Kind::String).expect("it is a string");
+        let len = self.region().raw(at + raw::STRING_LEN) as usize;
+        assert!(
+            from.is_multiple_of(8) && from + bytes.len() <= len,
+            "whole words of the string"
+        );
+        let word = at + raw::STRING_BYTES + (from / 8) as u32;
+        self.region().write_bytes(word, bytes);
     }
 
     /// A string with this text, the same object for as long as that lives: for short texts
@@ -35,7 +65,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if text.len() > LONGEST {
             return self.string(text);
         }
-        let hash = text_hash(text.as_bytes());
+        let hash = self.heap.hashing.text(text.as_bytes());
         if let Some(word) = self.heap.interned.get(hash) {
             let known = self.checked(word);
             // Another text may have the same hash.
@@ -44,16 +74,26 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
         }
         let string = self.string(text)?;
-        self.heap.interned.insert(hash, string.word());
-        Ok(string)
+        // Somebody else may have been quicker with the same text.
+        let known = self.checked(self.heap.interned.insert(hash, string.word()));
+        match self.text(known) == Some(text) {
+            true => Ok(known),
+            false => Ok(string),
+        }
     }
 
-    /// The text of a string.
+    /// The text of a string. It takes the same time however long the text is.
+    #[inline]
     pub fn text(&self, value: Value<'p>) -> Option<&'p str> {
         let at = self.as_kind(value, Kind::String)?;
         let len = self.region().raw(at + raw::STRING_LEN) as usize;
-        let bytes = self.region().bytes(at + raw::STRING_BYTES, len);
-        Some(std::str::from_utf8(bytes).expect("strings hold what `string` wrote"))
+        if C::ENABLED && len <= CHECKED_BYTES {
+            let bytes = self.region().bytes(at + raw::STRING_BYTES, len);
+            assert!(std::str::from_utf8(bytes).is_ok(), "a string holds text");
+        }
+        // SAFETY: the object is a string, the value was read under the permit that it
+        // borrows, and all strings are made by `string` and its like for compile-time objects.
+        Some(unsafe { self.region().text(at + raw::STRING_BYTES, len) })
     }
 
     /// An int, boxed if it must be.
@@ -89,6 +129,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// Whether two values are equal as `==` in Crux says: numbers by value, strings by
     /// content, all else by identity.
     pub fn are_equal(&self, a: Value<'p>, b: Value<'p>) -> bool {
+        if a.is_object() && a.is_identical(b) {
+            return true;
+        }
         match (self.as_int(a), self.as_int(b)) {
             (Some(a), Some(b)) => return a == b,
             (Some(int), None) => return b.as_float().is_some_and(|float| int_is(int, float)),

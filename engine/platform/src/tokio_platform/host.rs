@@ -11,51 +11,88 @@
 //! An answer of any status is a result; an error is that there was none. The last two are
 //! there with the feature `http`.
 //!
+//! Each begins behind one check of what the program may touch ([`Capabilities`]); what is not in
+//! the table of operations never begins.
+//!
 //! What only reads ends at once when its task is cancelled; `fs.write` and `http.post` use the
 //! grace time to do what they began.
 
+use std::fs::File;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::pin::Pin;
+#[cfg(feature = "http")]
+use std::sync::OnceLock;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
+use super::content::Content;
+use crate::capabilities::Need;
+use crate::capabilities::files::{self, Access, OpenError};
 use crate::host::{self, HostOperation, HostRequest, HostValue};
-use crate::{DataBudget, StopToken};
+use crate::{Capabilities, DataBudget, StopToken};
 
-/// All operations: what they take is text, each in its own number.
-const TAKES_TEXTS: [&str; 5] = ["fs.read", "fs.write", "env", "http.get", "http.post"];
+/// All operations: how many arguments they take, all of them text, and what they touch, which the
+/// first argument names.
+const OPERATIONS: [(&str, usize, Need); 5] = [
+    ("fs.read", 1, Need::File),
+    ("fs.write", 2, Need::File),
+    ("env", 1, Need::Variable),
+    ("http.get", 1, Need::Host),
+    ("http.post", 2, Need::Host),
+];
 
-/// Begins an operation. Must be called within a runtime.
+/// Begins an operation, if the program may. Must be called within a runtime.
 pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) -> HostOperation {
     use HostValue::String as Text;
-    match (request.name.as_str(), request.args.as_slice()) {
+    let name = request.name.as_str();
+    let Some(&(_, count, need)) = OPERATIONS.iter().find(|(known, ..)| *known == name) else {
+        return host::unknown_operation(&request);
+    };
+    let is_text = |arg: &HostValue| matches!(arg, Text(_));
+    let [Text(what), ..] = request.args.as_slice() else {
+        return wrong_arguments(name);
+    };
+    if request.args.len() != count || !request.args.iter().all(is_text) {
+        return wrong_arguments(name);
+    }
+    #[cfg(not(feature = "http"))]
+    if need == Need::Host {
+        return host::fails("this build has no HTTP client (feature `http`)".to_owned());
+    }
+    let capabilities = &request.capabilities;
+    if let Err(message) = capabilities.check(name, need, what) {
+        return host::fails(message);
+    }
+    match (name, request.args.as_slice()) {
         ("fs.read", [Text(path)]) => {
-            let read = read(path.clone(), request.budget.clone());
-            until_stopped(request.stop.clone(), read)
+            let budget = request.budget.clone();
+            let text = read(capabilities.clone(), path.clone(), budget);
+            until_stopped(request.stop.clone(), text)
         }
-        ("fs.write", [Text(path), Text(text)]) => write(path.clone(), text.clone()),
+        ("fs.write", [Text(path), Text(text)]) => {
+            write(capabilities.clone(), path.clone(), text.clone())
+        }
         ("env", [Text(name)]) => env(name),
         #[cfg(feature = "http")]
         ("http.get", [Text(url)]) => {
-            let sent = http.send(reqwest::Method::GET, url, None, request.budget.clone());
+            let budget = request.budget.clone();
+            let sent = http.send(capabilities, reqwest::Method::GET, url, None, budget);
             until_stopped(request.stop.clone(), sent)
         }
         #[cfg(feature = "http")]
         ("http.post", [Text(url), Text(body)]) => {
-            let budget = request.budget.clone();
-            http.send(reqwest::Method::POST, url, Some(body.clone()), budget)
-        }
-        #[cfg(not(feature = "http"))]
-        ("http.get" | "http.post", _) => {
-            host::fails("this build has no HTTP client (feature `http`)".to_owned())
-        }
-        (name, _) if TAKES_TEXTS.contains(&name) => {
-            host::fails(format!("`{name}` takes other arguments, all of them texts"))
+            let (body, budget) = (Some(body.clone()), request.budget.clone());
+            http.send(capabilities, reqwest::Method::POST, url, body, budget)
         }
         _ => host::unknown_operation(&request),
     }
+}
+
+fn wrong_arguments(name: &str) -> HostOperation {
+    host::fails(format!("`{name}` takes other arguments, all of them texts"))
 }
 
 /// The operation, which fails at once when it is to stop.
@@ -66,20 +103,29 @@ fn until_stopped(stop: StopToken, mut operation: HostOperation) -> HostOperation
     }))
 }
 
-fn read(path: String, budget: DataBudget) -> HostOperation {
+fn read(capabilities: Capabilities, path: String, budget: DataBudget) -> HostOperation {
     Box::pin(async move {
-        let text = read_text(&path, &budget).await;
+        let opened = on_disk(
+            capabilities,
+            "fs.read",
+            path.clone(),
+            Access::Read,
+            |file| {
+                let length = file.metadata()?.len();
+                Ok((file, length))
+            },
+        );
+        let (file, length) = opened.await?;
+        let text = read_text(file, length, &budget).await;
         let text = text.map_err(|why| format!("cannot read {path}: {why}"))?;
         Ok(HostValue::String(text))
     })
 }
 
 /// Reads a file piece by piece: it may have no end, whatever its length is said to be.
-async fn read_text(path: &str, budget: &DataBudget) -> Result<String, String> {
-    let failed = |error: io::Error| reason(&error);
-    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+async fn read_text(file: File, length: u64, budget: &DataBudget) -> Result<String, String> {
+    let mut file = tokio::fs::File::from_std(file);
     let mut content = Content::new(budget);
-    let length = file.metadata().await.map_err(failed)?.len();
     budget.take(Content::PIECE as u64).await?;
     content.make_room(length).await?;
     let mut piece = vec![0; Content::PIECE];
@@ -94,58 +140,44 @@ async fn read_text(path: &str, budget: &DataBudget) -> Result<String, String> {
     }
 }
 
-/// What has been read so far.
-struct Content<'b> {
-    budget: &'b DataBudget,
-    bytes: Vec<u8>,
-}
-
-impl<'b> Content<'b> {
-    /// What is read and asked for at once.
-    const PIECE: usize = 128 << 10;
-
-    fn new(budget: &'b DataBudget) -> Self {
-        Content {
-            budget,
-            bytes: Vec::new(),
-        }
-    }
-
-    /// Makes sure that there is room for so many bytes. It grows by doubling, within the budget.
-    async fn make_room(&mut self, more: u64) -> Result<(), String> {
-        let more = usize::try_from(more).unwrap_or(usize::MAX);
-        let now = self.bytes.capacity();
-        let room = now - self.bytes.len();
-        if room >= more {
-            return Ok(());
-        }
-        let least = more - room;
-        let left = usize::try_from(self.budget.left()).unwrap_or(usize::MAX);
-        let wanted = now.max(Self::PIECE).min(left).max(least);
-        self.budget.take(wanted as u64).await?;
-        let reserved = self.bytes.try_reserve_exact(room + wanted);
-        reserved.map_err(|_| "there is no memory for it".to_owned())
-    }
-
-    async fn push(&mut self, piece: &[u8]) -> Result<(), String> {
-        self.make_room(piece.len() as u64).await?;
-        self.bytes.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn into_text(self) -> Result<String, String> {
-        let text = String::from_utf8(self.bytes);
-        text.map_err(|_| "it is not UTF-8 text".to_owned())
-    }
-}
-
-fn write(path: String, text: String) -> HostOperation {
+fn write(capabilities: Capabilities, path: String, text: String) -> HostOperation {
     Box::pin(async move {
-        match tokio::fs::write(&path, text).await {
-            Ok(()) => Ok(HostValue::Nil),
-            Err(error) => Err(format!("cannot write {path}: {}", reason(&error))),
-        }
+        let written = on_disk(
+            capabilities,
+            "fs.write",
+            path,
+            Access::Replace,
+            move |mut file| file.write_all(text.as_bytes()),
+        );
+        written.await.map(|()| HostValue::Nil)
     })
+}
+
+/// Opens a file, if the program may touch it, and does something with it, on a thread that may
+/// wait for the disk.
+async fn on_disk<T: Send + 'static>(
+    capabilities: Capabilities,
+    operation: &'static str,
+    path: String,
+    access: Access,
+    work: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+) -> Result<T, String> {
+    let verb = match access {
+        Access::Read => "read",
+        Access::Replace => "write",
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        let opened = capabilities.open(Path::new(&path), access);
+        match opened.and_then(|file| Ok(work(file)?)) {
+            Ok(done) => Ok(done),
+            Err(OpenError::NotAllowed) => Err(files::refusal(operation, &path)),
+            Err(OpenError::Failed(error)) => {
+                Err(format!("cannot {verb} {path}: {}", reason(&error)))
+            }
+        }
+    });
+    // It panics only where the engine ends.
+    done.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn env(name: &str) -> HostOperation {
@@ -170,62 +202,127 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The HTTP client, made when it is first needed.
+/// The HTTP clients, made when they are first needed.
 #[cfg(feature = "http")]
 #[derive(Debug, Default)]
 pub(super) struct Http {
-    client: std::sync::OnceLock<Result<reqwest::Client, String>>,
+    /// For who may talk to every host.
+    open: OnceLock<Result<reqwest::Client, String>>,
+    /// For who may not: it goes nowhere by itself, neither to a proxy nor where it is redirected to.
+    strict: OnceLock<Result<reqwest::Client, String>>,
 }
+
+/// Redirects that are followed, at most, as the client has it.
+#[cfg(feature = "http")]
+const REDIRECTS_MAX: usize = 10;
 
 #[cfg(feature = "http")]
 impl Http {
+    fn client(&self, is_strict: bool) -> Result<reqwest::Client, String> {
+        let made = match is_strict {
+            false => self.open.get_or_init(|| made(reqwest::Client::builder())),
+            true => self.strict.get_or_init(|| {
+                let redirects = reqwest::redirect::Policy::none();
+                made(reqwest::Client::builder().redirect(redirects).no_proxy())
+            }),
+        };
+        made.clone()
+    }
+
     fn send(
         &self,
+        capabilities: &Capabilities,
         method: reqwest::Method,
         url: &str,
         body: Option<String>,
         budget: DataBudget,
     ) -> HostOperation {
-        let client = self.client.get_or_init(|| {
-            let client = reqwest::Client::builder().build();
-            client.map_err(|error| format!("no HTTP client: {}", causes(&error)))
-        });
-        let client = match client {
+        let is_strict = !capabilities.has_all_hosts();
+        let client = match self.client(is_strict) {
             Ok(client) => client,
-            Err(message) => return host::fails(message.clone()),
+            Err(message) => return host::fails(message),
         };
         let what = format!("{method} {url}");
-        let mut request = client.request(method, url);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
+        let first = client.request(method.clone(), url);
+        let first = match &body {
+            Some(body) => first.body(body.clone()),
+            None => first,
+        };
+        let capabilities = capabilities.clone();
         Box::pin(async move {
-            let answer = async {
-                let failed = |error| causes(&error);
-                let mut response = request.send().await.map_err(failed)?;
-                let status = response.status().as_u16();
-                let mut content = Content::new(&budget);
-                while let Some(piece) = response.chunk().await.map_err(failed)? {
-                    content.push(&piece).await?;
-                }
-                let body = match String::from_utf8(content.bytes) {
-                    Ok(body) => body,
-                    // What is no UTF-8 is replaced, by up to three bytes for each.
-                    Err(bad) => {
-                        budget.take(bad.as_bytes().len() as u64 * 3).await?;
-                        String::from_utf8_lossy(bad.as_bytes()).into_owned()
-                    }
-                };
-                Ok::<_, String>((status, body))
-            };
-            match answer.await {
-                Ok((status, body)) => Ok(HostValue::Map(vec![
-                    ("status".to_owned(), HostValue::Int(i64::from(status))),
-                    ("body".to_owned(), HostValue::String(body)),
-                ])),
-                Err(why) => Err(format!("{what}: {why}")),
+            let failed = |error: reqwest::Error| format!("{what}: {}", causes(&error));
+            let mut response = first.send().await.map_err(failed)?;
+            if is_strict {
+                response = follow(&capabilities, &client, method, body, response)
+                    .await
+                    .map_err(|error| match error {
+                        Astray::Failed(error) => failed(error),
+                        Astray::Refused(why) => format!("{what}: {why}"),
+                    })?;
             }
+            let status = response.status().as_u16();
+            let mut content = Content::new(&budget);
+            let refused = |why: String| format!("{what}: {why}");
+            while let Some(piece) = response.chunk().await.map_err(failed)? {
+                content.push(&piece).await.map_err(refused)?;
+            }
+            let body = content.into_any_text().await.map_err(refused)?;
+            Ok(HostValue::Map(vec![
+                ("status".to_owned(), HostValue::Int(i64::from(status))),
+                ("body".to_owned(), HostValue::String(body)),
+            ]))
         })
+    }
+}
+
+#[cfg(feature = "http")]
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    let client = builder.build();
+    client.map_err(|error| format!("no HTTP client: {}", causes(&error)))
+}
+
+/// Why a redirect led to no answer.
+#[cfg(feature = "http")]
+enum Astray {
+    Failed(reqwest::Error),
+    /// In words.
+    Refused(String),
+}
+
+/// Goes where the answer redirects to, as far as that is allowed.
+#[cfg(feature = "http")]
+async fn follow(
+    capabilities: &Capabilities,
+    client: &reqwest::Client,
+    mut method: reqwest::Method,
+    mut body: Option<String>,
+    mut response: reqwest::Response,
+) -> Result<reqwest::Response, Astray> {
+    for _ in 0..REDIRECTS_MAX {
+        let status = response.status().as_u16();
+        let to = response.headers().get(reqwest::header::LOCATION);
+        let to = to.and_then(|to| response.url().join(to.to_str().ok()?).ok());
+        let (true, Some(to)) = (matches!(status, 301 | 302 | 303 | 307 | 308), to) else {
+            return Ok(response);
+        };
+        let operation = "its redirect";
+        let allowed = capabilities.check(operation, Need::Host, to.as_str());
+        allowed.map_err(Astray::Refused)?;
+        if matches!(status, 301..=303) {
+            // As browsers do.
+            method = reqwest::Method::GET;
+            body = None;
+        }
+        let request = client.request(method.clone(), to);
+        let request = match &body {
+            Some(body) => request.body(body.clone()),
+            None => request,
+        };
+        response = request.send().await.map_err(Astray::Failed)?;
+    }
+    match response.status().is_redirection() {
+        true => Err(Astray::Refused("too many redirects".to_owned())),
+        false => Ok(response),
     }
 }
 

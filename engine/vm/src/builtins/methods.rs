@@ -13,6 +13,13 @@ pub(super) struct Call<'p, 'a> {
     args: &'a [Slot],
 }
 
+impl Call<'_, '_> {
+    /// How many arguments there are.
+    pub(super) fn count(self) -> usize {
+        self.args.len()
+    }
+}
+
 impl<'p, C: Checks> Context<'p, C> {
     /// Whether the machine has a method of that name for the receiver.
     #[inline]
@@ -45,6 +52,7 @@ impl<'p, C: Checks> Context<'p, C> {
         }
         let args = &registers.range(base, 1 + usize::from(argc))[1..];
         let call = Call { receiver, args };
+        self.charge_method(kind, method, call);
         match (kind, method) {
             (_, Method::Len) => self
                 .len(receiver)
@@ -122,37 +130,29 @@ impl<'p, C: Checks> Context<'p, C> {
                 Ok(Value::NIL)
             }
             Method::Has => {
-                let wanted = self.arg(call, 0);
-                let has = self
-                    .elements(array)
-                    .any(|element| self.m.are_equal(element, wanted));
-                Ok(Value::bool(has))
+                let index = self.array_search(array, self.arg(call, 0))?;
+                Ok(Value::bool(!index.is_nil()))
             }
             Method::Slice => {
                 let len = self.m.array_len(array).unwrap_or(0);
                 let (from, to) = self.bounds(call, len as usize)?;
-                let slice = self.m.array_slice(array, from as u32, to as u32)?;
-                slice.ok_or_else(out_of_bounds)
+                self.array_part(array, from as u32, to as u32)
             }
             Method::Join => self.join(call),
-            Method::Extend => match self.m.array_extend(array, self.arg(call, 0))? {
-                true => Ok(Value::NIL),
-                false => Err(ErrorKind::TypeError.into()),
-            },
+            Method::Extend => self.extended(array, self.arg(call, 0)),
             Method::Fill => {
-                self.m.array_fill(array, self.arg(call, 0));
-                Ok(Value::NIL)
+                let value = self.arg(call, 0);
+                self.over_range(array, |from, to| {
+                    self.m.array_fill_range(array, value, from, to);
+                })
             }
             Method::Reverse => {
-                self.m.array_reverse(array);
-                Ok(Value::NIL)
+                let count = self.m.array_len(array).unwrap_or(0);
+                self.over_range(array, |from, to| {
+                    self.m.array_swap_range(array, count, from, to);
+                })
             }
-            Method::IndexOf => {
-                let wanted = self.arg(call, 0);
-                let mut elements = self.elements(array);
-                let index = elements.position(|element| self.m.are_equal(element, wanted));
-                Ok(index.map_or(Value::NIL, |index| Value::int32(index as i32)))
-            }
+            Method::IndexOf => self.array_search(array, self.arg(call, 0)),
             _ => Err(ErrorKind::UnknownMethod.into()),
         }
     }
@@ -177,14 +177,8 @@ impl<'p, C: Checks> Context<'p, C> {
                 None if call.args.len() == 2 => Ok(self.arg(call, 1)),
                 None => Ok(Value::NIL),
             },
-            Method::Keys => {
-                let keys: Vec<_> = self.entries(map).map(|(key, _)| key).collect();
-                Ok(self.m.array(&keys)?)
-            }
-            Method::Values => {
-                let values: Vec<_> = self.entries(map).map(|(_, value)| value).collect();
-                Ok(self.m.array(&values)?)
-            }
+            Method::Keys => self.map_entries(map, true),
+            Method::Values => self.map_entries(map, false),
             _ => Err(ErrorKind::UnknownMethod.into()),
         }
     }
@@ -194,15 +188,6 @@ impl<'p, C: Checks> Context<'p, C> {
         std::iter::from_fn(move || {
             index += 1;
             self.m.array_get(array, index - 1)
-        })
-    }
-
-    fn entries(&self, map: Value<'p>) -> impl Iterator<Item = (Value<'p>, Value<'p>)> {
-        let mut position = 0;
-        std::iter::from_fn(move || {
-            let (next, key, value) = self.m.map_next(map, position)?;
-            position = next;
-            Some((key, value))
         })
     }
 
@@ -228,14 +213,10 @@ impl<'p, C: Checks> Context<'p, C> {
     fn join(&self, call: Call<'p, '_>) -> Made<'p> {
         let separator = self.arg(call, 0);
         let separator = self.m.text(separator).ok_or(ErrorKind::TypeError)?;
-        let mut text = String::new();
-        for (index, element) in self.elements(call.receiver).enumerate() {
-            if index > 0 {
-                text.push_str(separator);
-            }
-            self.append(element, &mut text)?;
-        }
-        Ok(self.m.string(&text)?)
+        let get = |index| self.m.array_get(call.receiver, index);
+        self.show(separator, get, |text, copied, units| {
+            self.copied(text, copied, units)
+        })
     }
 }
 

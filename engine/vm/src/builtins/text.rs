@@ -14,34 +14,25 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::Slice => {
                 let (from, to) = self.bounds(call, text.len())?;
                 let part = text.get(from..to).ok_or(ErrorKind::IndexOutOfBounds)?;
-                Ok(self.m.string(part)?)
+                self.made_of(part, |part| part.to_owned())
             }
-            Method::Has => Ok(Value::bool(text.contains(self.text_arg(call, 0)?))),
+            Method::Has => {
+                let index = self.text_search(text, self.text_arg(call, 0)?)?;
+                Ok(Value::bool(!index.is_nil()))
+            }
             Method::StartsWith => Ok(Value::bool(text.starts_with(self.text_arg(call, 0)?))),
             Method::EndsWith => Ok(Value::bool(text.ends_with(self.text_arg(call, 0)?))),
-            Method::IndexOf => Ok(match text.find(self.text_arg(call, 0)?) {
-                Some(index) => self.m.int(index as i64)?,
-                None => Value::NIL,
-            }),
-            Method::Upper => Ok(self.m.string(&text.to_ascii_uppercase())?),
-            Method::Lower => Ok(self.m.string(&text.to_ascii_lowercase())?),
-            Method::Trim => Ok(self.m.string(text.trim_matches(SPACES))?),
-            Method::Split => match self.text_arg(call, 0)? {
-                "" => {
-                    let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
-                    self.strings(ends.map(|(from, to)| &text[from..to]))
-                }
-                separator => self.strings(text.split(separator)),
-            },
+            Method::IndexOf => self.text_search(text, self.text_arg(call, 0)?),
+            Method::Upper => self.made_of(text, str::to_ascii_uppercase),
+            Method::Lower => self.made_of(text, str::to_ascii_lowercase),
+            Method::Trim => self.made_of(text.trim_matches(SPACES), str::to_owned),
+            Method::Split => self.split(text, self.text_arg(call, 0)?),
             Method::Replace => {
                 let (from, to) = (self.text_arg(call, 0)?, self.text_arg(call, 1)?);
-                if from.is_empty() {
-                    return Ok(call.receiver);
+                match from.is_empty() {
+                    true => Ok(call.receiver),
+                    false => self.replaced_text(text, from, to),
                 }
-                let count = text.matches(from).count() as u64;
-                let bytes = text.len() as u64 - count * from.len() as u64;
-                self.check_text(bytes.saturating_add(count.saturating_mul(to.len() as u64)))?;
-                Ok(self.m.string(&text.replace(from, to))?)
             }
             Method::Repeat => {
                 let count = self.m.as_int(self.arg(call, 0));
@@ -49,10 +40,19 @@ impl<'p, C: Checks> Context<'p, C> {
                 let count = count.map_err(|_| ErrorKind::IndexOutOfBounds)?;
                 self.check_text((text.len() as u64).saturating_mul(count))?;
                 let count = if text.is_empty() { 0 } else { count as usize };
-                Ok(self.m.string(&text.repeat(count))?)
+                self.repeated_text(text, count)
             }
             _ => Err(ErrorKind::UnknownMethod.into()),
         }
+    }
+
+    /// A string of a text, or of what `map` makes of its pieces: of a short one in one go.
+    fn made_of(&self, text: &str, map: impl Fn(&str) -> String) -> Made<'p> {
+        if !self.work.has_progress() && text.len() <= self.work.step() as usize {
+            self.work.charge_bytes(text.len());
+            return Ok(self.m.string(&map(text))?);
+        }
+        self.mapped_text(text, map)
     }
 
     fn text_arg(&self, call: Call<'p, '_>, index: usize) -> Result<&'p str, ErrorKind> {

@@ -70,7 +70,12 @@ impl<'p, C: Checks> Context<'p, C> {
         match (self.m.text(lhs), self.m.text(rhs)) {
             (Some(a), Some(b)) => {
                 self.safepoint(safepoint)?;
-                Ok(self.m.string(&[a, b].concat())?)
+                let bytes = a.len() + b.len();
+                if !self.work.has_progress() && bytes <= self.work.step() as usize {
+                    self.work.charge_bytes(bytes);
+                    return Ok(self.m.string(&[a, b].concat())?);
+                }
+                self.joined_texts([a, b])
             }
             _ => Err(ErrorKind::TypeError.into()),
         }
@@ -107,13 +112,42 @@ impl<'p, C: Checks> Context<'p, C> {
     ) -> Result<Option<Ordering>, Stop<'p>> {
         match (Number::of(&self.m, lhs), Number::of(&self.m, rhs)) {
             (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(Some(a.cmp(&b))),
-            (Some(a), Some(b)) => Ok(a.as_float().partial_cmp(&b.as_float())),
+            (Some(Number::Int(a)), Some(Number::Float(b))) => Ok(int_with_float(a, b)),
+            (Some(Number::Float(a)), Some(Number::Int(b))) => {
+                Ok(int_with_float(b, a).map(Ordering::reverse))
+            }
+            (Some(Number::Float(a)), Some(Number::Float(b))) => Ok(a.partial_cmp(&b)),
             _ => match (self.m.text(lhs), self.m.text(rhs)) {
-                (Some(a), Some(b)) => Ok(Some(a.as_bytes().cmp(b.as_bytes()))),
+                (Some(a), Some(b)) => {
+                    self.charge_comparison(lhs, rhs);
+                    Ok(Some(a.as_bytes().cmp(b.as_bytes())))
+                }
                 _ => Err(ErrorKind::TypeError.into()),
             },
         }
     }
+}
+
+/// How an int compares with a float, as the numbers that they are: to convert the int to a
+/// float would round it, and leave it neither less than nor equal to its neighbours. `None` for
+/// a NaN.
+fn int_with_float(int: i64, float: f64) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
+    }
+    // 2 to the 63rd, which all ints are below.
+    if float >= 9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Less);
+    }
+    if float < -9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Greater);
+    }
+    // What is left of the point is an int; what is right of it decides among equals.
+    let whole = float.trunc();
+    Some(
+        int.cmp(&(whole as i64))
+            .then_with(|| whole.partial_cmp(&float).expect("neither of them is a NaN")),
+    )
 }
 
 fn on_ints(operator: Operator, a: i64, b: i64) -> Result<i64, ErrorKind> {
@@ -142,6 +176,30 @@ fn on_floats(operator: Operator, a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_int_and_a_float_compare_as_the_numbers_that_they_are() {
+        use Ordering::{Equal, Greater, Less};
+        let beyond = 9_223_372_036_854_775_808.0;
+        for (int, float, ordering) in [
+            (0, -0.0, Equal),
+            (1, 1.5, Less),
+            (2, 1.5, Greater),
+            (-1, -1.5, Greater),
+            (-2, -1.5, Less),
+            ((1 << 53) + 1, 9_007_199_254_740_992.0, Greater),
+            (1 << 53, 9_007_199_254_740_992.0, Equal),
+            (-(1 << 53) - 1, -9_007_199_254_740_992.0, Less),
+            (i64::MAX, beyond, Less),
+            (i64::MAX, 9_223_372_036_854_774_784.0, Greater),
+            (i64::MIN, -beyond, Equal),
+            (i64::MIN, f64::NEG_INFINITY, Greater),
+            (i64::MAX, f64::INFINITY, Less),
+        ] {
+            assert_eq!(int_with_float(int, float), Some(ordering), "{int} {float}");
+        }
+        assert_eq!(int_with_float(0, f64::NAN), None);
+    }
 
     #[test]
     fn int_results_that_do_not_fit_are_overflows() {

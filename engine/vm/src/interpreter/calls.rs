@@ -185,7 +185,7 @@ impl<'p, C: Checks> Context<'p, C> {
         if scopes.is_call_budget_spent() {
             // Made first: there may be no memory for it, and then nothing has happened.
             let error = self.exhausted(scopes)?;
-            scopes.spend_last_call();
+            scopes.spend_last_call(self.now_ms);
             return Err(Stop::Throw(error));
         }
         scopes.spend_call();

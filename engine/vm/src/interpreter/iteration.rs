@@ -7,7 +7,7 @@ use super::{Context, Made, Stop};
 
 impl<'p, C: Checks> Context<'p, C> {
     /// What a `for` loop over `source` keeps: an iterator, or what yields itself.
-    pub(super) fn new_iterator(&self, source: Value<'p>) -> Made<'p> {
+    pub(crate) fn new_iterator(&self, source: Value<'p>) -> Made<'p> {
         match self.m.kind(source) {
             Some(Kind::Instance) => match self.next_method(source) {
                 Ok(None) => Err(ErrorKind::NotIterable.into()),
@@ -27,7 +27,7 @@ impl<'p, C: Checks> Context<'p, C> {
     }
 
     /// An iterator over an array, map, range or string, or the iterator itself.
-    pub(crate) fn iterator_over(&self, source: Value<'p>) -> Result<Option<Value<'p>>, Stop<'p>> {
+    fn iterator_over(&self, source: Value<'p>) -> Result<Option<Value<'p>>, Stop<'p>> {
         match self.m.kind(source) {
             Some(Kind::Array | Kind::Map | Kind::Range | Kind::String) => {
                 Ok(Some(self.m.iterator(source, 0)?))
@@ -57,14 +57,14 @@ impl<'p, C: Checks> Context<'p, C> {
             self.m.iterator_move(iterator, position.wrapping_add(1));
             return Ok(Some(element));
         }
-        // The position is an index, a count of insertions or a byte, which all have 32 bits.
+        // The position is an index or a byte, which have 32 bits, or a count of insertions.
         let (element, next) = match self.m.kind(source) {
             Some(Kind::Array) => match self.m.array_get(source, position as u32) {
                 Some(element) => (element, position + 1),
                 None => return Ok(None),
             },
-            Some(Kind::Map) => match self.m.map_next(source, position as u32) {
-                Some((next, key, _)) => (key, i64::from(next)),
+            Some(Kind::Map) => match self.m.map_next(source, position as u64) {
+                Some((next, key, _)) => (key, next as i64),
                 None => return Ok(None),
             },
             Some(Kind::String) => {

@@ -22,6 +22,7 @@ impl<'p, C: Checks> Context<'p, C> {
                 .chunks_exact(2)
                 .map(|pair| Ok((key(pair[0])?, pair[1])));
             let pairs: Vec<_> = pairs.collect::<Result<_, ErrorKind>>()?;
+            pairs.iter().for_each(|&(key, _)| self.charge_key(key));
             Ok(self.m.map_of(&pairs)?)
         })
     }
@@ -140,6 +141,7 @@ impl<'p, C: Checks> Context<'p, C> {
                 element.ok_or(ErrorKind::IndexOutOfBounds.into())
             }
             Some(Kind::Map) => {
+                self.charge_key(index);
                 let value = self.m.map_get(object, key(index)?);
                 Ok(value.unwrap_or(Value::NIL))
             }
@@ -171,6 +173,7 @@ impl<'p, C: Checks> Context<'p, C> {
             },
             Some(Kind::Map) => {
                 self.safepoint(safepoint)?;
+                self.charge_entry(object, index);
                 Ok(self.m.map_set(object, index, value)?)
             }
             _ => Err(ErrorKind::TypeError.into()),

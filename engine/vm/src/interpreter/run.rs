@@ -12,7 +12,6 @@ use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, HandlerKind, Thrown, Unwound};
 use crate::frame::{Control, Frame, Operation};
-use crate::scope::ScopeKind;
 use crate::slice::SliceEnd;
 
 /// How a run ended.
@@ -20,6 +19,8 @@ pub(crate) struct Ended {
     pub(crate) end: SliceEnd,
     /// Fuel that is left.
     pub(crate) left: u32,
+    /// Instructions executed. They and the work charged for make up the fuel that is spent.
+    pub(crate) executed: u32,
     /// What the next slice does with what the engine leaves in the exchange slot.
     pub(crate) takes: Takes,
 }
@@ -47,8 +48,9 @@ pub(crate) fn run<'p, C: Checks>(
     is_passed: bool,
 ) -> Ended {
     let executed = control.scopes.executed;
-    let ended = run_from(cx, control, effects, left, is_passed);
-    control.scopes.executed = executed + u64::from(left - ended.left);
+    let mut ended = run_from(cx, control, effects, left, is_passed);
+    ended.left = ended.left.saturating_sub(cx.work.take());
+    control.scopes.executed = executed + u64::from(ended.executed);
     ended
 }
 
@@ -60,13 +62,18 @@ fn run_from<'p, C: Checks>(
     is_passed: bool,
 ) -> Ended {
     let m = cx.m;
-    let fuel = left;
+    // Lowered by what is charged, as `left` is: their difference is the instructions executed.
+    let mut fuel = left;
+    let given = left;
     let executed_before = control.scopes.executed;
     let functions = cx.program.program().functions.as_slice();
     let mut function = control.top().function;
     let mut pc = control.top().pc as usize;
 
     loop {
+        let charged = cx.work.take().min(left);
+        fuel -= charged;
+        left -= charged;
         let held_back = held_back(control, fuel, left, executed_before);
         let limits = Limits {
             frames: if control.scopes.has_call_budget {
@@ -83,7 +90,7 @@ fn run_from<'p, C: Checks>(
         let position = run_hot(cx, control, position, limits);
         Position { function, pc, left } = position;
         // What the hot loop had no fuel for is there for a step that is spent.
-        let is_spent = left == 0 && held_back > 0;
+        let mut is_spent = left == 0 && held_back > 0;
         left += held_back;
         // They borrow the stack only, so that the rest of the control state can change
         // beside them.
@@ -208,16 +215,27 @@ fn run_from<'p, C: Checks>(
                 Ended {
                     end: $end,
                     left,
+                    executed: fuel - left,
                     takes: Takes::Nothing,
                 }
             };
         }
 
         if left == 0 {
+            // Where work took the fuel, a step that is spent throws first, as it would with
+            // more of it: that there is work to be charged for is nothing that a program sees.
+            let executed = executed_before + u64::from(fuel);
+            is_spent = fuel < given && executed >= control.scopes.instructions_end;
+            if !is_spent {
+                control.top().pc = pc as u32;
+                return ended!(SliceEnd::Fuel);
+            }
+        }
+        let op = functions[usize::from(function)].code[pc];
+        if is_spent && left == 0 && matches!(op, Op::DrainSquad { .. }) {
             control.top().pc = pc as u32;
             return ended!(SliceEnd::Fuel);
         }
-        let op = functions[usize::from(function)].code[pc];
         if is_spent && !matches!(op, Op::DrainSquad { .. }) {
             control.top().pc = pc as u32;
             control.scopes.executed = executed_before + u64::from(fuel - left);
@@ -225,11 +243,8 @@ fn run_from<'p, C: Checks>(
                 Ok(error) => error,
                 Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
             };
-            control.scopes.spend_instructions();
-            let mut thrown = Thrown {
-                value: error,
-                trace: None,
-            };
+            control.scopes.spend_instructions(cx.now_ms);
+            let mut thrown = Thrown::from(error);
             match control.throw(cx, effects, &mut thrown) {
                 Ok(Unwound::GoOn) => {}
                 Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
@@ -280,11 +295,13 @@ fn run_from<'p, C: Checks>(
             Op::Rem { dst, lhs, rhs } => binary!(dst, lhs, rhs, Operator::Rem),
             Op::Neg { dst, src } => make!(dst, here!().negated(get!(src), safepoint!())),
             Op::Eq { dst, lhs, rhs } => {
+                cx.charge_comparison(get!(lhs), get!(rhs));
                 let is_equal = m.are_equal(get!(lhs), get!(rhs));
                 set!(dst, Value::bool(is_equal));
                 continue;
             }
             Op::Ne { dst, lhs, rhs } => {
+                cx.charge_comparison(get!(lhs), get!(rhs));
                 let is_equal = m.are_equal(get!(lhs), get!(rhs));
                 set!(dst, Value::bool(!is_equal));
                 continue;
@@ -486,11 +503,41 @@ fn run_from<'p, C: Checks>(
             },
             Op::CallBuiltin {
                 base,
+                builtin: Builtin::Next,
+                argc: 1,
+            } if matches!(
+                m.kind(get!(base)),
+                Some(Kind::Instance | Kind::Stream | Kind::Channel)
+            ) =>
+            {
+                let source = get!(base);
+                if m.kind(source) == Some(Kind::Channel) {
+                    let received = check_wait!().and_then(|()| cx.receive(source, true, effects));
+                    make!(base, received.map(|value| value.unwrap_or(Value::NIL)))
+                } else {
+                    match cx.safepoint(safepoint!()) {
+                        Ok(()) => match cx.next_method(source) {
+                            Ok(Some(callee)) => match check_call!() {
+                                Ok(()) => {
+                                    enter!(callee, base, 0, base);
+                                    continue;
+                                }
+                                Err(stop) => stop,
+                            },
+                            Ok(None) => ErrorKind::TypeError.into(),
+                            Err(kind) => kind.into(),
+                        },
+                        Err(stop) => stop,
+                    }
+                }
+            }
+            Op::CallBuiltin {
+                base,
                 builtin,
                 argc,
             } => {
                 let checked = match builtin {
-                    Builtin::Sleep | Builtin::Host => check_wait!(),
+                    Builtin::Sleep | Builtin::Host | Builtin::CheckWait => check_wait!(),
                     _ => Ok(()),
                 };
                 let made = checked.and_then(|()| {
@@ -649,7 +696,7 @@ fn run_from<'p, C: Checks>(
             Op::Cancel { src } => cx.cancel(get!(src)),
 
             Op::PushGuard { src } => match check_wait!() {
-                Ok(()) => done!(cx.push_guard(get!(src), control)),
+                Ok(()) => done!(cx.push_guard(get!(src), control, effects)),
                 Err(stop) => stop,
             },
             Op::PushDeadline { src } => {
@@ -668,13 +715,7 @@ fn run_from<'p, C: Checks>(
                         set!(dst, children);
                         let slot = Slot::nil();
                         m.store(&slot, children);
-                        control.push_scope(
-                            None,
-                            ScopeKind::Squad {
-                                children: slot,
-                                is_drained: false,
-                            },
-                        );
+                        control.push_squad(slot);
                         continue;
                     }
                     Err(needs) => needs.into(),
@@ -701,12 +742,16 @@ fn run_from<'p, C: Checks>(
                 return ended!(end);
             }
             Stop::Throw(value) => Ok(value),
-            Stop::Raise(kind, payload) => match here!().error(kind, payload) {
-                Ok(error) => Ok(error),
-                Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
-            },
+            Stop::Raise(kind, payload) => {
+                let registers = control.registers::<C>();
+                match here!().raised(kind, payload, op, registers) {
+                    Ok(error) => Ok(error),
+                    Err(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
+                }
+            }
             Stop::NeedsMemory(NeedsMemory { words }) => Err(SliceEnd::NeedsMemory { words }),
             Stop::Safepoint => Err(SliceEnd::Safepoint),
+            Stop::Unfinished => Err(SliceEnd::Fuel),
             Stop::Wait(end) => {
                 control.top().pc = pc as u32 - 1;
                 return ended!(end);
@@ -715,7 +760,13 @@ fn run_from<'p, C: Checks>(
         control.top().pc = pc as u32 - 1;
         let end = match thrown {
             Ok(value) => {
-                let mut thrown = Thrown { value, trace };
+                let failed = cx.failed_future(op, control.registers::<C>(), value);
+                effects.seen.extend(failed);
+                let mut thrown = Thrown {
+                    value,
+                    trace,
+                    failed,
+                };
                 match control.throw(&here!(), effects, &mut thrown) {
                     Ok(Unwound::GoOn) => {
                         reload!();

@@ -1,14 +1,14 @@
 //! Spawning, awaiting and cancelling; squads, guards and channels: what tasks do to each
 //! other.
 
-use gcrucible_bytecode::{ErrorKind, Reg};
+use gcrucible_bytecode::{ErrorKind, Op, Reg};
 use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Sizes, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::{Context, Effects, Made, Stop};
 use crate::frame::Control;
 use crate::scope::{ScopeKind, Scopes};
-use crate::slice::SliceEnd;
+use crate::slice::{Side, SliceEnd};
 use crate::stack::Registers;
 
 impl<'p, C: Checks> Context<'p, C> {
@@ -102,6 +102,43 @@ impl<'p, C: Checks> Context<'p, C> {
         }
     }
 
+    fn has_failed(&self, future: Value<'p>) -> bool {
+        let state = self.m.future_state(future);
+        matches!(
+            state,
+            Some((FutureState::Error | FutureState::InternalError, _))
+        )
+    }
+
+    /// The future that `error` comes from, which `op` throws: that which is awaited, or that which
+    /// failed first in a squad.
+    #[cold]
+    pub(super) fn failed_future(
+        &self,
+        op: Op,
+        registers: Registers<'_, C>,
+        error: Value<'p>,
+    ) -> Option<u64> {
+        let of = match op {
+            Op::Await { src, .. } => registers.get(&self.m, src),
+            Op::JoinSquad { squad } | Op::DrainSquad { squad } => {
+                let children = self.elements(registers.get(&self.m, squad));
+                let failed = children.filter(|&child| self.has_failed(child));
+                failed.min_by_key(|&child| self.m.future_settled_order(child))?
+            }
+            _ => return None,
+        };
+        let is_same = match self.m.future_state(of)? {
+            (FutureState::Error, payload) => payload == error,
+            (FutureState::InternalError, _) => {
+                let parts = self.m.error_parts(error);
+                parts.is_some_and(|(kind, _, _)| kind == ErrorKind::Internal as u8)
+            }
+            _ => false,
+        };
+        is_same.then(|| self.m.future_id(of)).flatten()
+    }
+
     /// Hands a future to the engine to be cancelled.
     pub(super) fn cancel(&self, future: Value<'p>) -> Stop<'p> {
         if self.m.kind(future) != Some(Kind::Future) {
@@ -119,6 +156,7 @@ impl<'p, C: Checks> Context<'p, C> {
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
         let len = self.m.array_len(children).ok_or(ErrorKind::TypeError)?;
+        self.work.charge_elements(4 * len as usize);
         let mut failed: Option<(u64, Value<'p>)> = None;
         let mut pending = Vec::new();
         for child in self.elements(children) {
@@ -143,7 +181,9 @@ impl<'p, C: Checks> Context<'p, C> {
             self.settled(child)?;
         }
         if !pending.is_empty() {
-            effects.awaited = pending;
+            // Of a failure the task is told, so one is enough: looking at all of them again
+            // whenever one has settled would cost the square of their number.
+            effects.awaited.extend(pending.last());
             return Err(Stop::Wait(SliceEnd::AwaitMany { drain: false }));
         }
         for index in 0..len {
@@ -156,6 +196,30 @@ impl<'p, C: Checks> Context<'p, C> {
         Ok(())
     }
 
+    /// The ids of the children that have not settled.
+    pub(crate) fn pending(&self, children: Value<'p>) -> impl Iterator<Item = u64> {
+        self.elements(children).filter_map(|child| {
+            let state = self.m.future_state(child);
+            let is_pending = matches!(state, Some((FutureState::Pending, _)));
+            self.m.future_id(child).filter(|_| is_pending)
+        })
+    }
+
+    /// Throws what an await of the child throws that has failed first.
+    fn first_failure(&self, children: Value<'p>) -> Result<(), Stop<'p>> {
+        let failed = self.elements(children).filter(|&child| {
+            let state = self.m.future_state(child);
+            state.is_some_and(|(state, _)| {
+                !matches!(state, FutureState::Pending | FutureState::Ready)
+            })
+        });
+        let first = failed.min_by_key(|&child| self.m.future_settled_order(child).unwrap_or(0));
+        match first {
+            Some(child) => self.settled(child).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Asks for the cancellation of the children, once, and waits until all are settled.
     pub(super) fn drain_squad(
         &self,
@@ -163,24 +227,32 @@ impl<'p, C: Checks> Context<'p, C> {
         scopes: &mut Scopes,
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
-        let mut pending = Vec::new();
-        for child in self.elements(children) {
-            if let Some((FutureState::Pending, _)) = self.m.future_state(child) {
-                pending.extend(self.m.future_id(child));
-            }
-        }
+        let len = self.m.array_len(children).unwrap_or(0);
+        self.work.charge_elements(2 * len as usize);
+        let pending: Vec<u64> = self.pending(children).collect();
         if !scopes.set_drained() {
             effects.cancel.extend(&pending);
         }
         if pending.is_empty() {
-            return Ok(());
+            // Whatever they failed with, their squad has ended with it.
+            let failed = self
+                .elements(children)
+                .filter(|&child| self.has_failed(child));
+            effects
+                .seen
+                .extend(failed.filter_map(|child| self.m.future_id(child)));
+            // What a child's failure has ended throws that, whatever its block made of it.
+            return match scopes.ends_with_failure() {
+                true => self.first_failure(children),
+                false => Ok(()),
+            };
         }
         if seeded_bugs::is_on(Bug::B53) {
             // B-53: the children are cancelled, but nobody waits for their end.
             seeded_bugs::note_triggered(Bug::B53);
             return Ok(());
         }
-        effects.awaited = pending;
+        effects.awaited.extend(pending.last());
         Err(Stop::Wait(SliceEnd::AwaitMany { drain: true }))
     }
 
@@ -189,25 +261,31 @@ impl<'p, C: Checks> Context<'p, C> {
         &self,
         mutex: Value<'p>,
         control: &mut Control,
+        effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
         match self.m.mutex_try_acquire(mutex, self.task) {
             Some(Acquired::Done) => {
+                effects.note_acquired(self, mutex);
                 let slot = gcrucible_heap::Slot::nil();
                 self.m.store(&slot, mutex);
                 control.push_scope(None, ScopeKind::Guard { mutex: slot });
                 Ok(())
             }
-            Some(Acquired::Held) => Err(self.wait_for(mutex)),
+            Some(Acquired::Held) => Err(self.wait_for(mutex, Side::Take)),
             Some(Acquired::Again) => Err(ErrorKind::WouldDeadlock.into()),
             None => Err(ErrorKind::TypeError.into()),
         }
     }
 
     /// Waits until a channel or mutex changes.
-    fn wait_for(&self, object: Value<'p>) -> Stop<'p> {
+    fn wait_for(&self, object: Value<'p>, side: Side) -> Stop<'p> {
         self.m.store(self.exchange, object);
         match self.m.wait_version(object) {
-            Some((object, version)) => Stop::Wait(SliceEnd::Wait { object, version }),
+            Some((object, version)) => Stop::Wait(SliceEnd::Wait {
+                object,
+                version,
+                side,
+            }),
             None => ErrorKind::TypeError.into(),
         }
     }
@@ -240,7 +318,7 @@ impl<'p, C: Checks> Context<'p, C> {
         if self.try_send(channel, value, effects)? {
             Ok(())
         } else {
-            Err(self.wait_for(channel))
+            Err(self.wait_for(channel, Side::Put))
         }
     }
 
@@ -257,7 +335,7 @@ impl<'p, C: Checks> Context<'p, C> {
                 effects.note_change(self, channel);
                 Ok(Some(value))
             }
-            Some(Received::Empty) if waits => Err(self.wait_for(channel)),
+            Some(Received::Empty) if waits => Err(self.wait_for(channel, Side::Take)),
             Some(Received::Empty | Received::Closed) => Ok(None),
             None => Err(ErrorKind::TypeError.into()),
         }

@@ -100,7 +100,7 @@ fn globals_are_frozen_after_initialisation() {
     assert_eq!(output.printed, ["3"]);
     assert_eq!(
         output.result,
-        "StoreGlobalAfterInit: a global cannot be assigned after its module was initialised"
+        "StoreGlobalAfterInit: a global cannot be assigned after its module was initialised: `g`"
     );
     assert_eq!(value_of("1"), "1");
 }

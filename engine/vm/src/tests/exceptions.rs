@@ -99,12 +99,12 @@ fn errors_of_the_machine_have_kind_message_and_payload() {
     assert_eq!(
         printed(text),
         [
-            "DivideByZero: division by zero DivideByZero division by zero nil error",
+            "DivideByZero: division by zero: 1 / 0 DivideByZero division by zero: 1 / 0 nil error",
             "Error: mine User mine [1]",
-            "AssertionFailed: assertion failed AssertionFailed why",
+            "AssertionFailed: assertion failed: why AssertionFailed why",
             "nil",
-            "UnknownField: no such field",
-            "TypeError: operand of a wrong type",
+            "UnknownField: no such field: `other` of error",
+            "TypeError: operand of a wrong type: `error(1)`",
             "nil",
         ]
     );

@@ -7,7 +7,7 @@ use gcrucible_bytecode::{
 };
 use gcrucible_heap::{Heap, HeapConfig, HeapDebug};
 
-use super::driver::{Setup, run_program};
+use super::driver::{Setup, run_program, without_detail};
 use crate::{LoadError, LoadedProgram};
 
 fn function(name: &str, code: Vec<Op>) -> Function {
@@ -113,11 +113,8 @@ fn built_ins_check_their_number_of_arguments() {
             builtin,
             argc,
         };
-        assert_eq!(
-            result(&[call]),
-            "WrongArity: wrong number of arguments",
-            "{builtin:?}"
-        );
+        let expected = "WrongArity: wrong number of arguments";
+        assert_eq!(without_detail(&result(&[call])), expected, "{builtin:?}");
     }
 }
 
@@ -141,7 +138,10 @@ fn a_field_that_no_constant_names_is_still_there() {
             name: 0,
         },
     ];
-    assert_eq!(result(&by_other_name), "UnknownField: no such field");
+    assert_eq!(
+        result(&by_other_name),
+        "UnknownField: no such field: `kind` of P"
+    );
 }
 
 #[test]

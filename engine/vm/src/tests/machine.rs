@@ -33,8 +33,21 @@ impl Machine {
         Machine::with_program(program(text))
     }
 
+    /// A machine that will call `main` of the text, whose built-ins do so many units at a time.
+    pub(super) fn stepping(text: &str, units: u32) -> Machine {
+        let debug = HeapDebug {
+            steps: Some(units),
+            ..HeapDebug::default()
+        };
+        Machine::with_modes(program(text), debug).initialised()
+    }
+
     fn with_program(program: Arc<Program>) -> Machine {
-        let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
+        Machine::with_modes(program, HeapDebug::default())
+    }
+
+    fn with_modes(program: Arc<Program>, debug: HeapDebug) -> Machine {
+        let heap = Heap::new(HeapConfig::tiny(), debug).unwrap();
         let permit = heap.try_shared().unwrap();
         let realm = Realm::load(&heap, &permit, program)
             .unwrap_or_else(|error| panic!("the program does not load: {error}"));

@@ -150,10 +150,13 @@ fn instances_have_their_fields_and_no_others() {
         let text = format!("{class} let p = P {{ x: 1 }}\n{body} }}");
         super::driver::run(&text, &super::driver::Setup::default()).result
     };
-    assert_eq!(thrown("return p.y"), "UnknownField: no such field");
-    assert_eq!(thrown("p.y = 1"), "UnknownField: no such field");
-    assert_eq!(thrown("p.y()"), "UnknownMethod: no such method");
-    assert_eq!(thrown("p.x()"), "NotCallable: not a function");
+    assert_eq!(
+        thrown("return p.y"),
+        "UnknownField: no such field: `y` of P"
+    );
+    assert_eq!(thrown("p.y = 1"), "UnknownField: no such field: `y` of P");
+    assert_eq!(thrown("p.y()"), "UnknownMethod: no such method: `y` of P");
+    assert_eq!(thrown("p.x()"), "NotCallable: not a function: int");
     assert_eq!(thrown_by("return nil.x"), TYPE_ERROR);
     assert_eq!(thrown_by("let a = []\na.x = 1"), TYPE_ERROR);
 }

@@ -148,9 +148,17 @@ fn a_call_that_does_not_fit_throws_in_its_first_slice() {
         machine.realm.global(index)
     };
     for (callee, args, expected) in [
-        ("n", 0, "NotCallable: not a function"),
-        ("f", 0, "WrongArity: wrong number of arguments"),
-        ("f", 2, "WrongArity: wrong number of arguments"),
+        ("n", 0, "NotCallable: not a function: int"),
+        (
+            "f",
+            0,
+            "WrongArity: wrong number of arguments: `f` takes 1, not 0",
+        ),
+        (
+            "f",
+            2,
+            "WrongArity: wrong number of arguments: `f` takes 1, not 2",
+        ),
     ] {
         let args: Vec<Slot> = (0..args).map(|_| Slot::nil()).collect();
         machine.vm.start_call(global(callee), &args);
@@ -226,7 +234,7 @@ fn a_spawned_future_comes_from_the_exchange_slot() {
     }
     let outcome = machine.slice(100);
     assert_eq!((outcome.end, outcome.instructions), (SliceEnd::Threw, 1));
-    assert_eq!(machine.exchange(), "Internal: internal error");
+    assert_eq!(machine.exchange(), "Internal: internal error: settled");
     let permit = machine.heap.try_shared().unwrap();
     let m = permit.mutator::<Checked>(holder.tlab());
     let (_, _, payload) = m.error_parts(m.load_root(machine.vm.exchange())).unwrap();
@@ -309,4 +317,36 @@ fn one_clause_of_a_try_runs_wherever_an_error_arrives() {
         ]
     );
     assert!(all > 12, "{all}");
+}
+
+#[test]
+fn work_is_charged_by_size_and_counts_as_no_instruction() {
+    let text = "
+        fn main() {
+          let s = \"ab\".repeat(2000)
+          for i in 0..10 { s.has(\"x\") }
+          return s.len()
+        }
+    ";
+    let whole = Machine::calling_main(text).slice(100_000);
+    assert_eq!(whole.end, SliceEnd::Returned);
+    assert!(whole.charged > 100, "{whole:?}");
+    // What is left when work took the fuel is for the next slice, and nothing is lost.
+    let machine = Machine::calling_main(text);
+    let (mut instructions, mut shortened) = (0, 0);
+    loop {
+        let outcome = machine.slice(20);
+        instructions += outcome.instructions;
+        assert!(outcome.instructions + outcome.charged <= 20);
+        match outcome.end {
+            SliceEnd::Fuel => shortened += u32::from(outcome.instructions < 20),
+            end => {
+                assert_eq!(end, SliceEnd::Returned);
+                break;
+            }
+        }
+    }
+    assert_eq!(instructions, whole.instructions);
+    assert!(shortened >= 10);
+    assert_eq!(machine.exchange(), "4000");
 }

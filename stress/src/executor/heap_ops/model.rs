@@ -91,10 +91,10 @@ impl Object {
     fn is_compared_by_identity(&self) -> bool {
         matches!(
             self,
-            Object::Channel { .. }
+            Object::Bound(_)
+                | Object::Channel { .. }
                 | Object::Mutex { .. }
                 | Object::Stream { .. }
-                | Object::Weak { .. }
         )
     }
 
@@ -299,27 +299,46 @@ impl Model {
 
     /// A deep copy, cycles and sharing kept.
     pub(super) fn deep_copy(&mut self, root: Value) -> Value {
-        let mut memo: Vec<(u32, u32)> = Vec::new();
-        self.copy_into(root, &mut memo)
-    }
-
-    fn copy_into(&mut self, root: Value, memo: &mut Vec<(u32, u32)>) -> Value {
         // Two passes: first all copies as they are, then their parts replaced. No
-        // recursion, so deep structures are no problem.
-        let mut order = Vec::new();
-        let mut work = vec![root];
-        while let Some(value) = work.pop() {
-            let Value::Object(at) = value else { continue };
-            if self.is_shared_by_copies(value) || memo.iter().any(|&(from, _)| from == at) {
+        // recursion, so deep structures are no problem. Breadth first, for the new weak
+        // references have their ids in that order; what an array or map holds comes a step
+        // later, as in a heap where that lies in an object of its own.
+        let mut order: Vec<u32> = Vec::new();
+        let mut memo: Vec<(u32, u32)> = Vec::new();
+        let mut work = std::collections::VecDeque::from([(vec![root], false)]);
+        while let Some((values, is_held)) = work.pop_front() {
+            if is_held {
+                work.push_back((values, false));
                 continue;
             }
-            let copy = self.objects[at as usize].clone();
-            let Value::Object(to) = self.add(copy) else {
-                continue;
-            };
-            memo.push((at, to));
-            order.push(to);
-            self.parts(at, &mut work);
+            for value in values {
+                let Value::Object(at) = value else { continue };
+                if self.is_shared_by_copies(value) || memo.iter().any(|&(from, _)| from == at) {
+                    continue;
+                }
+                let copy = self.objects[at as usize].clone();
+                let Value::Object(to) = self.add(copy) else {
+                    continue;
+                };
+                memo.push((at, to));
+                order.push(to);
+                let object = &self.objects[at as usize];
+                if matches!(object, Object::Weak { .. }) {
+                    continue;
+                }
+                let is_held = matches!(object, Object::Array(_) | Object::Map(_));
+                let mut parts = Vec::new();
+                self.parts(at, &mut parts);
+                work.push_back((parts, is_held));
+            }
+        }
+        for &to in &order {
+            if matches!(self.objects[to as usize], Object::Weak { .. }) {
+                let new = self.next_wait_id();
+                if let Object::Weak { id, .. } = &mut self.objects[to as usize] {
+                    *id = new;
+                }
+            }
         }
         let copied = |value: Value| match value {
             Value::Object(at) => memo
@@ -338,22 +357,21 @@ impl Model {
                         .iter_mut()
                         .for_each(|(k, v)| (*k, *v) = (copied(*k), copied(*v)));
                 }
-                Object::Enum(parts)
-                | Object::Closure(parts)
-                | Object::Bound(parts)
-                | Object::Unscheduled(parts) => {
+                Object::Enum(parts) | Object::Unscheduled(parts) => {
                     parts.iter_mut().for_each(|part| *part = copied(*part));
                 }
                 Object::Cell(part) | Object::Iterator(part) | Object::Error(part) => {
                     *part = copied(*part);
                 }
+                Object::Weak { target, .. } => *target = copied(*target),
                 Object::BigInt(_)
                 | Object::String(..)
+                | Object::Closure(_)
+                | Object::Bound(_)
                 | Object::Future { .. }
                 | Object::Channel { .. }
                 | Object::Mutex { .. }
-                | Object::Stream { .. }
-                | Object::Weak { .. } => {}
+                | Object::Stream { .. } => {}
             }
         }
         copied(root)

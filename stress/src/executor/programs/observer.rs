@@ -227,7 +227,8 @@ impl TraceObserver {
         let did_nothing = outcome.instructions == 0
             && outcome.thrown == 0
             && !outcome.delivered
-            && !outcome.interrupted;
+            && !outcome.interrupted
+            && input.failed_squads.is_empty();
         // Taking a safepoint or needing memory is nothing that the program could see. The first
         // slice of a task enters its frame.
         let is_first = state.begun.insert(task);
@@ -249,6 +250,7 @@ impl TraceObserver {
             dispatched: outcome.interrupted,
             operation_over: input.operation_over,
             open_tasks: input.open_tasks,
+            failed_squads: input.failed_squads.clone(),
         };
         state.events.push(Event::SliceBegan { task, start });
         for line in &outcome.printed {
@@ -304,7 +306,7 @@ fn effects(outcome: &SliceOutcome) -> Option<Box<Effects>> {
     }
     let host = outcome.host.as_ref();
     Some(Box::new(Effects {
-        changed: outcome.changed.clone(),
+        changed: outcome.changed.iter().map(|at| at.object).collect(),
         cancel: outcome.cancel.clone(),
         interrupts: outcome.interrupts.clone(),
         awaited: outcome.awaited.clone(),
@@ -341,6 +343,7 @@ impl Observer for TraceObserver {
             }
             EngineEvent::Slice {
                 task,
+                realm: _,
                 input,
                 outcome,
                 cancelling,
@@ -427,7 +430,7 @@ impl Observer for TraceObserver {
                 self.panic_at(call.id());
             }
             // The call's end says it, as a graph.
-            EngineEvent::FinalizerFailed { .. } => {}
+            EngineEvent::FinalizerFailed { .. } | EngineEvent::Unobserved { .. } => {}
             EngineEvent::Forked {
                 template,
                 fork,

@@ -13,7 +13,10 @@ use crate::scenario::program::{Expr, Stem, Stmt, TypeName};
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body));
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
-    match body.c.weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2]) {
+    match body
+        .c
+        .weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2, 3 * loops])
+    {
         0 => within(body, out, |body, out| {
             body.statements(1, out);
             sleep(body, out);
@@ -22,7 +25,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         2 => returned(body, out),
         3 => with_children(body, out),
         4 => left_in_loop(body, out),
-        _ => thrown_through(body, out),
+        5 => thrown_through(body, out),
+        _ => within(body, out, |body, out| caught_in_loop(body, out, 10)),
     }
     if body.c.chance(1, 2) {
         // One that is still armed would end this.
@@ -85,6 +89,37 @@ fn caught_inside<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         if body.c.chance(1, 2) {
             sleep(body, out);
         }
+    });
+}
+
+/// Whatever it meets, it goes on: up to the end of its grace time, or of its rounds.
+pub(super) fn caught_in_loop<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, rounds: i32) {
+    let name = body.world.fresh(Stem::Local);
+    let inner = body.loop_body(rounds, |body, out| {
+        let tried = body.block(|body, out| {
+            sleep(body, out);
+            if body.c.chance(1, 3) {
+                body.statements(1, out);
+            }
+        });
+        let caught = body.world.fresh(Stem::Caught);
+        let handler = body.block(|body, out| tasks::use_result(body, out, Expr::Name(caught)));
+        let finally = body
+            .sometimes(Feature::Finally, 4)
+            .then(|| body.small_block());
+        out.push(Stmt::Try {
+            body: tried,
+            typed: Vec::new(),
+            catch: Some((caught, handler)),
+            finally,
+        });
+    });
+    let rounds = Expr::Int(rounds.into());
+    out.push(Stmt::For {
+        name,
+        over: Expr::Range(Box::new(Expr::Int(0)), Box::new(rounds)),
+        limit: None,
+        body: inner,
     });
 }
 

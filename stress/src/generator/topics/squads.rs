@@ -52,6 +52,13 @@ fn children<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, fails: bool
             tasks::pause(body, out);
         }
     }
+    // The block waits, too, while a child may fail.
+    if fails && body.may_wait() && body.affords(14) && body.c.chance(1, 2) {
+        match body.has(Feature::Loops) && body.nesting < 4 && body.c.chance(1, 2) {
+            true => deadlines::caught_in_loop(body, out, 3),
+            false => body.statements(1, out),
+        }
+    }
     if fails && body.c.chance(1, 3) {
         let condition = body.coin();
         let value = body.fresh(1);

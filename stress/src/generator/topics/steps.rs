@@ -3,7 +3,7 @@
 
 use gcrucible_bytecode::{Boundary, Builtin, ErrorKind};
 
-use super::tasks;
+use super::{deadlines, tasks};
 use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
@@ -44,13 +44,15 @@ fn step<C: Choices>(body: &mut Body<'_, C>, depth: u32) -> Expr {
         let role = std::mem::replace(&mut body.role, Role::Helper);
         let kept = body.fresh(1);
         let kept = body.let_in(out, Stem::Local, Kind::Any, kept);
-        match body.c.weighted(&[3, 3, 2, 2]) {
+        let loops = u32::from(waits && body.has(Feature::Loops) && body.affords(12));
+        match body.c.weighted(&[3, 3, 2, 2, 3 * loops]) {
             0 => body.statements(2, out),
             1 => in_callee(body, out),
             2 if depth > 0 && body.nesting < 4 => {
                 let inner = step(body, depth - 1);
                 body.let_in(out, Stem::Local, Kind::Any, inner);
             }
+            4 => deadlines::caught_in_loop(body, out, 4),
             _ => caught_inside(body, out),
         }
         if waits && budget.time_ms.is_some() {

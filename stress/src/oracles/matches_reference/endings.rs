@@ -168,7 +168,7 @@ impl Judge<'_, '_> {
                         return self.fail("lost_settlement", number, message);
                     }
                 }
-                status if self.model.could_run(number) => {
+                status if self.model.waits_in_vain(number) => {
                     let message = format!("it waits for ever though it could go on: {status:?}");
                     return self.fail("lost_wakeup", number, message);
                 }
@@ -176,7 +176,7 @@ impl Judge<'_, '_> {
                     let message = format!("its operation never ended: {status:?}");
                     return self.fail("lost_timer", number, message);
                 }
-                status if task.has_deadline() => {
+                status if task.has_deadline(self.model.grace_ms()) => {
                     let message = format!("its deadline never fired: {status:?}");
                     return self.fail("lost_timer", number, message);
                 }

@@ -1,0 +1,158 @@
+//! What hostile clients cost the others.
+//!
+//! ```text
+//! cargo bench -p gcrucible-cli --bench hostile_clients
+//! cargo bench -p gcrucible-cli --bench hostile_clients -- SECONDS [NAME]
+//! ```
+//!
+//! For each hostile client that is known `crux serve` is started with a heap of 64 MB, with its own
+//! limits otherwise. Another client asks for a greeting again and again: first alone, then while
+//! the hostile client is at work for 20 s. Shown are the latencies, answers that were no greeting,
+//! the most memory of the process, what is still held a second after the hostile client has left,
+//! and how long the server then takes to end. Ends with exit code 1 when the greeting failed,
+//! the 99th percentile grew by more than 100 ms, the process took 128 MB or more, something is
+//! held, or the end took longer than its grace time.
+
+#[path = "../tests/serve/hostile.rs"]
+mod hostile;
+#[path = "../tests/process/mod.rs"]
+mod process;
+#[allow(dead_code, reason = "tests use the rest of it")]
+#[path = "../tests/serve/server.rs"]
+mod server;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hostile::{ALL, APP, Hostile};
+use server::Server;
+use tokio::time::{Instant, sleep, timeout};
+
+const GRACE: Duration = Duration::from_secs(10);
+const ADDED_MOST: Duration = Duration::from_millis(100);
+const MEMORY_MOST: u64 = 128;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"));
+    let seconds = args.next().and_then(|arg| arg.parse().ok()).unwrap_or(20);
+    let only = args.next();
+    let runtime = tokio::runtime::Runtime::new().expect("threads start");
+    runtime.block_on(async {
+        println!(
+            "| hostile client | p50 | p99 | added p99 | greetings, failed | memory | held | end | |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
+        let mut is_good = true;
+        for hostile in ALL {
+            if only.as_ref().is_none_or(|only| hostile.name.contains(only)) {
+                is_good &= measure(hostile, Duration::from_secs(seconds)).await;
+            }
+        }
+        match is_good {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }
+    })
+}
+
+async fn measure(hostile: &Hostile, long: Duration) -> bool {
+    let options = ["--heap-limit", "64m", "--log", "warn"];
+    let server = Server::start("bench_hostile", APP, &options);
+    let alone = greet(&server, Duration::from_secs(2)).await;
+    let at_work = hostile.start(&server.address);
+    at_work.has_begun(1).await;
+    let seen = greet(&server, long).await;
+    let memory = server.peak_memory() >> 20;
+    drop(at_work);
+    sleep(Duration::from_secs(1)).await;
+    let mut held = Vec::new();
+    for name in [
+        "requests_in_flight",
+        "websockets_open",
+        "connections_open",
+        "bytes_in_flight",
+    ] {
+        let count = timeout(
+            Duration::from_secs(5),
+            server.metric(&format!("crux_{name}")),
+        );
+        match count.await {
+            Ok(0) => {}
+            Ok(count) => held.push(format!("{name} {count}")),
+            Err(_) => held.push(format!("{name} unknown")),
+        }
+    }
+    let detached = server.metric("crux_detached_tasks").await;
+    let begin = Instant::now();
+    server.signal("TERM");
+    let code = server.ended().0;
+    let end = begin.elapsed();
+    let added = seen.p99.saturating_sub(alone.p99);
+    let is_good = seen.failed == 0
+        && added <= ADDED_MOST
+        && memory < MEMORY_MOST
+        && held.is_empty()
+        && code == 0
+        && end <= GRACE;
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    println!(
+        "| {} | {} | {} | {} | {}, {} | {memory} MB | {}{} | {} | {} |",
+        hostile.name,
+        ms(seen.p50),
+        ms(seen.p99),
+        ms(added),
+        seen.count,
+        seen.failed,
+        if held.is_empty() {
+            "nothing".to_owned()
+        } else {
+            held.join(", ")
+        },
+        if detached > 0 {
+            format!(" ({detached} detached)")
+        } else {
+            String::new()
+        },
+        ms(end),
+        if is_good { "" } else { "too much" },
+    );
+    is_good
+}
+
+struct Seen {
+    count: usize,
+    failed: usize,
+    p50: Duration,
+    p99: Duration,
+}
+
+/// Asks again and again, on a connection of its own each time.
+async fn greet(server: &Server, long: Duration) -> Seen {
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.pool_max_idle_per_host(0).build().expect("a client");
+    let mut times = Vec::new();
+    let mut failed = 0;
+    let begin = Instant::now();
+    while begin.elapsed() < long {
+        let asked = Instant::now();
+        let answer = client
+            .get(server.url("/hello"))
+            .timeout(Duration::from_secs(20));
+        let is_right = match answer.send().await {
+            Ok(answer) => answer.status() == 200,
+            Err(_) => false,
+        };
+        failed += usize::from(!is_right);
+        times.push(asked.elapsed());
+        sleep(Duration::from_millis(5)).await;
+    }
+    times.sort();
+    Seen {
+        count: times.len(),
+        failed,
+        p50: times[times.len() / 2],
+        p99: times[times.len() * 99 / 100],
+    }
+}

@@ -1,0 +1,233 @@
+//! Texts of any length, put together and searched in steps.
+//!
+//! A text is put together outside of the heap, and then copied there: both in steps.
+
+use gcrucible_bytecode::ErrorKind;
+use gcrucible_heap::{Checks, Slot, Value};
+
+use crate::interpreter::{Context, Made, Stop};
+use crate::work::{BYTES_PER_UNIT, Progress};
+
+/// Short texts are repeated by as many of them as make about so many bytes.
+const BLOCK_BYTES: usize = 4096;
+
+/// A text in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Writing {
+    /// The text so far.
+    text: String,
+    /// Where it goes on in what it is made of.
+    at: usize,
+    copied: Copied,
+}
+
+/// A string on the heap that a text is copied to.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) string: Slot,
+    bytes: usize,
+}
+
+impl Writing {
+    /// Passes its root on.
+    pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        root(&self.copied.string);
+    }
+}
+
+/// Looks for a part of a text.
+#[derive(Debug)]
+pub(crate) struct Find {
+    at: usize,
+}
+
+fn take_bytes(units: &mut u32, bytes: usize) {
+    let done = u32::try_from(bytes / BYTES_PER_UNIT).unwrap_or(u32::MAX);
+    *units = units.saturating_sub(1 + done);
+}
+
+/// The end of the part of a text from `from` on that so many units reach, between characters.
+fn reach(text: &str, from: usize, units: u32) -> usize {
+    let end = from + units as usize * BYTES_PER_UNIT;
+    let end = text.floor_char_boundary(end);
+    // However few they are, they reach one character.
+    match end > from {
+        true => end,
+        false => text.ceil_char_boundary((from + 1).min(text.len())),
+    }
+}
+
+impl<'p, C: Checks> Context<'p, C> {
+    /// A string with this text, once all of it is copied.
+    pub(super) fn copied(
+        &self,
+        text: &str,
+        copied: &mut Copied,
+        units: &mut u32,
+    ) -> Result<Option<Value<'p>>, Stop<'p>> {
+        if copied.string.is_nil() {
+            if text.len() <= *units as usize * BYTES_PER_UNIT {
+                take_bytes(units, text.len());
+                return Ok(Some(self.m.string(text)?));
+            }
+            let string = self.m.begin_string(text.len())?;
+            self.m.store(&copied.string, string);
+            self.work.advance();
+        }
+        let string = self.m.load_root(&copied.string);
+        while copied.bytes < text.len() {
+            if *units == 0 {
+                return Ok(None);
+            }
+            // In whole words, as they lie in memory.
+            let bytes = (text.len() - copied.bytes).min(*units as usize * BYTES_PER_UNIT);
+            let end = copied.bytes + bytes;
+            self.m
+                .write_string(string, copied.bytes, &text.as_bytes()[copied.bytes..end]);
+            copied.bytes = end;
+            take_bytes(units, bytes);
+        }
+        Ok(Some(string))
+    }
+
+    /// A string of a text that `more` puts together: it appends to the text, goes on at the
+    /// place that it left, and says whether there is no more.
+    fn written(&self, more: impl FnOnce(&mut String, &mut usize, &mut u32) -> bool) -> Made<'p> {
+        self.in_steps(
+            || Progress::Writing(Writing::default()),
+            |progress, units| {
+                let Progress::Writing(writing) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                let is_whole = more(&mut writing.text, &mut writing.at, units);
+                self.check_text(writing.text.len() as u64)?;
+                match is_whole {
+                    true => self.copied(&writing.text, &mut writing.copied, units),
+                    false => Ok(None),
+                }
+            },
+        )
+    }
+
+    /// A text piece by piece, each made into something of the same or another length.
+    pub(super) fn mapped_text(&self, text: &str, map: impl Fn(&str) -> String) -> Made<'p> {
+        self.written(|out, at, units| {
+            while *at < text.len() {
+                if *units == 0 {
+                    return false;
+                }
+                let end = reach(text, *at, *units);
+                out.push_str(&map(&text[*at..end]));
+                take_bytes(units, end - *at);
+                *at = end;
+            }
+            true
+        })
+    }
+
+    /// Texts one after the other.
+    pub(crate) fn joined_texts(&self, texts: [&str; 2]) -> Made<'p> {
+        let len = texts[0].len() + texts[1].len();
+        self.written(|out, _, units| {
+            while out.len() < len {
+                if *units == 0 {
+                    return false;
+                }
+                let (text, from) = match out.len().checked_sub(texts[0].len()) {
+                    Some(from) => (texts[1], from),
+                    None => (texts[0], out.len()),
+                };
+                let end = reach(text, from, *units);
+                out.push_str(&text[from..end]);
+                take_bytes(units, end - from);
+            }
+            true
+        })
+    }
+
+    /// A text so many times.
+    pub(super) fn repeated_text(&self, text: &str, count: usize) -> Made<'p> {
+        let len = text.len() * count;
+        let block = match text.len() {
+            0 => String::new(),
+            bytes => text.repeat((BLOCK_BYTES / bytes).clamp(1, count.max(1))),
+        };
+        self.written(|out, _, units| {
+            while out.len() < len {
+                if *units == 0 {
+                    return false;
+                }
+                let from = out.len() % block.len();
+                let end = reach(&block, from, *units).min(from + len - out.len());
+                out.push_str(&block[from..end]);
+                take_bytes(units, end - from);
+            }
+            true
+        })
+    }
+
+    /// A text with each occurrence of `from`, which is not empty, replaced.
+    pub(super) fn replaced_text(&self, text: &str, from: &str, to: &str) -> Made<'p> {
+        let bytes = text.as_bytes();
+        self.written(|out, at, units| {
+            while *at < text.len() {
+                if *units == 0 || out.len() > self.text_bytes_max {
+                    return false;
+                }
+                let window = *units as usize * BYTES_PER_UNIT;
+                let end = (*at + window + from.len()).min(bytes.len());
+                match memchr::memmem::find(&bytes[*at..end], from.as_bytes()) {
+                    Some(found) => {
+                        out.push_str(&text[*at..*at + found]);
+                        out.push_str(to);
+                        take_bytes(units, found + to.len());
+                        *at += found + from.len();
+                    }
+                    None => {
+                        // An occurrence may begin in what is too short for one.
+                        let safe = match end == bytes.len() {
+                            true => end,
+                            false => text.floor_char_boundary(end - from.len() + 1),
+                        };
+                        let safe = if safe > *at {
+                            safe
+                        } else {
+                            text.ceil_char_boundary(*at + 1)
+                        };
+                        out.push_str(&text[*at..safe]);
+                        take_bytes(units, safe - *at);
+                        *at = safe;
+                    }
+                }
+            }
+            true
+        })
+    }
+
+    /// Where a part of a text begins first, nil if it is none.
+    pub(super) fn text_search(&self, text: &str, part: &str) -> Made<'p> {
+        let (bytes, part) = (text.as_bytes(), part.as_bytes());
+        self.in_steps(
+            || Progress::Find(Find { at: 0 }),
+            |progress, units| {
+                let Progress::Find(find) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                loop {
+                    let window = *units as usize * BYTES_PER_UNIT;
+                    let end = (find.at + window + part.len()).min(bytes.len());
+                    let found = memchr::memmem::find(&bytes[find.at..end], part);
+                    take_bytes(units, found.unwrap_or(end - find.at));
+                    match found {
+                        Some(found) => return Ok(Some(self.m.int((find.at + found) as i64)?)),
+                        None if end == bytes.len() => return Ok(Some(Value::NIL)),
+                        None => find.at = end - part.len() + 1,
+                    }
+                    if *units == 0 {
+                        return Ok(None);
+                    }
+                }
+            },
+        )
+    }
+}
