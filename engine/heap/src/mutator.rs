@@ -160,6 +160,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
     }
 
+    /// The identity hash of an object that has been asked for it; something else of a storage,
+    /// which has none.
+    fn known_hash(&self, value: Value<'p>) -> Option<u32> {
+        let word = self.region().word(self.offset(value) + 1);
+        let hash = word.load(std::sync::atomic::Ordering::Relaxed) as u32;
+        (hash != 0).then_some(hash)
+    }
+
     pub(crate) fn heap(&self) -> &'p Heap {
         self.heap
     }

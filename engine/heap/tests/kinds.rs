@@ -347,6 +347,7 @@ fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
         for units in [1, 7, 100] {
             let mut copying = Copying::of_value(array);
             while !copying.step(m, &mut { units }).unwrap() {}
+            copying.renew(m);
             let found = ids(copying.result(m, 0));
             let least = found.into_iter().min().unwrap();
             assert_eq!(found.map(|id| id - least), expected.map(|id| id - from));
