@@ -96,12 +96,6 @@ pub struct EngineOptions {
     pub reload_patience: Duration,
     /// Requests that may be under way at once.
     pub requests_max: usize,
-    /// Bytes that what a host operation brings may have, at most; none: a quarter of the heap's
-    /// limit. They count against the limit, as do those of its arguments.
-    pub host_data_max: Option<u64>,
-    /// Bytes of the heap's limit that what answers one [request](Engine::request) may use; none:
-    /// all that the heap has.
-    pub request_memory: Option<u64>,
     /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
     /// throws `HostError` where it is spawned.
     pub detached_max: usize,
@@ -110,6 +104,12 @@ pub struct EngineOptions {
     pub capabilities: Capabilities,
     /// Where the lines go that the program prints and logs: nowhere, unless this says more.
     pub output: Output,
+    /// Bytes that what a host operation brings may have, at most; none: a quarter of the heap's
+    /// limit. They count against the limit, as do those of its arguments.
+    pub host_data_max: Option<u64>,
+    /// Bytes of the heap's limit that what answers one [request](Engine::request) may use; none:
+    /// all that the heap has.
+    pub request_memory: Option<u64>,
 }
 
 impl EngineOptions {
@@ -128,11 +128,11 @@ impl Default for EngineOptions {
             grace: EngineOptions::GRACE,
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
-            host_data_max: None,
-            request_memory: None,
             detached_max: usize::MAX,
             capabilities: Capabilities::none(),
             output: Output::none(),
+            host_data_max: None,
+            request_memory: None,
         }
     }
 }

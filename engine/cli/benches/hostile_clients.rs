@@ -74,10 +74,8 @@ async fn measure(hostile: &Hostile, long: Duration) -> bool {
         "connections_open",
         "bytes_in_flight",
     ] {
-        let count = timeout(
-            Duration::from_secs(5),
-            server.metric(&format!("crux_{name}")),
-        );
+        let figure = format!("crux_{name}");
+        let count = timeout(Duration::from_secs(5), server.metric(&figure));
         match count.await {
             Ok(0) => {}
             Ok(count) => held.push(format!("{name} {count}")),

@@ -72,6 +72,9 @@ use self::options::Limits;
 use self::places::Places;
 use self::version::Versions;
 
+/// Clients that are read on though they have their answers, at once.
+const DISCARDS_MAX: usize = 16;
+
 /// What all connections share.
 pub(crate) struct Server {
     engine: Engine,
@@ -83,6 +86,8 @@ pub(crate) struct Server {
     budget: Arc<Budget>,
     /// One permit for each conversion of large data that may be under way.
     conversions: Semaphore,
+    /// One permit for each client that is read on though it has its answer.
+    discards: Arc<Semaphore>,
     /// One permit for each WebSocket that may be open.
     websockets: Arc<Semaphore>,
     stage: watch::Sender<Stage>,
@@ -126,6 +131,7 @@ impl Server {
             places: Places::new(limits.requests_max, limits.busy_timeout),
             budget: Budget::new(limits.bytes_max),
             conversions: Semaphore::new(cores),
+            discards: Arc::new(Semaphore::new(DISCARDS_MAX)),
             websockets: Arc::new(Semaphore::new(limits.websockets_max)),
             limits,
             stage: watch::Sender::new(Stage::Serving),

@@ -79,11 +79,11 @@ pub struct HostRequest {
     pub args: Vec<HostValue>,
     /// Fires when the task that asks is cancelled.
     pub stop: StopToken,
+    /// What the program may touch; the engine says so when it passes the request on.
+    pub capabilities: Capabilities,
     /// What an operation asks before it takes memory for data of unknown size. It is no part of
     /// what is asked for, either.
     pub budget: DataBudget,
-    /// What the program may touch; the engine says so when it passes the request on.
-    pub capabilities: Capabilities,
 }
 
 impl PartialEq for HostRequest {

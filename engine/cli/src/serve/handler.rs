@@ -219,8 +219,12 @@ async fn call(
         }
         Ended::NoData(text) => format!("the answer is no plain data: {text}"),
         Ended::TooLarge(why) => format!("the answer is too large: {why}"),
-        Ended::Threw { text, trace } => {
-            tracing::error!(at = trace, "uncaught {text}");
+        Ended::Threw {
+            text,
+            report,
+            trace,
+        } => {
+            tracing::error!(at = trace, "uncaught {report}");
             return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, text));
         }
     };
@@ -296,10 +300,15 @@ async fn read(server: &Server, body: &mut Body, charge: &mut Charge) -> Result<V
 }
 
 /// Reads on what nobody wants, for a while: a client that still sends would not see its answer
-/// if the connection were closed at once.
-fn discard(server: &Server, mut body: Body) {
+/// if the connection were closed at once. Only so many have that kindness at a time: a crowd that
+/// sends without end would have all threads read for it.
+fn discard(server: &Arc<Server>, mut body: Body) {
+    let Ok(kindness) = Arc::clone(&server.discards).try_acquire_owned() else {
+        return;
+    };
     let read_timeout = server.limits.read_timeout;
     tokio::spawn(tokio::time::timeout(read_timeout, async move {
         while let Some(Ok(_)) = body.frame().await {}
+        drop(kindness);
     }));
 }

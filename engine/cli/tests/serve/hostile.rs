@@ -59,7 +59,7 @@ pub(crate) const ALL: &[Hostile] = &[
     hostile("answers not read", 100, Deed::DoesNotRead("/big")),
     hostile("bodies without end", 300, Deed::SendsNoEnd),
     hostile("half a head", 300, Deed::SendsHalfAHead),
-    hostile("silence", 1_100, Deed::IsSilent),
+    hostile("silence", 1_000, Deed::IsSilent),
     hostile("rubbish", 8, Deed::SendsRubbish),
     hostile("handlers that wait", 512, Deed::Asks("/recv")),
     hostile("handlers that compute", 64, Deed::Asks("/loop")),

@@ -1,4 +1,4 @@
-//! What comes piece by piece, and may have no end.
+//! Data of unknown size, read piece by piece within a budget.
 
 use crate::DataBudget;
 
@@ -41,20 +41,21 @@ impl<'b> Content<'b> {
         Ok(())
     }
 
-    pub(super) fn into_text(self) -> Result<String, String> {
-        let text = String::from_utf8(self.bytes);
-        text.map_err(|_| "it is not UTF-8 text".to_owned())
-    }
-
-    /// The text, whatever it is: what is no UTF-8 is replaced, by up to three bytes for each.
+    /// Text of what somebody else wrote: what is no UTF-8 is replaced.
     #[cfg(feature = "http")]
-    pub(super) async fn into_any_text(self) -> Result<String, String> {
+    pub(super) async fn into_lossy_text(self) -> Result<String, String> {
         match String::from_utf8(self.bytes) {
             Ok(text) => Ok(text),
             Err(bad) => {
+                // By up to three bytes for each.
                 self.budget.take(bad.as_bytes().len() as u64 * 3).await?;
                 Ok(String::from_utf8_lossy(bad.as_bytes()).into_owned())
             }
         }
+    }
+
+    pub(super) fn into_text(self) -> Result<String, String> {
+        let text = String::from_utf8(self.bytes);
+        text.map_err(|_| "it is not UTF-8 text".to_owned())
     }
 }

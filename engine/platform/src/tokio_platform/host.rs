@@ -68,8 +68,7 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
     }
     match (name, request.args.as_slice()) {
         ("fs.read", [Text(path)]) => {
-            let budget = request.budget.clone();
-            let text = read(capabilities.clone(), path.clone(), budget);
+            let text = read(capabilities.clone(), path.clone(), request.budget.clone());
             until_stopped(request.stop.clone(), text)
         }
         ("fs.write", [Text(path), Text(text)]) => {
@@ -78,8 +77,13 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
         ("env", [Text(name)]) => env(name),
         #[cfg(feature = "http")]
         ("http.get", [Text(url)]) => {
-            let budget = request.budget.clone();
-            let sent = http.send(capabilities, reqwest::Method::GET, url, None, budget);
+            let sent = http.send(
+                capabilities,
+                reqwest::Method::GET,
+                url,
+                None,
+                request.budget.clone(),
+            );
             until_stopped(request.stop.clone(), sent)
         }
         #[cfg(feature = "http")]
@@ -110,21 +114,21 @@ fn read(capabilities: Capabilities, path: String, budget: DataBudget) -> HostOpe
             "fs.read",
             path.clone(),
             Access::Read,
-            |file| {
-                let length = file.metadata()?.len();
-                Ok((file, length))
-            },
+            |file| Ok((file.metadata()?.len(), file)),
         );
-        let (file, length) = opened.await?;
-        let text = read_text(file, length, &budget).await;
+        let (length, file) = opened.await?;
+        let text = read_text(tokio::fs::File::from_std(file), length, &budget).await;
         let text = text.map_err(|why| format!("cannot read {path}: {why}"))?;
         Ok(HostValue::String(text))
     })
 }
 
 /// Reads a file piece by piece: it may have no end, whatever its length is said to be.
-async fn read_text(file: File, length: u64, budget: &DataBudget) -> Result<String, String> {
-    let mut file = tokio::fs::File::from_std(file);
+async fn read_text(
+    mut file: tokio::fs::File,
+    length: u64,
+    budget: &DataBudget,
+) -> Result<String, String> {
     let mut content = Content::new(budget);
     budget.take(Content::PIECE as u64).await?;
     content.make_room(length).await?;
@@ -262,11 +266,11 @@ impl Http {
             }
             let status = response.status().as_u16();
             let mut content = Content::new(&budget);
-            let refused = |why: String| format!("{what}: {why}");
+            let no_memory = |why| format!("{what}: {why}");
             while let Some(piece) = response.chunk().await.map_err(failed)? {
-                content.push(&piece).await.map_err(refused)?;
+                content.push(&piece).await.map_err(no_memory)?;
             }
-            let body = content.into_any_text().await.map_err(refused)?;
+            let body = content.into_lossy_text().await.map_err(no_memory)?;
             Ok(HostValue::Map(vec![
                 ("status".to_owned(), HostValue::Int(i64::from(status))),
                 ("body".to_owned(), HostValue::String(body)),
