@@ -104,6 +104,12 @@ pub struct EngineOptions {
     pub capabilities: Capabilities,
     /// Where the lines go that the program prints and logs: nowhere, unless this says more.
     pub output: Output,
+    /// Bytes that what a host operation brings may have, at most; none: a quarter of the heap's
+    /// limit. They count against the limit, as do those of its arguments.
+    pub host_data_max: Option<u64>,
+    /// Bytes of the heap's limit that what answers one [request](Engine::request) may use; none:
+    /// all that the heap has.
+    pub request_memory: Option<u64>,
 }
 
 impl EngineOptions {
@@ -125,6 +131,8 @@ impl Default for EngineOptions {
             detached_max: usize::MAX,
             capabilities: Capabilities::none(),
             output: Output::none(),
+            host_data_max: None,
+            request_memory: None,
         }
     }
 }
@@ -164,6 +172,9 @@ pub(crate) struct Inner {
     pub(crate) tokens: Arc<TokenTree>,
     /// Milliseconds.
     pub(crate) grace: u64,
+    /// Bytes that a host operation may bring.
+    pub(crate) host_data_max: u64,
+    pub(crate) request_memory: Option<u64>,
     max_frames: usize,
     args: Arc<[String]>,
     pub(crate) capabilities: Capabilities,
@@ -230,6 +241,10 @@ impl Engine {
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
                 grace: u64::try_from(options.grace.as_millis()).unwrap_or(u64::MAX),
+                host_data_max: options
+                    .host_data_max
+                    .unwrap_or(options.heap.limit_bytes / 4),
+                request_memory: options.request_memory,
                 max_frames: options.max_frames,
                 args: options.args.clone().into(),
                 capabilities: options.capabilities.clone(),
@@ -795,7 +810,9 @@ impl Inner {
             2..Self::ATTEMPTS_MAX if self.heap.is_sparse_for(words) => true,
             _ => self.heap.has_room_within_limit(words),
         };
-        is_sound && has_room
+        let is_reserved = *attempts > 1
+            && account.is_some_and(|account| self.heap.is_reserved_from(account, bytes));
+        is_sound && has_room && !is_reserved
     }
 
     /// Collections for one allocation in a heap that is too full to be copied at once.

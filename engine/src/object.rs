@@ -75,7 +75,8 @@ impl From<Arc<Object>> for Argument {
 }
 
 impl CallHandle {
-    /// Keeps the value or error that the call ended with, `nil` before that.
+    /// Keeps the value or error that the call ended with, `nil` before that. If it is a function,
+    /// calls of it run in the realm that is current now, that of a fork as well.
     pub async fn object(&self) -> Object {
         let engine = self.engine().clone();
         Object {

@@ -84,7 +84,7 @@ fn a_deadlock_is_said_as_soon_as_it_is_there() {
         assert!(matches!(task.waits_for, WaitsFor::Receive(_)), "{deadlock}");
         assert!(!deadlock.may_be_signalled);
         let at = task.at.as_ref().expect("it runs the program");
-        assert_eq!((at.function.as_str(), at.line), ("stuck", 27));
+        assert_eq!((at.function.as_str(), at.line), ("stuck", 26));
         // The host can end it.
         world.engine.cancel_call(round).expect("it is in progress");
         assert_eq!(world.join(&call), Outcome::Cancelled);

@@ -238,3 +238,44 @@ fn a_deadline_without_memory_for_its_error_ends_all_the_same() {
     let text = timed(tiny(), &format!("{HOG} {body}"));
     assert_eq!(text, r#"["ended", true]"#);
 }
+
+#[test]
+fn a_host_operation_that_heeds_nothing_is_cut_off() {
+    let source = r#"
+        fn fails() { sleep(20) throw error("child") }
+        fn forever() { while true { try { host("never") } catch e { } } }
+        fn ticks(over) { while over.len() == 0 { sleep(1) } }
+        fn main() {
+          let log = []
+          let over = []
+          spawn detached ticks(over)
+          try { squad { spawn fails() host("never") } } catch e { log.push([e.message, time.now() / 10]) }
+          try { deadline 30ms { host("never") } } catch e { log.push([e.kind, time.now() / 10]) }
+          let f = spawn forever()
+          sleep(50)
+          cancel(f)
+          // The operation has its grace time, and the body has none left to begin another one.
+          try { await f } catch e { log.push([e.kind, time.now() / 10]) }
+          over.push("over")
+          return log
+        }
+    "#;
+    let platform = VirtualPlatform::with_host(20, |_| Box::pin(std::future::pending()));
+    let world = Clockwork::new(platform, source);
+    let main = world.main();
+    for _ in 0..2_000 {
+        for _ in 0..40 {
+            world.platform.step();
+        }
+        if main.call().outcome().is_some() || !world.platform.fire_next_timer() {
+            break;
+        }
+    }
+    let text = world.text(&main);
+    assert_eq!(
+        text,
+        r#"[["child", 2], ["DeadlineExceeded", 5], ["Cancelled", 60]]"#
+    );
+    world.run();
+    world.finish();
+}

@@ -51,6 +51,9 @@ pub(crate) fn heap_debug(scenario: &Scenario, advantages: Advantages) -> HeapDeb
     if !advantages.verifier {
         debug.verify = VerifyLevel::Off;
     }
+    // With a size that is said, other tasks do not come between the steps of a built-in: to the
+    // model it is one.
+    debug.steps.get_or_insert(HeapDebug::STEPS_IN_PRODUCTION);
     debug
 }
 

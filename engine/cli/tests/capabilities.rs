@@ -2,8 +2,8 @@
 
 mod process;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
@@ -221,5 +221,49 @@ fn a_session_has_the_same_flags() {
         seen.err.contains("not allowed: fs.read of secret.txt"),
         "{}",
         seen.err
+    );
+}
+
+#[test]
+fn a_server_has_the_same_flags() {
+    let folder = world("caps_serve");
+    let text = r#"
+      fn read(r) { try { return fs.read(r["params"]["path"]) } catch e { return e.message } }
+      export let routes = { "GET /{*path}": read }
+    "#;
+    folder.file("app.crux", text);
+    let mut child = crux()
+        .args([
+            "serve",
+            "app.crux",
+            "--allow-fs=data",
+            "--address",
+            "127.0.0.1:0",
+            "--quiet",
+        ])
+        .current_dir(folder.path("."))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    out.read_line(&mut line).expect("it says where it listens");
+    let address = line.trim().rsplit('/').next().expect("an address");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let request = format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let answers = ["data/old.txt", "secret.txt"].map(get);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert!(answers[0].ends_with("\r\n\r\nold"), "{}", answers[0]);
+    assert!(
+        answers[1].contains("not allowed: fs.read of secret.txt"),
+        "{}",
+        answers[1]
     );
 }

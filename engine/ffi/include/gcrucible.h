@@ -1,4 +1,21 @@
-/* The C API of the Crux engine. Made from engine/ffi/src by its tests: do not edit. */
+/* The C API of the Crux engine. Made from engine/ffi/src by its tests: do not edit.
+
+ Rules. engine/ffi/README.md has a tour.
+
+ 1. What a function returns through an `out` parameter belongs to the caller, who frees it with the
+    function of its type, once. Freeing null does nothing.
+ 2. Text is UTF-8 with a length in bytes, and may have zero bytes in it. What is passed need not
+    end with one; what is returned has one behind its end, which does not count. Where the length
+    of returned text is not asked for, text that has zero bytes in it is not returned.
+ 3. Options, engines, calls and handles are names rather than addresses: one that was freed, is null
+    or of another type is refused, and freeing it again does nothing. Values and errors are
+    addresses: they must be null where that is allowed, or unfreed.
+ 4. Every function may be called from any thread. A value must not be changed or freed while another
+    thread uses it, and may be read by several.
+ 5. What waits is refused within a callback: it would wait for itself.
+ 6. After fork() the child has none of the engine's threads: it may free what it has, and everything
+    else is refused. It may make engines of its own.
+ 7. Where a function takes a GcrError **, null means that only the status is wanted. */
 
 #ifndef GCRUCIBLE_H
 #define GCRUCIBLE_H

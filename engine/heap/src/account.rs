@@ -9,7 +9,7 @@
 //! one, what was allocated since is added, as far as it survived.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::allocator::NeedsMemory;
 use crate::heap::Heap;
@@ -70,9 +70,6 @@ pub struct MemoryAccount {
     /// What it has allocated since the last collection.
     fresh: AtomicU64,
     external: AtomicU64,
-    /// Whether it gets nothing before the next major collection: the heap is nearly full, and
-    /// nobody uses more of it.
-    is_refused: AtomicBool,
 }
 
 impl MemoryAccount {
@@ -91,16 +88,12 @@ impl MemoryAccount {
     /// Whether they get no `more` bytes: before a major collection this says that one is due,
     /// and right after it that there is no memory for them.
     pub fn refuses(&self, more: u64) -> bool {
-        self.is_refused.load(Relaxed) || self.used().saturating_add(more) > self.limit
+        self.used().saturating_add(more) > self.limit
     }
 
     /// Counts what an allocation of theirs took.
     pub fn note_allocated(&self, bytes: u64) {
         self.fresh.fetch_add(bytes, Relaxed);
-    }
-
-    pub(crate) fn reached(&self) -> u64 {
-        self.reached.load(Relaxed) + self.external.load(Relaxed)
     }
 
     /// Ends a major collection that has reached so much.
@@ -117,10 +110,6 @@ impl MemoryAccount {
         let survived = fresh * u128::from(survivors.min(all)) / u128::from(all.max(1));
         self.survived.fetch_add(survived as u64, Relaxed);
     }
-
-    pub(crate) fn set_refused(&self, is_refused: bool) {
-        self.is_refused.store(is_refused, Relaxed);
-    }
 }
 
 impl Heap {
@@ -133,7 +122,6 @@ impl Heap {
             survived: AtomicU64::new(0),
             fresh: AtomicU64::new(0),
             external: AtomicU64::new(0),
-            is_refused: AtomicBool::new(false),
         });
         let mut accounts = self.accounts.lock();
         // A look at all of them only after as many new ones.
@@ -154,9 +142,10 @@ impl Heap {
         account: Option<&Arc<MemoryAccount>>,
         bytes: u64,
     ) -> Result<Charge, NeedsMemory> {
-        let is_refused = account.is_some_and(|account| account.refuses(bytes));
         let allocator = self.allocator.lock();
-        if is_refused || !allocator.has_room_beside(self.region(), bytes) {
+        if allocator.refuses(account.map(Arc::as_ref), bytes)
+            || !allocator.has_room_beside(self.region(), bytes)
+        {
             let words = u32::try_from(bytes.div_ceil(8)).unwrap_or(u32::MAX);
             // The largest number means something else.
             let words = words.min(NeedsMemory::SIDE_BY_SIDE - 1);
@@ -170,8 +159,15 @@ impl Heap {
     /// Whether more is in use than the limit allows, that of an account if one is given: there
     /// is what was charged anyway.
     pub fn is_over_limit(&self, account: Option<&Arc<MemoryAccount>>) -> bool {
-        account.is_some_and(|account| account.refuses(0))
-            || !self.allocator.lock().has_room_beside(self.region(), 0)
+        let allocator = self.allocator.lock();
+        allocator.refuses(account.map(Arc::as_ref), 0)
+            || !allocator.has_room_beside(self.region(), 0)
+    }
+
+    /// Whether the holders of an account get no `more` bytes because the heap is nearly full: the
+    /// last eighth of it is for those that use little.
+    pub fn is_reserved_from(&self, account: &MemoryAccount, more: u64) -> bool {
+        self.allocator.lock().is_reserved_from(account, more)
     }
 
     /// Charges bytes that are there already, whether there is room for them or not: the next

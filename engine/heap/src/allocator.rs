@@ -5,7 +5,7 @@ mod versions;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::account::External;
+use crate::account::{External, MemoryAccount};
 use crate::debug_mode::CollectionKind;
 use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
@@ -440,16 +440,19 @@ impl Allocator {
     }
 
     fn find_free_run(&mut self, region: &Region, count: u32) -> Option<u32> {
-        // What was never used is at hand without a search; beyond the most blocks that are in
-        // use at once, free ones go first.
+        // What has memory goes first: all that was ever used would else be touched at some time.
+        if self.free.len() >= count as usize {
+            self.free.sort_unstable();
+            if let Some(first) = take_neighbours(&mut self.free, count) {
+                return Some(first);
+            }
+        }
         let is_at_hand = self.fresh + count <= region.block_count();
         let fresh_end = u64::from(self.fresh) + u64::from(count);
         if is_at_hand && fresh_end <= self.blocks_at_once {
+            let most = self.blocks_at_once.saturating_sub(u64::from(count));
+            self.return_free(region, most);
             return Some(self.take_fresh(count));
-        }
-        self.free.sort_unstable();
-        if let Some(first) = take_neighbours(&mut self.free, count) {
-            return Some(first);
         }
         let mut all = std::mem::take(&mut self.free);
         all.append(&mut self.returned);
@@ -530,10 +533,17 @@ impl Allocator {
         (self.blocks(Generation::Old).len() as u64 + large) * self.block_bytes
     }
 
-    /// Bytes in use of those that the limit allows.
-    pub(crate) fn fill(&self) -> (u64, u64) {
+    /// Whether an account's holders get no `more` bytes.
+    pub(crate) fn refuses(&self, account: Option<&MemoryAccount>, more: u64) -> bool {
+        account.is_some_and(|it| it.refuses(more) || self.is_reserved_from(it, more))
+    }
+
+    /// Whether they do not because the rest is for those that use less.
+    pub(crate) fn is_reserved_from(&self, account: &MemoryAccount, more: u64) -> bool {
         let used = self.blocks_in_use * self.block_bytes + self.external.bytes();
-        (used, self.limit_blocks * self.block_bytes)
+        let limit = self.limit_blocks * self.block_bytes;
+        used.saturating_add(more) > limit / 8 * 7
+            && account.used().saturating_add(more) > limit / 64
     }
 
     /// Takes the blocks of a generation away, to be evacuated, and closes its bump range.

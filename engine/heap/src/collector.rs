@@ -712,25 +712,14 @@ impl<'h> Evacuation<'h> {
         self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
     }
 
-    /// Tells the accounts what became of theirs. When a major collection leaves the heap nearly
-    /// full, the account that uses most of it gets nothing more until the next one, if that is
-    /// more than its part: so the others find memory, and it is refused first.
+    /// Tells the accounts how much of what they allocated has survived; a major collection knows
+    /// better.
     fn settle_accounts(&self) {
-        let accounts = self.heap.accounts.lock();
-        let accounts: Vec<_> = accounts.iter().filter_map(Weak::upgrade).collect();
         if self.kind == CollectionKind::Minor {
-            for account in accounts {
+            let accounts = self.heap.accounts.lock();
+            for account in accounts.iter().filter_map(Weak::upgrade) {
                 account.note_survived(self.traced_words, self.from_words);
             }
-            return;
-        }
-        let (used, limit) = self.allocator.fill();
-        let is_nearly_full = used > limit / 8 * 7;
-        let most = accounts.iter().max_by_key(|account| account.reached());
-        let part = limit / (accounts.len() as u64 + 1).max(4);
-        for account in &accounts {
-            let is_most = most.is_some_and(|most| Arc::ptr_eq(most, account));
-            account.set_refused(is_nearly_full && is_most && account.reached() > part);
         }
     }
 

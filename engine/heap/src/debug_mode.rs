@@ -132,6 +132,9 @@ impl HeapDebug {
         self.zombie || self.scribble || self.tags || self.quarantine > 0
     }
 
+    /// Units of work that a built-in does at a time in production.
+    pub const STEPS_IN_PRODUCTION: u32 = 10_000;
+
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \

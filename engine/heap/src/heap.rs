@@ -379,11 +379,7 @@ impl Heap {
             // Each allocation comes here, and is one that may fail.
             wanted = words;
         }
-        if !tlab.is_granted()
-            && tlab
-                .account()
-                .is_some_and(|it| it.refuses(u64::from(words) * 8))
-        {
+        if !tlab.is_granted() && allocator.refuses(tlab.account(), u64::from(words) * 8) {
             return Err(NeedsMemory { words });
         }
         let granted = tlab.granted();
@@ -411,14 +407,13 @@ impl Heap {
 
     /// Lets one operation allocate objects without a collection between.
     pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
-        if tlab
-            .account()
-            .is_some_and(|it| it.refuses(demand.words() * 8))
-        {
+        let mut allocator = self.allocator.lock();
+        if allocator.refuses(tlab.account(), demand.words() * 8) {
             let words = demand.room();
             return Err(NeedsMemory { words });
         }
-        self.allocator.lock().grant(demand, self.terms(tlab))?;
+        allocator.grant(demand, self.terms(tlab))?;
+        drop(allocator);
         tlab.start_grant(demand.small_words());
         Ok(())
     }

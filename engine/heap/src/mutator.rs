@@ -160,6 +160,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
     }
 
+    /// The identity hash of an object that has been asked for it; something else of a storage,
+    /// which has none.
+    fn known_hash(&self, value: Value<'p>) -> Option<u32> {
+        let word = self.region().word(self.offset(value) + 1);
+        let hash = word.load(std::sync::atomic::Ordering::Relaxed) as u32;
+        (hash != 0).then_some(hash)
+    }
+
     pub(crate) fn heap(&self) -> &'p Heap {
         self.heap
     }
@@ -282,10 +290,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
         let (terms, bytes) = (self.heap.terms(self.tlab), u64::from(words) * 8);
         let account = self.tlab.account();
-        if terms != Terms::Granted && account.is_some_and(|it| it.refuses(bytes)) {
+        let mut allocator = self.heap.allocator.lock();
+        if terms != Terms::Granted && allocator.refuses(account, bytes) {
             return Err(NeedsMemory { words });
         }
-        let mut allocator = self.heap.allocator.lock();
         let at = allocator.large(self.region(), Generation::Young0, words, terms)?;
         if let Some(account) = account {
             account.note_allocated(bytes);

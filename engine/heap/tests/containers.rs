@@ -83,6 +83,10 @@ fn an_array_does_what_a_vector_does_at_both_ends_and_between() {
                         1 => len,
                         _ => numbers.below(len + 1),
                     };
+                    let moves = with(&heap, &holder, |m| {
+                        Ok(m.array_insert_moves(m.load_root(array), at as u32))
+                    });
+                    assert!(u64::from(moves) <= len);
                     let is_done = with(&heap, &holder, |m| {
                         m.array_insert(m.load_root(array), at as u32, int)
                     });

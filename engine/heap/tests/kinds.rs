@@ -206,6 +206,18 @@ fn arrays_change_as_a_whole() {
 
 #[test]
 fn forks_share_nothing_that_can_change() {
+    forks_share_nothing(None);
+}
+
+#[test]
+fn forks_in_steps_share_nothing_that_can_change() {
+    for units in [1, 5, 100] {
+        forks_share_nothing(Some(units));
+    }
+}
+
+/// In one go, or in steps of so many units of work.
+fn forks_share_nothing(step: Option<u32>) {
     let heap = heap();
     let holder = Holder::new(&heap, "test", 1);
     with(&heap, &holder, |m| {
@@ -213,11 +225,14 @@ fn forks_share_nothing_that_can_change() {
             let [from, to] = [Slot::nil(), Slot::nil()];
             m.store(&from, value);
             let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
-            {
+            let Some(step) = step else {
                 let mut units = u32::MAX;
-                m.fork(slots.0, slots.1, &mut units)
-                    .map(|_| m.load_root(&to))
-            }
+                let made = m.fork(slots.0, slots.1, &mut units);
+                return made.map(|_| m.load_root(&to));
+            };
+            let mut copying = Copying::of_fork(slots.0);
+            while !m.fork_on(&mut copying, slots.1, &mut { step })? {}
+            Ok(m.load_root(&to))
         };
         let part = m.array(&[Value::int32(1)]).unwrap();
         let iterator = m.iterator(part, 1).unwrap();
@@ -238,6 +253,9 @@ fn forks_share_nothing_that_can_change() {
         for shared in [future, channel, text, m.range(1, 2).unwrap()] {
             assert_eq!(copy_of(shared), Ok(shared));
         }
+        m.channel_try_send(channel, part).unwrap();
+        assert_eq!(copy_of(channel), Ok(channel));
+        assert_eq!(m.channel_try_receive(channel), Some(Received::Value(part)));
         let cell = m.cell(part).unwrap();
         let closure = m.closure(1, &[cell, cell]).unwrap();
         let copy = copy_of(closure).unwrap();
@@ -347,6 +365,7 @@ fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
         for units in [1, 7, 100] {
             let mut copying = Copying::of_value(array);
             while !copying.step(m, &mut { units }).unwrap() {}
+            copying.renew(m);
             let found = ids(copying.result(m, 0));
             let least = found.into_iter().min().unwrap();
             assert_eq!(found.map(|id| id - least), expected.map(|id| id - from));

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{Capabilities, StopToken};
+use crate::{Capabilities, DataBudget, StopToken};
 
 /// A value of plain data: what a host operation takes and gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +35,22 @@ impl HostValue {
         self.levels_within(Self::LEVELS_MAX + 1)
     }
 
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> u64 {
+        let parts: u64 = match self {
+            HostValue::String(text) => text.capacity() as u64,
+            HostValue::Array(elements) => elements.iter().map(HostValue::bytes).sum(),
+            HostValue::Map(entries) => {
+                let bytes = |(key, value): &(String, HostValue)| {
+                    (size_of::<String>() + key.capacity()) as u64 + value.bytes()
+                };
+                entries.iter().map(bytes).sum()
+            }
+            _ => 0,
+        };
+        size_of::<HostValue>() as u64 + parts
+    }
+
     fn levels_within(&self, most: u32) -> u32 {
         if most == 0 {
             return 0;
@@ -65,6 +81,9 @@ pub struct HostRequest {
     pub stop: StopToken,
     /// What the program may touch; the engine says so when it passes the request on.
     pub capabilities: Capabilities,
+    /// What an operation asks before it takes memory for data of unknown size. It is no part of
+    /// what is asked for, either.
+    pub budget: DataBudget,
 }
 
 impl PartialEq for HostRequest {

@@ -3,6 +3,7 @@
 //! draws a random number.
 #![allow(unsafe_code, reason = "address space is reserved with mmap")]
 
+mod budget;
 mod capabilities;
 pub mod clock;
 pub mod host;
@@ -17,6 +18,7 @@ pub mod tokio_platform;
 pub mod virtual_platform;
 pub mod waiting;
 
+pub use budget::{DataBudget, DataHolder};
 pub use capabilities::Capabilities;
 pub use host::{HostOperation, HostRequest, HostValue};
 pub use platform::{Place, Platform, Task, yield_point};

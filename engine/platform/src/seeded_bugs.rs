@@ -193,6 +193,7 @@ catalogue! {
     B173 = "B-173", Simulation, "liveness", "the turn of a task that was woken for a channel or mutex and cancelled is nobody's";
     B174 = "B-174", Simulation, "model", "a change of a channel or mutex wakes everybody who waits for it";
     B175 = "B-175", Simulation, "model", "a signal is raised for a program that has a handler of another one only";
+    B176 = "B-176", Simulation, "I-19", "a client whose deadline is over before it is called makes an attempt all the same";
     B190 = "B-190", Simulation, "model", "the message of a failed operator names the types of its operands the wrong way round";
 }
 

@@ -1,6 +1,7 @@
 //! The production platform, on a tokio runtime.
 
 mod background;
+mod content;
 mod host;
 
 use std::cell::Cell;

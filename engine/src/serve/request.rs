@@ -7,7 +7,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{ForkError, HostValue};
 
-use super::fork::Fork;
+use super::fork::{Fork, ForkOptions};
 use super::request_id::RequestId;
 use crate::call::{CallError, CallHandle, Outcome};
 use crate::engine::Engine;
@@ -136,7 +136,10 @@ impl Engine {
         args: &[HostValue],
     ) -> Result<Request, RequestError> {
         let admission = self.admit(id)?;
-        let fork = self.fork_for_serving().await;
+        let options = ForkOptions {
+            memory_limit: self.inner.request_memory,
+        };
+        let fork = self.fork_with(&self.inner.realm(), &options).await;
         let fork = fork.map_err(RequestError::Fork)?;
         let call = fork.call(call, export, args).await;
         Ok(admission.serve(fork, call.map_err(RequestError::Call)?))

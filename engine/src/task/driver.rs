@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checks, CollectMode, CollectionKind};
+use gcrucible_heap::{Checks, CollectMode, CollectionKind, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, yield_point};
@@ -152,7 +152,7 @@ impl<'e> Driver<'e> {
                 self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
             }
             let Ran {
-                outcome,
+                mut outcome,
                 now_ms,
                 fuel,
             } = self.slice::<C>().await;
@@ -219,7 +219,7 @@ impl<'e> Driver<'e> {
                 }
                 SliceEnd::Cancel => {}
                 SliceEnd::Sleep { .. } | SliceEnd::Host => {
-                    self.begin_operation(&outcome).await;
+                    self.begin_operation(&mut outcome).await;
                     self.operate::<C>().await;
                 }
                 SliceEnd::Resume => self.operate::<C>().await,
@@ -537,7 +537,13 @@ impl<'e> Driver<'e> {
                     .heap
                     .charge(self.task.vm.realm().account(), Task::BYTES);
                 charged.and_then(|charge| {
-                    let registered = inner.registry.register::<C>(&permit, exchange, new_token)?;
+                    let registered = inner.registry.register::<C>(&permit, exchange, new_token);
+                    // Both at once, or there would be room for each alone, for ever.
+                    let bytes = Task::BYTES + u64::from(inner.heap.config().block_bytes);
+                    let both = |needs: NeedsMemory| NeedsMemory {
+                        words: needs.words.saturating_add((bytes / 8) as u32),
+                    };
+                    let registered = registered.map_err(both)?;
                     Ok((registered, charge))
                 })
             };

@@ -12,14 +12,17 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checks, HeapFault, Slot};
+use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_platform::{HostOperation, HostValue, Task as Timer};
+use gcrucible_platform::{
+    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer,
+};
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
 use super::driver::{Driver, Pending};
@@ -44,8 +47,15 @@ enum Operation {
         operation: HostOperation,
         /// None for one of an interrupt handler.
         watch: Option<Watch>,
+        /// What it may hold.
+        budget: DataBudget,
+        /// What it was asked with.
+        _request: Option<Charge>,
     },
 }
+
+/// Bytes of arguments that count as the task's own.
+const SMALL_REQUEST: u64 = 1 << 10;
 
 /// What cancellation means for a host operation.
 struct Watch {
@@ -58,23 +68,62 @@ struct Watch {
 enum Done {
     Slept,
     Host(Result<HostValue, String>),
+    /// It waits for memory of so many bytes.
+    Lacks(u64),
     /// It panicked, with this message.
     Panicked(String),
 }
 
 impl Operation {
+    /// What a host operation may hold; nothing for another.
+    fn budget(&self) -> DataBudget {
+        match self {
+            Operation::Sleep(_) => DataBudget::default(),
+            Operation::Host { budget, .. } => budget.clone(),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
         match self {
             Operation::Sleep(timer) => timer.as_mut().poll(cx).map(|()| Done::Slept),
-            Operation::Host { operation, .. } => {
+            Operation::Host {
+                operation, budget, ..
+            } => {
                 // What panics is not polled again, so nobody sees what state it is in.
                 let polled = catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(cx)));
                 match polled {
-                    Ok(poll) => poll.map(Done::Host),
+                    Ok(Poll::Ready(result)) => Poll::Ready(Done::Host(result)),
+                    Ok(Poll::Pending) => match budget.lacks() {
+                        Some(bytes) => Poll::Ready(Done::Lacks(bytes)),
+                        None => Poll::Pending,
+                    },
                     Err(panic) => Poll::Ready(Done::Panicked(message_of(&*panic))),
                 }
             }
         }
+    }
+}
+
+/// The memory of a task that an operation's data counts as.
+struct Held {
+    heap: Weak<Heap>,
+    account: Option<Arc<MemoryAccount>>,
+    charge: Mutex<Option<Charge>>,
+}
+
+impl DataHolder for Held {
+    fn hold(&self, bytes: u64) -> bool {
+        let Some(heap) = self.heap.upgrade() else {
+            return true;
+        };
+        let mut charge = self.charge.lock();
+        let held = charge.as_ref().map_or(0, Charge::bytes);
+        // One that stays beside the new one, as long as that is made.
+        let more = heap.charge(self.account.as_ref(), bytes.saturating_sub(held));
+        let Ok(mut more) = more else { return false };
+        more.set(bytes);
+        *charge = Some(more);
+        true
     }
 }
 
@@ -111,20 +160,26 @@ impl Operations {
 
 impl Driver<'_> {
     /// Begins what a slice ended with.
-    pub(super) async fn begin_operation(&mut self, outcome: &SliceOutcome) {
+    pub(super) async fn begin_operation(&mut self, outcome: &mut SliceOutcome) {
         if outcome.end == SliceEnd::Host {
             // Before it begins, as before every wait, others may come.
             self.yield_at(yield_points::BEFORE_WAIT).await;
         }
         let platform = &self.engine.inner.platform;
-        let operation = match (outcome.end, &outcome.host) {
+        let request = outcome.host.take();
+        let operation = match (outcome.end, request) {
             (SliceEnd::Sleep { ms }, _) => {
                 Operation::Sleep(platform.sleep(Duration::from_millis(ms)))
             }
-            (_, Some(request)) => {
-                let mut asked = request.clone();
-                asked.capabilities = self.engine.inner.capabilities.clone();
-                let begun = catch_unwind(AssertUnwindSafe(|| platform.host(asked)));
+            (_, Some(mut request)) => {
+                let Some(charge) = self.charge_request(&request).await else {
+                    self.pending = Some(ErrorKind::OutOfMemory.into());
+                    return;
+                };
+                let (stop, budget) = (request.stop.clone(), self.budget());
+                request.budget = budget.clone();
+                request.capabilities = self.engine.inner.capabilities.clone();
+                let begun = catch_unwind(AssertUnwindSafe(|| platform.host(request)));
                 self.observe(&EngineEvent::HostBegan {
                     task: self.task.number,
                 });
@@ -134,14 +189,45 @@ impl Driver<'_> {
                         Box::pin(async move { std::panic::resume_unwind(panic) })
                     }),
                     watch: (!self.task.vm.is_in_handler()).then(|| Watch {
-                        watched: self.task.token.watch(&request.stop),
+                        watched: self.task.token.watch(&stop),
                         began_ms: self.now_ms(),
                     }),
+                    budget,
+                    _request: charge,
                 }
             }
             (_, None) => unreachable!("a slice that ends with a host operation names it"),
         };
         self.operations.stack.get_mut().push(operation);
+    }
+
+    /// Charges what an operation is asked with; `None` if there is no memory for that.
+    async fn charge_request(&self, request: &HostRequest) -> Option<Option<Charge>> {
+        let bytes: u64 = request.args.iter().map(HostValue::bytes).sum();
+        if bytes < SMALL_REQUEST {
+            // As the task that asks.
+            return Some(None);
+        }
+        let account = self.task.vm().realm().account();
+        let mut attempts = 0;
+        loop {
+            match self.engine.inner.heap.charge(account, bytes) {
+                Ok(charge) => return Some(Some(charge)),
+                Err(needs) if self.make_room(needs.words, &mut attempts).await => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// What an operation of this task may hold.
+    fn budget(&self) -> DataBudget {
+        let inner = &self.engine.inner;
+        let held = Held {
+            heap: Arc::downgrade(&inner.heap),
+            account: self.task.vm().realm().account().cloned(),
+            charge: Mutex::default(),
+        };
+        DataBudget::new(inner.host_data_max, held)
     }
 
     /// Waits for the innermost operation, the deadline or other news. The machine gets the
@@ -168,6 +254,15 @@ impl Driver<'_> {
             let deadline = task.vm.deadline();
             let until = [deadline, grace_end.flatten()].into_iter().flatten().min();
             let done = self.pause_until(until, |cx| operation.poll(cx)).await;
+            if let Some(Done::Lacks(bytes)) = done {
+                let words = u32::try_from(bytes.div_ceil(8)).unwrap_or(u32::MAX >> 1);
+                // It asks again at once: everything is collected for it.
+                if !self.make_room(words, &mut 1).await {
+                    operation.budget().refuse();
+                }
+                self.operations.stack.get_mut().push(operation);
+                continue;
+            }
             let Some(done) = done else {
                 self.operations.stack.get_mut().push(operation);
                 // Under a request it goes on until then, whoever wakes the task.
@@ -177,17 +272,22 @@ impl Driver<'_> {
                 return;
             };
             self.operations.is_under_way = false;
+            // Held until the machine has the result.
+            let budget = operation.budget();
             // A second panic says nothing that the first did not.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(operation)));
             match done {
-                Done::Slept => {}
+                Done::Slept | Done::Lacks(_) => {}
                 Done::Panicked(message) => self.panicked = Some(message),
                 Done::Host(result) => {
                     self.observe(&EngineEvent::HostEnded {
                         task: task.number,
                         result: &result,
                     });
-                    self.pending = self.place::<C>(result).await;
+                    self.pending = match budget.is_refused() {
+                        true => Some(ErrorKind::OutOfMemory.into()),
+                        false => self.place::<C>(result).await,
+                    };
                 }
             }
             return;

@@ -14,7 +14,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use gcrucible_heap::{Comparing, Copying, Slot};
+use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
 
 use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Writing};
 use crate::display::Displaying;
@@ -43,7 +43,7 @@ pub(crate) struct Work {
 
 impl Work {
     /// Units that an instruction does at a time, unless a debug mode says otherwise.
-    pub(crate) const STEP: u32 = 10_000;
+    pub(crate) const STEP: u32 = HeapDebug::STEPS_IN_PRODUCTION;
 
     /// The same with what the last slice has left.
     pub(crate) fn new(step: u32, progress: Option<Box<Progress>>) -> Self {

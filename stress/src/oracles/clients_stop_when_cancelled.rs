@@ -1,5 +1,5 @@
-//! `clients_stop_when_cancelled`: a client that is called in a cancelled task attempts nothing
-//! and counts no turn (I-19).
+//! `clients_stop_when_cancelled`: a client that is called in a cancelled task, or in one whose time
+//! is over, attempts nothing and counts no turn (I-19, semantics.md B7).
 //!
 //! The library is part of the program, so the reference model does what it does, right or
 //! wrong. This is what the library promises, seen while the model runs it.
@@ -25,13 +25,13 @@ pub fn check(task: TaskId, broken: Option<Broken>, site: String) -> Result<(), F
         oracle: NAME.into(),
         check: check.into(),
         site,
-        message: format!("task {task}: a client that is called after the cancellation {what}"),
+        message: format!("task {task}: a client that is called when it must stop {what}"),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use gcrucible_bytecode::{Op, Program};
+    use gcrucible_bytecode::{Builtin, Op, Program};
     use gcrucible_frontend::{Source, compile};
 
     use super::*;
@@ -51,8 +51,8 @@ mod tests {
     };
 
     /// A task that calls a client when it has been cancelled.
-    fn program(client: &str) -> Program {
-        let text = format!(
+    fn cancelled(client: &str) -> Program {
+        compiled(&format!(
             "fn child(client) {{
                try {{ sleep(100) }} catch {{ clients.call(client, 1) }}
              }}
@@ -61,19 +61,40 @@ mod tests {
                sleep(5)
                cancel(f)
              }}"
-        );
+        ))
+    }
+
+    /// A task that calls a client when its time is over.
+    fn late(client: &str) -> Program {
+        compiled(&format!(
+            "fn main() {{
+               let client = {client}
+               try {{
+                 deadline 2ms {{
+                   try {{ sleep(100) }} catch {{ clients.call(client, 1) }}
+                 }}
+               }} catch {{ }}
+             }}"
+        ))
+    }
+
+    fn compiled(text: &str) -> Program {
+        let text = text.to_owned();
         let path = "main.crux".to_owned();
         compile(&Source { path, text }).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
     /// The same, whose client does not look before it acts.
-    fn without_look(client: &str) -> Program {
-        let mut program = program(client);
+    fn without_look(mut program: Program) -> Program {
         let mut functions = program.functions.iter_mut();
         let call = functions.find(|function| function.name == "clients.call");
         let code = &mut call.expect("it calls one").code;
         let look = code.iter_mut().find_map(|op| match op {
-            Op::Call { base, .. } => Some((*base, op)),
+            Op::CallBuiltin {
+                base,
+                builtin: Builtin::CheckWait,
+                ..
+            } => Some((*base, op)),
             _ => None,
         });
         let (dst, op) = look.expect("it looks first");
@@ -103,10 +124,12 @@ mod tests {
     fn an_attempt_or_a_turn_after_the_cancellation_is_seen() {
         let service = "clients.named(\"a\", |request| request)";
         let turns = format!("clients.round_robin([{service}])");
-        assert_eq!(judged(&program(service)), Ok(()));
-        assert_eq!(judged(&program(&turns)), Ok(()));
-        let broken = |client| judged(&without_look(client)).expect_err("it acts");
-        assert_eq!(broken(service), (NAME.into(), "attempt".into()));
-        assert_eq!(broken(&turns), (NAME.into(), "turn".into()));
+        for program in [cancelled, late] {
+            assert_eq!(judged(&program(service)), Ok(()));
+            assert_eq!(judged(&program(&turns)), Ok(()));
+            let broken = |client| judged(&without_look(program(client))).expect_err("it acts");
+            assert_eq!(broken(service), (NAME.into(), "attempt".into()));
+            assert_eq!(broken(&turns), (NAME.into(), "turn".into()));
+        }
     }
 }

@@ -147,10 +147,8 @@ impl Task {
 
     /// Whether the end of its innermost squad throws what the first child threw that failed.
     pub(super) fn ends_with_failure(&self) -> bool {
-        let squads = (self.floor()..self.scopes.len()).rev();
-        let innermost = squads
-            .into_iter()
-            .find(|&at| matches!(self.scopes[at].kind, ScopeKind::Squad { .. }));
+        let mut scopes = (self.floor()..self.scopes.len()).rev();
+        let innermost = scopes.find(|&at| matches!(self.scopes[at].kind, ScopeKind::Squad { .. }));
         let Some(innermost) = innermost else {
             return false;
         };

@@ -100,8 +100,8 @@ impl Model<'_> {
         // Where nothing catches any more, squads still wait for their children.
         let counts =
             |at: &usize| cut.is_none_or(|cut| *at < cut.handlers) || self.drains_at(task, *at);
-        let handlers = (first..task.handlers.len()).rev().filter(counts);
-        let handler = { handlers }.find(takes);
+        let mut handlers = (first..task.handlers.len()).rev().filter(counts);
+        let handler = handlers.find(takes);
         let depth = handler.map_or(lowest, |at| task.handlers[at].frames);
         let is_exhausted = matches!(
             self.store.object(value),

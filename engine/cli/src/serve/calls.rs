@@ -17,7 +17,13 @@ pub(crate) enum Ended {
     /// With data of which there is too much.
     TooLarge(String),
     /// With an error that nobody caught, and where it was thrown.
-    Threw { text: String, trace: String },
+    Threw {
+        /// The display text of the error.
+        text: String,
+        /// The same with its payload and causes, for the log.
+        report: String,
+        trace: String,
+    },
 }
 
 /// Calls an exported function in a fork. Dropping the handle cancels the call.
@@ -54,6 +60,7 @@ pub(crate) async fn ended(call: &CallHandle) -> Ended {
     let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
     Ended::Threw {
         text: call.text().await,
+        report: call.uncaught().await.replace("\n  ", "; "),
         trace: frames.join(" < "),
     }
 }

@@ -219,8 +219,12 @@ async fn call(
         }
         Ended::NoData(text) => format!("the answer is no plain data: {text}"),
         Ended::TooLarge(why) => format!("the answer is too large: {why}"),
-        Ended::Threw { text, trace } => {
-            tracing::error!(at = trace, "uncaught {text}");
+        Ended::Threw {
+            text,
+            report,
+            trace,
+        } => {
+            tracing::error!(at = trace, "uncaught {report}");
             return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, text));
         }
     };

@@ -213,8 +213,12 @@ impl Connection {
                 .or_else(|why| failed(&why)),
             Some(Ended::NoData(text)) => failed(&format!("the answer is no plain data: {text}")),
             Some(Ended::TooLarge(why)) => failed(&format!("the answer is too large: {why}")),
-            Some(Ended::Threw { text, trace }) => {
-                tracing::error!(at = trace, "uncaught {text}");
+            Some(Ended::Threw {
+                text,
+                report,
+                trace,
+            }) => {
+                tracing::error!(at = trace, "uncaught {report}");
                 Err(frame(CloseCode::Error, &text))
             }
             None => {

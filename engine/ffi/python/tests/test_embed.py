@@ -297,7 +297,9 @@ class Embed(unittest.TestCase):
         counter = self.engine.call("counter").result()
         self.assertEqual(counter.type, "function")
         self.assertEqual([counter.call(20).result() for _ in range(2)], [20, 40])
-        self.assertEqual(self.engine.call("add", 1, 2).protect().value(), 3)
+        data = self.engine.call("add", 1, 2)
+        self.assertEqual(data.result(), 3)
+        self.assertEqual(data.protect().value(), 3)
         with Engine(SOURCE) as stranger:
             with self.assertRaisesRegex(CruxError, "another engine"):
                 stranger.call("same", counter)

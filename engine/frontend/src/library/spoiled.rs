@@ -16,14 +16,14 @@ struct Spoiled {
     library: OnceLock<Library>,
 }
 
-static SPOILED: [Spoiled; 2] = [
+static SPOILED: [Spoiled; 3] = [
     // The turn is counted before anybody looks: the chosen client sees the cancellation.
     Spoiled {
         bug: Bug::B65,
         name: "clients",
         lines: &[(
-            "  __see_cancellation()\n  return __attempt",
-            "  if !(client is Client.RoundRobin) { __see_cancellation() }\n  return __attempt",
+            "  __check_wait()\n  return __attempt",
+            "  if !(client is Client.RoundRobin) { __check_wait() }\n  return __attempt",
         )],
         library: OnceLock::new(),
     },
@@ -37,7 +37,8 @@ static SPOILED: [Spoiled; 2] = [
     } catch e is Cancelled {
       throw e
     } catch {
-      // The pause sees a cancellation before it begins and while it lasts.
+      // The pause sees a cancellation, or the end of a deadline, before it begins and while it
+      // lasts.
       sleep(pause)
     }",
             "    try {
@@ -45,6 +46,16 @@ static SPOILED: [Spoiled; 2] = [
     } catch {
       if !cancellation_requested() { sleep(pause) }
     }",
+        )],
+        library: OnceLock::new(),
+    },
+    // That a deadline is over is for the service to find out.
+    Spoiled {
+        bug: Bug::B176,
+        name: "clients",
+        lines: &[(
+            "  __check_wait()\n  return __attempt",
+            "  if cancellation_requested() { sleep(0) }\n  return __attempt",
         )],
         library: OnceLock::new(),
     },

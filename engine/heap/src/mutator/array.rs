@@ -358,6 +358,29 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(true)
     }
 
+    /// How many elements [`Mutator::array_insert`] at `index` moves.
+    pub fn array_insert_moves(&self, array: Value<'p>, index: u32) -> u32 {
+        let Some(at) = self.as_kind(array, Kind::Array) else {
+            return 0;
+        };
+        let len = self.len_of(at);
+        let behind = len.saturating_sub(index);
+        let storage = self.storage_of(at);
+        let (head, room) = storage.map_or((0, 0), |storage| (storage.head, storage.room()));
+        match index < behind {
+            true if head > 0 => index,
+            true if len > SHIFTED_LEN => len,
+            _ if len < room => behind,
+            _ => len,
+        }
+    }
+
+    /// How many elements [`Mutator::array_remove`] at `index` moves.
+    pub fn array_remove_moves(&self, array: Value<'p>, index: u32) -> u32 {
+        let len = self.array_len(array).unwrap_or(0);
+        index.min(len.saturating_sub(index))
+    }
+
     /// Storage with a free place before its first element, published if it is new; `None` for
     /// an array so short that its elements had better move behind.
     fn with_room_in_front(&self, array: Offset, len: u32) -> Result<Option<Storage>, NeedsMemory> {

@@ -124,7 +124,7 @@ impl Copying {
     }
 
     /// Goes on with about so many units of work, and takes what it did from `units`. Returns
-    /// whether the copy is done.
+    /// whether the copy is done, but for its [end](Self::renew).
     ///
     /// # Errors
     /// When a collection is due first; it goes on behind that.
@@ -139,7 +139,6 @@ impl Copying {
                 self.note(m, root, units)?;
                 self.noted += 1;
             } else if !self.link(m, units)? {
-                self.renew(m);
                 return Ok(true);
             }
         }
@@ -164,7 +163,9 @@ impl Copying {
         if word == Word::HOLE || !word.is_object() {
             return None;
         }
-        let hash = m.identity_hash(m.checked(word));
+        // Who was never asked for its hash was never copied. Storages have something else in its
+        // place, which must stay as it is.
+        let hash = m.known_hash(m.checked(word))?;
         self.memo.find(hash, word.offset(), &self.originals)
     }
 
@@ -350,8 +351,8 @@ impl Copying {
     }
 
     /// Gives copied mutexes and weak references ids of their own, and makes these refer to the
-    /// copies of their targets.
-    fn renew<C: Checks>(&mut self, m: &Mutator<'_, C>) {
+    /// copies of their targets. The end of a copy that is kept.
+    pub fn renew<C: Checks>(&mut self, m: &Mutator<'_, C>) {
         for renewed in std::mem::take(&mut self.renewed) {
             let copy = renewed.get().offset();
             if m.region().header(copy).kind() == Some(Kind::Mutex) {

@@ -93,6 +93,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if self.has_stream_behind(shared.collect(), |word| copying.has(self, word)) {
             return Err(ForkStop::Stream);
         }
+        copying.renew(self);
         for (index, slot) in copies.iter().enumerate() {
             slot.set(copying.result(self, index).word());
         }

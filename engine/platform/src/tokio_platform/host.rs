@@ -19,16 +19,20 @@
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::Pin;
 #[cfg(feature = "http")]
 use std::sync::OnceLock;
 use std::task::Poll;
 
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use super::content::Content;
 use crate::capabilities::Need;
 use crate::capabilities::files::{self, Access, OpenError};
 use crate::host::{self, HostOperation, HostRequest, HostValue};
-use crate::{Capabilities, StopToken};
+use crate::{Capabilities, DataBudget, StopToken};
 
 /// All operations: how many arguments they take, all of them text, and what they touch, which the
 /// first argument names.
@@ -64,7 +68,7 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
     }
     match (name, request.args.as_slice()) {
         ("fs.read", [Text(path)]) => {
-            let text = read(capabilities.clone(), path.clone());
+            let text = read(capabilities.clone(), path.clone(), request.budget.clone());
             until_stopped(request.stop.clone(), text)
         }
         ("fs.write", [Text(path), Text(text)]) => {
@@ -73,12 +77,19 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) 
         ("env", [Text(name)]) => env(name),
         #[cfg(feature = "http")]
         ("http.get", [Text(url)]) => {
-            let sent = http.send(capabilities, reqwest::Method::GET, url, None);
+            let sent = http.send(
+                capabilities,
+                reqwest::Method::GET,
+                url,
+                None,
+                request.budget.clone(),
+            );
             until_stopped(request.stop.clone(), sent)
         }
         #[cfg(feature = "http")]
         ("http.post", [Text(url), Text(body)]) => {
-            http.send(capabilities, reqwest::Method::POST, url, Some(body.clone()))
+            let (body, budget) = (Some(body.clone()), request.budget.clone());
+            http.send(capabilities, reqwest::Method::POST, url, body, budget)
         }
         _ => host::unknown_operation(&request),
     }
@@ -96,24 +107,41 @@ fn until_stopped(stop: StopToken, mut operation: HostOperation) -> HostOperation
     }))
 }
 
-fn read(capabilities: Capabilities, path: String) -> HostOperation {
+fn read(capabilities: Capabilities, path: String, budget: DataBudget) -> HostOperation {
     Box::pin(async move {
-        let read = on_disk(
+        let opened = on_disk(
             capabilities,
             "fs.read",
             path.clone(),
             Access::Read,
-            |mut file| {
-                let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes)?;
-                Ok(bytes)
-            },
+            |file| Ok((file.metadata()?.len(), file)),
         );
-        match String::from_utf8(read.await?) {
-            Ok(text) => Ok(HostValue::String(text)),
-            Err(_) => Err(format!("cannot read {path}: it is not UTF-8 text")),
-        }
+        let (length, file) = opened.await?;
+        let text = read_text(tokio::fs::File::from_std(file), length, &budget).await;
+        let text = text.map_err(|why| format!("cannot read {path}: {why}"))?;
+        Ok(HostValue::String(text))
     })
+}
+
+/// Reads a file piece by piece: it may have no end, whatever its length is said to be.
+async fn read_text(
+    mut file: tokio::fs::File,
+    length: u64,
+    budget: &DataBudget,
+) -> Result<String, String> {
+    let mut content = Content::new(budget);
+    budget.take(Content::PIECE as u64).await?;
+    content.make_room(length).await?;
+    let mut piece = vec![0; Content::PIECE];
+    loop {
+        let mut read = ReadBuf::new(&mut piece);
+        let end = poll_fn(|cx| Pin::new(&mut file).poll_read(cx, &mut read)).await;
+        end.map_err(|error| reason(&error))?;
+        if read.filled().is_empty() {
+            return content.into_text();
+        }
+        content.push(read.filled()).await?;
+    }
 }
 
 fn write(capabilities: Capabilities, path: String, text: String) -> HostOperation {
@@ -211,6 +239,7 @@ impl Http {
         method: reqwest::Method,
         url: &str,
         body: Option<String>,
+        budget: DataBudget,
     ) -> HostOperation {
         let is_strict = !capabilities.has_all_hosts();
         let client = match self.client(is_strict) {
@@ -236,7 +265,12 @@ impl Http {
                     })?;
             }
             let status = response.status().as_u16();
-            let body = response.text().await.map_err(failed)?;
+            let mut content = Content::new(&budget);
+            let no_memory = |why| format!("{what}: {why}");
+            while let Some(piece) = response.chunk().await.map_err(failed)? {
+                content.push(&piece).await.map_err(no_memory)?;
+            }
+            let body = content.into_lossy_text().await.map_err(no_memory)?;
             Ok(HostValue::Map(vec![
                 ("status".to_owned(), HostValue::Int(i64::from(status))),
                 ("body".to_owned(), HostValue::String(body)),

@@ -66,8 +66,11 @@ impl<'p, C: Checks> Context<'p, C> {
                     // The elements on the shorter side move.
                     Method::Insert | Method::Remove => {
                         let index = self.m.as_int(self.arg(call, 0)).unwrap_or(0);
-                        let index = index.clamp(0, i64::from(len));
-                        let moved = index.min(i64::from(len) - index);
+                        let index = index.clamp(0, i64::from(len)) as u32;
+                        let moved = match method {
+                            Method::Insert => self.m.array_insert_moves(call.receiver, index),
+                            _ => self.m.array_remove_moves(call.receiver, index),
+                        };
                         self.work.charge_elements(moved as usize);
                     }
                     _ => {}

@@ -101,7 +101,10 @@ impl<'p, C: Checks> Context<'p, C> {
                 if copying.copied_count() > before {
                     self.work.advance();
                 }
-                Ok(is_done?.then(|| copying.result(&self.m, 0)))
+                Ok(is_done?.then(|| {
+                    copying.renew(&self.m);
+                    copying.result(&self.m, 0)
+                }))
             },
         )
     }
@@ -330,12 +333,11 @@ impl<'p, C: Checks> Context<'p, C> {
         let units = len.saturating_mul(UNITS_PER_ENTRY);
         if !self.work.has_progress() && units < self.work.step() {
             self.work.charge(units);
-            let mut entries = Vec::with_capacity(len as usize);
-            let mut position = 0;
-            while let Some(entry) = self.m.map_next(map, position) {
-                position = entry.0;
-                entries.push(taken(entry));
-            }
+            // What it holds at one moment.
+            let entries = self.m.map_entries(map).unwrap_or_default().into_iter();
+            let entries: Vec<_> = entries
+                .map(|(key, value)| if of_keys { key } else { value })
+                .collect();
             return Ok(self.m.array(&entries)?);
         }
         self.in_steps(

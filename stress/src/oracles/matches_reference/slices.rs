@@ -284,15 +284,58 @@ impl<'e> Judge<'_, 'e> {
         for at in 0..engine.len().max(model.len()) {
             let (engine, model) = (engine.get(at), model.get(at));
             if engine.copied() != model.map(String::as_str) {
-                let line = |line: Option<&str>| line.map_or("nothing".into(), |l| format!("{l:?}"));
+                let (engine, model) = (engine.copied(), model.map(String::as_str));
+                let from = common_prefix(engine.unwrap_or(""), model.unwrap_or(""));
+                let line = |line: Option<&str>| line.map_or("nothing".into(), |l| around(l, from));
                 let message = format!(
                     "the engine printed {}, the model {}",
-                    line(engine.copied()),
-                    line(model.map(String::as_str))
+                    line(engine),
+                    line(model)
                 );
                 return self.fail("printed", task, message);
             }
         }
         Ok(())
+    }
+}
+
+/// Characters of a long text that a message shows before and after the first difference.
+const SHOWN: usize = 80;
+
+/// How many characters two texts begin with that are the same.
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// A text, quoted; of a long one, what stands around its character number `at`.
+fn around(text: &str, at: usize) -> String {
+    let count = text.chars().count();
+    if count <= 4 * SHOWN {
+        return format!("{text:?}");
+    }
+    let from = at.saturating_sub(SHOWN);
+    let part: String = text.chars().skip(from).take(2 * SHOWN).collect();
+    let before = if from > 0 { "…" } else { "" };
+    let after = if from + 2 * SHOWN < count { "…" } else { "" };
+    format!("{before}{part:?}{after} (of {count} characters, from {from})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{around, common_prefix};
+
+    #[test]
+    fn of_long_texts_what_differs_is_shown() {
+        assert_eq!(around("ä", 0), "\"ä\"");
+        let long = format!("{}ä{}", "a".repeat(500), "b".repeat(500));
+        let other = "a".repeat(1000);
+        let from = common_prefix(&long, &other);
+        assert_eq!(from, 500);
+        let expected = format!(
+            "…\"{}ä{}\"… (of 1001 characters, from 420)",
+            "a".repeat(80),
+            "b".repeat(79)
+        );
+        assert_eq!(around(&long, from), expected);
     }
 }

@@ -43,15 +43,20 @@ impl Turns {
         }
     }
 
-    /// So much of an object can be had now.
+    /// So much of an object can be had now, by those who wait for it.
     fn changed(&mut self, object: u64, model: &Model<'_>) {
         for puts in [false, true] {
-            let place = (object, puts);
-            let under_way = self.woken.values().filter(|woken| **woken == place);
-            let available = model.available(object, puts);
-            let more = available.saturating_sub(under_way.count() as u32);
-            let free = self.free.entry(place).or_default();
-            *free = (*free).max(more);
+            let is_waiting = model.tasks().any(|task| {
+                matches!(
+                    task.status,
+                    Status::Blocked { object: on, puts: to_put, .. } if (on, to_put) == (object, puts)
+                )
+            });
+            if is_waiting {
+                // Those who are woken already may have taken theirs when this change comes to waking.
+                let free = self.free.entry((object, puts)).or_default();
+                *free = free.saturating_add(model.available(object, puts));
+            }
         }
     }
 }
