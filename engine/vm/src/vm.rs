@@ -304,10 +304,12 @@ impl Vm {
         effects.changed
     }
 
-    /// Bytes that it takes for frames beyond those of a new machine. Gives some of them back if
-    /// few of them are used.
+    /// Bytes that it takes for frames beyond those of a new machine, and for a text that it puts
+    /// together outside of the heap. Gives some of those of frames back if few of them are used.
     pub fn grown_bytes(&self) -> u64 {
-        self.state.lock().control.trim()
+        let mut state = self.state.lock();
+        let text = state.progress.as_ref().map_or(0, |it| it.text_bytes());
+        state.control.trim() + text as u64
     }
 
     /// Whether the next instruction drains a squad.

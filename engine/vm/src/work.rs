@@ -138,6 +138,16 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
+    /// Bytes that it has outside of the heap: those of a text in the making, which can be as long
+    /// as the program wants.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Progress::Writing(writing) => writing.bytes(),
+            Progress::Displaying(displaying, _) => displaying.out.capacity(),
+            _ => 0,
+        }
+    }
+
     /// Passes each of its roots on.
     pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
         match self {

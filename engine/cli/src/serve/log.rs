@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use gcrucible_engine::TraceFrame;
 use gcrucible_vm::Realm;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
@@ -28,6 +29,12 @@ pub(super) fn start(level: LevelFilter) {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("the server panicked: {panic}")
     }));
+}
+
+/// Says what nobody caught, where no request could be told.
+pub(super) fn uncaught(text: &str, trace: &[TraceFrame], place: &str) {
+    let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
+    tracing::error!(at = frames.join(" < "), "uncaught {text} ({place})");
 }
 
 /// What is printed in a realm belongs to a request, or a WebSocket.

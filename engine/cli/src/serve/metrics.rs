@@ -115,6 +115,15 @@ impl Observer for Metrics {
                 ReloadStep::Deferred => self.reloads_deferred.add(),
                 ReloadStep::Begun => {}
             },
+            // Lines of the log, as those of handlers that throw.
+            EngineEvent::FinalizerFailed { call, text } => {
+                log::uncaught(text, &call.trace(), "in a finalizer");
+                return;
+            }
+            EngineEvent::Unobserved { text, trace, .. } => {
+                log::uncaught(text, trace, "in a task that nobody awaited");
+                return;
+            }
             EngineEvent::RequestEnded { .. } => self.request_ended.notify_waiters(),
             EngineEvent::CallEnded { .. } => self.call_ended.notify_one(),
             _ => {}

@@ -29,6 +29,11 @@ pub(crate) struct Copied {
 }
 
 impl Writing {
+    /// Bytes of the text so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// Passes its root on.
     pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
         root(&self.copied.string);
