@@ -24,10 +24,7 @@ fn run(source: &str, count: i64) -> (Option<HostValue>, usize) {
     let program = program.unwrap_or_else(|errors| panic!("{errors}"));
     let platform = Arc::new(VirtualPlatform::new(1_000));
     let wakes = Arc::<Wakes>::default();
-    let options = EngineOptions {
-        is_parallel: false,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default();
     let engine = Engine::new(
         Arc::new(program),
         &options,
