@@ -124,12 +124,6 @@ impl WaitLists {
     pub(crate) fn pass_turn_on(&self, place: Place) -> Option<Waiter> {
         let mut lists = self.lists.lock();
         let list = lists.get_mut(&place)?;
-        if !list.waiting.is_empty() && seeded_bugs::is_on(Bug::B173) {
-            // B-173: the turn of one that is cancelled, or out of time, is nobody's.
-            seeded_bugs::note_triggered(Bug::B173);
-            list.turns = list.turns.saturating_sub(1);
-            return None;
-        }
         let next = list.waiting.pop_first();
         if next.is_none() {
             list.turns = list.turns.saturating_sub(1);

@@ -187,10 +187,8 @@ catalogue! {
     B151 = "B-151", Simulation, "model", "a walk over a map leaves out the entry behind a removed one";
     B152 = "B-152", Simulation, "I-3", "a weak reference in a deep copy leads to the original of its target";
     B153 = "B-153", Simulation, "I-3", "a deep copy copies bound methods";
-    B170 = "B-170", Simulation, "model", "a spawn that found no memory leaves a nil child in its squad";
     B171 = "B-171", Simulation, "model", "a child's failure reaches its siblings and the block of its squad when the block has ended";
     B172 = "B-172", Simulation, "model", "an error of time that is caught inside of its deadline or step is caught for ever";
-    B173 = "B-173", Simulation, "liveness", "the turn of a task that was woken for a channel or mutex and cancelled is nobody's";
     B174 = "B-174", Simulation, "model", "a change of a channel or mutex wakes everybody who waits for it";
     B175 = "B-175", Simulation, "model", "a signal is raised for a program that has a handler of another one only";
     B176 = "B-176", Simulation, "I-19", "a client whose deadline is over before it is called makes an attempt all the same";

@@ -255,11 +255,6 @@ impl Scopes {
         let Some(children) = self.squad() else {
             return;
         };
-        if seeded_bugs::is_on(Bug::B170) {
-            // B-170: the place stays, and has nil in it.
-            seeded_bugs::note_triggered(Bug::B170);
-            return;
-        }
         cx.m.array_pop(cx.m.load_root(children));
     }
 
