@@ -111,8 +111,8 @@ impl Copying {
     /// The same roots, listed by other code for the verifier.
     pub fn audit(&self, root: &mut dyn FnMut(&Slot)) {
         for list in [&self.shared, &self.renewed, &self.copies, &self.originals] {
-            for index in 0..list.len() {
-                root(&list[index]);
+            for slot in list {
+                root(slot);
             }
         }
         for index in 0..self.unlinked.len() {
