@@ -7,18 +7,19 @@ use crate::server::Server;
 const OPTIONS: &[&str] = &[
     "--heap-limit",
     "64m",
-    "--read-timeout",
-    "1s",
     "--write-timeout",
     "500ms",
     "--handler-timeout",
     "1s",
     "--busy-timeout",
-    "200ms",
+    "500ms",
     "--detached-timeout",
     "200ms",
     "--idle-timeout",
     "1s",
+    // None of those that connect is to give way to others that do: that has a test of its own.
+    "--max-connections",
+    "2000",
     "--grace",
     "4s",
 ];

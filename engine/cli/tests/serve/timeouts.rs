@@ -72,7 +72,7 @@ async fn a_handler_has_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_long_gives_way_to_others() {
-    let options = ["--max-in-flight", "4", "--busy-timeout", "50ms"];
+    let options = ["--max-in-flight", "4", "--busy-timeout", "1s"];
     let server = Server::start("gives_way", APP, &options);
     let waiting = (0..4).map(|_| tokio::spawn(server.request(Method::GET, "/wait").send()));
     let waiting: Vec<_> = waiting.collect();
