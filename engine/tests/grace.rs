@@ -170,9 +170,9 @@ fn squads_inside_wait_for_their_children_all_the_same() {
 #[test]
 fn the_block_of_a_failed_squad_is_ended() {
     ends_late(
-        r#"fn fails() { sleep(100) throw error("child") }
+        r#"fn fails() { sleep(100); throw error("child") }
            fn body(over) {
-             try { squad { spawn fails() busy() } } catch e { return [e.message, is_late(0)] }
+             try { squad { spawn fails(); busy() } } catch e { return [e.message, is_late(0)] }
            }"#,
         r#"["child", true]"#,
     );
@@ -201,7 +201,8 @@ fn a_cancelled_task_has_no_new_time_for_each_squad() {
              let f = spawn squads()
              sleep(100)
              cancel(f)
-             try { await f } catch e { return [e.kind, is_late(0)] }
+             // The time in which it waits for the squads' tasks is not its own.
+             try { await f } catch e { return [e.kind, time.now() < 1500] }
            }"#,
         r#"["Cancelled", true]"#,
     );
@@ -213,7 +214,7 @@ const HOG: &str =
 
 fn tiny() -> HeapConfig {
     HeapConfig {
-        limit_bytes: 1 << 20,
+        limit_bytes: 256 << 10,
         ..small_heap()
     }
 }
@@ -242,14 +243,14 @@ fn a_deadline_without_memory_for_its_error_ends_all_the_same() {
 #[test]
 fn a_host_operation_that_heeds_nothing_is_cut_off() {
     let source = r#"
-        fn fails() { sleep(20) throw error("child") }
+        fn fails() { sleep(20); throw error("child") }
         fn forever() { while true { try { host("never") } catch e { } } }
         fn ticks(over) { while over.len() == 0 { sleep(1) } }
         fn main() {
           let log = []
           let over = []
           spawn detached ticks(over)
-          try { squad { spawn fails() host("never") } } catch e { log.push([e.message, time.now() / 10]) }
+          try { squad { spawn fails(); host("never") } } catch e { log.push([e.message, time.now() / 10]) }
           try { deadline 30ms { host("never") } } catch e { log.push([e.kind, time.now() / 10]) }
           let f = spawn forever()
           sleep(50)
