@@ -11,13 +11,14 @@ use self::world::World;
 use self::world::clockwork::{Clockwork, ready};
 
 /// Heap modes under which every test runs.
-const MODES: [&str; 6] = [
+const MODES: [&str; 7] = [
     "natural",
     "collect=seeded:7:500,verify=full",
     "collect=alloc:1,zombie,scribble",
     "collect=safepoint,zombie,tags,verify=full",
     "kind=minor,promote=always,verify=full,collect=alloc:3",
     "quarantine=2,scribble,zombie,verify=full",
+    "steps=1,collect=safepoint,zombie,verify=full",
 ];
 
 /// Runs a check on each heap.

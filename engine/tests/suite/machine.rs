@@ -25,7 +25,7 @@ pub(crate) enum Mode {
     /// Slices of one instruction.
     Stepped,
     /// A collection at every safepoint, dead memory overwritten, and the whole heap verified
-    /// before and after each.
+    /// before and after each. Built-ins work in small steps, with collections between.
     Moving,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
     let (fuel, modes) = match mode {
         Mode::Free => (10_000, ""),
         Mode::Stepped => (1, ""),
-        Mode::Moving => (10_000, "collect=safepoint,zombie,scribble,verify=full"),
+        Mode::Moving => (10_000, "collect=safepoint,zombie,scribble,steps=40,verify=full"),
     };
     let platform = new_platform(fuel);
     let watch = Arc::new(Watch::default());
