@@ -83,7 +83,10 @@ pub(crate) fn run(case: &Case, mode: Mode) -> Outcome {
     let (fuel, modes) = match mode {
         Mode::Free => (10_000, ""),
         Mode::Stepped => (1, ""),
-        Mode::Moving => (10_000, "collect=safepoint,zombie,scribble,steps=40,verify=full"),
+        Mode::Moving => (
+            10_000,
+            "collect=safepoint,zombie,scribble,steps=40,verify=full",
+        ),
     };
     let platform = new_platform(fuel);
     let watch = Arc::new(Watch::default());
