@@ -250,6 +250,7 @@ const CONSTANT: &[&str] = &[
     "sys.env",
     "sys.cancellation_requested",
     "__locals",
+    "__check_wait",
     "__stream",
     "__stream_source",
     "__stream_end",
