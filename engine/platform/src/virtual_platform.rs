@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -90,12 +90,16 @@ impl VirtualPlatform {
     /// If it waits for what never comes.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
-        let mut cx = Context::from_waker(Waker::noop());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
-            let goes_on = self.step() || self.fire_next_timer();
+            // One that has woken itself only lets the tasks go first.
+            let is_woken = woken.0.swap(false, Relaxed);
+            let goes_on = self.step() || is_woken || self.fire_next_timer();
             assert!(goes_on, "the host waits for what never comes");
         }
     }
@@ -146,6 +150,16 @@ impl VirtualPlatform {
     pub fn clear(&self) {
         drop(std::mem::take(&mut *self.tasks.lock()));
         self.ready.lock().clear();
+    }
+}
+
+/// Whether the host's future was woken since it was polled.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
     }
 }
 
