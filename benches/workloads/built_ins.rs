@@ -217,6 +217,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 /// Those whose time depends on no operand.
+#[cfg(test)]
 const CONSTANT: &[&str] = &[
     "sleep",
     "yield_now",

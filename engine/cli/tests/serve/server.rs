@@ -181,6 +181,7 @@ impl Server {
     }
 
     /// The most memory that it has had in RAM, in bytes.
+    #[allow(dead_code, reason = "a bench uses it")]
     pub(crate) fn peak_memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
