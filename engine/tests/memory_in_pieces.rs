@@ -20,7 +20,7 @@ fn main() {
 "#;
 
 #[test]
-fn an_object_that_no_free_piece_holds_is_refused() {
+fn an_object_finds_room_though_what_is_free_below_the_limit_lies_in_pieces() {
     let heap = HeapConfig {
         block_bytes: 512,
         limit_bytes: 1 << 20,
@@ -30,7 +30,8 @@ fn an_object_that_no_free_piece_holds_is_refused() {
     let world = Clockwork::on_heap(heap, "natural", platform, PIECES);
     let main = world.main();
     world.run();
-    assert_eq!(world.text(&main), "OutOfMemory, 900 kept");
+    // There are more blocks than the limit lets be used: that is what collections copy to.
+    assert_eq!(world.text(&main), "20000");
     let used = world.engine.heap().stats().used_bytes;
     assert!(used + 20_000 < heap.limit_bytes, "{used}");
     world.finish();

@@ -225,14 +225,18 @@ impl<'s> Parser<'s, '_> {
 
     /// A hint for a token that does not belong where it is.
     fn hint(&self, kind: TokenKind, expected: &str) -> Option<&'static str> {
-        let last = self.at.checked_sub(1).map(|last| self.tokens[last].kind);
+        let before = |count: usize| self.at.checked_sub(count).map(|at| self.tokens[at].kind);
+        let last = before(1);
         match (last, kind) {
             (_, TokenKind::Assign) if expected == "`{`" => Some("`==` compares"),
             (Some(TokenKind::Equal | TokenKind::NotEqual), TokenKind::Assign) => {
                 Some("`==` and `!=` compare")
             }
             (Some(TokenKind::Plus), TokenKind::Plus) => Some("write `n += 1`, a statement"),
-            (Some(TokenKind::Minus), TokenKind::Minus) => Some("write `n -= 1`, a statement"),
+            // Two of them begin an expression, so what is missing comes after both.
+            (Some(TokenKind::Minus), _) if before(2) == Some(TokenKind::Minus) => {
+                Some("write `n -= 1`, a statement")
+            }
             (_, TokenKind::If) if expected == "an expression" => Some(
                 "`if` is a statement; a choice of values is `match n > 0 { true => a, _ => b }`",
             ),

@@ -142,7 +142,7 @@ async fn detached_tasks_have_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_is_given_up() {
-    let options = ["--write-timeout", "100ms", "--max-bytes-in-flight", "5m"];
+    let options = ["--write-timeout", "100ms", "--max-bytes-in-flight", "64m"];
     let server = Server::start("write_time", APP, &options);
     let ask = "GET /large HTTP/1.1\r\nhost: a\r\n\r\n";
     // More than the system takes for a client that does not read.
