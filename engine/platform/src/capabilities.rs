@@ -12,6 +12,10 @@
 //! net     hosts and ports
 //! ```
 
+#[cfg_attr(
+    not(feature = "tokio"),
+    allow(dead_code, reason = "only the operations of production open files")
+)]
 pub(crate) mod files;
 mod net;
 
