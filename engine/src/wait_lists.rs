@@ -10,7 +10,9 @@
 //! # Invariants
 //! 1. A task registers first, gives its turn back, and compares versions then: what changes before that
 //!    it sees itself, and what changes after it gives a turn.
-//! 2. As long as something is there to be taken, nobody waits for it without a turn under way.
+//! 2. As long as something is there to be taken, nobody waits for it without a turn under way. Who has
+//!    the turn takes what there is before it says so, so what comes in between finds a turn under way
+//!    that is of no use to it any more: that is noted, and made good when the turn ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +42,9 @@ struct List {
     waiting: BTreeMap<i64, Waiter>,
     /// Who has the turn and has not looked yet.
     turns: u32,
+    /// The last change that gave fewer turns than it is worth because of those: its version, and
+    /// what it is worth.
+    withheld: Option<(u64, u32)>,
     /// The next places at the front and at the back.
     front: i64,
     back: i64,
@@ -62,13 +67,19 @@ impl WaitLists {
         at
     }
 
-    /// Takes a task off the list; `false` if it is not there, because it has the turn.
-    pub(crate) fn remove(&self, place: Place, at: i64) -> bool {
+    /// Takes a task off the list; `false` if it is not there, because it has the turn. One that
+    /// `keeps_turn` has it in any case: it had it before, and what it saw change since may have
+    /// given nobody a turn for its sake.
+    pub(crate) fn remove(&self, place: Place, at: i64, keeps_turn: bool) -> bool {
         let mut lists = self.lists.lock();
         let Some(list) = lists.get_mut(&place) else {
             return false;
         };
         let was_there = list.waiting.remove(&at).is_some();
+        if was_there && keeps_turn {
+            list.turns += 1;
+            return false;
+        }
         forget_if_empty(&mut lists, place);
         was_there
     }
@@ -77,7 +88,7 @@ impl WaitLists {
     pub(crate) fn has_any(&self, changes: &[Change]) -> bool {
         let lists = self.lists.lock();
         let mut places = changes.iter().flat_map(places);
-        places.any(|(place, _)| {
+        places.any(|(place, ..)| {
             lists
                 .get(&place)
                 .is_some_and(|list| !list.waiting.is_empty())
@@ -88,11 +99,14 @@ impl WaitLists {
     pub(crate) fn take(&self, changes: &[Change]) -> Vec<Waiter> {
         let mut lists = self.lists.lock();
         let mut woken = Vec::new();
-        for (place, available) in changes.iter().flat_map(places) {
+        for (place, available, version) in changes.iter().flat_map(places) {
             let Some(list) = lists.get_mut(&place) else {
                 continue;
             };
             let mut turns = available.saturating_sub(list.turns);
+            if turns < available && list.withheld.is_none_or(|(of, _)| of < version) {
+                list.withheld = Some((version, available));
+            }
             if turns > 0 && seeded_bugs::is_on(Bug::B174) {
                 // B-174: whoever waits is woken, to find that there is one thing for all.
                 if list.waiting.len() > turns as usize {
@@ -111,13 +125,28 @@ impl WaitLists {
         woken
     }
 
-    /// Who had the turn has taken what there was.
-    pub(crate) fn end_turn(&self, place: Place) {
+    /// Who had the turn has taken what there was, with a change of this `version`. What changed
+    /// after that, and gave fewer turns because of this one, gives them now: who gets them is to
+    /// be woken.
+    pub(crate) fn end_turn(&self, place: Place, version: u64) -> Vec<Waiter> {
         let mut lists = self.lists.lock();
+        let mut woken = Vec::new();
         if let Some(list) = lists.get_mut(&place) {
             list.turns = list.turns.saturating_sub(1);
+            // It stays noted, for others whose turns began before it.
+            if let Some((of, available)) = list.withheld
+                && of > version
+            {
+                while list.turns < available
+                    && let Some((_, waiter)) = list.waiting.pop_first()
+                {
+                    list.turns += 1;
+                    woken.push(waiter);
+                }
+            }
         }
         forget_if_empty(&mut lists, place);
+        woken
     }
 
     /// Who had the turn has taken nothing: the next one has it, if there is one, and is to be woken.
@@ -146,11 +175,11 @@ impl WaitLists {
     }
 }
 
-/// What a change makes possible, and how often.
-fn places(change: &Change) -> [(Place, u32); 2] {
+/// What a change makes possible, how often, and its version.
+fn places(change: &Change) -> [(Place, u32, u64); 2] {
     [
-        ((change.object, Side::Take), change.takes),
-        ((change.object, Side::Put), change.puts),
+        ((change.object, Side::Take), change.takes, change.version),
+        ((change.object, Side::Put), change.puts, change.version),
     ]
 }
 
@@ -168,10 +197,15 @@ mod tests {
     const PLACE: Place = (7, Side::Take);
 
     fn values(takes: u32) -> [Change; 1] {
+        values_of(takes, 0)
+    }
+
+    fn values_of(takes: u32, version: u64) -> [Change; 1] {
         [Change {
             object: 7,
             takes,
             puts: 0,
+            version,
         }]
     }
 
@@ -193,7 +227,7 @@ mod tests {
         assert_eq!(woken(&lists, 1), [0]);
         // Two values are there, and one of them is on its way to a task.
         assert_eq!(woken(&lists, 2), [1]);
-        lists.end_turn(PLACE);
+        assert!(lists.end_turn(PLACE, 1).is_empty());
         assert_eq!(woken(&lists, 1), [0; 0]);
         assert_eq!(woken(&lists, u32::MAX), [2, 3]);
     }
@@ -208,13 +242,35 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_between_a_look_and_the_end_of_its_turn_gives_turns_then() {
+        let (lists, _) = lists_of(0..3);
+        let task = |waiters: Vec<Waiter>| waiters.into_iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(task(lists.take(&values_of(1, 1))), [0]);
+        // It takes the value with change 2; before it says so, another value comes.
+        assert_eq!(task(lists.take(&values_of(1, 3))), [0; 0]);
+        assert_eq!(task(lists.end_turn(PLACE, 2)), [1]);
+        // What it saw itself gives nobody a turn: it took that.
+        assert_eq!(task(lists.take(&values_of(1, 4))), [0; 0]);
+        assert_eq!(task(lists.end_turn(PLACE, 5)), [0; 0]);
+    }
+
+    #[test]
+    fn who_had_the_turn_and_sees_a_change_has_it_still() {
+        let (lists, _) = lists_of(0..2);
+        assert_eq!(woken(&lists, 1), [0]);
+        let again = lists.add(PLACE, 0, &Arc::default(), true);
+        assert!(!lists.remove(PLACE, again, true));
+        assert_eq!(lists.pass_turn_on(PLACE).map(|(task, _)| task), Some(1));
+    }
+
+    #[test]
     fn who_comes_too_late_keeps_its_place() {
         let (lists, places) = lists_of(0..3);
         assert_eq!(woken(&lists, 1), [0]);
-        assert!(!lists.remove(PLACE, places[0]));
+        assert!(!lists.remove(PLACE, places[0], false));
         let again = lists.add(PLACE, 0, &Arc::default(), true);
         assert_eq!(woken(&lists, 2), [0, 1]);
-        assert!(!lists.remove(PLACE, again));
-        assert!(lists.remove(PLACE, places[2]));
+        assert!(!lists.remove(PLACE, again, false));
+        assert!(lists.remove(PLACE, places[2], false));
     }
 }

@@ -43,28 +43,52 @@ fn sleeps() {
   spawn (|| { sleep(20); c.send("late") })()
   return c.receive()
 }
+fn receive(c) { return c.receive() }
+fn many(count) {
+  let c = channel(1)
+  let receivers = []
+  for i in 0..count { receivers.push(spawn receive(c)) }
+  for i in 0..count { c.send(i); yield_now() }
+  for receiver in receivers { await receiver }
+  return "done"
+}
 "#;
+
+/// Calls a function that returns; what waits for ever is said at once.
+fn ends(world: &World, id: u32, function: &str, arg: i64) {
+    let call = world.call(id, function, &[arg]);
+    let outcome = world.block_on(async {
+        let mut deadlocked = std::pin::pin!(world.engine.deadlocked());
+        let mut join = std::pin::pin!(call.join());
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = join.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            if let Poll::Ready(deadlock) = deadlocked.as_mut().poll(cx) {
+                panic!("no deadlock:\n{deadlock}");
+            }
+            Poll::Pending
+        })
+        .await
+    });
+    assert_eq!(outcome, Outcome::Returned, "{}", world.value(&call));
+}
+
+/// A value that comes between a task's look and the end of its turn gives the next one its turn.
+#[test]
+fn each_message_reaches_one_of_many_receivers() {
+    let world = World::new(4, 7, "", PROGRAM);
+    for round in 0..20 {
+        ends(&world, round, "many", 500);
+    }
+    world.finish();
+}
 
 #[test]
 fn tasks_that_wait_for_each_other_are_in_no_deadlock() {
     let world = World::new(4, 7, "", PROGRAM);
     for round in 0..10 {
-        let call = world.call(round, "main", &[100]);
-        let outcome = world.block_on(async {
-            let mut deadlocked = std::pin::pin!(world.engine.deadlocked());
-            let mut join = std::pin::pin!(call.join());
-            poll_fn(|cx| {
-                if let Poll::Ready(outcome) = join.as_mut().poll(cx) {
-                    return Poll::Ready(outcome);
-                }
-                if let Poll::Ready(deadlock) = deadlocked.as_mut().poll(cx) {
-                    panic!("no deadlock:\n{deadlock}");
-                }
-                Poll::Pending
-            })
-            .await
-        });
-        assert_eq!(outcome, Outcome::Returned, "{}", world.value(&call));
+        ends(&world, round, "main", 100);
     }
     assert_eq!(world.returned(10, "sleeps", &[]), "late");
     assert_eq!(world.block_on(world.engine.deadlock()), None);

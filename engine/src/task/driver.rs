@@ -441,7 +441,14 @@ impl<'e> Driver<'e> {
         match outcome.end {
             _ if outcome.took_turn => {
                 self.turn = None;
-                self.engine.inner.wait_lists.end_turn(place);
+                let own = outcome.changed.iter().find(|it| it.object == place.0);
+                // Who acquires a mutex changes nothing that others wait for.
+                let version = own.map_or(u64::MAX, |change| change.version);
+                for (waiter, signal) in self.engine.inner.wait_lists.end_turn(place, version) {
+                    if signal.notify() {
+                        self.observe(&EngineEvent::Woken { task: waiter });
+                    }
+                }
             }
             // It waits again, and gives the turn back then.
             SliceEnd::Wait { object, side, .. } if (object, side) == place => {}

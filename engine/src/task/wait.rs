@@ -139,7 +139,8 @@ impl Driver<'_> {
             let m = permit.mutator::<C>(inner.registry.tlab());
             m.wait_version(m.load_root(task.vm.exchange()))
         };
-        if now == Some((object, version)) {
+        let is_same = now == Some((object, version));
+        if is_same {
             self.pause(task.vm.deadline()).await;
         } else {
             self.observe(&EngineEvent::WaitResolved {
@@ -147,7 +148,7 @@ impl Driver<'_> {
                 object,
             });
         }
-        if !inner.wait_lists.remove(place, at) {
+        if !inner.wait_lists.remove(place, at, had_turn && !is_same) {
             self.turn = Some(place);
         }
     }

@@ -96,18 +96,20 @@ impl Effects {
     pub(crate) fn note_change<'p, C: Checks>(&mut self, cx: &Context<'p, C>, object: Value<'p>) {
         // What is there already is looked through.
         cx.work.charge(self.changed.len() as u32 / 16);
-        let Some((id, _)) = cx.m.wait_version(object) else {
+        let Some((id, version)) = cx.m.wait_version(object) else {
             return;
         };
         self.took_turn |= cx.turn == Some(id);
         let (takes, puts) = available(cx, object);
+        let now = Change {
+            object: id,
+            takes,
+            puts,
+            version,
+        };
         match self.changed.iter_mut().find(|change| change.object == id) {
-            Some(change) => (change.takes, change.puts) = (takes, puts),
-            None => self.changed.push(Change {
-                object: id,
-                takes,
-                puts,
-            }),
+            Some(change) => *change = now,
+            None => self.changed.push(now),
         }
     }
 

@@ -129,6 +129,8 @@ pub struct Change {
     pub takes: u32,
     /// How many could send.
     pub puts: u32,
+    /// Its version before these were counted: they miss no change up to that one.
+    pub version: u64,
 }
 
 /// What a task waits for.

@@ -263,6 +263,7 @@ impl<'p, C: Checks> Context<'p, C> {
         control: &mut Control,
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
+        let before = self.m.wait_version(mutex);
         match self.m.mutex_try_acquire(mutex, self.task) {
             Some(Acquired::Done) => {
                 effects.note_acquired(self, mutex);
@@ -271,16 +272,18 @@ impl<'p, C: Checks> Context<'p, C> {
                 control.push_scope(None, ScopeKind::Guard { mutex: slot });
                 Ok(())
             }
-            Some(Acquired::Held) => Err(self.wait_for(mutex, Side::Take)),
+            Some(Acquired::Held) => Err(self.wait_for(mutex, Side::Take, before)),
             Some(Acquired::Again) => Err(ErrorKind::WouldDeadlock.into()),
             None => Err(ErrorKind::TypeError.into()),
         }
     }
 
-    /// Waits until a channel or mutex changes.
-    fn wait_for(&self, object: Value<'p>, side: Side) -> Stop<'p> {
+    /// Waits until a channel or mutex changes. Its id and version are those from `before` the look
+    /// that found nothing to do: were they read behind it, a change in between would be taken for
+    /// one that was seen, and nobody would wake the task for it.
+    fn wait_for(&self, object: Value<'p>, side: Side, before: Option<(u64, u64)>) -> Stop<'p> {
         self.m.store(self.exchange, object);
-        match self.m.wait_version(object) {
+        match before {
             Some((object, version)) => Stop::Wait(SliceEnd::Wait {
                 object,
                 version,
@@ -315,10 +318,11 @@ impl<'p, C: Checks> Context<'p, C> {
         value: Value<'p>,
         effects: &mut Effects,
     ) -> Result<(), Stop<'p>> {
+        let before = self.m.wait_version(channel);
         if self.try_send(channel, value, effects)? {
             Ok(())
         } else {
-            Err(self.wait_for(channel, Side::Put))
+            Err(self.wait_for(channel, Side::Put, before))
         }
     }
 
@@ -330,12 +334,13 @@ impl<'p, C: Checks> Context<'p, C> {
         waits: bool,
         effects: &mut Effects,
     ) -> Result<Option<Value<'p>>, Stop<'p>> {
+        let before = self.m.wait_version(channel);
         match self.m.channel_try_receive(channel) {
             Some(Received::Value(value)) => {
                 effects.note_change(self, channel);
                 Ok(Some(value))
             }
-            Some(Received::Empty) if waits => Err(self.wait_for(channel, Side::Take)),
+            Some(Received::Empty) if waits => Err(self.wait_for(channel, Side::Take, before)),
             Some(Received::Empty | Received::Closed) => Ok(None),
             None => Err(ErrorKind::TypeError.into()),
         }
