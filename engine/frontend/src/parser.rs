@@ -20,7 +20,7 @@ use crate::ast::{
     Stmt, StmtId, StmtKind, Symbol, TypeName, TypeNameId, list_of,
 };
 use crate::diagnostic::Sink;
-use crate::hint::MAX_HINTS;
+use crate::hint::{MAX_HINTS, elsewhere};
 use crate::lexer::{Token, TokenKind, lex};
 use crate::source::Span;
 
@@ -251,6 +251,15 @@ impl<'s> Parser<'s, '_> {
             }
             (_, TokenKind::Arrow) if expected.ends_with("`;`") => {
                 Some("a closure is written `|x| …`")
+            }
+            _ if expected.ends_with("`;`") => {
+                // Operators of other languages are names here.
+                let places = [Some(self.at), self.at.checked_sub(1)];
+                let mut words = places.into_iter().flatten();
+                words.find_map(|at| {
+                    let word = self.slice(self.tokens[at].span);
+                    elsewhere(word).filter(|_| matches!(word, "and" | "or" | "not"))
+                })
             }
             _ => None,
         }

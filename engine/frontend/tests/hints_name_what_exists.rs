@@ -80,7 +80,7 @@ const HINTS: &[(&str, &str, &str)] = &[
     (
         "let m = mutex()\nlet a = sync",
         "`sync mutex { … }`",
-        "let mutex = mutex()\nsync mutex { print(1) }",
+        "fn f(mutex) { sync mutex { print(1) } }",
     ),
     (
         "fn f(x) { }\nlet a = detached f(1)",
