@@ -163,7 +163,7 @@ impl Block {
 ///    as an `AtomicU64`, but for text of strings, which is written before the string is
 ///    published and never changed.
 /// 2. The bytes of a string object that anybody can refer to are valid UTF-8: they were written
-///    by [`Region::write_text`] from a `&str` before the string was published. Whatever moves or
+///    by `Region::write_text` from a `&str` before the string was published. Whatever moves or
 ///    copies a string copies it as a whole.
 pub struct Region {
     reservation: Reservation,
