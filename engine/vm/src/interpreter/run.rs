@@ -71,9 +71,13 @@ fn run_from<'p, C: Checks>(
     let mut pc = control.top().pc as usize;
 
     loop {
-        let charged = cx.work.take().min(left);
-        fuel -= charged;
-        left -= charged;
+        let charged = cx.work.take();
+        if charged > 0 {
+            // Mostly nothing is.
+            let charged = charged.min(left);
+            fuel -= charged;
+            left -= charged;
+        }
         let held_back = held_back(control, fuel, left, executed_before);
         let limits = Limits {
             frames: if control.scopes.has_call_budget {
