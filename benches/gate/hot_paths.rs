@@ -1,7 +1,7 @@
 //! What the gate counts.
 
 use gcrucible_heap::CollectionKind;
-use gcrucible_stress::scenario::StrategyName;
+use gcrucible_trace::StrategyName;
 
 use crate::workloads::allocation::Allocation;
 use crate::workloads::collection::Collection;

@@ -1,11 +1,10 @@
 //! Decisions of the strategies.
 
-use gcrucible_stress::executor::ReplayMode;
-use gcrucible_stress::scenario::{Schedule, Site, StrategyName};
-use gcrucible_stress::scheduler::{
-    EventCounts, Exhaustive, InjectionPoints, Point, ReadyActor, Resource, Strategy, Touched,
-    strategy,
+use gcrucible_explore::{
+    EventCounts, Exhaustive, InjectionPoint, InjectionPoints, Point, PointEvent, ReadyActor,
+    Resource, Strategy, Touched, strategy,
 };
+use gcrucible_trace::{Injected, ReplayMode, Schedule, Site, StrategyName};
 
 /// The strategies, with their names.
 pub const STRATEGIES: [(&str, StrategyName); 6] = [
@@ -35,6 +34,17 @@ pub struct Decisions {
     ordinal: u32,
 }
 
+/// A collection of each kind and a failing allocation at each of so many decisions.
+fn everywhere(decisions: u32) -> InjectionPoints {
+    let events = [
+        PointEvent::Minor,
+        PointEvent::Major,
+        PointEvent::Inject(Injected::AllocationFailure),
+    ];
+    let at = |ordinal| events.map(|event| InjectionPoint { ordinal, event });
+    InjectionPoints::from_points((0..decisions).flat_map(at).collect())
+}
+
 impl Decisions {
     /// A run of its own for a strategy.
     pub fn new(name: StrategyName) -> Self {
@@ -42,7 +52,7 @@ impl Decisions {
         for actor in 0..ACTORS {
             counts.note(actor, EVENTS);
         }
-        counts.set_points(InjectionPoints::of_run(&[0; 1000], &[], 0));
+        counts.set_points(everywhere(1000));
         let schedule = Schedule::Drawn {
             strategy: name,
             seed: 1,
@@ -75,8 +85,8 @@ impl Decisions {
         Decisions {
             strategy,
             touched: Touched {
-                reads: vec![Resource::Elements],
-                writes: vec![Resource::Field(1)],
+                reads: vec![Resource::Of { space: 10, id: 0 }],
+                writes: vec![Resource::Of { space: 9, id: 1 }],
                 ..Touched::default()
             },
             ready: (0..ACTORS).map(ready).collect(),

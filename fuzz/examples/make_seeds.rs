@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use gcrucible_stress::executor::{self, RunOptions};
-use gcrucible_stress::generator::choices::{Choices as _, SeededChoices};
+use gcrucible_trace::RunOptions;
+use gcrucible_stress::executor::self;
+use gcrucible_trace::choices::{Choices as _, SeededChoices};
 use gcrucible_stress::generator::fuzzed::FuzzTarget;
 
 /// Inputs that are tried for each target.

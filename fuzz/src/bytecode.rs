@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use gcrucible_bytecode::{Program, disassemble, verify};
-use gcrucible_stress::executor::{RunOptions, programs};
-use gcrucible_stress::scenario::{Body, Scenario, Schedule};
-use gcrucible_stress::scheduler;
+use gcrucible_trace::RunOptions;
+use gcrucible_stress::executor::programs;
+use gcrucible_trace::Schedule;
+use gcrucible_stress::scenario::{Body, Scenario};
+use gcrucible_explore;
 
 /// Makes a program of any bytes, and lists it, and verifies it. An accepted one runs.
 ///

@@ -14,9 +14,10 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use gcrucible_heap::HeapFault;
-use gcrucible_stress::executor::{self, RunOptions};
+use gcrucible_trace::RunOptions;
+use gcrucible_stress::executor::self;
 pub use gcrucible_stress::generator::fuzzed::FuzzTarget;
-use gcrucible_stress::oracles::failure::Failure;
+use gcrucible_trace::Failure;
 use gcrucible_stress::oracles::program_holds;
 use gcrucible_stress::scenario::Scenario;
 

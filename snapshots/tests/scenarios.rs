@@ -2,9 +2,10 @@
 
 use gcrucible_snapshots::{expect, inputs};
 use gcrucible_stress::campaign::worker::Verdict;
-use gcrucible_stress::executor::{self, Canary, RunOptions};
+use gcrucible_stress::executor::{self, Canary};
 use gcrucible_stress::report::{failure_report, timeline};
 use gcrucible_stress::scenario::Scenario;
+use gcrucible_trace::RunOptions;
 
 fn scenario(name: &str) -> Scenario {
     let found = inputs("scenarios", "scenario")

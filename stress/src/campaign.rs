@@ -14,7 +14,6 @@
 //! exact, so the number of workers changes nothing but the time it takes.
 
 pub mod build;
-pub mod clock;
 pub mod findings;
 pub mod journal;
 pub mod lane_queue;

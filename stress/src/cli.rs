@@ -2,7 +2,6 @@
 //! they end.
 
 mod bugs;
-pub mod exit;
 mod explore;
 mod import_fuzz;
 mod keep;
@@ -19,9 +18,9 @@ use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
 
-use self::exit::{Exit, Refusal};
 use crate::campaign::worker::{self, WorkerArgs};
 use crate::lane::BuiltLanes;
+use gcrucible_trace::{Exit, Refusal};
 
 /// Stress-tests an engine's garbage collector, futures and cancellation: generates programs,
 /// runs them on a simulated platform under every kind of collection and schedule, judges

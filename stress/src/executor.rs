@@ -1,30 +1,57 @@
 //! Runs scenarios.
 
+mod footprint;
 pub mod graph;
 pub mod heap_ops;
-pub mod pairs;
+pub mod points;
 pub mod programs;
 pub mod region_pool;
-pub mod run;
 pub mod simulated_platform;
 pub mod trace;
-
-pub use run::{Advantages, Canary, Counters, ReplayMode, RunOptions, RunReport};
 
 use std::hash::{Hash as _, Hasher as _};
 
 use gcrucible_heap::{CollectMode, HeapDebug, VerifyLevel};
+use gcrucible_trace::{Advantages, RunOptions, RunReport};
 
 use crate::scenario::{Body, Fault, Scenario};
+
+/// A run of the engine: what every run leaves behind, and the events seen.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// What every run leaves behind.
+    pub report: RunReport,
+    /// The events seen, if recorded; operations of a heap leave none.
+    pub events: Vec<trace::Event>,
+}
+
+impl std::ops::Deref for Ran {
+    type Target = RunReport;
+
+    fn deref(&self) -> &RunReport {
+        &self.report
+    }
+}
 
 /// Runs a scenario in this thread.
 ///
 /// # Panics
 /// When the engine does.
-pub fn run(scenario: &Scenario, options: &RunOptions) -> RunReport {
+pub fn run(scenario: &Scenario, options: &RunOptions) -> Ran {
     match &scenario.body {
-        Body::HeapOps(program) => heap_ops::run(scenario, program, options),
+        Body::HeapOps(program) => Ran {
+            report: heap_ops::run(scenario, program, options),
+            events: Vec::new(),
+        },
         Body::Programs(programs) => programs::run(scenario, programs, options),
+    }
+}
+
+/// A collection of the schedule, as the heap has it.
+pub(crate) fn kind_of(kind: gcrucible_trace::CollectionKind) -> gcrucible_heap::CollectionKind {
+    match kind {
+        gcrucible_trace::CollectionKind::Minor => gcrucible_heap::CollectionKind::Minor,
+        gcrucible_trace::CollectionKind::Major => gcrucible_heap::CollectionKind::Major,
     }
 }
 

@@ -21,10 +21,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::executor::programs::{compile, run_under};
-use crate::executor::{self, RunOptions, RunReport};
-use crate::oracles::failure::Failure;
-use crate::scenario::{Body, Scenario, Schedule};
-use crate::scheduler::{Exhaustive, Next};
+use crate::executor::{self, Ran};
+use crate::scenario::{Body, Scenario};
+use gcrucible_explore::{Exhaustive, Next};
+use gcrucible_trace::Failure;
+use gcrucible_trace::Schedule;
+use gcrucible_trace::{Advantages, RunOptions, RunReport};
 
 /// What bounds an exploration.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ pub struct Bound {
     /// Whether schedules that differ in the order of independent steps alone run once.
     pub is_reducing: bool,
     /// How each schedule is run and judged.
-    pub advantages: executor::Advantages,
+    pub advantages: Advantages,
     /// Whether each run's report has its events and its timeline.
     pub is_recording: bool,
 }
@@ -56,7 +58,7 @@ impl Default for Bound {
             runs_max: u64::MAX,
             decisions_max: 20_000,
             is_reducing: true,
-            advantages: executor::Advantages::ALL,
+            advantages: Advantages::ALL,
             is_recording: false,
         }
     }
@@ -93,7 +95,7 @@ pub struct Explored {
 pub fn explore_all(
     scenario: &Scenario,
     bound: &Bound,
-    mut check: impl FnMut(&RunReport) -> ControlFlow<()>,
+    mut check: impl FnMut(&Ran) -> ControlFlow<()>,
 ) -> Explored {
     let options = RunOptions {
         record: bound.is_recording,
@@ -130,7 +132,7 @@ pub fn explore_all(
         let (is_schedule, next) = search.end();
         if is_schedule {
             cut_off += u64::from(search.decisions().len() as u64 >= bound.decisions_max.into());
-            report.decisions = search.decisions().to_vec();
+            report.report.decisions = search.decisions().to_vec();
             if check(&report).is_break() {
                 return Some(Some("it was stopped".to_owned()));
             }
@@ -174,7 +176,7 @@ pub fn with_schedule_of(scenario: &Scenario, run: &RunReport) -> Scenario {
 }
 
 /// A run whose panic is its failure.
-fn caught(run: impl FnOnce() -> RunReport) -> RunReport {
+fn caught(run: impl FnOnce() -> Ran) -> Ran {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let message = payload
             .downcast_ref::<&str>()
@@ -187,9 +189,13 @@ fn caught(run: impl FnOnce() -> RunReport) -> RunReport {
             site: message.lines().next().unwrap_or_default().to_owned(),
             message: format!("the engine panicked: {message}"),
         };
-        RunReport {
+        let report = RunReport {
             failure: Some(failure),
             ..RunReport::default()
+        };
+        Ran {
+            report,
+            ..Ran::default()
         }
     })
 }

@@ -1,6 +1,5 @@
 //! Draws scenarios from choices.
 
-pub mod choices;
 mod focus;
 pub mod fuzzed;
 pub mod heap_modes;
@@ -11,10 +10,11 @@ mod topics;
 
 use gcrucible_heap::HeapDebug;
 
-use self::choices::SeededChoices;
 pub use self::focus::Focus;
-use crate::scenario::{Body, Lane, Origin, Scenario, ScenarioSeed, Schedule, StrategyName};
-use crate::scheduler::{KthPoint, with_collections};
+use crate::scenario::{Body, Lane, Origin, Scenario, ScenarioSeed};
+use gcrucible_explore::KthPoint;
+use gcrucible_trace::choices::SeededChoices;
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// What the command line fixes in every generated scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +49,7 @@ fn kth_point(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     scenario.origin.seed = Some(seed.to_string());
     if let Body::HeapOps(body) = &mut scenario.body {
         // The operations are their own schedule.
-        *body = with_collections(body, k);
+        *body = body.with_collections(k);
     }
     // Every second group goes instruction by instruction.
     let group = seed.index / KTH_POINT_GROUP;

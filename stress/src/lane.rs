@@ -1,8 +1,8 @@
 //! What the campaign asks of a lane: make scenario number i, run it.
 
-use crate::executor::{RunOptions, RunReport};
 use crate::generator::Mix;
 use crate::scenario::{Scenario, ScenarioSeed};
+use gcrucible_trace::{RunOptions, RunReport};
 
 /// Makes and runs scenarios. Campaigns, replay and shrinking see lanes only through this.
 pub trait LaneRunner {
@@ -24,6 +24,6 @@ impl LaneRunner for BuiltLanes {
     }
 
     fn run(&self, scenario: &Scenario, options: &RunOptions) -> RunReport {
-        crate::executor::run(scenario, options)
+        crate::executor::run(scenario, options).report
     }
 }

@@ -14,5 +14,4 @@ pub mod oracles;
 pub mod reference;
 pub mod report;
 pub mod scenario;
-pub mod scheduler;
 pub mod shrinker;

@@ -3,7 +3,6 @@
 pub mod call_ids_stay_taken;
 pub mod clients_stop_when_cancelled;
 pub mod entry_slot_is_protected_once;
-pub mod failure;
 pub mod forks_share_nothing;
 pub mod futures_settle_once;
 pub mod matches_reference;

@@ -11,7 +11,4 @@ pub mod text_format;
 pub use bytecode_edit::{BytecodeEdit, Change};
 pub use heap_ops::{HeapOp, HeapOps};
 pub use host_script::{Data, Header, HostAnswer, HostEvent};
-pub use model::{
-    Body, Decision, Fault, Injected, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed,
-    Schedule, Site, StrategyName,
-};
+pub use model::{Body, Fault, Lane, ModuleSource, Origin, Programs, Scenario, ScenarioSeed};

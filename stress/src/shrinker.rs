@@ -17,12 +17,13 @@ mod programs;
 mod schedule;
 pub mod size;
 
-use crate::campaign::clock;
 use crate::campaign::worker::Verdict;
-use crate::cli::exit::Refusal;
-use crate::executor::run::ReplayMode;
-use crate::oracles::failure::Failure;
-use crate::scenario::{Body, Fault, Scenario, Schedule};
+use crate::scenario::{Body, Fault, Scenario};
+use gcrucible_trace::Failure;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::Schedule;
+use gcrucible_trace::clock;
 
 /// How much may be spent.
 #[derive(Clone, Copy, Debug)]

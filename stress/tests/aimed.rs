@@ -1,8 +1,10 @@
 //! The lane of cancellation and its aimed schedules on an engine without defects.
 
-use gcrucible_stress::executor::{self, Canary, Counters, RunOptions, RunReport};
+use gcrucible_stress::executor::{self, Canary};
 use gcrucible_stress::generator::{Mix, generate};
-use gcrucible_stress::scenario::{Lane, Scenario, ScenarioSeed, Schedule, StrategyName};
+use gcrucible_stress::scenario::{Lane, Scenario, ScenarioSeed};
+use gcrucible_trace::{Counters, RunOptions, RunReport};
+use gcrucible_trace::{Schedule, StrategyName};
 
 fn scenario(index: u64) -> Scenario {
     let seed = ScenarioSeed {

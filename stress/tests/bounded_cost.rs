@@ -1,8 +1,9 @@
 //! What a run may cost is bounded by counted work, so that a long scenario under dear modes is
 //! not taken for one that hangs.
 
-use gcrucible_stress::executor::{self, RunOptions};
+use gcrucible_stress::executor;
 use gcrucible_stress::scenario::Scenario;
+use gcrucible_trace::RunOptions;
 
 /// Keeps some thousand objects alive and goes round a loop, a safepoint each time.
 fn looping(rounds: u32) -> Scenario {

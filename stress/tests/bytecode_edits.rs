@@ -1,11 +1,12 @@
 //! Bytecode that no front end would write: the verifier refuses it, or it runs like any
 //! other, and the reference model agrees.
 
+use gcrucible_stress::executor;
 use gcrucible_stress::executor::programs::compile;
-use gcrucible_stress::executor::{self, RunOptions};
-use gcrucible_stress::generator::choices::{Choices as _, SeededChoices};
 use gcrucible_stress::generator::fuzzed::FuzzTarget;
 use gcrucible_stress::scenario::{Body, Scenario};
+use gcrucible_trace::RunOptions;
+use gcrucible_trace::choices::{Choices as _, SeededChoices};
 
 /// Programs with edits.
 const PROGRAMS: u64 = 400;

@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use gcrucible_stress::executor;
 use gcrucible_stress::executor::graph::{FutureState, GraphDump};
 use gcrucible_stress::executor::trace::{Event, Outcome, SliceEnd, TaskId};
-use gcrucible_stress::executor::{self, RunOptions};
 use gcrucible_stress::exploration::{Bound, explore_all};
 use gcrucible_stress::scenario::{Body, Data, HostAnswer, HostEvent, Scenario};
+use gcrucible_trace::RunOptions;
 
 /// An operation that takes three milliseconds, or waits for a task that takes them.
 struct Operation<'a> {

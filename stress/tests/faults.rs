@@ -1,8 +1,9 @@
 //! Injected allocation failures: each is thrown once, as an `OutOfMemory` that the program
 //! can catch, wherever in the program it comes.
 
-use gcrucible_stress::executor::{self, RunOptions, RunReport};
+use gcrucible_stress::executor;
 use gcrucible_stress::scenario::{Fault, Scenario};
+use gcrucible_trace::{RunOptions, RunReport};
 
 /// Counts the errors that it catches: in itself, and in what it spawns.
 const COUNTS: &str = r#"

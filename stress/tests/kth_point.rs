@@ -1,11 +1,13 @@
 //! The k-th point on an engine without defects: what it injects, and that nothing minds.
 
-use gcrucible_stress::executor::{self, RunOptions, RunReport};
+use gcrucible_explore::KthPoint;
+use gcrucible_stress::executor::{self, Ran};
 use gcrucible_stress::generator::{Mix, generate};
-use gcrucible_stress::scenario::{Injected, Lane, Scenario, ScenarioSeed, Schedule, StrategyName};
-use gcrucible_stress::scheduler::KthPoint;
+use gcrucible_stress::scenario::{Lane, Scenario, ScenarioSeed};
+use gcrucible_trace::RunOptions;
+use gcrucible_trace::{Injected, Schedule, StrategyName};
 
-fn run(scenario: &Scenario) -> RunReport {
+fn run(scenario: &Scenario) -> Ran {
     let options = RunOptions {
         record: true,
         ..RunOptions::default()
@@ -50,8 +52,8 @@ fn every_sort_of_event_is_injected_and_replayed() {
         pairs += u32::from(injections == 2);
         for decision in &report.decisions {
             let sort = match (decision.collect, decision.inject) {
-                (Some(gcrucible_heap::CollectionKind::Minor), _) => 0,
-                (Some(gcrucible_heap::CollectionKind::Major), _) => 1,
+                (Some(gcrucible_trace::CollectionKind::Minor), _) => 0,
+                (Some(gcrucible_trace::CollectionKind::Major), _) => 1,
                 (None, Some(Injected::AllocationFailure)) => 2,
                 (None, Some(Injected::CancelCall(_))) => 3,
                 (None, Some(Injected::CancelFuture(_))) => 4,

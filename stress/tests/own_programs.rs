@@ -7,12 +7,14 @@ use gcrucible_heap::CollectMode;
 use gcrucible_stress::campaign::plan::{CURATED_MODES, Limit, Plan, Source};
 use gcrucible_stress::campaign::session::default_plan;
 use gcrucible_stress::campaign::worker::Verdict;
-use gcrucible_stress::executor::{self, ReplayMode, RunOptions};
+use gcrucible_stress::executor;
 use gcrucible_stress::lane::BuiltLanes;
-use gcrucible_stress::oracles::failure::Failure;
-use gcrucible_stress::scenario::{Body, HostEvent, Lane, Scenario, Schedule, StrategyName};
+use gcrucible_stress::scenario::{Body, HostEvent, Lane, Scenario};
 use gcrucible_stress::shrinker::size::Size;
 use gcrucible_stress::shrinker::{ShrinkBudget, Shrunk, shrink};
+use gcrucible_trace::Failure;
+use gcrucible_trace::{ReplayMode, RunOptions};
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// Strategies times heap modes.
 const VARIANTS: u64 = 6 * CURATED_MODES.len() as u64;

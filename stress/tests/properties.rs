@@ -3,15 +3,15 @@
 //! The cases are the same in each run; `PROPTEST_CASES` makes it more of them. What failed
 //! once is kept in `properties.proptest-regressions` and runs first.
 
+use gcrucible_stress::executor;
 use gcrucible_stress::executor::trace::{Event, Outcome};
-use gcrucible_stress::executor::{self, RunOptions, RunReport};
-use gcrucible_stress::generator::choices::{ByteChoices, Choices as _};
 use gcrucible_stress::generator::heap_modes::draw_heap;
 use gcrucible_stress::generator::{Focus, Mix, heap_ops, programs};
 use gcrucible_stress::scenario::model::FORMAT;
-use gcrucible_stress::scenario::{
-    Body, HostEvent, ModuleSource, Origin, Programs, Scenario, Schedule, StrategyName,
-};
+use gcrucible_stress::scenario::{Body, HostEvent, ModuleSource, Origin, Programs, Scenario};
+use gcrucible_trace::choices::{ByteChoices, Choices as _};
+use gcrucible_trace::{RunOptions, RunReport};
+use gcrucible_trace::{Schedule, StrategyName};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gcrucible_stress::executor::{self, ReplayMode, RunOptions};
+use gcrucible_stress::executor;
 use gcrucible_stress::scenario::Scenario;
+use gcrucible_trace::{ReplayMode, RunOptions};
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");

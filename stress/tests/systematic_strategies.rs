@@ -5,11 +5,13 @@
 
 use std::ops::ControlFlow;
 
+use gcrucible_explore::KthPoint;
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_stress::executor::{self, RunOptions, RunReport};
+use gcrucible_stress::executor;
 use gcrucible_stress::exploration::{Bound, explore_all};
-use gcrucible_stress::scenario::{Scenario, Schedule, StrategyName};
-use gcrucible_stress::scheduler::KthPoint;
+use gcrucible_stress::scenario::Scenario;
+use gcrucible_trace::{RunOptions, RunReport};
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// Spawns a task with a young object that nothing else refers to, and awaits it.
 const HANDS_OVER: &str = "

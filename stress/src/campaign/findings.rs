@@ -11,14 +11,14 @@ use super::process::WorkerSetup;
 use super::progress::Progress;
 use super::totals::{Finding, Totals, is_same_finding};
 use super::trial::{TrialOptions, Trials};
-use crate::cli::exit::Refusal;
-use crate::executor::run::ReplayMode;
 use crate::lane::LaneRunner;
-use crate::oracles::failure::Failure;
 use crate::report::failure_report;
 use crate::scenario::Scenario;
 use crate::shrinker::size::Size;
 use crate::shrinker::{self, ShrinkBudget};
+use gcrucible_trace::Failure;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::ReplayMode;
 
 /// Findings that are shrunk in one campaign; the rest can be shrunk by hand.
 const SHRUNK_MAX: usize = 16;
@@ -160,7 +160,8 @@ fn is_generator_panic(finding: &Finding) -> bool {
 
 /// An empty scenario that names the seed at which the generator fell over.
 fn placeholder(plan: &Plan, finding: &Finding) -> Scenario {
-    use crate::scenario::{Body, HeapOps, Origin, Schedule, StrategyName};
+    use crate::scenario::{Body, HeapOps, Origin};
+    use gcrucible_trace::{Schedule, StrategyName};
     Scenario {
         format: crate::scenario::model::FORMAT,
         origin: Origin {

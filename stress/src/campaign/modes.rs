@@ -6,8 +6,9 @@
 use gcrucible_heap::{CollectMode, HeapDebug, KindMode, PromoteMode, VerifyLevel};
 use serde::{Deserialize, Serialize};
 
-use crate::executor::Counters;
-use crate::scenario::{Scenario, Schedule, StrategyName};
+use crate::scenario::Scenario;
+use gcrucible_trace::Counters;
+use gcrucible_trace::{Schedule, StrategyName};
 
 macro_rules! modes {
     ($($variant:ident = $name:literal, $effect:literal, $count:expr;)*) => {

@@ -5,13 +5,14 @@ use std::path::Path;
 use gcrucible_heap::HeapDebug;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::exit::Refusal;
 use crate::cli::values::Shard;
-use crate::executor::Advantages;
 use crate::generator::Mix;
 use crate::lane::LaneRunner;
-use crate::scenario::{Lane, Scenario, ScenarioSeed, Schedule, StrategyName};
-use crate::scheduler::KthPoint;
+use crate::scenario::{Lane, Scenario, ScenarioSeed};
+use gcrucible_explore::KthPoint;
+use gcrucible_trace::Advantages;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// A campaign's plan, kept as `plan.json` in its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

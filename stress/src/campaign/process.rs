@@ -150,7 +150,7 @@ impl WorkerProcess {
     /// Waits for one reply. `None`: the worker died, or was killed because it seems to hang.
     pub fn wait_for_reply(&mut self, patience: Patience) -> Option<Reply> {
         let mut watchdog = Watchdog::default();
-        watchdog.progress(super::clock::monotonic_ms(), self.state());
+        watchdog.progress(gcrucible_trace::clock::monotonic_ms(), self.state());
         loop {
             if self.kill_if_hanging(&mut watchdog, patience) {
                 return None;

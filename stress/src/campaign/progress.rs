@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::clock;
 use super::plan::{Limit, Plan};
 use super::totals::Totals;
+use gcrucible_trace::clock;
 
 /// Milliseconds between two updates of a live display.
 const LIVE_MS: u64 = 200;
@@ -112,7 +112,7 @@ impl Progress {
     }
 
     fn line(&self, totals: &Totals, elapsed_ms: u64) -> String {
-        let sum = |count: fn(&crate::executor::Counters) -> u64| -> u64 {
+        let sum = |count: fn(&gcrucible_trace::Counters) -> u64| -> u64 {
             totals
                 .lanes
                 .values()

@@ -13,12 +13,12 @@ use super::progress::Progress;
 use super::supervisor::{self, Labour};
 use super::totals::{Record, Totals, is_same_finding};
 use super::vacuity::{self, Vacuous};
-use crate::cli::exit::{Exit, Refusal};
-use crate::executor::Advantages;
 use crate::lane::LaneRunner;
-use crate::oracles::failure::Failure;
 use crate::report::summary::Summary;
 use crate::scenario::Lane;
+use gcrucible_trace::Advantages;
+use gcrucible_trace::Failure;
+use gcrucible_trace::{Exit, Refusal};
 
 /// How a campaign is run; nothing here changes its results.
 #[derive(Clone, Debug)]

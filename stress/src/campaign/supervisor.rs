@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::clock;
 use super::journal::Journal;
 use super::lane_queue::LaneQueue;
 use super::plan::{Limit, Plan};
@@ -21,8 +20,9 @@ use super::totals::{ChunkResult, Record, Totals};
 use super::trial::crash;
 use super::watchdog::{Patience, SECOND_TRY_FACTOR, Watchdog};
 use super::worker::{Chunk, Command, Reply};
-use crate::cli::exit::Refusal;
 use crate::scenario::Lane;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::clock;
 
 /// Chunks that a worker has at a time: one to work on, one so that it need not wait.
 const CHUNKS_AHEAD: usize = 2;

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::modes::ModeCounts;
 use super::ranges::Ranges;
-use crate::executor::Counters;
-use crate::executor::pairs::PairMatrix;
-use crate::oracles::failure::Failure;
 use crate::scenario::{Lane, ScenarioSeed};
+use gcrucible_trace::Counters;
+use gcrucible_trace::Failure;
+use gcrucible_trace::PairMatrix;
 
 /// What one worker did in one go.
 #[derive(Clone, Debug, Serialize, Deserialize)]

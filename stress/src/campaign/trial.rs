@@ -4,10 +4,10 @@
 use super::process::{WorkerProcess, WorkerSetup};
 use super::watchdog::Patience;
 use super::worker::{Attempt, Command, Reply, Verdict};
-use crate::cli::exit::Refusal;
-use crate::executor::{Advantages, Counters, ReplayMode, RunOptions};
-use crate::oracles::failure::Failure;
 use crate::scenario::Scenario;
+use gcrucible_trace::Failure;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::{Advantages, Counters, ReplayMode, RunOptions};
 
 /// How a scenario is tried.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::totals::{LaneTotals, Totals};
-use crate::executor::Counters;
 use crate::scenario::Lane;
+use gcrucible_trace::Counters;
 
 /// Expected count from which on zero is vacuous.
 pub const EXPECTED_MIN: f64 = 20.0;
@@ -219,8 +219,8 @@ mod tests {
     use crate::campaign::modes::ModeSet;
     use crate::campaign::plan::{Limit, PLAN_VERSION};
     use crate::cli::values::Shard;
-    use crate::executor::Advantages;
     use crate::scenario::{Scenario, ScenarioSeed};
+    use gcrucible_trace::Advantages;
 
     fn plan(heap: Option<&str>) -> Plan {
         Plan {

@@ -76,7 +76,11 @@ impl Watchdog {
 impl WorkerProcess {
     /// Kills the worker as one that hangs if `watchdog` says so. Returns whether it did.
     pub fn kill_if_hanging(&mut self, watchdog: &mut Watchdog, patience: Patience) -> bool {
-        let hangs = watchdog.no_progress(super::clock::monotonic_ms(), self.state(), patience);
+        let hangs = watchdog.no_progress(
+            gcrucible_trace::clock::monotonic_ms(),
+            self.state(),
+            patience,
+        );
         if hangs {
             self.kill(Death::HANG);
         }

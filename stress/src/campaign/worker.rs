@@ -13,17 +13,19 @@ use gcrucible_platform::seeded_bugs;
 use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
 
-use super::clock;
 use super::modes::ModeSet;
 use super::plan::{Plan, Source};
 use super::process::NEXT_SCENARIO;
 use super::slot::Slot;
 use super::totals::ChunkResult;
-use crate::cli::exit::{Exit, Refusal};
-use crate::executor::{Advantages, Canary, Counters, RunOptions, RunReport, run::ReplayMode};
 use crate::lane::LaneRunner;
-use crate::oracles::failure::Failure;
-use crate::scenario::{Decision, Lane, Scenario};
+use crate::scenario::{Lane, Scenario};
+use gcrucible_trace::Decision;
+use gcrucible_trace::Failure;
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::clock;
+use gcrucible_trace::{Advantages, Counters, RunOptions, RunReport};
+use gcrucible_trace::{Exit, Refusal};
 
 /// What a parent asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -343,7 +345,7 @@ fn panicked(part: &str, panic: &PanicNote) -> RunReport {
 /// Runs corrupted scenarios until one fails, which the first should.
 fn canary(source: &Source, runner: &dyn LaneRunner, lane: Lane) -> Option<Failure> {
     let options = RunOptions {
-        canary: Some(Canary::of(lane)),
+        canary: true,
         ..RunOptions::default()
     };
     (0..CANARY_TRIES).find_map(|index| {
@@ -427,9 +429,10 @@ mod tests {
     use super::*;
     use crate::campaign::plan::{Limit, PLAN_VERSION};
     use crate::cli::values::Shard;
-    use crate::executor::pairs::EventKind;
     use crate::generator::Mix;
-    use crate::scenario::{Body, HeapOp, HeapOps, Origin, ScenarioSeed, Schedule, StrategyName};
+    use crate::scenario::{Body, HeapOp, HeapOps, Origin, ScenarioSeed};
+    use gcrucible_trace::EventKind;
+    use gcrucible_trace::{Schedule, StrategyName};
 
     /// Scenarios whose index is in their only operation; odd hundreds fail, and 13 panics.
     struct FakeLane;
@@ -472,7 +475,7 @@ mod tests {
             };
             report.counters.decisions = 2;
             report.pairs.add(EventKind::Spawn, EventKind::Await, 1);
-            if index / 100 % 2 == 1 || options.canary.is_some() {
+            if index / 100 % 2 == 1 || options.canary {
                 report.failure = Some(Failure {
                     oracle: "fake".into(),
                     check: "odd_hundred".into(),

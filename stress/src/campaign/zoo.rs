@@ -16,8 +16,8 @@ use gcrucible_platform::seeded_bugs::Bug;
 
 use self::hunt::{Hunt, Hunted};
 use self::record::{Without, ZooRecord};
-use crate::cli::exit::{Exit, Refusal};
 use crate::cli::values::Budget;
+use gcrucible_trace::{Exit, Refusal};
 
 /// What the harness can do without, by the names of `--without`.
 pub const ADVANTAGES: [&str; 4] = ["schedule", "modes", "verifier", "model"];

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use super::exit::Refusal;
+use gcrucible_trace::Refusal;
 
 /// Where the executable with the switches is built, below the workspace.
 const TARGET: &str = "target/zoo";

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use serde::Serialize;
 
-use super::exit::{Exit, Refusal};
 use super::{complain, say};
-use crate::campaign::clock;
 use crate::campaign::totals::is_same_finding;
 use crate::exploration::{Bound, Explored, explore_all, with_schedule_of};
-use crate::oracles::failure::Failure;
 use crate::scenario::{Body, Scenario};
+use gcrucible_trace::Failure;
+use gcrucible_trace::clock;
+use gcrucible_trace::{Exit, Refusal};
 
 /// An exploration to be done.
 pub(super) struct Order {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{Exit, Refusal};
 use super::say;
 use crate::campaign::build;
 use crate::campaign::journal::write_whole;
 use crate::generator::fuzzed::FuzzTarget;
 use crate::scenario::Scenario;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::exit::{Exit, Refusal};
 use super::say;
 use crate::campaign::journal::write_whole;
 use crate::campaign::totals::finding_id;
 use crate::scenario::Scenario;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

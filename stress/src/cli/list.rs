@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::{Bug, BugKind};
 
-use super::exit::{Exit, Refusal};
 use super::{say, values};
 use crate::campaign::plan::CURATED_MODES;
-use crate::executor::pairs::{EventKind, infeasible};
 use crate::scenario::Lane;
+use gcrucible_trace::{EventKind, infeasible};
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

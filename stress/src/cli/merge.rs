@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::exit::{Exit, Refusal};
 use super::say;
 use crate::campaign::findings::Filed;
 use crate::campaign::journal::write_json;
@@ -13,6 +12,7 @@ use crate::campaign::session::{Outcome, Session, judge};
 use crate::campaign::totals::Totals;
 use crate::cli::values::Shard;
 use crate::report::summary::{self, Summary};
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

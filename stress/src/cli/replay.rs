@@ -6,15 +6,16 @@ use clap::Args;
 use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::Bug;
 
-use super::exit::{Exit, Refusal};
 use super::{bugs, complain, say, target, values};
 use crate::campaign::journal::write_whole;
 use crate::campaign::totals::is_same_finding;
 use crate::campaign::trial::TrialOptions;
 use crate::campaign::worker::Verdict;
 use crate::report::{failure_report, perfetto};
-use crate::scenario::{Scenario, StrategyName};
+use crate::scenario::Scenario;
 use crate::shrinker::is_same_check;
+use gcrucible_trace::StrategyName;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -8,20 +8,21 @@ use clap::Args;
 use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use super::exit::{Exit, Refusal};
 use super::values::{self, Preemptions, RunStrategy, Shard};
 use super::{bugs, complain, explore, say, target};
-use crate::campaign::clock;
 use crate::campaign::findings::read_known;
 use crate::campaign::journal::write_whole;
 use crate::campaign::plan::{Limit, Plan};
 use crate::campaign::session::{Outcome, Session, SessionOptions, default_plan};
 use crate::campaign::worker::die_with_parent;
-use crate::executor::Advantages;
 use crate::exploration::Bound;
 use crate::lane::BuiltLanes;
 use crate::report::{junit, summary};
-use crate::scenario::{Body, Lane, ModuleSource, Scenario, StrategyName};
+use crate::scenario::{Body, Lane, ModuleSource, Scenario};
+use gcrucible_trace::Advantages;
+use gcrucible_trace::StrategyName;
+use gcrucible_trace::clock;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gcrucible_platform::seeded_bugs::Bug;
 
-use super::exit::{Exit, Refusal};
 use super::{bugs, complain, say, target, values};
 use crate::campaign::build;
 use crate::campaign::journal::write_whole;
 use crate::campaign::trial::TrialOptions;
-use crate::executor::Advantages;
-use crate::executor::run::ReplayMode;
 use crate::report::failure_report;
 use crate::scenario::Scenario;
 use crate::shrinker::size::Size;
 use crate::shrinker::{self, ShrinkBudget};
+use gcrucible_trace::Advantages;
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::complain;
-use super::exit::Refusal;
 use super::values;
 use crate::campaign::build;
 use crate::campaign::process::WorkerSetup;
 use crate::campaign::trial::Trials;
 use crate::generator::Mix;
 use crate::lane::{BuiltLanes, LaneRunner};
-use crate::scenario::{Scenario, ScenarioSeed, StrategyName};
+use crate::scenario::{Scenario, ScenarioSeed};
+use gcrucible_trace::Refusal;
+use gcrucible_trace::StrategyName;
 
 /// Milliseconds after which a single scenario hangs.
 pub(super) const TIMEOUT_MS: u64 = 10_000;
@@ -104,7 +105,7 @@ pub(super) fn own_program() -> PathBuf {
 
 /// A seed for those who do not care: another one in each run.
 pub(super) fn fresh_seed() -> u64 {
-    let (seconds, nanoseconds) = crate::campaign::clock::since_epoch();
+    let (seconds, nanoseconds) = gcrucible_trace::clock::since_epoch();
     (seconds << 20 ^ u64::from(nanoseconds) ^ u64::from(std::process::id()) << 32)
         % values::SEED_LIMIT
 }

@@ -7,7 +7,8 @@ use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::Bug;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Lane, ScenarioSeed, StrategyName};
+use crate::scenario::{Lane, ScenarioSeed};
+use gcrucible_trace::StrategyName;
 
 /// Seeds stay below this, so that every tool that reads JSON numbers keeps them exact.
 pub const SEED_LIMIT: u64 = 1 << 53;

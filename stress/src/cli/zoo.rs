@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use gcrucible_platform::seeded_bugs::{self, Bug, BugKind};
 
-use super::exit::{Exit, Refusal};
 use super::values::Budget;
 use super::{bugs, complain, say, target, values};
-use crate::campaign::clock;
 use crate::campaign::journal::{checksum, write_json};
 use crate::campaign::zoo::{self, ADVANTAGES, Case, ZooPlan, quick, table};
 use crate::generator::Mix;
 use crate::lane::{BuiltLanes, LaneRunner};
 use crate::scenario::{Lane, ScenarioSeed};
+use gcrucible_trace::clock;
+use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -18,12 +18,12 @@ use gcrucible_heap::{
 };
 
 use self::model::{Model, Object, Settled, Value as ModelValue, text};
-use super::pairs::{EventKind, PairTracker};
-use super::run::{RunOptions, RunReport};
 use super::{heap_debug, region_pool};
-use crate::oracles::failure::Failure;
 use crate::oracles::memory_runs_out_with_reason;
 use crate::scenario::{HeapOp, HeapOps, Scenario};
+use gcrucible_trace::Failure;
+use gcrucible_trace::{EventKind, PairTracker};
+use gcrucible_trace::{RunOptions, RunReport};
 
 /// Class of every instance, function of every closure: shapes do not matter here.
 const SHAPE: u16 = 1;
@@ -699,7 +699,7 @@ impl<'h, C: Checks> Run<'h, C> {
         for (handle, &model) in self.handles.iter().zip(&self.model.handles) {
             work.push((heap.protected(handle, &permit), model));
         }
-        if self.options.canary.is_some() {
+        if self.options.canary {
             work.push((Value::TRUE, ModelValue::Bool(false)));
         }
         let old_after = match heap.debug().promote {

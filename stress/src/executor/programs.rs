@@ -17,22 +17,20 @@ use gcrucible_heap::{
     CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind, KindMode, VerifyLevel,
 };
 
+use self::canary::Canary;
 use self::host::{HostScript, Progress};
 use self::observer::TraceObserver;
-use super::pairs::EventKind;
-use super::run::{RunOptions, RunReport};
+use super::footprint::{Step, Watch};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
-use super::{heap_debug, region_pool, trace_digest};
-use crate::oracles::failure::Failure;
+use super::{Ran, heap_debug, kind_of, points, region_pool, trace_digest};
 use crate::oracles::{self, matches_reference};
-use crate::scenario::{
-    Body, Decision, HostEvent, Injected, ModuleSource, Programs, Scenario, Schedule, Site,
-    StrategyName,
-};
-use crate::scheduler::{
-    self, EventCounts, InjectionPoints, Point, ReadyActor, Step, Strategy, Touched, Watch,
-};
+use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
+use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
+use gcrucible_trace::EventKind;
+use gcrucible_trace::Failure;
+use gcrucible_trace::{Decision, Injected, Schedule, Site, StrategyName};
+use gcrucible_trace::{RunOptions, RunReport};
 
 /// Frames of a task: few, so that a generated recursion meets the limit, and that three such
 /// tasks end in time when each instruction is followed by a collection that goes over all of
@@ -61,10 +59,15 @@ const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
 ///
 /// # Panics
 /// When the engine does; a stale access is caught and becomes a failure.
-pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> RunReport {
+pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ran {
     let program = match compile(programs) {
         Ok(program) => Arc::new(program),
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            return Ran {
+                report: refused(refusal),
+                ..Ran::default()
+            };
+        }
     };
     let mut schedule = scenario.schedule.clone();
     if !options.advantages.controlled_schedule {
@@ -90,7 +93,7 @@ pub fn run_under(
     program: &Arc<Program>,
     strategy: &mut dyn Strategy,
     options: &RunOptions,
-) -> RunReport {
+) -> Ran {
     let debug = heap_debug(scenario, options.advantages);
     let mut run = Run::new(scenario, program, debug, options);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.all(programs, strategy)));
@@ -240,8 +243,8 @@ fn dry_run(
             }
         );
         let points_of_run = match is_aimed {
-            true => scheduler::aimed,
-            false => InjectionPoints::of_run,
+            true => points::aimed,
+            false => points::everywhere,
         };
         counts.set_points(points_of_run(&marks, &events, Engine::FINALIZER_CALL));
     }
@@ -260,6 +263,8 @@ struct Seen<'p> {
 }
 
 struct Run<'s> {
+    /// What a canary falsifies.
+    canary: Canary,
     options: &'s RunOptions,
     /// What the run begins with.
     program: Arc<Program>,
@@ -348,6 +353,7 @@ impl<'s> Run<'s> {
         let mut report = RunReport::default();
         report.counters.costly = u64::from(costly);
         Run {
+            canary: Canary::of(&scenario.origin),
             options,
             program: Arc::clone(program),
             platform,
@@ -449,7 +455,7 @@ impl<'s> Run<'s> {
             let heap = self.engine().heap();
             let is_continuous = heap.debug().collect == CollectMode::Continuous;
             let continuous = (is_continuous && may_force).then(|| heap.kind_to_collect());
-            if let Some(kind) = choice.collect.or(continuous) {
+            if let Some(kind) = choice.collect.map(kind_of).or(continuous) {
                 self.collect(kind);
             }
             if let Some(inject) = choice.inject {
@@ -592,9 +598,9 @@ impl<'s> Run<'s> {
     fn judge(&mut self) -> Result<(), Failure> {
         self.events = self.observer.take_events();
         let falsified;
-        let events: &[Event] = if let Some(canary) = self.options.canary {
+        let events: &[Event] = if self.options.canary {
             let mut events = self.events.clone();
-            canary::corrupt(canary, &mut events);
+            canary::corrupt(self.canary, &mut events);
             falsified = events;
             &falsified
         } else {
@@ -697,7 +703,7 @@ impl<'s> Run<'s> {
         counters.faults = stats.faults;
     }
 
-    fn finish(mut self, program: &Program) -> RunReport {
+    fn finish(mut self, program: &Program) -> Ran {
         if let Some(engine) = &self.engine {
             let heap = Arc::clone(engine.heap());
             self.note_heap(&heap);
@@ -719,11 +725,15 @@ impl<'s> Run<'s> {
         self.report.trace_hash = trace_digest(&events);
         if self.options.record {
             self.report.timeline = observer::timeline(&events, &self.places, program);
-            self.report.events = events;
+        } else {
+            events = Vec::new();
         }
         // A failed run may leave its engine broken; that must not hide what was found.
         let _ = catch_unwind(AssertUnwindSafe(|| self.tear_down()));
-        self.report
+        Ran {
+            report: self.report,
+            events,
+        }
     }
 }
 

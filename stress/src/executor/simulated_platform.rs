@@ -16,7 +16,8 @@ use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{HostOperation, HostRequest, HostValue, Place, Platform, StopToken, Task};
 use rustc_hash::FxHashMap;
 
-use crate::scenario::{Data, HostAnswer, Site};
+use crate::scenario::{Data, HostAnswer};
+use gcrucible_trace::Site;
 
 /// A platform in which nothing happens by itself.
 #[derive(Default)]

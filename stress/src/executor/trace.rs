@@ -9,7 +9,7 @@ use gcrucible_heap::CollectionKind;
 use super::graph::{FutureState, GraphDump};
 pub use crate::scenario::Data;
 
-/// Number of a task: 1, 2, … in order of creation; [`Site::HOST`](crate::scenario::Site)
+/// Number of a task: 1, 2, … in order of creation; [`Site::HOST`](gcrucible_trace::Site)
 /// is 0.
 pub type TaskId = u32;
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::executor::ReplayMode;
 use crate::executor::trace::Event;
 use crate::scenario::HostEvent;
+use gcrucible_trace::ReplayMode;
 
 /// What can be seen of a run from outside: lines, results, in order. Each run is replayed
 /// strictly, and must do the same again.

@@ -1,10 +1,10 @@
 //! What a lane of programs is about.
 
-use super::choices::Choices;
 use super::swarm::{Feature, Swarm};
 use super::topics::Topic;
-use crate::scenario::{Schedule, StrategyName};
-use crate::scheduler::KthPoint;
+use gcrucible_explore::KthPoint;
+use gcrucible_trace::choices::Choices;
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// What a generator of programs prefers. All of them draw from the same language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Focus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::choices::{ByteChoices, SeededChoices};
+    use gcrucible_trace::choices::{ByteChoices, SeededChoices};
 
     #[test]
     fn most_scenarios_of_a_focus_have_what_it_is_about() {

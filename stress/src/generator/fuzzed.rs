@@ -5,7 +5,8 @@ use arbitrary::{Arbitrary as _, Unstructured};
 use gcrucible_heap::{HeapConfig, HeapDebug};
 
 use super::{Focus, Mix, heap_ops, programs};
-use crate::scenario::{Body, BytecodeEdit, Scenario, Schedule, StrategyName};
+use crate::scenario::{Body, BytecodeEdit, Scenario};
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// Edits of a program at most: with many of them hardly any program is accepted.
 const EDITS_MAX: usize = 6;

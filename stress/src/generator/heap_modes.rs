@@ -7,8 +7,8 @@ use gcrucible_heap::{
     CollectMode, HeapConfig, HeapDebug, KindMode, PromoteMode, VerifyLevel, VerifyWhen,
 };
 
-use super::choices::Choices;
 use crate::scenario::Fault;
+use gcrucible_trace::choices::Choices;
 
 /// Draws sizes and modes; `fixed` modes take the place of drawn ones. As many choices are
 /// taken with them as without, so that what is drawn afterwards stays the same.
@@ -131,7 +131,7 @@ fn draw_collect<C: Choices>(c: &mut C) -> CollectMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::choices::SeededChoices;
+    use gcrucible_trace::choices::SeededChoices;
 
     #[test]
     fn at_least_a_quarter_is_costly_and_all_can_be_written() {

@@ -6,11 +6,12 @@
 
 use gcrucible_heap::CollectionKind;
 
-use super::choices::Choices;
 use super::heap_modes::{draw_faults, draw_heap};
 use super::{Mix, origin};
 use crate::scenario::model::FORMAT;
-use crate::scenario::{Body, HeapOp, HeapOps, Scenario, ScenarioSeed, Schedule, StrategyName};
+use crate::scenario::{Body, HeapOp, HeapOps, Scenario, ScenarioSeed};
+use gcrucible_trace::choices::Choices;
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// What a register holds, as far as the generator knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -586,7 +587,7 @@ impl Drawer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::choices::{ByteChoices, SeededChoices};
+    use gcrucible_trace::choices::{ByteChoices, SeededChoices};
 
     #[test]
     fn programs_are_large_enough_to_mean_something() {

@@ -16,7 +16,6 @@ mod expressions;
 mod functions;
 pub(super) mod world;
 
-use super::choices::Choices;
 use super::heap_modes::{draw_faults, draw_heap};
 use super::swarm::Swarm;
 use super::topics::host_operations::answers;
@@ -25,6 +24,7 @@ use super::topics::versions::{Versions, mark, versions};
 use super::{Focus, Mix, origin};
 use crate::scenario::model::FORMAT;
 use crate::scenario::{Body, ModuleSource, Programs, Scenario, ScenarioSeed};
+use gcrucible_trace::choices::Choices;
 
 /// How large a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,13 +158,13 @@ mod tests {
     use super::*;
     use crate::executor::programs::compile;
     use crate::executor::trace::Event;
-    use crate::generator::choices::{ByteChoices, SeededChoices};
     use crate::oracles::matches_reference;
     use crate::reference::Limits;
     use crate::reference::self_driver::{Drive, DriveLimits, World, drive};
     use crate::scenario::Lane;
     use crate::scenario::program::Module;
     use gcrucible_bytecode::Program;
+    use gcrucible_trace::choices::{ByteChoices, SeededChoices};
 
     const LIMITS: DriveLimits = DriveLimits {
         model: Limits {

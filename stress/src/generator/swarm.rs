@@ -1,7 +1,7 @@
 //! Swarm testing (Groce et al., ISSTA 2012): each scenario has a random part of all
 //! features, so that rare combinations are not drowned by frequent ones.
 
-use super::choices::Choices;
+use gcrucible_trace::choices::Choices;
 
 macro_rules! features {
     ($($(#[$doc:meta])* $variant:ident,)*) => {
@@ -171,7 +171,7 @@ impl Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::choices::{ByteChoices, SeededChoices};
+    use gcrucible_trace::choices::{ByteChoices, SeededChoices};
 
     #[test]
     fn each_feature_is_on_in_some_scenarios_and_off_in_others() {

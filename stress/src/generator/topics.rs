@@ -34,11 +34,11 @@ pub(super) mod versions;
 mod weak;
 
 use super::Focus;
-use super::choices::Choices;
 use super::programs::body::Body;
 use super::programs::world::Kind;
 use super::swarm::{Feature, Swarm};
 use crate::scenario::program::Stmt;
+use gcrucible_trace::choices::Choices;
 
 /// A topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

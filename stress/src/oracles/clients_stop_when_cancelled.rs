@@ -4,9 +4,9 @@
 //! The library is part of the program, so the reference model does what it does, right or
 //! wrong. This is what the library promises, seen while the model runs it.
 
-use super::failure::Failure;
 use crate::executor::trace::TaskId;
 use crate::reference::Broken;
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 pub const NAME: &str = "clients_stop_when_cancelled";
@@ -35,11 +35,11 @@ mod tests {
     use gcrucible_frontend::{Source, compile};
 
     use super::*;
-    use crate::generator::choices::ByteChoices;
     use crate::oracles::matches_reference;
     use crate::reference::Limits;
     use crate::reference::self_driver::{DriveLimits, World, drive};
     use crate::scenario::HostEvent;
+    use gcrucible_trace::choices::ByteChoices;
 
     const LIMITS: DriveLimits = DriveLimits {
         model: Limits {

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::Failure;
 use crate::executor::trace::{Asked, Callee, Event};
+use gcrucible_trace::Failure;
 
 /// What the engine protects by itself at a point of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use gcrucible_engine::Engine;
 use gcrucible_heap::{Checks, Generation, Kind, Mutator, Tlab, Unchecked, Value};
 use gcrucible_vm::Realm;
 
-use super::failure::Failure;
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 pub const NAME: &str = "forks_share_nothing";

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::failure::Failure;
 use crate::executor::trace::Event;
+use gcrucible_trace::Failure;
 
 /// Checks a trace.
 ///

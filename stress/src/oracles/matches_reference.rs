@@ -15,14 +15,14 @@ use gcrucible_bytecode::Program;
 
 use self::turns::Turns;
 use self::versions::Versions;
-use super::failure::Failure;
 use crate::executor::graph::FutureState;
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::{
     Callee, Data, Event, ForkRefusal, SliceStart, TaskId, VersionFailure, VersionStep,
 };
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
+use gcrucible_trace::EventKind;
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 pub const NAME: &str = "matches_reference";

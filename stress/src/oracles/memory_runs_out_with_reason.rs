@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::HeapConfig;
 
-use super::failure::Failure;
 use crate::executor::trace::{Event, SliceStart};
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 pub const NAME: &str = "memory_runs_out_with_reason";

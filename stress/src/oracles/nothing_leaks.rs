@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gcrucible_engine::Engine;
 use gcrucible_heap::{CollectionKind, Heap};
 
-use super::failure::Failure;
+use gcrucible_trace::Failure;
 
 /// Checks an engine on which nothing runs and nothing waits: no unfinished future (I-14),
 /// no open call and task (I-18), no timer.

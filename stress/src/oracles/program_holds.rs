@@ -7,9 +7,9 @@
 
 use gcrucible_bytecode::{Constant, ErrorKind, Op, Program, SourceSpan};
 
-use super::failure::Failure;
 use crate::executor::graph::{GraphDump, GraphNode, GraphValue};
 use crate::executor::trace::{Callee, Event, Outcome};
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 pub const NAME: &str = "program_holds";

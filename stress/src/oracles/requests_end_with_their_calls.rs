@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::Failure;
 use crate::executor::trace::{Event, TaskId};
+use gcrucible_trace::Failure;
 
 /// A request under way.
 struct Open {

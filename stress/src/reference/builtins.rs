@@ -8,8 +8,8 @@ use super::methods::is_blank;
 use super::model::Model;
 use super::task::Task;
 use super::value::{Object, ObjectId, Value};
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::{Data, SliceEnd};
+use gcrucible_trace::EventKind;
 
 /// Levels of arrays and maps in data for the host, at most.
 const DATA_LEVELS: u32 = 64;

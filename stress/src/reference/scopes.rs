@@ -6,8 +6,8 @@ use super::machine::{Outcome, Raise};
 use super::model::Model;
 use super::task::{Frame, Interrupt, Scope, ScopeKind, Task};
 use super::value::{Object, ObjectId, Value};
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::TaskId;
+use gcrucible_trace::EventKind;
 
 /// Milliseconds that an interrupt handler may run.
 const HANDLER_TIMEOUT_MS: u64 = 1000;

@@ -14,8 +14,8 @@ use super::task::Status;
 use crate::executor::graph::FutureState;
 use crate::executor::programs::REQUESTS_MAX;
 use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
-use crate::generator::choices::Choices;
 use crate::scenario::{Header, HostAnswer, HostEvent};
+use gcrucible_trace::choices::Choices;
 
 /// The id under which the modules are initialised; host scripts count from below.
 pub const INIT_CALL: u32 = u32::MAX;

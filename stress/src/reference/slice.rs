@@ -8,8 +8,8 @@ use super::model::Model;
 use super::task::{Operation, Status, Task};
 use super::value::Value;
 use crate::executor::graph::FutureState;
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::{Effects, SliceEnd, SliceStart, TaskId};
+use gcrucible_trace::EventKind;
 
 /// What a slice did so far.
 #[derive(Clone, Debug, Default, PartialEq)]

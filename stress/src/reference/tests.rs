@@ -7,8 +7,8 @@ use super::Limits;
 use super::self_driver::{DriveLimits, World, drive};
 use crate::executor::graph::{GraphDump, GraphNode, GraphValue};
 use crate::executor::trace::{Event, Outcome};
-use crate::generator::choices::{ByteChoices, SeededChoices};
 use crate::scenario::HostEvent;
+use gcrucible_trace::choices::{ByteChoices, SeededChoices};
 
 const LIMITS: DriveLimits = DriveLimits {
     model: Limits {

@@ -7,8 +7,8 @@ use super::model::Model;
 use super::scopes::Cut;
 use super::task::{Completion, Pending, ScopeKind, Takes, Task, Trace};
 use super::value::{Object, Value};
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::SliceEnd;
+use gcrucible_trace::EventKind;
 
 /// What stops a throw.
 enum Target {

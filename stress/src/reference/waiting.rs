@@ -8,8 +8,8 @@ use super::scopes::push_scope;
 use super::task::{ScopeKind, Task};
 use super::value::{Channel, Mutex, Object, ObjectId, Value};
 use crate::executor::graph::FutureState;
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::SliceEnd;
+use gcrucible_trace::EventKind;
 
 impl Model<'_> {
     /// Leaves a spawn for the engine to register.

@@ -10,8 +10,8 @@ use crate::campaign::plan::Plan;
 use crate::campaign::session::Outcome;
 use crate::campaign::totals::{LaneTotals, Totals};
 use crate::campaign::vacuity::{self, Vacuous};
-use crate::executor::pairs::infeasible;
 use crate::scenario::Lane;
+use gcrucible_trace::infeasible;
 
 /// `summary.json`; other tools read it, so its fields stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -277,7 +277,7 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
 
 fn pair_summary(totals: &Totals) -> PairSummary {
     let (feasible, missing) = totals.pairs.missing();
-    let names = |a: crate::executor::pairs::EventKind, b: crate::executor::pairs::EventKind| {
+    let names = |a: gcrucible_trace::EventKind, b: gcrucible_trace::EventKind| {
         [a.name().to_owned(), b.name().to_owned()]
     };
     PairSummary {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::scenario::Site;
+use gcrucible_trace::Site;
 
 /// The actor number of the collector in a timeline; the virtual clock is
 /// [`Site::TIMERS`], which never says anything of its own.

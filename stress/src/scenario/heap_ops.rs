@@ -141,3 +141,48 @@ pub enum HeapOp {
     /// Collect.
     Collect(CollectionKind),
 }
+
+impl HeapOps {
+    /// The operations with a collection, or two, put in at place number k.
+    pub fn with_collections(&self, k: u64) -> HeapOps {
+        // A minor and a major collection before each operation, and after the last.
+        let (first, second) = gcrucible_explore::places(k, (self.ops.len() as u64 + 1) * 2);
+        let mut body = self.clone();
+        for place in [second, first].into_iter().flatten() {
+            let kind = if place.is_multiple_of(2) {
+                CollectionKind::Minor
+            } else {
+                CollectionKind::Major
+            };
+            let at = (place / 2) as usize;
+            body.ops.insert(at, HeapOp::Collect(kind));
+        }
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collections_are_put_between_operations() {
+        let body = HeapOps {
+            holders: 1,
+            registers: 2,
+            ops: vec![HeapOp::Map(0), HeapOp::Map(1)],
+        };
+        let mut programs: Vec<Vec<HeapOp>> = Vec::new();
+        for k in 0..21 {
+            let ops = body.with_collections(k).ops;
+            let kept = ops
+                .iter()
+                .filter(|op| !matches!(op, HeapOp::Collect(_)))
+                .copied();
+            assert_eq!(kept.collect::<Vec<_>>(), body.ops);
+            assert_eq!(ops.len(), 2 + if k < 6 { 1 } else { 2 });
+            assert!(!programs.contains(&ops), "{k}");
+            programs.push(ops);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The scenario as data.
 
-use gcrucible_heap::{CollectionKind, HeapConfig, HeapDebug};
+use gcrucible_heap::{HeapConfig, HeapDebug};
+use gcrucible_trace::{Failure, Schedule};
 use serde::{Deserialize, Serialize};
 
 use super::bytecode_edit::BytecodeEdit;
@@ -60,7 +61,7 @@ pub struct Origin {
     /// The seeded bug that was on, if any.
     pub bug: Option<String>,
     /// The failure it was kept for, if any.
-    pub failure: Option<crate::oracles::failure::Failure>,
+    pub failure: Option<Failure>,
 }
 
 /// The lanes: kinds of scenario that a campaign runs side by side.
@@ -167,108 +168,6 @@ pub enum ModuleSource {
     Text(String),
     /// A generated program, which shrinks by its structure.
     Tree(super::program::Module),
-}
-
-/// Who runs when, and where collections happen besides those of the heap modes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Schedule {
-    /// A strategy draws the decisions.
-    Drawn {
-        /// Which one.
-        strategy: StrategyName,
-        /// Its seed.
-        seed: u64,
-    },
-    /// Recorded decisions, taken in order.
-    Recorded(Vec<Decision>),
-}
-
-/// The strategies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum StrategyName {
-    /// Uniform choice of the next ready actor.
-    #[serde(rename = "random")]
-    Random,
-    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
-    #[serde(rename = "pct2")]
-    Pct2,
-    /// The same with depth 3.
-    #[serde(rename = "pct3")]
-    Pct3,
-    /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
-    #[serde(rename = "urw")]
-    Urw,
-    /// Each ready actor in turn, one long slice each.
-    #[serde(rename = "round_robin")]
-    RoundRobin,
-    /// One event, or two, at the place with this number among all those of a schedule.
-    #[serde(rename = "kth_point")]
-    KthPoint,
-    /// Cancellations, drops and interrupts right before and right after a transition of the
-    /// task they are meant for, one or two of them.
-    #[serde(rename = "aimed")]
-    Aimed,
-}
-
-/// One decision of the schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// Where the chosen actor stands: the key by which a shrunk program still finds it.
-    pub site: Site,
-    /// Instructions that the slice may run (1 is allowed); 0 for actors that run none.
-    pub fuel: u32,
-    /// A collection right before the slice.
-    pub collect: Option<CollectionKind>,
-    /// What else happens right before it, after that collection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inject: Option<Injected>,
-}
-
-/// An event that a schedule brings about by itself. One whose target is not there has no
-/// effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Injected {
-    /// The next allocation fails, whatever is collected for it.
-    AllocationFailure,
-    /// Cancellation of the call with this id is requested.
-    CancelCall(u32),
-    /// Cancellation of the future with this id is requested.
-    CancelFuture(u64),
-    /// The host drops its future of the call with this id.
-    DropCall(u32),
-    /// The signal `INT` is raised for the call with this id.
-    Interrupt(u32),
-    /// The program is forked for serving.
-    Fork,
-    /// The fork that was made last is dropped.
-    DropFork,
-    /// A new version is asked for, of this number from 0; one that there is not does not compile.
-    Reload(u32),
-    /// The host looks at the promise of the entry.
-    Tick,
-}
-
-/// A stable place of an actor in a run.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Site {
-    /// The actor: 0 is the host script, tasks count from 1 in order of creation, and
-    /// timers are at [`Site::TIMERS`].
-    pub actor: u32,
-    /// Function of the instruction it will run next.
-    pub function: u16,
-    /// Index of that instruction, or of the yield point or host event.
-    pub at: u32,
-    /// How often the actor had stood there before.
-    pub visit: u32,
-}
-
-impl Site {
-    /// The actor number of the virtual clock: choosing it fires the next timer.
-    pub const TIMERS: u32 = u32::MAX;
-    /// The actor number of the host script.
-    pub const HOST: u32 = 0;
 }
 
 /// What the platform does wrong.

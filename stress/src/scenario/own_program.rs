@@ -1,11 +1,10 @@
 //! A person's own program as a scenario.
 
 use gcrucible_heap::{HeapConfig, HeapDebug};
+use gcrucible_trace::{Schedule, StrategyName};
 
 use super::host_script::HostEvent;
-use super::model::{
-    Body, FORMAT, ModuleSource, Origin, Programs, Scenario, Schedule, StrategyName,
-};
+use super::model::{Body, FORMAT, ModuleSource, Origin, Programs, Scenario};
 
 /// Heap limit of a person's own program: blocks and nursery are tiny, as for generated
 /// ones, but it may keep more alive.

@@ -120,6 +120,20 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+impl From<ReadError> for gcrucible_trace::Refusal {
+    fn from(error: ReadError) -> Self {
+        let exit = if error.newer_format {
+            gcrucible_trace::Exit::Diverged
+        } else {
+            gcrucible_trace::Exit::Usage
+        };
+        Self {
+            exit,
+            message: error.message,
+        }
+    }
+}
+
 /// The only part of a scenario that all format versions share.
 #[derive(Deserialize)]
 struct Header {
@@ -235,11 +249,9 @@ fn first_bad_value(scenario: &Scenario) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{
-        Decision, HeapOp, HeapOps, HostEvent, ModuleSource, Origin, Programs, Schedule, Site,
-        StrategyName,
-    };
+    use crate::scenario::{HeapOp, HeapOps, HostEvent, ModuleSource, Origin, Programs};
     use gcrucible_heap::{CollectionKind, HeapConfig};
+    use gcrucible_trace::{Decision, Schedule, Site, StrategyName};
 
     fn heap_ops() -> Scenario {
         Scenario {
@@ -282,8 +294,8 @@ mod tests {
                 Decision {
                     site,
                     fuel: 7,
-                    collect: Some(CollectionKind::Major),
-                    inject: Some(crate::scenario::Injected::CancelFuture(3)),
+                    collect: Some(gcrucible_trace::CollectionKind::Major),
+                    inject: Some(gcrucible_trace::Injected::CancelFuture(3)),
                 },
             ]),
             faults: Vec::new(),
@@ -324,7 +336,7 @@ mod tests {
                     index,
                 };
                 let mut scenario = crate::generator::generate(seed, &Default::default());
-                scenario.origin.failure = Some(crate::oracles::failure::Failure {
+                scenario.origin.failure = Some(gcrucible_trace::Failure {
                     oracle: "a".into(),
                     check: "b \"c\"".into(),
                     site: "r#\"d\"# \\ ')".into(),

@@ -3,8 +3,8 @@
 use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug, KindMode, PromoteMode, VerifyWhen};
 
 use super::Search;
-use crate::cli::exit::Refusal;
 use crate::scenario::Scenario;
+use gcrucible_trace::Refusal;
 
 /// Ordinals that are written out at most when a mode becomes a list.
 const ORDINALS_MAX: u64 = 4096;

@@ -3,8 +3,8 @@
 use gcrucible_heap::{CollectMode, CollectionKind};
 
 use super::Search;
-use crate::cli::exit::Refusal;
 use crate::scenario::{Body, HeapOp, HeapOps, Scenario};
+use gcrucible_trace::Refusal;
 
 /// Places at which a single collection is tried.
 const SINGLE_PLACES_MAX: usize = 64;

@@ -2,8 +2,8 @@
 //! the complements, which the next round covers.
 
 use super::Search;
-use crate::cli::exit::Refusal;
 use crate::scenario::Scenario;
+use gcrucible_trace::Refusal;
 
 impl Search<'_, '_> {
     /// Drops what it can of a list in the scenario: halves first, then smaller parts, single

@@ -7,9 +7,10 @@
 use gcrucible_heap::HeapDebug;
 
 use super::Search;
-use crate::cli::exit::Refusal;
-use crate::executor::ReplayMode;
-use crate::scenario::{Body, Scenario, Schedule, StrategyName};
+use crate::scenario::{Body, Scenario};
+use gcrucible_trace::Refusal;
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// Schedules of each strategy that are tried.
 const SEEDS: u64 = 24;

@@ -1,11 +1,11 @@
 //! Passes over programs, host scripts and the host's answers.
 
 use super::Search;
-use crate::cli::exit::Refusal;
 use crate::scenario::program::Place;
 use crate::scenario::{
     Body, BytecodeEdit, Data, Header, HostAnswer, HostEvent, ModuleSource, Scenario,
 };
+use gcrucible_trace::Refusal;
 
 impl Search<'_, '_> {
     /// Shrinks the host script and what the host answers, then the module by its structure. A

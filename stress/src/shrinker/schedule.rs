@@ -1,9 +1,10 @@
 //! Passes over recorded decisions: fewer switches, fewer collections, shorter lists.
 
 use super::Search;
-use crate::cli::exit::Refusal;
-use crate::executor::run::ReplayMode;
-use crate::scenario::{Decision, Scenario, Schedule};
+use crate::scenario::Scenario;
+use gcrucible_trace::Refusal;
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::{Decision, Schedule};
 
 impl Search<'_, '_> {
     /// Drops decisions and collections and merges neighbouring slices of one actor.

@@ -3,7 +3,8 @@
 use gcrucible_heap::{CollectionKind, HeapConfig};
 
 use super::*;
-use crate::scenario::{Data, Decision, HeapOp, HeapOps, HostAnswer, Origin, Site, StrategyName};
+use crate::scenario::{Data, HeapOp, HeapOps, HostAnswer, Origin};
+use gcrucible_trace::{Decision, Site, StrategyName};
 
 const BUDGET: ShrinkBudget = ShrinkBudget {
     runs: 100_000,
@@ -174,7 +175,7 @@ fn racing_engine(scenario: &Scenario) -> Verdict {
         collect,
         inject: None,
     };
-    let minor = Some(CollectionKind::Minor);
+    let minor = Some(gcrucible_trace::CollectionKind::Minor);
     let decisions = match &scenario.schedule {
         Schedule::Recorded(decisions) => decisions.clone(),
         Schedule::Drawn { .. } => vec![

@@ -12,10 +12,10 @@ use crate::campaign::findings::Filed;
 use crate::campaign::process::{WorkerSetup, timespec};
 use crate::campaign::session::Session;
 use crate::campaign::trial::{TrialOptions, Trials};
-use crate::cli::exit::Refusal;
 use crate::cli::values::Budget;
 use crate::report::summary::Summary;
 use crate::scenario::Scenario;
+use gcrucible_trace::Refusal;
 
 /// A hunt to be run.
 #[derive(Clone, Debug)]

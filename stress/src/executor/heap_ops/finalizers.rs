@@ -4,7 +4,7 @@ use gcrucible_heap::{Checks, CollectionKind, Mutator, SharedPermit, Value};
 
 use super::model::{Finalizer, Object, Value as ModelValue};
 use super::{Run, Stop};
-use crate::oracles::failure::Failure;
+use gcrucible_trace::Failure;
 
 /// Name of the oracle.
 const ORACLE: &str = "finalizers_run_once";
@@ -109,8 +109,8 @@ mod tests {
     use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Unchecked};
 
     use super::*;
-    use crate::executor::run::RunOptions;
     use crate::scenario::{HeapOp, HeapOps};
+    use gcrucible_trace::RunOptions;
 
     /// Runs `check` after two finalizers were registered, the second of an object that is
     /// dead.

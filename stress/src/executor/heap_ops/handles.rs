@@ -6,8 +6,8 @@ use gcrucible_heap::{Checks, Holder, SharedPermit};
 
 use super::model::Object;
 use super::{Run, Stop};
-use crate::executor::pairs::EventKind;
-use crate::oracles::failure::Failure;
+use gcrucible_trace::EventKind;
+use gcrucible_trace::Failure;
 
 impl<C: Checks> Run<'_, C> {
     pub(super) fn protect(&mut self, src: u8) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use gcrucible_heap::{Checks, CollectionKind};
 
 use super::Run;
 use super::model::{Object, Value};
-use crate::oracles::failure::Failure;
+use gcrucible_trace::Failure;
 
 impl<C: Checks> Run<'_, C> {
     /// A collection clears a weak reference only if nothing strong leads to its target; a
@@ -64,8 +64,8 @@ mod tests {
     use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Unchecked};
 
     use super::*;
-    use crate::executor::run::RunOptions;
     use crate::scenario::{HeapOp, HeapOps};
+    use gcrucible_trace::RunOptions;
 
     /// Runs `check` after a weak reference to what register 0 held was made, in register 1.
     fn with_weak(is_kept: bool, check: impl FnOnce(&mut Run<'_, Unchecked>)) {

@@ -1,8 +1,31 @@
 //! Falsified observations: whoever judges the trace must notice.
 
 use crate::executor::graph::{FutureState, GraphDump, GraphValue};
-use crate::executor::run::Canary;
 use crate::executor::trace::{Event, ForkRefusal, Outcome};
+use crate::scenario::{Lane, Origin, ScenarioSeed};
+
+/// Which observation is falsified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Canary {
+    /// A result.
+    Result,
+    /// That something was cancelled. Has no effect on a run in which nothing was.
+    Cancellation,
+    /// That the program was forked. Has no effect on a run in which it was not.
+    Fork,
+}
+
+impl Canary {
+    /// That of the scenario's lane: of what the lane is about.
+    pub(super) fn of(origin: &Origin) -> Canary {
+        let seed = origin.seed.as_deref().and_then(|seed| seed.parse().ok());
+        match seed.map(|seed: ScenarioSeed| seed.lane) {
+            Some(Lane::Cancellation) => Canary::Cancellation,
+            Some(Lane::Serve) => Canary::Fork,
+            Some(Lane::HeapOps | Lane::Programs | Lane::Reload) | None => Canary::Result,
+        }
+    }
+}
 
 /// Falsifies one observation of the run.
 pub(super) fn corrupt(canary: Canary, events: &mut Vec<Event>) {

@@ -14,11 +14,12 @@ use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
 use gcrucible_vm::Realm;
 
 use super::observer::{TraceObserver, version_failure};
-use crate::executor::pairs::EventKind;
 use crate::executor::simulated_platform::SimulatedPlatform;
 use crate::executor::trace::{Asked, Callee, Event, TaskId};
 use crate::oracles::forks_share_nothing;
-use crate::scenario::{Header, HostEvent, Injected, Programs, Site};
+use crate::scenario::{Header, HostEvent, Programs};
+use gcrucible_trace::EventKind;
+use gcrucible_trace::{Injected, Site};
 
 /// What the embedder holds while it goes through its script.
 pub(super) struct HostScript {

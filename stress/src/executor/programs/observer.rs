@@ -20,15 +20,15 @@ use gcrucible_vm::{SliceEnd as VmEnd, SliceInput, SliceOutcome};
 use super::dump::dump;
 use super::host::HostScript;
 use crate::executor::graph::{FutureState, GraphDump};
-use crate::executor::pairs::{EventKind, PairTracker};
 use crate::executor::simulated_platform::data;
 use crate::executor::trace::{
     Asked, Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId,
     VersionFailure, VersionStep,
 };
-use crate::oracles::failure::Failure;
 use crate::oracles::matches_reference::Happening;
-use crate::scenario::Site;
+use gcrucible_trace::Failure;
+use gcrucible_trace::Site;
+use gcrucible_trace::{EventKind, PairTracker};
 
 /// Sees everything that the engine does in a run.
 pub(super) struct TraceObserver {

@@ -6,10 +6,10 @@ use gcrucible_bytecode::ErrorKind;
 use gcrucible_engine::Engine;
 
 use crate::executor::graph::FutureState;
-use crate::executor::pairs::EventKind;
-use crate::executor::run::Counters;
 use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId, VersionStep};
 use crate::oracles::matches_reference::Happening;
+use gcrucible_trace::Counters;
+use gcrucible_trace::EventKind;
 
 /// Adds what the trace says to the counters.
 pub(super) fn count(events: &[Event], happened: &[Happening], counters: &mut Counters) {

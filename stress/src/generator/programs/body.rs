@@ -1,10 +1,10 @@
 //! A body under construction: what is in scope, and what may still be spent.
 
 use super::world::{Kind, World};
-use crate::generator::choices::Choices;
 use crate::generator::swarm::Feature;
 use crate::generator::topics;
 use crate::scenario::program::{Expr, Name, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 /// What a body is the body of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use gcrucible_bytecode::{Builtin, Method};
 
 use super::body::Body;
 use super::world::{Kind, Signature};
-use crate::generator::choices::Choices;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Stmt};
+use gcrucible_trace::choices::Choices;
 
 const WORDS: [&str; 8] = [
     "",

@@ -8,13 +8,13 @@ use super::Size;
 use super::body::{Body, Role};
 use super::world::{ClassInfo, GlobalInfo, Kind, Signature, World};
 use crate::generator::Focus;
-use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
 use crate::generator::topics::{self};
 use crate::scenario::program::{
     BinaryOp, Class, Enum, Expr, Function, Global, Module, Name, Stem, Stmt,
 };
+use gcrucible_trace::choices::Choices;
 
 /// A module and what the host can call.
 pub(super) struct Made {

@@ -4,11 +4,11 @@
 use gcrucible_bytecode::{Builtin, Method};
 
 use super::{channels, streams, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let cancel = u32::from(body.has(Feature::Cancel));

@@ -4,11 +4,11 @@
 use gcrucible_bytecode::{Builtin, Method};
 
 use super::{deadlines, methods, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Name, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body) && body.affords(20));

@@ -5,11 +5,11 @@
 use gcrucible_bytecode::Builtin;
 
 use super::{deadlines, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 /// Clients within each other, at most.
 const DEPTH_MAX: u32 = 2;

@@ -4,11 +4,11 @@
 use gcrucible_bytecode::{Builtin, ErrorKind};
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Stem, Stmt, TypeName};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body));

@@ -1,10 +1,10 @@
 //! Detached tasks: nobody waits for them at the end of a run.
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let Some(name) = tasks::spawn_one(body, out) else {

@@ -3,11 +3,11 @@
 use gcrucible_bytecode::ValueKind;
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Arm, BinaryOp, Expr, Name, Pattern, Stem, Stmt, TypeName};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let matches = u32::from(body.has(Feature::Match) && body.nesting < 4);

@@ -4,10 +4,10 @@
 use gcrucible_bytecode::{Builtin, Method};
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     // A finalizer that registers another for each that ran would have no end: what finalizers

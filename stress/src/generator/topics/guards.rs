@@ -3,11 +3,11 @@
 use gcrucible_bytecode::Builtin;
 
 use super::{channels, deadlines, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);

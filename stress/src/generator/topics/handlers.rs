@@ -4,11 +4,11 @@
 use gcrucible_bytecode::{Builtin, ErrorKind};
 
 use super::{enums, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Name, Stem, Stmt, TypeName};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let loops = u32::from(body.has(Feature::Loops) && body.affords(16) && body.nesting < 3);

@@ -5,12 +5,12 @@ use gcrucible_bytecode::Builtin;
 use super::{channels, deadlines, streams, tasks};
 use crate::executor::programs::GRACE_MS;
 use crate::generator::Focus;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::scenario::program::{Expr, Stem, Stmt};
 use crate::scenario::{Data, HostAnswer};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     // What a failure of the host comes right behind.

@@ -5,10 +5,10 @@ use gcrucible_heap::CollectionKind;
 use super::interrupts::SIGNALS;
 use super::versions::Versions;
 use crate::generator::Focus;
-use crate::generator::choices::Choices;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::scenario::program::Name;
 use crate::scenario::{Header, HostEvent};
+use gcrucible_trace::choices::Choices;
 
 /// A function that the host can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

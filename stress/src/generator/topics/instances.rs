@@ -1,10 +1,10 @@
 //! Instances: fields of old ones that get young values, chains, cycles, closures in fields.
 
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if body.world.classes.is_empty() {

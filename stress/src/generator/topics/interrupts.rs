@@ -4,9 +4,9 @@
 use gcrucible_bytecode::Builtin;
 
 use super::{channels, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::scenario::program::{Expr, Stmt};
+use gcrucible_trace::choices::Choices;
 
 /// The signals that host and programs raise.
 pub(in crate::generator) const SIGNALS: [&str; 2] = ["INT", "TERM"];

@@ -3,10 +3,10 @@
 use gcrucible_bytecode::{Builtin, Method};
 
 use super::{methods, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let loops = u32::from(body.affords(12) && body.nesting < 3);

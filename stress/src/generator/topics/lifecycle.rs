@@ -2,10 +2,10 @@
 //! where they must not be.
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{Expr, Name, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let (name, params) = [

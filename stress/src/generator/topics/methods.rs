@@ -4,10 +4,10 @@
 use gcrucible_bytecode::{Builtin, Method};
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::{ClassInfo, Kind};
 use crate::scenario::program::{Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body));

@@ -3,10 +3,10 @@
 use gcrucible_bytecode::Builtin;
 
 use super::tasks;
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if !tasks::can_spawn(body) {

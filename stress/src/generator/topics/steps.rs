@@ -4,11 +4,11 @@
 use gcrucible_bytecode::{Boundary, Builtin, ErrorKind};
 
 use super::{deadlines, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{Budget, Expr, Stem, Stmt, TypeName};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let step = step(body, 2);

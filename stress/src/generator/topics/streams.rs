@@ -1,10 +1,10 @@
 //! Streams: elements made on demand, used once, chained, ended early.
 
 use super::{channels, methods, tasks};
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if !body.affords(16) || body.nesting >= 4 {

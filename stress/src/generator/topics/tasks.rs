@@ -3,11 +3,11 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
-use crate::generator::choices::Choices;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::{Kind, Signature};
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(can_spawn(body));

@@ -2,9 +2,9 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
-use crate::generator::choices::Choices;
 use crate::scenario::program::{Expr, Global, Module, Name, Stem, Stmt};
 use crate::scenario::{HostEvent, ModuleSource};
+use gcrucible_trace::choices::Choices;
 
 /// The versions of a scenario, and what the host knows of them.
 #[derive(Clone, Debug, Default)]

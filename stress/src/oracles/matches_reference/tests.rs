@@ -8,9 +8,9 @@ use gcrucible_heap::CollectionKind;
 use super::*;
 use crate::executor::graph::GraphValue;
 use crate::executor::trace::{Outcome, SliceEnd};
-use crate::generator::choices::SeededChoices;
 use crate::reference::self_driver::{DriveLimits, World, drive};
 use crate::scenario::HostEvent;
+use gcrucible_trace::choices::SeededChoices;
 
 const LIMITS: Limits = Limits {
     max_frames: 50,

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{Judge, Verdict};
-use crate::executor::pairs::EventKind;
 use crate::executor::trace::TaskId;
 use crate::reference::{Model, Status};
+use gcrucible_trace::EventKind;
 
 /// A channel or mutex, and whether the wait is for sending.
 type Place = (u64, bool);

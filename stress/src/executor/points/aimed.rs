@@ -8,13 +8,14 @@
 //! and in each slot an event for the task itself and for the one that started it, since what
 //! happens to a parent reaches its children. Forks and reloads concern everybody: where the host
 //! makes them, more of them are aimed at every decision. A run injects one of them, or two, as a run of the
-//! [k-th point](super::KthPoint) does; its seeds are those.
+//! [k-th point](gcrucible_explore::KthPoint) does; its seeds are those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kth_point::{InjectionPoint, InjectionPoints, PointEvent};
+use gcrucible_explore::{InjectionPoint, InjectionPoints, PointEvent};
+use gcrucible_trace::Injected;
+
 use crate::executor::trace::{Event, SliceEnd, TaskId};
-use crate::scenario::Injected;
 
 /// Versions that a reload may ask for; a scenario has fewer.
 const VERSIONS: u32 = 4;

@@ -4,10 +4,22 @@
 //! exit, an assertion) belongs to it. There is no engine and no heap here: only the order
 //! of events is at stake.
 
-use super::super::decision::{Point, ReadyActor, Strategy};
-use super::super::footprint::{Resource, Touched};
-use crate::scenario::Site;
-use crate::scheduler::EventCounts;
+use gcrucible_trace::Site;
+
+use crate::EventCounts;
+use crate::decision::{Point, ReadyActor, Strategy};
+use crate::touched::{Resource, Touched};
+
+/// The counter that numbers tasks.
+const NUMBERS: Resource = Resource::Of { space: 0, id: 0 };
+
+/// A variable, a lock or a signal.
+fn other(id: u32) -> Resource {
+    Resource::Of {
+        space: 1,
+        id: id.into(),
+    }
+}
 
 /// What a decision moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,23 +171,23 @@ impl<'a> Machine<'a> {
         const ENDS: u32 = 300;
         let mut touched = Touched::default();
         let task = &self.tasks[actor as usize - 1];
-        let variable = |index: Index| Resource::Other(index as u32);
+        let variable = |index: Index| other(index as u32);
         match self.op(task) {
             None | Some(Op::Noise | Op::ExitIf(..) | Op::Assert(_)) => {}
-            Some(Op::Spawn(_)) => touched.writes.push(Resource::Numbers),
-            Some(Op::Join(task)) => touched.reads.push(Resource::Other(ENDS + task)),
+            Some(Op::Spawn(_)) => touched.writes.push(NUMBERS),
+            Some(Op::Join(task)) => touched.reads.push(other(ENDS + task)),
             Some(Op::Read(_, index)) => touched.reads.push(variable(index)),
             Some(Op::Write(index, _) | Op::WriteSum(index, ..)) => {
                 touched.writes.push(variable(index));
             }
             Some(Op::Lock(lock) | Op::Unlock(lock)) => {
-                touched.writes.push(Resource::Other(LOCKS + lock as u32));
+                touched.writes.push(other(LOCKS + lock as u32));
             }
-            Some(Op::Wait) => touched.reads.push(Resource::Other(SIGNALS)),
-            Some(Op::Signal) => touched.writes.push(Resource::Other(SIGNALS)),
+            Some(Op::Wait) => touched.reads.push(other(SIGNALS)),
+            Some(Op::Signal) => touched.writes.push(other(SIGNALS)),
         }
         // Any event may be a task's last.
-        touched.writes.push(Resource::Other(ENDS + actor));
+        touched.writes.push(other(ENDS + actor));
         touched
     }
 

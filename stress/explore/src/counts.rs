@@ -1,7 +1,7 @@
 //! How many steps each actor of a scenario takes.
 
-use super::kth_point::InjectionPoints;
-use crate::scenario::Site;
+use super::injection::InjectionPoints;
+use gcrucible_trace::Site;
 
 /// Steps of each actor in a dry run, and who started whom: what URW weighs actors by and
 /// PCT places its change points in.

@@ -1,18 +1,17 @@
 //! Who runs next, for how long, and whether a collection comes first.
 //!
-//! The executor shows a [`Point`], a [`Strategy`] answers with a [`Choice`]: that is all
+//! A subject shows a [`Point`], a [`Strategy`] answers with a [`Choice`]: that is all
 //! that the two know of one another. Each strategy is one file; [`strategy`] makes the one
 //! that a scenario asks for. The [`kernels`] compare them on races of known difficulty.
 //!
 //! A decision is taken millions of times in a campaign, so no strategy allocates in
 //! [`Strategy::choose`], except when an actor shows itself for the first time.
 
-mod aimed;
 mod counts;
 mod decision;
 mod exhaustive;
-mod footprint;
 mod happens_before;
+mod injection;
 pub mod kernels;
 mod kth_point;
 mod pct;
@@ -20,23 +19,23 @@ mod random;
 mod replay;
 mod round_robin;
 mod slices;
+mod touched;
 mod urw;
 
-pub use aimed::aimed;
 pub use counts::EventCounts;
 pub use decision::{Choice, Divergence, Point, ReadyActor, Strategy};
 pub use exhaustive::{Exhaustive, Found, Next};
-pub use footprint::{Resource, Step, Touched, Watch};
-pub use kth_point::{InjectionPoint, InjectionPoints, KthPoint, PointEvent, with_collections};
+pub use injection::{InjectionPoint, InjectionPoints, PointEvent, places};
+pub use kth_point::KthPoint;
 pub use pct::{Pct, pct_bound};
 pub use random::Random;
 pub use replay::Replay;
 pub use round_robin::RoundRobin;
 pub use slices::UNTIL_IT_WAITS;
+pub use touched::{Resource, Touched};
 pub use urw::Urw;
 
-use crate::executor::ReplayMode;
-use crate::scenario::{Schedule, StrategyName};
+use gcrucible_trace::{ReplayMode, Schedule, StrategyName};
 
 /// The strategy of a schedule. `counts` come from a dry run of the same scenario: URW is a
 /// random walk without them, PCT guesses the length of the run, the k-th point and the aimed
@@ -69,10 +68,9 @@ pub fn strategy(
 
 #[cfg(test)]
 mod tests {
-    use gcrucible_heap::CollectionKind;
+    use gcrucible_trace::{CollectionKind, Decision, Injected, Site};
 
     use super::*;
-    use crate::scenario::{Decision, Site};
 
     const NAMES: [StrategyName; 7] = [
         StrategyName::Random,
@@ -83,6 +81,18 @@ mod tests {
         StrategyName::KthPoint,
         StrategyName::Aimed,
     ];
+
+    /// Points at each of so many decisions.
+    fn everywhere(decisions: u32) -> InjectionPoints {
+        let events = [
+            PointEvent::Minor,
+            PointEvent::Major,
+            PointEvent::Inject(Injected::AllocationFailure),
+        ];
+        let points = (0..decisions)
+            .flat_map(|ordinal| events.map(|event| InjectionPoint { ordinal, event }));
+        InjectionPoints::from_points(points.collect())
+    }
 
     /// A host with four events, three tasks of 60 instructions, the third of which the host
     /// starts with its second event, and two timers.
@@ -104,8 +114,7 @@ mod tests {
             for (actor, steps) in [(0, 4), (1, 60), (2, 60), (3, 60), (Site::TIMERS, 2)] {
                 counts.note(actor, steps);
             }
-            let everywhere = InjectionPoints::of_run(&[0; 186], &[], 0);
-            counts.set_points(everywhere);
+            counts.set_points(everywhere(186));
             counts
         }
 
@@ -303,7 +312,7 @@ mod tests {
         let dry = drawn(StrategyName::KthPoint, 0, None);
         assert!(dry.iter().all(|decision| decision.collect.is_none()));
         let mut counts = EventCounts::default();
-        counts.set_points(InjectionPoints::of_run(&vec![0; dry.len()], &[], 0));
+        counts.set_points(everywhere(dry.len() as u32));
         let points = counts.points().expect("they were set").len() as u64;
         assert_eq!(points, dry.len() as u64 * 3, "minor, major, no memory");
         let hits: Vec<u64> = (0..points)

@@ -4,10 +4,10 @@
 //! has one instruction, one in which tasks run until they wait, one without and one with
 //! many collections reach states that the average of them does not.
 
-use gcrucible_heap::CollectionKind;
+use gcrucible_trace::CollectionKind;
 
 use super::decision::runs_instructions;
-use crate::generator::choices::{Choices, SeededChoices};
+use gcrucible_trace::choices::{Choices, SeededChoices};
 
 /// The fuel of a slice that should last until its task waits.
 pub const UNTIL_IT_WAITS: u32 = 1000;
@@ -91,7 +91,7 @@ impl Slices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Site;
+    use gcrucible_trace::Site;
 
     #[test]
     fn styles_differ_between_runs_and_fuel_within_them() {

@@ -1,9 +1,9 @@
 //! What is shown at a decision, and what is chosen.
 
-use gcrucible_heap::CollectionKind;
+use gcrucible_trace::CollectionKind;
 
-use super::footprint::Touched;
-use crate::scenario::{Injected, Site};
+use super::touched::Touched;
+use gcrucible_trace::{Injected, Site};
 
 /// What the executor shows at a decision.
 #[derive(Clone, Copy, Debug)]

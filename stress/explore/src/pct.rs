@@ -18,8 +18,8 @@ use super::decision::{
     Choice, Divergence, Point, ReadyActor, Strategy, actors_seen, runs_instructions,
 };
 use super::slices::Slices;
-use crate::generator::choices::{Choices, SeededChoices};
-use crate::scenario::Site;
+use gcrucible_trace::Site;
+use gcrucible_trace::choices::{Choices, SeededChoices};
 
 /// Events that a run is taken to have while nothing is known of it.
 const EVENTS_GUESS: u64 = 64;

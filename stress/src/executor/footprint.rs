@@ -1,15 +1,10 @@
-//! What a step touched: which steps commute, and which do not.
+//! What a step of the engine touched.
 //!
-//! Two steps of different actors are *dependent* if one of them writes what the other reads
-//! or writes; two schedules that differ in the order of independent neighbours alone lead to
-//! the same state, and a search needs to look at one of them (Mazurkiewicz; Godefroid:
-//! "Partial-Order Methods for the Verification of Concurrent Systems", 1996).
-//!
-//! What a step of the engine touched is read off what can be observed of it: the instruction
-//! that ran, the trace events it left, who became ready. It is coarse on purpose: all arrays
-//! and maps are one thing, a field is known by its name and not by its object. Whatever is
-//! not known here (an instruction, an event, a yield point, an event of the host) depends on
-//! everything: that costs schedules, never coverage.
+//! It is read off what can be observed of it: the instruction that ran, the trace events it
+//! left, who became ready. It is coarse on purpose: all arrays and maps are one thing, a field
+//! is known by its name and not by its object. Whatever is not known here (an instruction, an
+//! event, a yield point, an event of the host) depends on everything: that costs schedules,
+//! never coverage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,16 +12,15 @@ use gcrucible_bytecode::{Builtin, Op, Program};
 use gcrucible_engine::{Engine, yield_points};
 use gcrucible_platform::Place;
 
-use crate::executor::trace::{Event, SliceEnd, TaskId};
-use crate::scenario::{HostEvent, Site};
+use gcrucible_explore::{Resource, Touched};
+use gcrucible_trace::Site;
 
-/// Something that steps read and write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Resource {
-    /// Everything: all steps read it, and a step that may depend on all others writes it.
-    World,
-    /// A task's cancellation, readiness and beginning. Its own steps read it.
-    Task(u32),
+use super::trace::{Event, SliceEnd, TaskId};
+use crate::scenario::HostEvent;
+
+/// What tasks of the engine read and write, besides one another and the world.
+#[derive(Clone, Copy, Debug)]
+enum Shared {
     /// A future's entry in the registry.
     Future(u64),
     /// A call's entry in the table.
@@ -54,61 +48,44 @@ pub enum Resource {
     /// All objects, as one: who looks into objects of any depth writes it, and who changes an
     /// object reads it, so that changes of different things stay independent.
     Depths,
-    /// Of a model that is not the engine: variables, locks, signals.
-    Other(u32),
 }
 
-/// What one step touched, and how it left its actor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// What it looked at, besides [`Resource::World`].
-    pub reads: Vec<Resource>,
-    /// What it changed.
-    pub writes: Vec<Resource>,
-    /// What the actor does next concerns its own registers and frames alone, as long as
-    /// nobody cancels it and nothing is collected.
-    pub is_local_next: bool,
-    /// The actor lets others go first.
-    pub yields: bool,
-    /// Tasks whose purely local steps it concerns all the same: they were cancelled.
-    pub disturbed: Vec<u32>,
-    /// It collected, which concerns everybody's local steps.
-    pub disturbs_all: bool,
+impl From<Shared> for Resource {
+    fn from(shared: Shared) -> Resource {
+        let (space, id) = match shared {
+            Shared::Future(future) => (0, future),
+            Shared::Call(call) => (1, u64::from(call)),
+            Shared::Settled => (2, 0),
+            Shared::Numbers => (3, 0),
+            Shared::Time => (4, 0),
+            Shared::Output => (5, 0),
+            Shared::Handles => (6, 0),
+            Shared::Nursery => (7, 0),
+            Shared::Global(global) => (8, u64::from(global)),
+            Shared::Field(name) => (9, u64::from(name)),
+            Shared::Elements => (10, 0),
+            Shared::Cells => (11, 0),
+            Shared::Depths => (12, 0),
+        };
+        Resource::Of { space, id }
+    }
 }
 
-impl Touched {
-    /// A step that may depend on all others.
-    pub fn everything() -> Touched {
-        Touched {
-            writes: vec![Resource::World],
-            ..Touched::default()
-        }
-    }
+/// Looks into objects of any depth.
+fn look_deep(touched: &mut Touched) {
+    touched.write(Shared::Depths);
+    touched.read(Shared::Settled);
+}
 
-    fn read(&mut self, resource: Resource) {
-        self.reads.push(resource);
-    }
-
-    fn write(&mut self, resource: Resource) {
-        self.writes.push(resource);
-    }
-
-    /// Looks into objects of any depth.
-    fn look_deep(&mut self) {
-        self.write(Resource::Depths);
-        self.read(Resource::Settled);
-    }
-
-    /// Changes an object.
-    fn change(&mut self, resource: Resource) {
-        self.write(resource);
-        self.read(Resource::Depths);
-    }
+/// Changes an object.
+fn change(touched: &mut Touched, shared: Shared) {
+    touched.write(shared);
+    touched.read(Shared::Depths);
 }
 
 /// One step of a run, as it could be observed.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub(super) struct Step<'a> {
     /// Where the actor stood.
     pub site: Site,
     /// What the host did, if it was the host that went through its script.
@@ -125,7 +102,7 @@ pub struct Step<'a> {
 
 /// Follows a run of the engine, and says what each of its steps touched.
 #[derive(Debug)]
-pub struct Watch<'p> {
+pub(super) struct Watch<'p> {
     program: &'p Program,
     /// Globals are frozen: who reads one depends on nobody.
     is_initialised: bool,
@@ -149,7 +126,7 @@ enum Doing {
 
 impl<'p> Watch<'p> {
     /// Watches a run of this program from its start.
-    pub fn new(program: &'p Program) -> Self {
+    pub(super) fn new(program: &'p Program) -> Self {
         Watch {
             program,
             is_initialised: false,
@@ -165,7 +142,7 @@ impl<'p> Watch<'p> {
     }
 
     /// What a step touched.
-    pub fn step(&mut self, step: &Step<'_>) -> Touched {
+    pub(super) fn step(&mut self, step: &Step<'_>) -> Touched {
         let mut touched = Touched::default();
         let actor = step.site.actor;
         match actor {
@@ -180,10 +157,10 @@ impl<'p> Watch<'p> {
             self.event(event, &mut touched);
         }
         if step.has_refilled {
-            touched.write(Resource::Nursery);
+            touched.write(Shared::Nursery);
         }
         if step.has_timers_changed {
-            touched.write(Resource::Time);
+            touched.write(Shared::Time);
         }
         touched.is_local_next = self.is_local_at(step.stands);
         touched
@@ -235,17 +212,17 @@ impl<'p> Watch<'p> {
                 self.instruction(first, touched);
             }
             (yield_points::BEFORE_WAIT, Doing::Awaiting(future)) => {
-                touched.write(Resource::Future(future));
+                touched.write(Shared::Future(future));
             }
             (yield_points::BEFORE_SETTLE, Doing::BodyOver)
             | (yield_points::BEFORE_CALL_END, Doing::BodyOver) => {}
             (yield_points::BEFORE_REMOVE, Doing::BodyOver) => match self.futures.get(&task) {
-                Some(&future) => touched.write(Resource::Future(future)),
+                Some(&future) => touched.write(Shared::Future(future)),
                 None => touched.write(Resource::World),
             },
             (yield_points::BEFORE_WAKE, Doing::BodyOver) => match self.futures.get(&task) {
                 Some(&future) => {
-                    touched.write(Resource::Future(future));
+                    touched.write(Shared::Future(future));
                     for &waiter in self.waiters.get(&future).into_iter().flatten() {
                         touched.write(Resource::Task(waiter));
                     }
@@ -259,24 +236,24 @@ impl<'p> Watch<'p> {
     fn instruction(&self, op: Option<Op>, touched: &mut Touched) {
         match op {
             Some(op) if is_local(&op) => {}
-            Some(Op::LoadGlobal { global, .. }) => touched.read(Resource::Global(global)),
-            Some(Op::StoreGlobal { global, .. }) => touched.write(Resource::Global(global)),
-            Some(Op::LoadCell { .. } | Op::LoadCapture { .. }) => touched.read(Resource::Cells),
-            Some(Op::StoreCell { .. } | Op::StoreCapture { .. }) => touched.change(Resource::Cells),
-            Some(Op::GetField { name, .. }) => touched.read(Resource::Field(name)),
-            Some(Op::SetField { name, .. }) => touched.change(Resource::Field(name)),
+            Some(Op::LoadGlobal { global, .. }) => touched.read(Shared::Global(global)),
+            Some(Op::StoreGlobal { global, .. }) => touched.write(Shared::Global(global)),
+            Some(Op::LoadCell { .. } | Op::LoadCapture { .. }) => touched.read(Shared::Cells),
+            Some(Op::StoreCell { .. } | Op::StoreCapture { .. }) => change(touched, Shared::Cells),
+            Some(Op::GetField { name, .. }) => touched.read(Shared::Field(name)),
+            Some(Op::SetField { name, .. }) => change(touched, Shared::Field(name)),
             Some(Op::GetIndex { .. } | Op::NewIterator { .. } | Op::NextOrJump { .. }) => {
-                touched.read(Resource::Elements);
+                touched.read(Shared::Elements);
             }
-            Some(Op::SetIndex { .. }) => touched.change(Resource::Elements),
+            Some(Op::SetIndex { .. }) => change(touched, Shared::Elements),
             Some(Op::CallMethod { name, .. }) => {
-                touched.read(Resource::Field(name));
-                touched.write(Resource::Elements);
-                touched.look_deep();
+                touched.read(Shared::Field(name));
+                touched.write(Shared::Elements);
+                look_deep(touched);
             }
-            Some(Op::Concat { .. }) => touched.look_deep(),
+            Some(Op::Concat { .. }) => look_deep(touched),
             Some(Op::CallBuiltin { builtin, .. }) => call_builtin(builtin, touched),
-            Some(Op::Await { .. } | Op::Cancel { .. }) => touched.read(Resource::Settled),
+            Some(Op::Await { .. } | Op::Cancel { .. }) => touched.read(Shared::Settled),
             // What it registers is an event.
             Some(Op::Spawn { .. }) => {}
             _ => touched.write(Resource::World),
@@ -286,39 +263,39 @@ impl<'p> Watch<'p> {
     fn event(&mut self, event: &Event, touched: &mut Touched) {
         match *event {
             Event::SliceBegan { .. } => {}
-            Event::Printed { .. } => touched.write(Resource::Output),
+            Event::Printed { .. } => touched.write(Shared::Output),
             Event::SliceEnded { task, ref end, .. } => self.slice_ended(task, end, touched),
             Event::Registered { future, runner, .. } => {
                 self.futures.insert(runner, future);
-                touched.write(Resource::Numbers);
-                touched.write(Resource::Future(future));
+                touched.write(Shared::Numbers);
+                touched.write(Shared::Future(future));
                 touched.write(Resource::Task(runner));
             }
-            Event::AwaitResolved { future, .. } => touched.read(Resource::Future(future)),
+            Event::AwaitResolved { future, .. } => touched.read(Shared::Future(future)),
             Event::CancelRequested { task } => {
                 touched.disturbed.push(task);
                 touched.write(Resource::Task(task));
                 // Whom it reaches depends on who was spawned and who has ended.
-                touched.read(Resource::Numbers);
-                touched.read(Resource::Settled);
+                touched.read(Shared::Numbers);
+                touched.read(Shared::Settled);
             }
             Event::Settled { future, .. } | Event::SettleRefused { future } => {
-                touched.write(Resource::Future(future));
-                touched.write(Resource::Settled);
+                touched.write(Shared::Future(future));
+                touched.write(Shared::Settled);
             }
             Event::Woken { task } => touched.write(Resource::Task(task)),
             Event::CallStarted { call, task, .. } => {
-                touched.write(Resource::Numbers);
-                touched.write(Resource::Call(call));
+                touched.write(Shared::Numbers);
+                touched.write(Shared::Call(call));
                 touched.write(Resource::Task(task));
             }
             // Who does that says whose call it is.
             Event::CallDropped { .. } => {}
-            Event::CallRefused { call } => touched.read(Resource::Call(call)),
+            Event::CallRefused { call } => touched.read(Shared::Call(call)),
             Event::CallEnded { call, .. } => {
-                touched.write(Resource::Call(call));
+                touched.write(Shared::Call(call));
                 // The result is looked at as a whole, in whatever state others left it.
-                touched.look_deep();
+                look_deep(touched);
                 if call == Engine::INIT_CALL {
                     self.is_initialised = true;
                     touched.write(Resource::World);
@@ -336,11 +313,11 @@ impl<'p> Watch<'p> {
         let doing = match *end {
             SliceEnd::Awaiting { future } => {
                 self.waiters.entry(future).or_default().insert(task);
-                touched.read(Resource::Future(future));
+                touched.read(Shared::Future(future));
                 Doing::Awaiting(future)
             }
             SliceEnd::Cancelling { future } => {
-                touched.read(Resource::Future(future));
+                touched.read(Shared::Future(future));
                 Doing::Other
             }
             SliceEnd::Yielded => {
@@ -349,7 +326,7 @@ impl<'p> Watch<'p> {
             }
             SliceEnd::Returned | SliceEnd::Threw => Doing::BodyOver,
             SliceEnd::Sleeping { .. } => {
-                touched.write(Resource::Time);
+                touched.write(Shared::Time);
                 Doing::Other
             }
             SliceEnd::Preempted | SliceEnd::Spawned { .. } | SliceEnd::Collecting => Doing::Other,
@@ -392,12 +369,12 @@ fn host(step: &Step<'_>, touched: &mut Touched) {
         // Starting the initialisation, seeing its end, and starting a call leave events.
         None | Some(HostEvent::Call { .. }) => {}
         Some(HostEvent::CancelCall { call } | HostEvent::JoinCall { call }) => {
-            touched.read(Resource::Call(*call));
+            touched.read(Shared::Call(*call));
         }
-        Some(HostEvent::DropCall { call }) => touched.write(Resource::Call(*call)),
+        Some(HostEvent::DropCall { call }) => touched.write(Shared::Call(*call)),
         Some(HostEvent::Protect { call } | HostEvent::Unprotect { call }) => {
-            touched.read(Resource::Call(*call));
-            touched.write(Resource::Handles);
+            touched.read(Shared::Call(*call));
+            touched.write(Shared::Handles);
         }
         Some(_) => touched.write(Resource::World),
     }
@@ -406,12 +383,12 @@ fn host(step: &Step<'_>, touched: &mut Touched) {
 fn call_builtin(builtin: Builtin, touched: &mut Touched) {
     match builtin {
         Builtin::Print => {
-            touched.write(Resource::Output);
-            touched.look_deep();
+            touched.write(Shared::Output);
+            look_deep(touched);
         }
-        Builtin::Str | Builtin::DeepEquals => touched.look_deep(),
-        Builtin::Len => touched.read(Resource::Elements),
-        Builtin::Sleep => touched.write(Resource::Time),
+        Builtin::Str | Builtin::DeepEquals => look_deep(touched),
+        Builtin::Len => touched.read(Shared::Elements),
+        Builtin::Sleep => touched.write(Shared::Time),
         Builtin::YieldNow | Builtin::CancellationRequested => {}
         _ => touched.write(Resource::World),
     }

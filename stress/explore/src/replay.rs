@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 use super::decision::{Choice, Divergence, Point, ReadyActor, Strategy};
 use super::round_robin::RoundRobin;
-use crate::executor::ReplayMode;
-use crate::scenario::{Decision, Site};
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::{Decision, Site};
 
 /// Takes recorded decisions, in order.
 #[derive(Debug)]

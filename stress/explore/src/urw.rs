@@ -29,8 +29,8 @@ use super::decision::{
     Choice, Divergence, Point, ReadyActor, Strategy, actors_seen, runs_instructions,
 };
 use super::slices::Slices;
-use crate::generator::choices::{Choices, SeededChoices};
-use crate::scenario::Site;
+use gcrucible_trace::Site;
+use gcrucible_trace::choices::{Choices, SeededChoices};
 
 /// A uniform random walk over interleavings.
 #[derive(Debug)]

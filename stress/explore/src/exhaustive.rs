@@ -43,9 +43,9 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::decision::{Choice, Divergence, Point, ReadyActor, Strategy, runs_instructions};
-use super::footprint::Touched;
 use super::happens_before::HappensBefore;
-use crate::scenario::{Decision, Site};
+use super::touched::Touched;
+use gcrucible_trace::{Decision, Site};
 
 /// States that are remembered; the search goes on without remembering more.
 const STATES_MAX: usize = 4 << 20;

@@ -14,9 +14,9 @@ mod machine;
 
 use self::machine::{Grain, Machine, Op, Programs};
 use super::{EventCounts, Exhaustive, Found, Next, RoundRobin, strategy};
-use crate::executor::ReplayMode;
-use crate::generator::choices::{Choices, SeededChoices};
-use crate::scenario::{Schedule, StrategyName};
+use gcrucible_trace::ReplayMode;
+use gcrucible_trace::choices::{Choices, SeededChoices};
+use gcrucible_trace::{Schedule, StrategyName};
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::footprint::{Resource, Touched};
+use super::touched::{Resource, Touched};
 
 /// The partial order of the steps of one run so far.
 #[derive(Clone, Debug, Default)]
@@ -91,20 +91,7 @@ fn name(resource: Resource) -> u128 {
     let (sort, which) = match resource {
         Resource::World => (0, 0),
         Resource::Task(task) => (1, u64::from(task)),
-        Resource::Future(future) => (2, future),
-        Resource::Call(call) => (3, u64::from(call)),
-        Resource::Settled => (4, 0),
-        Resource::Numbers => (5, 0),
-        Resource::Time => (6, 0),
-        Resource::Output => (7, 0),
-        Resource::Handles => (8, 0),
-        Resource::Nursery => (9, 0),
-        Resource::Global(global) => (10, u64::from(global)),
-        Resource::Field(name) => (11, u64::from(name)),
-        Resource::Elements => (12, 0),
-        Resource::Cells => (13, 0),
-        Resource::Depths => (14, 0),
-        Resource::Other(other) => (15, u64::from(other)),
+        Resource::Of { space, id } => (2 + u128::from(space), id),
     };
     u128::from(which) << 8 | sort
 }
@@ -128,16 +115,23 @@ fn join(first: u128, second: u128) -> u128 {
 mod tests {
     use super::*;
 
+    fn other(id: u32) -> Resource {
+        Resource::Of {
+            space: 0,
+            id: id.into(),
+        }
+    }
+
     fn reads(variable: u32) -> Touched {
         Touched {
-            reads: vec![Resource::Other(variable)],
+            reads: vec![other(variable)],
             ..Touched::default()
         }
     }
 
     fn writes(variable: u32) -> Touched {
         Touched {
-            writes: vec![Resource::Other(variable)],
+            writes: vec![other(variable)],
             ..Touched::default()
         }
     }
@@ -192,8 +186,8 @@ mod tests {
     #[test]
     fn a_resource_that_is_read_and_written_is_written() {
         let both = Touched {
-            reads: vec![Resource::Other(1)],
-            writes: vec![Resource::Other(1)],
+            reads: vec![other(1)],
+            writes: vec![other(1)],
             ..Touched::default()
         };
         assert_ne!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::machine::{Op, Programs, Shared};
 use super::{Kernel, explore, explore_programs};
-use crate::generator::choices::{Choices, SeededChoices};
+use gcrucible_trace::choices::{Choices, SeededChoices};
 
 /// Interleavings of actors with so many events left, of which `last` ran last, with at most
 /// so many switches away from one that has events left.

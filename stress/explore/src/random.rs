@@ -6,7 +6,7 @@
 
 use super::decision::{Choice, Divergence, Point, Strategy};
 use super::slices::Slices;
-use crate::generator::choices::{Choices, SeededChoices};
+use gcrucible_trace::choices::{Choices, SeededChoices};
 
 /// A random walk.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl Strategy for Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Site;
-    use crate::scheduler::ReadyActor;
+    use crate::ReadyActor;
+    use gcrucible_trace::Site;
 
     #[test]
     fn every_ready_actor_is_equally_likely() {

@@ -52,8 +52,8 @@ impl Strategy for RoundRobin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Site;
-    use crate::scheduler::ReadyActor;
+    use crate::ReadyActor;
+    use gcrucible_trace::Site;
 
     #[test]
     fn each_actor_has_its_turn() {

@@ -61,17 +61,3 @@ impl Refusal {
         }
     }
 }
-
-impl From<crate::scenario::text_format::ReadError> for Refusal {
-    fn from(error: crate::scenario::text_format::ReadError) -> Self {
-        let exit = if error.newer_format {
-            Exit::Diverged
-        } else {
-            Exit::Usage
-        };
-        Self {
-            exit,
-            message: error.message,
-        }
-    }
-}

@@ -1,0 +1,29 @@
+//! What a run is asked for and what it leaves behind, as plain data: the ground that all
+//! stages of the harness stand on.
+//!
+//! Nothing here knows what runs. A *subject* (an engine, a heap, futures) turns choices into a
+//! scenario and a scenario into a [`RunReport`]; strategies turn a schedule into
+//! [`Decision`]s; oracles make [`Failure`]s; campaigns add up [`Counters`] and pairs of events
+//! ([`PairMatrix`]).
+
+pub mod choices;
+pub mod clock;
+mod counters;
+mod event_kind;
+mod exit;
+mod failure;
+mod infeasible;
+mod pair_tracker;
+mod pairs;
+mod run;
+mod schedule;
+
+pub use counters::Counters;
+pub use event_kind::EventKind;
+pub use exit::{Exit, Refusal};
+pub use failure::Failure;
+pub use infeasible::{forbidding_rule, infeasible};
+pub use pair_tracker::PairTracker;
+pub use pairs::PairMatrix;
+pub use run::{Advantages, ReplayMode, RunOptions, RunReport};
+pub use schedule::{CollectionKind, Decision, Injected, Schedule, Site, StrategyName};

@@ -1,0 +1,96 @@
+//! One run of one scenario, and what it leaves behind.
+
+use serde::{Deserialize, Serialize};
+
+use super::counters::Counters;
+use super::failure::Failure;
+use super::pairs::PairMatrix;
+use super::schedule::Decision;
+
+/// Which advantages of the harness are on; the zoo takes them away one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advantages {
+    /// The strategies decide who runs when and where collections happen; without it each
+    /// ready actor runs in turn until it waits, and collections are the natural ones.
+    pub controlled_schedule: bool,
+    /// The heap's debug modes other than verification.
+    pub heap_modes: bool,
+    /// The heap verifier.
+    pub verifier: bool,
+    /// The reference model.
+    pub model: bool,
+}
+
+impl Advantages {
+    /// All of them on.
+    pub const ALL: Advantages = Advantages {
+        controlled_schedule: true,
+        heap_modes: true,
+        verifier: true,
+        model: true,
+    };
+}
+
+/// How to run a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// Keep the decisions taken and the events seen, for replay, shrinking and reports.
+    pub record: bool,
+    /// What is on.
+    pub advantages: Advantages,
+    /// Corrupt one observation between the subject and the oracles on purpose: a run that
+    /// still passes shows oracles that judge nothing. Campaigns do this once per lane.
+    pub canary: bool,
+    /// How recorded decisions are followed.
+    pub replay: ReplayMode,
+    /// Decisions after which a run is cut off; generated programs end long before.
+    pub decisions_max: u32,
+}
+
+impl RunOptions {
+    /// [`RunOptions::decisions_max`] where nothing else is wanted.
+    pub const DECISIONS_MAX: u32 = 200_000;
+}
+
+/// What to do when a recorded decision cannot be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplayMode {
+    /// Stop, and name the decision in [`RunReport::diverged`].
+    #[default]
+    Strict,
+    /// Take the closest one that is possible: for shrinking.
+    Lenient,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            record: false,
+            advantages: Advantages::ALL,
+            canary: false,
+            replay: ReplayMode::Strict,
+            decisions_max: Self::DECISIONS_MAX,
+        }
+    }
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// What it did.
+    pub counters: Counters,
+    /// Which event followed which on the same object or task.
+    pub pairs: PairMatrix,
+    /// The first claim that did not hold.
+    pub failure: Option<Failure>,
+    /// Hash of the trace: equal runs have equal hashes.
+    pub trace_hash: u64,
+    /// The first recorded decision that could not be taken, in words; such a run is
+    /// neither a pass nor a failure.
+    pub diverged: Option<String>,
+    /// The decisions taken, if recorded.
+    pub decisions: Vec<Decision>,
+    /// Readable lines of what happened, if recorded: `(actor, text)`; actor 0 is the host,
+    /// `u32::MAX` the collector.
+    pub timeline: Vec<(u32, String)>,
+}
