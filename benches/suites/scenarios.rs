@@ -3,13 +3,13 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gcrucible_benches::workloads::scenarios;
-use gcrucible_stress::scenario::Lane;
+use gcrucible_crux_subjects::lane;
 
 fn lanes(criterion: &mut Criterion) {
     const COUNT: u64 = 50;
     let mut group = criterion.benchmark_group("scenarios");
     group.throughput(Throughput::Elements(COUNT));
-    for lane in Lane::ALL {
+    for lane in lane::ALL {
         let name = lane.name();
         group.bench_function(format!("{name} made"), |bench| {
             bench.iter(|| scenarios::make(lane, COUNT));

@@ -1,8 +1,9 @@
 //! Whole scenarios: generation, run and judgement.
 
-use gcrucible_stress::executor;
-use gcrucible_stress::generator::{Mix, generate};
-use gcrucible_stress::scenario::{Lane, ScenarioSeed};
+use gcrucible_crux_subjects::executor;
+use gcrucible_crux_subjects::generator::{Mix, generate};
+use gcrucible_scenario::Lane;
+use gcrucible_scenario::ScenarioSeed;
 use gcrucible_trace::RunOptions;
 
 /// The seed of the scenarios that are run: any does.

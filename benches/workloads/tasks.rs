@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use gcrucible_crux_subjects::executor::simulated_platform::SimulatedPlatform;
 use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome};
 use gcrucible_frontend::{Source, compile};
 use gcrucible_platform::{Platform, TokioPlatform};
-use gcrucible_stress::executor::simulated_platform::SimulatedPlatform;
 
 const PROGRAM: &str = "
 fn child(n) { return n }

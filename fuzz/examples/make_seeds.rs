@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use gcrucible_crux_subjects::executor;
+use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
 use gcrucible_trace::RunOptions;
-use gcrucible_stress::executor::self;
 use gcrucible_trace::choices::{Choices as _, SeededChoices};
-use gcrucible_stress::generator::fuzzed::FuzzTarget;
 
 /// Inputs that are tried for each target.
 const CANDIDATES: u64 = 600;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use gcrucible_bytecode::{Program, disassemble, verify};
+use gcrucible_crux_subjects::executor::programs;
+use gcrucible_crux_subjects::scenario::{Body, Scenario};
+use gcrucible_explore::strategy;
 use gcrucible_trace::RunOptions;
-use gcrucible_stress::executor::programs;
 use gcrucible_trace::Schedule;
-use gcrucible_stress::scenario::{Body, Scenario};
-use gcrucible_explore;
 
 /// Makes a program of any bytes, and lists it, and verifies it. An accepted one runs.
 ///
@@ -32,8 +32,8 @@ pub fn check(input: &[u8]) {
         decisions_max: super::DECISIONS_MAX,
         ..RunOptions::default()
     };
-    let mut strategy = scheduler::strategy(&Schedule::Recorded(Vec::new()), options.replay, None);
+    let mut strategy = strategy(&Schedule::Recorded(Vec::new()), options.replay, None);
     let program = Arc::new(program);
     let report = programs::run_under(&scenario, body, &program, &mut *strategy, &options);
-    super::judge(report.failure);
+    super::judge(report.report.failure);
 }

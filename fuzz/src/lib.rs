@@ -13,13 +13,14 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Once;
 
+use gcrucible_crux_subjects::executor;
+pub use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
+use gcrucible_crux_subjects::oracles::program_holds;
+use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_heap::HeapFault;
-use gcrucible_trace::RunOptions;
-use gcrucible_stress::executor::self;
-pub use gcrucible_stress::generator::fuzzed::FuzzTarget;
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::Failure;
-use gcrucible_stress::oracles::program_holds;
-use gcrucible_stress::scenario::Scenario;
+use gcrucible_trace::RunOptions;
 
 thread_local! {
     /// The scenario that runs, for the panic hook.
@@ -46,7 +47,7 @@ pub fn run(target: FuzzTarget, input: &[u8]) {
         options.decisions_max = DECISIONS_MAX;
     }
     let report = executor::run(&scenario, &options);
-    judge(report.failure);
+    judge(report.report.failure.clone());
     if target != FuzzTarget::SourceText {
         assert_eq!(
             report.counters.invalid, 0,

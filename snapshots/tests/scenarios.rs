@@ -1,11 +1,11 @@
 //! What a person sees of a run.
 
+use gcrucible_crux_subjects::scenario::Scenario;
+use gcrucible_crux_subjects::{SUBJECTS, executor};
+use gcrucible_report::{failure_report, timeline};
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_snapshots::{expect, inputs};
-use gcrucible_stress::campaign::worker::Verdict;
-use gcrucible_stress::executor::{self, Canary};
-use gcrucible_stress::report::{failure_report, timeline};
-use gcrucible_stress::scenario::Scenario;
-use gcrucible_trace::RunOptions;
+use gcrucible_trace::{RunOptions, Verdict};
 
 fn scenario(name: &str) -> Scenario {
     let found = inputs("scenarios", "scenario")
@@ -15,7 +15,7 @@ fn scenario(name: &str) -> Scenario {
     Scenario::from_text(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn run(scenario: &Scenario, canary: Option<Canary>) -> Verdict {
+fn run(scenario: &Scenario, canary: bool) -> Verdict {
     let options = RunOptions {
         record: true,
         canary,
@@ -23,19 +23,14 @@ fn run(scenario: &Scenario, canary: Option<Canary>) -> Verdict {
     };
     let report = executor::run(scenario, &options);
     assert_eq!(report.counters.invalid, 0, "{:?}", report.timeline);
-    Verdict {
-        failure: report.failure,
-        diverged: report.diverged,
-        trace_hash: report.trace_hash,
-        counters: report.counters,
-        decisions: report.decisions,
-        timeline: report.timeline,
-    }
+    report.report.into()
 }
 
 /// The report without the hash of the trace, which every change of the engine changes.
 fn report(scenario: &Scenario, verdict: &Verdict) -> String {
-    let text = failure_report::render(scenario, verdict);
+    let case = SUBJECTS[0].parse(&scenario.to_text());
+    let case = case.expect("it was just written");
+    let text = failure_report::render(&*case, verdict);
     let lines = text
         .lines()
         .filter(|line| !line.starts_with("trace hash "))
@@ -45,15 +40,15 @@ fn report(scenario: &Scenario, verdict: &Verdict) -> String {
 
 #[test]
 fn a_timeline_shows_tasks_side_by_side() {
-    let verdict = run(&scenario("cancelled_family"), None);
-    assert_eq!(verdict.failure, None);
+    let verdict = run(&scenario("cancelled_family"), false);
+    assert_eq!(verdict.failure, false);
     expect("timeline", &timeline::render(&verdict.timeline));
 }
 
 #[test]
 fn a_program_that_does_not_hold_is_reported() {
     let scenario = scenario("lost_update");
-    let verdict = run(&scenario, None);
+    let verdict = run(&scenario, false);
     assert!(verdict.failure.is_some());
     expect("failure_of_a_program", &report(&scenario, &verdict));
 }
@@ -63,19 +58,16 @@ fn a_falsified_observation_is_reported() {
     let family = scenario("cancelled_family");
     expect(
         "failure_of_the_canary",
-        &report(&family, &run(&family, Some(Canary::Result))),
+        &report(&family, &run(&family, true)),
     );
     let heap = scenario("heap_ops");
-    expect(
-        "failure_of_heap_ops",
-        &report(&heap, &run(&heap, Some(Canary::Result))),
-    );
+    expect("failure_of_heap_ops", &report(&heap, &run(&heap, true)));
 }
 
 #[test]
 fn a_run_that_passes_says_so() {
     let heap = scenario("heap_ops");
-    expect("passed", &report(&heap, &run(&heap, None)));
+    expect("passed", &report(&heap, &run(&heap, false)));
 }
 
 #[test]

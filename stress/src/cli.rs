@@ -18,8 +18,8 @@ use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
 
-use crate::campaign::worker::{self, WorkerArgs};
-use crate::lane::BuiltLanes;
+use crate::subjects;
+use gcrucible_campaign::worker::{self, WorkerArgs};
 use gcrucible_trace::{Exit, Refusal};
 
 /// Stress-tests an engine's garbage collector, futures and cancellation: generates programs,
@@ -64,6 +64,8 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> Exit {
+    // Names of lanes are read with the command line.
+    subjects();
     let cli = Cli::parse();
     let is_bisecting = matches!(&cli.command, Command::Replay(args) if args.bisect);
     let exit = match dispatch(cli.command) {
@@ -91,7 +93,7 @@ fn dispatch(command: Command) -> Result<Exit, Refusal> {
         Command::Merge(args) => merge::merge(&args),
         Command::Keep(args) => keep::keep(&args),
         Command::ImportFuzz(args) => import_fuzz::import_fuzz(&args),
-        Command::Worker(args) => worker::serve(&args, &BuiltLanes),
+        Command::Worker(args) => worker::serve(&args, subjects()),
         Command::StreamHash(args) => zoo::stream_hash(&args),
     }
 }

@@ -1,17 +1,7 @@
-//! The harness: a pipeline of plain data, one module per stage, in order.
-//!
-//! ```text
-//! choices -> scenario -> run -> trace -> verdict -> shrink -> report
-//! ```
+//! The `crucible` command: campaigns, replay and shrinking of the subjects that it was built with.
 
-pub mod campaign;
 pub mod cli;
-pub mod executor;
-pub mod exploration;
-pub mod generator;
-pub mod lane;
-pub mod oracles;
-pub mod reference;
-pub mod report;
-pub mod scenario;
-pub mod shrinker;
+mod engine_bugs;
+mod subjects;
+
+pub use subjects::subjects;

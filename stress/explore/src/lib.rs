@@ -9,6 +9,7 @@
 
 mod counts;
 mod decision;
+mod driver;
 mod exhaustive;
 mod happens_before;
 mod injection;
@@ -24,6 +25,7 @@ mod urw;
 
 pub use counts::EventCounts;
 pub use decision::{Choice, Divergence, Point, ReadyActor, Strategy};
+pub use driver::Driver;
 pub use exhaustive::{Exhaustive, Found, Next};
 pub use injection::{InjectionPoint, InjectionPoints, PointEvent, places};
 pub use kth_point::KthPoint;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use serde::Serialize;
 
 use super::{complain, say};
-use crate::campaign::totals::is_same_finding;
-use crate::exploration::{Bound, Explored, explore_all, with_schedule_of};
-use crate::scenario::{Body, Scenario};
+use gcrucible_campaign::totals::is_same_finding;
+use gcrucible_crux_subjects::exploration::{Bound, Explored, explore_all, with_schedule_of};
+use gcrucible_crux_subjects::scenario::{Body, Scenario};
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::Failure;
 use gcrucible_trace::clock;
 use gcrucible_trace::{Exit, Refusal};

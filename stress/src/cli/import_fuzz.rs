@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::say;
-use crate::campaign::build;
-use crate::campaign::journal::write_whole;
-use crate::generator::fuzzed::FuzzTarget;
-use crate::scenario::Scenario;
+use crate::subjects;
+use gcrucible_campaign::journal::write_whole;
+use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
+use gcrucible_crux_subjects::scenario::Scenario;
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
@@ -67,7 +68,7 @@ pub(super) fn import_fuzz(args: &ImportFuzzArgs) -> Result<Exit, Refusal> {
                 .map_err(|error| Refusal::usage(format!("{}:{error}", args.artifact.display())))?
         }
     };
-    build::stamp(&mut scenario.origin);
+    subjects().build().stamp(&mut scenario.origin);
     let out = args.out.clone().unwrap_or_else(|| {
         let mut name = args.artifact.file_name().unwrap_or_default().to_owned();
         name.push(".scenario");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::say;
-use crate::campaign::journal::write_whole;
-use crate::campaign::totals::finding_id;
-use crate::scenario::Scenario;
+use crate::subjects;
+use gcrucible_campaign::journal::write_whole;
+use gcrucible_campaign::totals::finding_id;
 use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
@@ -28,13 +28,13 @@ pub(super) struct KeepArgs {
 }
 
 pub(super) fn keep(args: &KeepArgs) -> Result<Exit, Refusal> {
-    let scenario = Scenario::read(&args.finding)?;
+    let scenario = subjects().read(&args.finding)?;
     if args.cause.trim().is_empty() {
         return Err(Refusal::usage(
             "--cause is empty; expected a sentence that says what was wrong",
         ));
     }
-    let Some(failure) = &scenario.origin.failure else {
+    let Some(failure) = &scenario.origin().failure else {
         return Err(Refusal::usage(format!(
             "{} has no failure in its origin; expected the file of a finding",
             args.finding.display()

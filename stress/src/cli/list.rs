@@ -7,8 +7,11 @@ use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::{Bug, BugKind};
 
 use super::{say, values};
-use crate::campaign::plan::CURATED_MODES;
-use crate::scenario::Lane;
+use gcrucible_crux_subjects::lane::CURATED_MODES;
+use gcrucible_trace::StrategyName;
+
+use crate::subjects;
+use gcrucible_scenario::Lane;
 use gcrucible_trace::{EventKind, infeasible};
 use gcrucible_trace::{Exit, Refusal};
 
@@ -33,74 +36,6 @@ enum What {
     Events,
     Bugs,
 }
-
-/// The oracles with what each claims.
-const ORACLES: &[(&str, &str)] = &[
-    (
-        "heap_is_sound",
-        "the verifier finds every object, reference, card and handle in order",
-    ),
-    (
-        "no_stale_reference",
-        "no checked access meets a dead, moved or reused object",
-    ),
-    (
-        "matches_reference",
-        "results and graphs are those of the reference model",
-    ),
-    (
-        "futures_settle_once",
-        "a future leaves pending once, and every waiter sees the same",
-    ),
-    (
-        "weak_clears_with_target",
-        "a collection clears the weak references to what it frees, and no others",
-    ),
-    (
-        "finalizers_run_once",
-        "a collection queues the finalizers of what it would free, each once and in order",
-    ),
-    (
-        "survivors_grow_old",
-        "what survived two collections is old, unless promotion was turned off",
-    ),
-    (
-        "memory_runs_out_with_reason",
-        "an allocation fails only at the heap's limit or where the scenario says so",
-    ),
-    (
-        "nothing_leaks",
-        "at rest, futures, handles, calls and waiters are back at their baseline",
-    ),
-    (
-        "clients_stop_when_cancelled",
-        "a client that is called in a cancelled task attempts nothing and counts no turn",
-    ),
-    (
-        "forks_share_nothing",
-        "a fork leads to nothing of its template that can change, and to no stream",
-    ),
-    (
-        "entry_slot_is_protected_once",
-        "protected objects by kind are what the entry slot, preloads and the host hold",
-    ),
-    (
-        "requests_end_with_their_calls",
-        "a request has its place and its name until its call ends, and its client's end cancels",
-    ),
-    (
-        "program_holds",
-        "a person's own program ends without an uncaught error (--program)",
-    ),
-    (
-        "progress_is_made",
-        "whoever can run does, and nothing waits for ever without a reason",
-    ),
-    (
-        "no_crash",
-        "the engine does not panic, crash, hang or eat memory",
-    ),
-];
 
 /// The invariants that a failure may name, in the numbering of the engine's requirements.
 const INVARIANTS: &[(&str, &str)] = &[
@@ -193,15 +128,20 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Refusal> {
 
 fn lanes(out: &mut String) {
     let _ = writeln!(out, "lanes");
-    for lane in Lane::ALL {
-        let _ = writeln!(out, "  {}", lane.name());
+    for lane in Lane::known() {
+        let note = if lane.is_default() {
+            ""
+        } else {
+            "  (only where it is named)"
+        };
+        let _ = writeln!(out, "  {}{note}", lane.name());
     }
 }
 
 fn strategies(out: &mut String) {
     let _ = writeln!(out, "strategies");
-    for (_, name) in values::STRATEGIES {
-        let _ = writeln!(out, "  {name}");
+    for strategy in StrategyName::ALL {
+        let _ = writeln!(out, "  {}", strategy.name());
     }
     let _ = writeln!(
         out,
@@ -223,8 +163,14 @@ fn heap_modes(out: &mut String) {
 
 fn oracles(out: &mut String) {
     let _ = writeln!(out, "oracles");
-    for (name, claim) in ORACLES {
-        let _ = writeln!(out, "  {name:<28} {claim}");
+    let mut seen = Vec::new();
+    for subject in subjects().all() {
+        for oracle in subject.oracles() {
+            if !seen.contains(&oracle.name) {
+                seen.push(oracle.name);
+                let _ = writeln!(out, "  {:<28} {}", oracle.name, oracle.claim);
+            }
+        }
     }
 }
 

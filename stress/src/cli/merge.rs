@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::subjects;
+
 use super::say;
-use crate::campaign::findings::Filed;
-use crate::campaign::journal::write_json;
-use crate::campaign::plan::Plan;
-use crate::campaign::session::{Outcome, Session, judge};
-use crate::campaign::totals::Totals;
-use crate::cli::values::Shard;
-use crate::report::summary::{self, Summary};
+use gcrucible_campaign::findings::Filed;
+use gcrucible_campaign::journal::write_json;
+use gcrucible_campaign::plan::Plan;
+use gcrucible_campaign::session::{Outcome, Session, judge};
+use gcrucible_campaign::shard::Shard;
+use gcrucible_campaign::summary::{self, Summary};
+use gcrucible_campaign::totals::Totals;
 use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
@@ -79,7 +81,7 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, Refusal> {
         return Err(Refusal::usage("expected at least one folder"));
     };
     plan.shard = Shard::WHOLE;
-    let vacuous = judge(&plan, &totals, args.require_pairs);
+    let vacuous = judge(&plan, &totals, args.require_pairs, subjects());
     let summary = Summary::of(&plan, &totals, &filed, &vacuous, jobs, false);
     if let Some(out) = &args.out {
         write_merged(out, &summary)?;

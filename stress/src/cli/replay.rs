@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::{bugs, complain, say, target, values};
-use crate::campaign::journal::write_whole;
-use crate::campaign::totals::is_same_finding;
-use crate::campaign::trial::TrialOptions;
-use crate::campaign::worker::Verdict;
-use crate::report::{failure_report, perfetto};
-use crate::scenario::Scenario;
-use crate::shrinker::is_same_check;
+use gcrucible_campaign::journal::write_whole;
+use gcrucible_campaign::totals::is_same_finding;
+use gcrucible_campaign::trial::TrialOptions;
+use gcrucible_report::{failure_report, perfetto};
+use gcrucible_shrink::is_same_check;
+use gcrucible_subject::Case;
 use gcrucible_trace::StrategyName;
+use gcrucible_trace::Verdict;
 use gcrucible_trace::{Exit, Refusal};
 
 #[derive(Debug, Args)]
@@ -48,7 +47,7 @@ pub(super) struct ReplayArgs {
     strategy: Option<StrategyName>,
     /// The --heap of the campaign that the seed is from.
     #[arg(long, value_name = "MODES", value_parser = values::heap)]
-    heap: Option<HeapDebug>,
+    heap: Option<String>,
     /// Print nothing but the last lines.
     #[arg(long)]
     quiet: bool,
@@ -56,14 +55,15 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Refusal> {
     bugs::continue_with(args.bug)?;
-    let scenario = target::load(&args.target, args.strategy, args.heap.as_ref())?;
-    target::note_bug(&scenario, args.bug);
+    let scenario = target::load(&args.target, args.strategy, args.heap.as_deref())?;
+    target::note_bug(scenario.origin(), args.bug);
     let mut trials = target::trials(args.bug);
+    let text = scenario.to_text();
     let options = TrialOptions::STRICT;
-    let first = trials.run(&scenario, &options);
+    let first = trials.run(&text, &options);
     let result = first.and_then(|first| {
         for _ in 1..args.times {
-            let again = trials.run(&scenario, &options)?;
+            let again = trials.run(&text, &options)?;
             if let Some(difference) = difference(&first, &again) {
                 return Ok((first, Some(difference)));
             }
@@ -80,17 +80,17 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, Refusal> {
             ))
         })?;
     }
-    show(args, &scenario, &verdict);
+    show(args, &*scenario, &verdict);
     if let Some(difference) = difference {
         complain(&format!(
             "two runs of the same scenario differ: {difference}"
         ));
         return Ok(Exit::Diverged);
     }
-    Ok(judge(&scenario, &verdict))
+    Ok(judge(&*scenario, &verdict))
 }
 
-fn show(args: &ReplayArgs, scenario: &Scenario, verdict: &Verdict) {
+fn show(args: &ReplayArgs, scenario: &dyn Case, verdict: &Verdict) {
     let report = failure_report::render(scenario, verdict);
     if args.quiet {
         let from = report
@@ -101,7 +101,7 @@ fn show(args: &ReplayArgs, scenario: &Scenario, verdict: &Verdict) {
     } else {
         say(&report);
     }
-    let expected = scenario.origin.failure.as_ref();
+    let expected = scenario.origin().failure.as_ref();
     match (&verdict.failure, expected) {
         (Some(failure), Some(expected)) if !is_same_check(failure, expected) => say(&format!(
             "it was kept for another failure: {} / {} at {}\n",
@@ -155,11 +155,11 @@ fn difference(one: &Verdict, other: &Verdict) -> Option<String> {
     None
 }
 
-fn judge(scenario: &Scenario, verdict: &Verdict) -> Exit {
+fn judge(scenario: &dyn Case, verdict: &Verdict) -> Exit {
     if verdict.diverged.is_some() {
         return Exit::Diverged;
     }
-    match (&verdict.failure, &scenario.origin.failure) {
+    match (&verdict.failure, &scenario.origin().failure) {
         (None, _) => Exit::Clean,
         (Some(failure), Some(expected)) if !is_same_check(failure, expected) => Exit::OtherCheck,
         (Some(_), _) => Exit::Finding,

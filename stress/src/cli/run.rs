@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use gcrucible_heap::HeapDebug;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
-use super::values::{self, Preemptions, RunStrategy, Shard};
+use super::values::{self, Preemptions, RunStrategy};
 use super::{bugs, complain, explore, say, target};
-use crate::campaign::findings::read_known;
-use crate::campaign::journal::write_whole;
-use crate::campaign::plan::{Limit, Plan};
-use crate::campaign::session::{Outcome, Session, SessionOptions, default_plan};
-use crate::campaign::worker::die_with_parent;
-use crate::exploration::Bound;
-use crate::lane::BuiltLanes;
-use crate::report::{junit, summary};
-use crate::scenario::{Body, Lane, ModuleSource, Scenario};
+use crate::subjects;
+use gcrucible_campaign::findings::read_known;
+use gcrucible_campaign::journal::write_whole;
+use gcrucible_campaign::plan::{Limit, Plan};
+use gcrucible_campaign::session::{Outcome, Session, SessionOptions, default_plan};
+use gcrucible_campaign::shard::Shard;
+use gcrucible_campaign::worker::die_with_parent;
+use gcrucible_campaign::{junit, summary};
+use gcrucible_crux_subjects::exploration::Bound;
+use gcrucible_crux_subjects::lane;
+use gcrucible_crux_subjects::scenario::{Body, ModuleSource, Scenario};
+use gcrucible_scenario::Lane;
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::Advantages;
 use gcrucible_trace::StrategyName;
 use gcrucible_trace::clock;
@@ -64,7 +67,7 @@ pub(super) struct RunArgs {
     preemptions: Option<Preemptions>,
     /// Only these heap modes, such as zombie,scribble,collect=alloc:3,verify=full.
     #[arg(long, value_name = "MODES", value_parser = values::heap)]
-    heap: Option<HeapDebug>,
+    heap: Option<String>,
     /// Worker processes; one for each core by default.
     #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
@@ -167,7 +170,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
         is_silent: args.first_finding,
         require_pairs: args.require_pairs,
         known: match &args.known {
-            Some(dir) => read_known(dir)?,
+            Some(dir) => read_known(dir, subjects())?,
             None => Vec::new(),
         },
         watchdog_ms: args.watchdog,
@@ -179,7 +182,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Refusal> {
     if !options.is_silent {
         announce(&plan, &dir, options.jobs);
     }
-    let outcome = session.run(&options, &BuiltLanes, &stop)?;
+    let outcome = session.run(&options, subjects(), &stop)?;
     report(args, &plan, &dir, &outcome)?;
     Ok(outcome.exit())
 }
@@ -210,7 +213,9 @@ fn exhaustive(args: &RunArgs) -> Result<Exit, Refusal> {
         }
     };
     if let Some(heap) = &args.heap {
-        scenario.debug = heap.clone();
+        scenario.debug = heap
+            .parse()
+            .map_err(|error: gcrucible_heap::HeapDebugError| Refusal::usage(error.to_string()))?;
     }
     bugs::continue_with(args.bug)?;
     seeded_bugs::activate(args.bug);
@@ -285,7 +290,7 @@ fn prepare(args: &RunArgs) -> Result<Session, Refusal> {
                 .map_err(Refusal::usage)?;
             bugs::continue_with(bug)?;
         }
-        return match Session::resume(dir)? {
+        return match Session::resume(dir, subjects().build())? {
             Some(session) => check_same(args, session),
             None => Err(Refusal::usage(format!(
                 "there is no campaign in {}; expected the --out folder of an earlier run",
@@ -302,7 +307,7 @@ fn prepare(args: &RunArgs) -> Result<Session, Refusal> {
 /// A resumed campaign keeps its plan; what the command line says must not differ.
 fn check_same(args: &RunArgs, session: Session) -> Result<Session, Refusal> {
     let plan = session.plan();
-    let heap = args.heap.as_ref().map(ToString::to_string);
+    let heap = args.heap.clone();
     let differs = [
         ("--seed", args.seed.is_some_and(|seed| seed != plan.seed)),
         (
@@ -348,13 +353,17 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
         (None, Some(ms), _) => Limit::CpuMs(ms),
         (None, None, time) => Limit::TimeMs(time.unwrap_or(60_000)),
     };
-    let mut plan = default_plan(args.seed.unwrap_or_else(target::fresh_seed), limit);
+    let mut plan = default_plan(
+        args.seed.unwrap_or_else(target::fresh_seed),
+        limit,
+        &subjects(),
+    );
     if !args.lane.is_empty() {
         plan.lanes = sorted(&args.lane);
     }
     plan.shard = args.shard.unwrap_or(Shard::WHOLE);
     plan.strategy = drawn(args);
-    plan.heap = args.heap.as_ref().map(ToString::to_string);
+    plan.heap = args.heap.clone();
     plan.bug = args.bug.map(|bug| bug.id().to_owned());
     plan.first_finding = args.first_finding;
     plan.advantages = args.without.unwrap_or(Advantages::ALL);
@@ -363,12 +372,12 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
         plan.build = plan.build.trim_end_matches("+seeded-bugs").to_owned() + "+seeded-bugs";
     }
     if let Some(path) = &args.program {
-        if !args.lane.is_empty() && args.lane != [Lane::Programs] {
+        if !args.lane.is_empty() && args.lane != [lane::PROGRAMS] {
             return Err(Refusal::usage(
                 "--program runs in the lane programs; expected no other",
             ));
         }
-        plan.lanes = vec![Lane::Programs];
+        plan.lanes = vec![lane::PROGRAMS];
         plan.program = Some(program(path, args.host.as_deref())?.to_text());
     }
     Ok(plan)
@@ -420,10 +429,8 @@ fn program(path: &Path, host: Option<&Path>) -> Result<Scenario, Refusal> {
 
 /// In the order of all lanes, each once.
 fn sorted(lanes: &[Lane]) -> Vec<Lane> {
-    Lane::ALL
-        .into_iter()
-        .filter(|lane| lanes.contains(lane))
-        .collect()
+    let known = Lane::known().iter().copied();
+    known.filter(|lane| lanes.contains(lane)).collect()
 }
 
 fn default_folder() -> PathBuf {

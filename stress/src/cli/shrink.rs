@@ -6,13 +6,11 @@ use clap::Args;
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::{bugs, complain, say, target, values};
-use crate::campaign::build;
-use crate::campaign::journal::write_whole;
-use crate::campaign::trial::TrialOptions;
-use crate::report::failure_report;
-use crate::scenario::Scenario;
-use crate::shrinker::size::Size;
-use crate::shrinker::{self, ShrinkBudget};
+use crate::subjects;
+use gcrucible_campaign::journal::write_whole;
+use gcrucible_campaign::trial::TrialOptions;
+use gcrucible_report::failure_report;
+use gcrucible_shrink::ShrinkBudget;
 use gcrucible_trace::Advantages;
 use gcrucible_trace::ReplayMode;
 use gcrucible_trace::{Exit, Refusal};
@@ -42,27 +40,25 @@ pub(super) struct ShrinkArgs {
 pub(super) fn shrink(args: &ShrinkArgs) -> Result<Exit, Refusal> {
     bugs::continue_with(args.bug)?;
     let mut scenario = target::load(&args.target, None, None)?;
-    target::note_bug(&scenario, args.bug);
+    target::note_bug(scenario.origin(), args.bug);
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| shrunk_path(&args.target));
     let mut trials = target::trials(args.bug);
-    let expected = scenario.origin.failure.clone();
-    let mut before = None;
-    let mut run = |scenario: &Scenario, record: bool, replay: ReplayMode| {
+    let expected = scenario.origin().failure.clone();
+    let mut run = |scenario: &str, record: bool, replay: ReplayMode| {
         let options = TrialOptions::of_shrinker(expected.as_ref(), record, replay, Advantages::ALL);
-        let verdict = trials.run(scenario, &options)?;
-        before.get_or_insert_with(|| Size::of(scenario, &verdict));
-        Ok(verdict)
+        trials.run(scenario, &options)
     };
-    build::stamp(&mut scenario.origin);
-    scenario.origin.bug = args.bug.map(|bug| bug.id().to_owned());
+    let origin = scenario.origin_mut();
+    subjects().build().stamp(origin);
+    origin.bug = args.bug.map(|bug| bug.id().to_owned());
     let budget = ShrinkBudget {
         ms: args.time.unwrap_or(ShrinkBudget::THOROUGH.ms),
         ..ShrinkBudget::THOROUGH
     };
-    let shrunk = shrinker::shrink(&scenario, expected.as_ref(), &mut run, budget);
+    let shrunk = scenario.shrink(expected.as_ref(), &mut run, budget);
     target::close(trials);
     let Some(shrunk) = shrunk? else {
         complain(match expected {
@@ -71,17 +67,15 @@ pub(super) fn shrink(args: &ShrinkArgs) -> Result<Exit, Refusal> {
         });
         return Ok(Exit::Diverged);
     };
-    write_whole(&out, shrunk.scenario.to_text().as_bytes()).map_err(|error| {
+    write_whole(&out, shrunk.case.to_text().as_bytes()).map_err(|error| {
         Refusal::usage(format!(
             "cannot write {}: {error}; expected --out FILE",
             out.display()
         ))
     })?;
-    say(&failure_report::render(&shrunk.scenario, &shrunk.verdict));
-    let after = Size::of(&shrunk.scenario, &shrunk.verdict);
-    if let Some(before) = before {
-        say(&format!("shrunk from {before}\n         to {after}\n"));
-    }
+    say(&failure_report::render(&*shrunk.case, &shrunk.verdict));
+    let (before, after) = (shrunk.before, shrunk.after);
+    say(&format!("shrunk from {before}\n         to {after}\n"));
     let cut = if shrunk.is_cut_short {
         ", cut short by the budget"
     } else {

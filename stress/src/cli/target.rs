@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::complain;
-use super::values;
-use crate::campaign::build;
-use crate::campaign::process::WorkerSetup;
-use crate::campaign::trial::Trials;
-use crate::generator::Mix;
-use crate::lane::{BuiltLanes, LaneRunner};
-use crate::scenario::{Scenario, ScenarioSeed};
+use crate::subjects;
+use gcrucible_campaign::process::WorkerSetup;
+use gcrucible_campaign::trial::Trials;
+use gcrucible_scenario::{Origin, ScenarioSeed};
+use gcrucible_subject::{Case, Mix};
 use gcrucible_trace::Refusal;
 use gcrucible_trace::StrategyName;
 
@@ -25,45 +23,42 @@ pub(super) const MEMORY_BYTES: u64 = 4 << 30;
 pub(super) fn load(
     target: &str,
     strategy: Option<StrategyName>,
-    heap: Option<&gcrucible_heap::HeapDebug>,
-) -> Result<Scenario, Refusal> {
+    modes: Option<&str>,
+) -> Result<Box<dyn Case>, Refusal> {
     let path = Path::new(target);
     if !path.exists() && target.contains(':') {
         let seed: ScenarioSeed = target.parse().map_err(Refusal::usage)?;
         let mix = Mix {
             strategy,
-            heap: heap.cloned(),
+            modes: modes.map(str::to_owned),
         };
-        return Ok(BuiltLanes.generate(seed, &mix));
+        return Ok(subjects().of(seed.lane).generate(seed, &mix));
     }
     if !path.exists() {
         return Err(Refusal::usage(format!(
             "`{target}` does not exist; expected a scenario file, or a seed like heap-ops:7:123"
         )));
     }
-    let scenario = Scenario::read(path)?;
-    note_origin(&scenario);
+    let scenario = subjects().read(path)?;
+    note_origin(scenario.origin());
     Ok(scenario)
 }
 
 /// Says so when a scenario was made by another build.
-fn note_origin(scenario: &Scenario) {
-    let origin = &scenario.origin;
+fn note_origin(origin: &Origin) {
+    let build = subjects().build().clone();
     let differs = |theirs: &str, ours: &str| !theirs.is_empty() && theirs != ours;
-    if differs(&origin.version, build::VERSION) || differs(&origin.commit, build::commit()) {
+    if differs(&origin.version, build.version) || differs(&origin.commit, build.commit) {
         complain(&format!(
             "note: made by crucible {} {}, this is {} {}",
-            origin.version,
-            origin.commit,
-            build::VERSION,
-            build::commit()
+            origin.version, origin.commit, build.version, build.commit
         ));
     }
 }
 
 /// Says so when a scenario was found with a bug that is not on now.
-pub(super) fn note_bug(scenario: &Scenario, bug: Option<Bug>) {
-    let made_with = scenario.origin.bug.as_deref();
+pub(super) fn note_bug(origin: &Origin, bug: Option<Bug>) {
+    let made_with = origin.bug.as_deref();
     if made_with != bug.map(Bug::id)
         && let Some(id) = made_with
     {
@@ -81,7 +76,7 @@ pub(super) fn trials(bug: Option<Bug>) -> Trials {
     let setup = WorkerSetup {
         program: own_program(),
         plan: None,
-        bug,
+        bug: bug.map(|bug| bug.id().to_owned()),
         dir,
         memory_bytes: MEMORY_BYTES,
     };
@@ -107,5 +102,5 @@ pub(super) fn own_program() -> PathBuf {
 pub(super) fn fresh_seed() -> u64 {
     let (seconds, nanoseconds) = gcrucible_trace::clock::since_epoch();
     (seconds << 20 ^ u64::from(nanoseconds) ^ u64::from(std::process::id()) << 32)
-        % values::SEED_LIMIT
+        % gcrucible_scenario::SEED_LIMIT
 }

@@ -25,5 +25,5 @@ pub use failure::Failure;
 pub use infeasible::{forbidding_rule, infeasible};
 pub use pair_tracker::PairTracker;
 pub use pairs::PairMatrix;
-pub use run::{Advantages, ReplayMode, RunOptions, RunReport};
+pub use run::{Advantages, ReplayMode, RunOptions, RunReport, Verdict};
 pub use schedule::{CollectionKind, Decision, Injected, Schedule, Site, StrategyName};

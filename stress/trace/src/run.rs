@@ -94,3 +94,33 @@ pub struct RunReport {
     /// `u32::MAX` the collector.
     pub timeline: Vec<(u32, String)>,
 }
+
+/// How one scenario went.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The first claim that did not hold.
+    pub failure: Option<Failure>,
+    /// Why recorded decisions could not be followed.
+    pub diverged: Option<String>,
+    /// Hash of the trace.
+    pub trace_hash: u64,
+    /// What it did.
+    pub counters: Counters,
+    /// The decisions taken, if recorded.
+    pub decisions: Vec<Decision>,
+    /// Lines of what happened, if recorded.
+    pub timeline: Vec<(u32, String)>,
+}
+
+impl From<RunReport> for Verdict {
+    fn from(report: RunReport) -> Verdict {
+        Verdict {
+            failure: report.failure,
+            diverged: report.diverged,
+            trace_hash: report.trace_hash,
+            counters: report.counters,
+            decisions: report.decisions,
+            timeline: report.timeline,
+        }
+    }
+}

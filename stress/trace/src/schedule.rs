@@ -52,6 +52,32 @@ pub enum StrategyName {
     Aimed,
 }
 
+impl StrategyName {
+    /// All strategies.
+    pub const ALL: [StrategyName; 7] = [
+        StrategyName::Random,
+        StrategyName::Pct2,
+        StrategyName::Pct3,
+        StrategyName::Urw,
+        StrategyName::RoundRobin,
+        StrategyName::KthPoint,
+        StrategyName::Aimed,
+    ];
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            StrategyName::Random => "random",
+            StrategyName::Pct2 => "pct2",
+            StrategyName::Pct3 => "pct3",
+            StrategyName::Urw => "urw",
+            StrategyName::RoundRobin => "round-robin",
+            StrategyName::KthPoint => "kth-point",
+            StrategyName::Aimed => "aimed",
+        }
+    }
+}
+
 /// One decision of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {

@@ -1,0 +1,101 @@
+//! Takes the decisions of a run and writes them down: the loop that every subject with a schedule
+//! has.
+
+use gcrucible_trace::{Decision, ReplayMode, RunOptions, RunReport, Schedule, Site};
+
+use super::counts::EventCounts;
+use super::decision::{Choice, Point, ReadyActor, Strategy};
+
+/// A run's schedule under way.
+///
+/// ```
+/// use gcrucible_explore::Driver;
+/// use gcrucible_trace::{RunOptions, RunReport, Schedule, Site, StrategyName};
+///
+/// let schedule = Schedule::Drawn { strategy: StrategyName::Random, seed: 1 };
+/// let mut driver = Driver::new(&schedule, &RunOptions::default(), None);
+/// let mut report = RunReport::default();
+/// let mut left = [2, 3];
+/// let sites = |left: &[u32; 2]| -> Vec<Site> {
+///     let actors = (1..).zip(left).filter(|(_, left)| **left > 0);
+///     actors.map(|(actor, &left)| Site { actor, at: left, ..Site::default() }).collect()
+/// };
+/// while let Some((site, _)) = driver.next(&sites(&left), &mut report) {
+///     left[site.actor as usize - 1] -= 1;
+///     driver.ran(1);
+/// }
+/// assert_eq!((left, report.counters.decisions), ([0, 0], 5));
+/// ```
+pub struct Driver {
+    strategy: Box<dyn Strategy>,
+    ready: Vec<ReadyActor>,
+    ordinal: u32,
+    decisions_max: u32,
+    is_recording: bool,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("ordinal", &self.ordinal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// The beginning of a run; `counts` come from a dry run, for the strategies that need one.
+    pub fn new(schedule: &Schedule, options: &RunOptions, counts: Option<&EventCounts>) -> Self {
+        let replay: ReplayMode = options.replay;
+        Driver {
+            strategy: super::strategy(schedule, replay, counts),
+            ready: Vec::new(),
+            ordinal: 0,
+            decisions_max: options.decisions_max,
+            is_recording: options.record,
+        }
+    }
+
+    /// Who goes on, and how; `None` at the end of the run: nobody is ready, a recorded decision
+    /// cannot be taken ([`RunReport::diverged`]), or the run was cut off. `ready` are the places of
+    /// those who can go on, sorted by actor.
+    pub fn next(&mut self, ready: &[Site], report: &mut RunReport) -> Option<(Site, Choice)> {
+        if ready.is_empty() || self.ordinal >= self.decisions_max {
+            if let Err(divergence) = self.strategy.finish() {
+                report.diverged = Some(divergence.message);
+            }
+            return None;
+        }
+        self.ready.clear();
+        self.ready
+            .extend(ready.iter().map(|&site| ReadyActor { site }));
+        let point = Point {
+            ready: &self.ready,
+            ordinal: self.ordinal,
+        };
+        let choice = match self.strategy.choose(&point) {
+            Ok(choice) => choice,
+            Err(divergence) => {
+                report.diverged = Some(divergence.message);
+                return None;
+            }
+        };
+        self.ordinal += 1;
+        report.counters.decisions += 1;
+        report.counters.injections = self.strategy.injected().into();
+        let site = ready[choice.index];
+        if self.is_recording {
+            report.decisions.push(Decision {
+                site,
+                fuel: choice.fuel,
+                collect: choice.collect,
+                inject: choice.inject,
+            });
+        }
+        Some((site, choice))
+    }
+
+    /// Who was chosen took so many steps.
+    pub fn ran(&mut self, steps: u32) {
+        self.strategy.ran(steps);
+    }
+}
