@@ -2,7 +2,6 @@
 
 mod expectations;
 mod modes;
-mod oracles;
 mod size;
 mod variants;
 
@@ -18,7 +17,7 @@ use gcrucible_subject::{AnySubject, Expectation, Mix, OracleInfo, Subject, Varia
 use gcrucible_trace::{Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict};
 
 use crate::scenario::{Body, HeapOps, ModuleSource, Scenario};
-use crate::{executor, generator, shrink};
+use crate::{executor, generator, oracles, shrink};
 
 /// Operations straight against the heap.
 pub const HEAP_OPS: Lane = Lane::new(0, "heap-ops");
@@ -166,7 +165,7 @@ impl Subject for EngineLane {
     }
 
     fn oracles(&self) -> &'static [OracleInfo] {
-        oracles::ORACLES
+        oracles::infos()
     }
 
     fn variant(&self, scenario: &Scenario, variant: Variant<'_>) -> Scenario {

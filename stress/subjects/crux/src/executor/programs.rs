@@ -24,7 +24,7 @@ use super::footprint::{Step, Watch};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
 use super::{Ran, heap_debug, kind_of, points, region_pool, trace_digest};
-use crate::oracles::{self, matches_reference};
+use crate::oracles::{self, Evidence, Notes, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
 use gcrucible_trace::EventKind;
@@ -290,8 +290,8 @@ struct Run<'s> {
     /// Where tasks stood when they were chosen, by number of trace events before it; for
     /// the timeline.
     places: Vec<(usize, Site)>,
-    /// What happened inside slices, as far as the model says.
-    happened: Vec<matches_reference::Happening>,
+    /// What the oracles found out besides.
+    notes: Notes,
 }
 
 impl<'s> Run<'s> {
@@ -371,7 +371,7 @@ impl<'s> Run<'s> {
             max_frames,
             grace_ms,
             places: Vec::new(),
-            happened: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -606,55 +606,42 @@ impl<'s> Run<'s> {
         } else {
             &self.events
         };
-        oracles::futures_settle_once::check(events)?;
-        oracles::call_ids_stay_taken::check(events)?;
-        oracles::requests_end_with_their_calls::check(events, REQUESTS_MAX)?;
-        let heap = self.engine().heap();
-        let faults = heap.debug().fail.len() + self.faults;
-        oracles::memory_runs_out_with_reason::check(events, heap.config(), faults)?;
-        if self.options.advantages.model {
-            let limits = matches_reference::Limits {
-                max_frames: self.max_frames,
-                grace_ms: self.grace_ms,
-            };
-            let versions = self.host.programs();
-            let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
-            let happened = &mut self.happened;
-            let stats = matches_reference::check_and_note(
-                &self.program,
-                &versions,
-                events,
-                limits,
-                happened,
-            )?;
-            self.report.counters.statements += stats.statements;
-        }
-        let waits = |tasks: Vec<(u32, u64)>| !tasks.is_empty();
-        let is_waiting =
-            waits(self.engine().waiting_tasks()) || waits(self.engine().blocked_tasks());
-        if !is_waiting && !self.host.is_stuck() {
-            oracles::nothing_leaks::at_rest(self.engine(), self.platform.timers())?;
-        }
-        let protects = oracles::entry_slot_is_protected_once::check(events)?;
-        let mut expected = self.host.protected_kinds(self.engine());
-        if protects.count() > 0 {
-            *expected.entry(Kind::Future.name()).or_default() += protects.count();
-        }
-        oracles::nothing_leaks::protected(self.engine(), &expected)?;
-        let debug = self.engine().heap().debug();
-        let collects = debug.collect != CollectMode::Never && debug.fail.is_empty();
-        // An event that its host script does not have is none of a program's business.
-        let held = if self.is_generated || self.has_injected {
-            Ok(())
-        } else {
-            oracles::program_holds::check(&self.program, events, collects)
+        let engine = self.engine.as_ref().expect("the engine lives");
+        let versions = self.host.programs();
+        let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
+        let nobody_waits = engine.waiting_tasks().is_empty() && engine.blocked_tasks().is_empty();
+        let debug = engine.heap().debug();
+        let evidence = Evidence {
+            program: &self.program,
+            versions: &versions,
+            events,
+            engine,
+            timers: self.platform.timers(),
+            faults: debug.fail.len() + self.faults,
+            requests_max: REQUESTS_MAX,
+            held_by_host: self.host.protected_kinds(engine),
+            is_over: nobody_waits && !self.host.is_stuck(),
+            model: self
+                .options
+                .advantages
+                .model
+                .then_some(matches_reference::Limits {
+                    max_frames: self.max_frames,
+                    grace_ms: self.grace_ms,
+                }),
+            // An event that its host script does not have is none of a program's business.
+            is_own: !self.is_generated && !self.has_injected,
+            collects: debug.collect != CollectMode::Never && debug.fail.is_empty(),
         };
+        let judged = oracles::judge(&evidence, &mut self.notes);
+        self.report.counters.statements += self.notes.statements;
+        let held = judged?.map_or(Ok(()), Err);
         let heap = self.drop_everything();
         match heap {
             Some(heap) => {
                 // The oracle collects, too; that is no collection of the run.
                 self.note_heap(&heap);
-                let verdict = oracles::nothing_leaks::after_teardown(&heap);
+                let verdict = oracles::judge_heap(&heap);
                 self.recycle(heap);
                 // What the engine did wrong comes first.
                 verdict.and(held)
@@ -713,9 +700,9 @@ impl<'s> Run<'s> {
             events = self.observer.take_events();
         }
         let slice_events = self.observer.take_slice_events();
-        let mut pairs = observer::pairs(&events, &self.host, &slice_events, &self.happened);
+        let mut pairs = observer::pairs(&events, &self.host, &slice_events, &self.notes.happened);
         self.report.pairs = pairs.take();
-        tally::count(&events, &self.happened, &mut self.report.counters);
+        tally::count(&events, &self.notes.happened, &mut self.report.counters);
         self.report.counters.cancelled_late += self.host.late_cancels;
         let drops = self.host.actions.iter();
         let drops = drops.filter(|(_, _, kind)| *kind == EventKind::CallDrop);

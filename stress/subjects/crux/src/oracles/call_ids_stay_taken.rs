@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use crate::executor::trace::Event;
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Checks a trace.
 ///
 /// # Errors
@@ -34,6 +36,23 @@ pub fn check(events: &[Event]) -> Result<(), Failure> {
         });
     }
     Ok(())
+}
+
+/// The oracle.
+pub struct CallIdsStayTaken;
+
+impl Oracle for CallIdsStayTaken {
+    fn name(&self) -> &'static str {
+        "call_ids_stay_taken"
+    }
+
+    fn claim(&self) -> &'static str {
+        "the id of a call is taken until the call has ended, and only then free"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        check(evidence.events)
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use crate::executor::trace::TaskId;
 use crate::reference::Broken;
 use gcrucible_trace::Failure;
 
+use super::Oracle;
+
 /// Name of the oracle.
 pub const NAME: &str = "clients_stop_when_cancelled";
 
@@ -27,6 +29,19 @@ pub fn check(task: TaskId, broken: Option<Broken>, site: String) -> Result<(), F
         site,
         message: format!("task {task}: a client that is called when it must stop {what}"),
     })
+}
+
+/// The oracle.
+pub struct ClientsStopWhenCancelled;
+
+impl Oracle for ClientsStopWhenCancelled {
+    fn name(&self) -> &'static str {
+        "clients_stop_when_cancelled"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a client that is called in a cancelled task attempts nothing and counts no turn"
+    }
 }
 
 #[cfg(test)]

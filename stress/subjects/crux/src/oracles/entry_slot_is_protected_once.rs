@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 
 use crate::executor::trace::{Asked, Callee, Event};
+use gcrucible_heap::Kind;
 use gcrucible_trace::Failure;
+
+use super::{Evidence, Notes, Oracle};
 
 /// What the engine protects by itself at a point of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +84,28 @@ pub fn check(events: &[Event]) -> Result<Protects, Failure> {
         }
     }
     Ok(protects)
+}
+
+/// The oracle.
+pub struct EntrySlotIsProtectedOnce;
+
+impl Oracle for EntrySlotIsProtectedOnce {
+    fn name(&self) -> &'static str {
+        "entry_slot_is_protected_once"
+    }
+
+    fn claim(&self) -> &'static str {
+        "protected objects by kind are what the entry slot, preloads and the host hold"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        let protects = check(evidence.events)?;
+        let mut expected = evidence.held_by_host.clone();
+        if protects.count() > 0 {
+            *expected.entry(Kind::Future.name()).or_default() += protects.count();
+        }
+        super::nothing_leaks::protected(evidence.engine, &expected)
+    }
 }
 
 #[cfg(test)]

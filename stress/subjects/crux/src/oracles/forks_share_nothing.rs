@@ -14,6 +14,8 @@ use gcrucible_vm::Realm;
 
 use gcrucible_trace::Failure;
 
+use super::Oracle;
+
 /// Name of the oracle.
 pub const NAME: &str = "forks_share_nothing";
 
@@ -252,4 +254,17 @@ fn no_stream<C: Checks>(m: &Mutator<'_, C>, fork: &Realm) -> Result<(), Failure>
         work.extend(parts_of(m, kind, value));
     }
     Ok(())
+}
+
+/// The oracle.
+pub struct ForksShareNothing;
+
+impl Oracle for ForksShareNothing {
+    fn name(&self) -> &'static str {
+        "forks_share_nothing"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a fork leads to nothing of its template that can change, and to no stream"
+    }
 }

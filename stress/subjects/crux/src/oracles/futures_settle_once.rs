@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use crate::executor::trace::Event;
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Checks a trace.
 ///
 /// # Errors
@@ -35,6 +37,23 @@ fn failure(check: &str, message: String) -> Failure {
         check: check.into(),
         site: "future".into(),
         message,
+    }
+}
+
+/// The oracle.
+pub struct FuturesSettleOnce;
+
+impl Oracle for FuturesSettleOnce {
+    fn name(&self) -> &'static str {
+        "futures_settle_once"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a future leaves pending once, and every waiter sees the same"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        check(evidence.events)
     }
 }
 

@@ -24,6 +24,8 @@ use crate::reference::{Model, Status};
 use gcrucible_trace::EventKind;
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Name of the oracle.
 pub const NAME: &str = "matches_reference";
 
@@ -812,6 +814,34 @@ impl<'e> Judge<'_, 'e> {
         }
         let message = format!("woken while {status:?}");
         self.fail("woken", task, message)
+    }
+}
+
+/// The oracle.
+pub struct MatchesReference;
+
+impl Oracle for MatchesReference {
+    fn name(&self) -> &'static str {
+        "matches_reference"
+    }
+
+    fn claim(&self) -> &'static str {
+        "results and graphs are those of the reference model"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, notes: &mut Notes) -> Result<(), Failure> {
+        let Some(limits) = evidence.model else {
+            return Ok(());
+        };
+        let stats = check_and_note(
+            evidence.program,
+            evidence.versions,
+            evidence.events,
+            limits,
+            &mut notes.happened,
+        )?;
+        notes.statements += stats.statements;
+        Ok(())
     }
 }
 

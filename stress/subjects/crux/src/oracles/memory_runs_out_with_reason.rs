@@ -13,6 +13,8 @@ use gcrucible_heap::HeapConfig;
 use crate::executor::trace::{Event, SliceStart};
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Name of the oracle.
 pub const NAME: &str = "memory_runs_out_with_reason";
 
@@ -83,6 +85,24 @@ fn failure(check: &str, message: String) -> Failure {
         check: check.into(),
         site: "heap".into(),
         message,
+    }
+}
+
+/// The oracle.
+pub struct MemoryRunsOutWithReason;
+
+impl Oracle for MemoryRunsOutWithReason {
+    fn name(&self) -> &'static str {
+        "memory_runs_out_with_reason"
+    }
+
+    fn claim(&self) -> &'static str {
+        "an allocation fails only at the heap's limit or where the scenario says so"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        let heap = evidence.engine.heap();
+        check(evidence.events, heap.config(), evidence.faults)
     }
 }
 

@@ -7,6 +7,8 @@ use gcrucible_heap::{CollectionKind, Heap};
 
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Checks an engine on which nothing runs and nothing waits: no unfinished future (I-14),
 /// no open call and task (I-18), no timer.
 ///
@@ -93,5 +95,29 @@ fn failure(check: &str, site: &str, message: String) -> Failure {
         check: check.into(),
         site: site.into(),
         message,
+    }
+}
+
+/// The oracle.
+pub struct NothingLeaks;
+
+impl Oracle for NothingLeaks {
+    fn name(&self) -> &'static str {
+        "nothing_leaks"
+    }
+
+    fn claim(&self) -> &'static str {
+        "at rest, futures, handles, calls and waiters are back at their baseline"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        match evidence.is_over {
+            true => at_rest(evidence.engine, evidence.timers),
+            false => Ok(()),
+        }
+    }
+
+    fn judge_heap(&self, heap: &Heap) -> Result<(), Failure> {
+        after_teardown(heap)
     }
 }

@@ -11,6 +11,8 @@ use crate::executor::graph::{GraphDump, GraphNode, GraphValue};
 use crate::executor::trace::{Callee, Event, Outcome};
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// Name of the oracle.
 pub const NAME: &str = "program_holds";
 
@@ -127,6 +129,30 @@ fn assertion<'p>(program: &'p Program, text: &str) -> Option<(&'p str, SourceSpa
     });
     let place = places.next()?;
     places.next().is_none().then_some(place)
+}
+
+/// The oracle.
+pub struct ProgramHolds;
+
+impl Oracle for ProgramHolds {
+    fn name(&self) -> &'static str {
+        "program_holds"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a person's own program ends without an uncaught error (--program)"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        match evidence.is_own {
+            true => check(evidence.program, evidence.events, evidence.collects),
+            false => Ok(()),
+        }
+    }
+
+    fn blames_program(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use crate::executor::trace::{Event, TaskId};
 use gcrucible_trace::Failure;
 
+use super::{Evidence, Notes, Oracle};
+
 /// A request under way.
 struct Open {
     call: u32,
@@ -146,6 +148,23 @@ fn failure(check: &str, message: String) -> Failure {
         check: check.into(),
         site: "request".into(),
         message,
+    }
+}
+
+/// The oracle.
+pub struct RequestsEndWithTheirCalls;
+
+impl Oracle for RequestsEndWithTheirCalls {
+    fn name(&self) -> &'static str {
+        "requests_end_with_their_calls"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a request has its place and its name until its call ends, and its client's end cancels"
+    }
+
+    fn judge(&self, evidence: &Evidence<'_>, _notes: &mut Notes) -> Result<(), Failure> {
+        check(evidence.events, evidence.requests_max)
     }
 }
 
