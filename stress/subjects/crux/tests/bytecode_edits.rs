@@ -5,6 +5,7 @@ use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::executor::programs::compile;
 use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
 use gcrucible_crux_subjects::scenario::{Body, Scenario};
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::RunOptions;
 use gcrucible_trace::choices::{Choices as _, SeededChoices};
 

@@ -1,6 +1,7 @@
 //! Every finding of the past: one scenario and one sentence of cause each, in
 //! `stress/regressions`. They pass today and must go on passing.
 
+use gcrucible_scenario::ScenarioData as _;
 use std::path::{Path, PathBuf};
 
 use gcrucible_crux_subjects::executor;
