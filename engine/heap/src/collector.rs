@@ -352,12 +352,7 @@ impl<'h> Evacuation<'h> {
 
     /// A place for the copy of the object at `at`, if it is not one that stays.
     #[cold]
-    fn bump_within_limits(
-        &mut self,
-        at: Offset,
-        target: Generation,
-        words: u32,
-    ) -> Option<Offset> {
+    fn bump_within_limits(&mut self, at: Offset, target: Generation, words: u32) -> Option<Offset> {
         if self.copies_left == 0 || self.region.block_at(at).stays() {
             return None;
         }
