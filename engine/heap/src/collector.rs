@@ -97,8 +97,9 @@ struct Evacuation<'h> {
     promote: PromoteMode,
     has_tags: bool,
     from: Vec<(u32, Generation)>,
-    /// Whether some of these are left where they are.
-    stays: bool,
+    /// Whether some objects are left where they are: those of blocks that stay, or all after
+    /// so many copies.
+    is_limited: bool,
     /// Realms that only registered finalizers hold, and that were not traced yet.
     lone: Vec<(OwnerId, Arc<dyn RootProvider>)>,
     /// Words of the blocks that are collected.
@@ -138,6 +139,7 @@ impl<'h> Evacuation<'h> {
         let words = |&(block, _): &(u32, Generation)| u64::from(region.block(block).top());
         let from_words = from.iter().map(words).sum();
         let stays = leave_what_does_not_fit(region, &allocator, &from);
+        let exhausted = heap.debug().exhausted;
         if kind == CollectionKind::Major {
             // All old objects are scanned, which marks the cards anew. Those of moved ones
             // lie in fresh blocks with clean cards; large ones stay.
@@ -155,7 +157,7 @@ impl<'h> Evacuation<'h> {
             promote: heap.debug().promote,
             has_tags: heap.debug().tags,
             from,
-            stays,
+            is_limited: stays || exhausted.is_some(),
             lone: Vec::new(),
             from_words,
             traced_words: 0,
@@ -163,7 +165,7 @@ impl<'h> Evacuation<'h> {
             weak: Vec::new(),
             cleared: Vec::new(),
             queued: Vec::new(),
-            copies_left: heap.debug().exhausted.unwrap_or(u32::MAX),
+            copies_left: exhausted.unwrap_or(u32::MAX),
             number,
             moved: 0,
             promoted: 0,
@@ -326,12 +328,14 @@ impl<'h> Evacuation<'h> {
         self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
         let words = self.words_to_copy(at, header);
         self.traced_words += u64::from(words);
-        let has_room = self.copies_left > 0 && !(self.stays && self.region.block_at(at).stays());
-        let room = has_room.then(|| self.allocator.bump(self.region, target, words));
-        let Some(to) = room.flatten() else {
+        let room = if self.is_limited {
+            self.bump_within_limits(at, target, words)
+        } else {
+            self.allocator.bump(self.region, target, words)
+        };
+        let Some(to) = room else {
             return self.keep(word, header);
         };
-        self.copies_left -= u32::from(self.copies_left < u32::MAX);
         self.region.copy(at, to, words);
         let tag = if self.has_tags {
             self.region.block_at(to).epoch()
@@ -344,6 +348,17 @@ impl<'h> Evacuation<'h> {
         self.gray.push(to);
         self.moved += 1;
         reference
+    }
+
+    /// A place for the copy of the object at `at`, if it is not one that stays.
+    #[cold]
+    fn bump_within_limits(&mut self, at: Offset, target: Generation, words: u32) -> Option<Offset> {
+        if self.copies_left == 0 || self.region.block_at(at).stays() {
+            return None;
+        }
+        let to = self.allocator.bump(self.region, target, words)?;
+        self.copies_left -= u32::from(self.copies_left < u32::MAX);
+        Some(to)
     }
 
     /// Words that a copy of the object has.

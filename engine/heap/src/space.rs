@@ -175,6 +175,14 @@ pub struct Region {
     used_end: std::sync::atomic::AtomicU32,
 }
 
+/// Where every access to the heap would go that is wrong. As a call it takes the offset by value:
+/// a message in place would have each access put its offset into memory first.
+#[cold]
+#[inline(never)]
+fn outside(offset: Offset) -> ! {
+    panic!("offset {offset:x} lies outside the region");
+}
+
 impl Region {
     /// Smallest block a region can be cut into, in bytes.
     pub const MIN_BLOCK_BYTES: u32 = 512;
@@ -241,10 +249,9 @@ impl Region {
     /// If the offset lies outside the region, which only a corrupt reference does.
     #[inline(always)]
     pub(crate) fn word(&self, offset: Offset) -> &AtomicU64 {
-        assert!(
-            offset < self.words,
-            "offset {offset:x} lies outside the region"
-        );
+        if offset >= self.words {
+            outside(offset);
+        }
         // SAFETY: invariant 1, and the offset was just checked.
         unsafe {
             &*self

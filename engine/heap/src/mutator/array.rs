@@ -44,11 +44,13 @@ pub(super) struct Storage {
 
 impl Storage {
     /// Where in the storage object element `index` is.
+    #[inline(always)]
     pub(super) fn word(self, index: u32) -> u32 {
         raw::STORAGE_FIRST + self.head + index
     }
 
     /// Elements that fit behind the head.
+    #[inline(always)]
     pub(super) fn room(self) -> u32 {
         self.capacity.saturating_sub(self.head)
     }
@@ -98,6 +100,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(self.reference(at))
     }
 
+    #[inline]
     pub(super) fn storage_of(&self, array: Offset) -> Option<Storage> {
         let storage = self.get(array, raw::ARRAY_STORAGE);
         if !storage.is_object() {
@@ -183,7 +186,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// Stores element `index`; false if it is out of bounds or no array.
-    #[inline]
+    ///
+    /// It is a call, because of the interpreter's hot loop: what the lock, the barrier and the
+    /// places of the storage need would push the loop's own variables out of the registers.
+    #[inline(never)]
     pub fn array_set(&self, array: Value<'p>, index: u32, value: Value<'p>) -> bool {
         let Some(at) = self.as_kind(array, Kind::Array) else {
             return false;

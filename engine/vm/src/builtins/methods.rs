@@ -22,7 +22,7 @@ impl Call<'_, '_> {
 
 impl<'p, C: Checks> Context<'p, C> {
     /// Whether the machine has a method of that name for the receiver.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has_builtin_method(&self, receiver: Value<'p>, name: u16) -> bool {
         match (self.m.kind(receiver), self.program.method(name)) {
             (Some(kind), Some(method)) => has_method(kind, method),

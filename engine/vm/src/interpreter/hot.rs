@@ -16,12 +16,11 @@ use super::fusion::Fused;
 use crate::frame::{Control, Frame};
 use crate::realm::Realm;
 
-/// Where a slice stands.
+/// Where a slice stands in the function of the top frame. Two numbers, which calls pass in
+/// registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// The function of the top frame.
-    pub(super) function: u16,
-    /// Its next instruction.
+    /// The next instruction of the top frame.
     pub(super) pc: usize,
     /// Fuel that is left.
     pub(super) left: u32,
@@ -46,12 +45,8 @@ pub(super) fn run_hot<'p, C: Checks>(
     let m = cx.m;
     let program = cx.program;
     let realm: &Realm = cx.realm;
-    let Position {
-        mut function,
-        mut pc,
-        mut left,
-    } = position;
-    let mut code = &*program.entry(function).code;
+    let Position { mut pc, mut left } = position;
+    let mut code = &*program.entry(control.top().function).code;
     macro_rules! current {
         () => {{
             let frame = control.frames.last().expect("a running task has a frame");
@@ -353,7 +348,6 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call(entered, target.registers, base, argc, base);
-                function = entered;
                 code = &target.code;
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
@@ -378,7 +372,6 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call_method(entered, target.registers, base, argc);
-                function = entered;
                 code = &target.code;
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
@@ -393,8 +386,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 let value = get!(src);
                 let result = control.leave().result;
                 let caller = *control.top();
-                function = caller.function;
-                code = &program.entry(function).code;
+                code = &program.entry(caller.function).code;
                 pc = caller.pc as usize;
                 registers = control
                     .stack
@@ -464,7 +456,7 @@ pub(super) fn run_hot<'p, C: Checks>(
         pc += 1;
         left -= 1;
     }
-    Position { function, pc, left }
+    Position { pc, left }
 }
 
 /// The result of an operator; it is here for the types of its operands.

@@ -67,7 +67,6 @@ fn run_from<'p, C: Checks>(
     let given = left;
     let executed_before = control.scopes.executed;
     let functions = cx.program.program().functions.as_slice();
-    let mut function = control.top().function;
     let mut pc = control.top().pc as usize;
 
     loop {
@@ -87,22 +86,18 @@ fn run_from<'p, C: Checks>(
             },
         };
         let position = Position {
-            function,
             pc,
             left: left - held_back,
         };
         let position = run_hot(cx, control, position, limits);
-        Position { function, pc, left } = position;
-        // What the hot loop had no fuel for is there for a step that is spent.
-        let mut is_spent = left == 0 && held_back > 0;
-        left += held_back;
-        // They borrow the stack only, so that the rest of the control state can change
+        Position { pc, left } = position;
+        // The registers borrow the stack only, so that the rest of the control state can change
         // beside them.
-        let registers = {
+        let (function, registers) = {
             let frame = control.frames.last().expect("a running task has a frame");
-            control
-                .stack
-                .registers::<C>(frame.base as usize, frame.registers)
+            let stack = &control.stack;
+            let registers = stack.registers::<C>(frame.base as usize, frame.registers);
+            (frame.function, registers)
         };
         macro_rules! get {
             ($register:expr) => {
@@ -179,7 +174,6 @@ fn run_from<'p, C: Checks>(
                 let callee: Callee<'p> = $callee;
                 control.top().pc = pc as u32;
                 cx.enter(control, callee, $first, $argc, $result);
-                function = callee.function;
                 pc = 0;
             }};
         }
@@ -208,11 +202,9 @@ fn run_from<'p, C: Checks>(
         }
         // Goes on where the top frame stands.
         macro_rules! reload {
-            () => {{
-                let frame = *control.top();
-                function = frame.function;
-                pc = frame.pc as usize;
-            }};
+            () => {
+                pc = control.top().pc as usize
+            };
         }
         macro_rules! ended {
             ($end:expr) => {
@@ -225,40 +217,41 @@ fn run_from<'p, C: Checks>(
             };
         }
 
-        if left == 0 {
-            // Where work took the fuel, a step that is spent throws first, as it would with
-            // more of it: that there is work to be charged for is nothing that a program sees.
+        let is_out = left == 0;
+        left += held_back;
+        if is_out {
+            // What the hot loop had no fuel for is there for a step that is spent. Where work
+            // took the fuel, such a step throws first, too, as it would with more of it: that
+            // there is work to be charged for is nothing that a program sees.
             let executed = executed_before + u64::from(fuel);
-            is_spent = fuel < given && executed >= control.scopes.instructions_end;
-            if !is_spent {
+            let is_spent = left > 0 || fuel < given && executed >= control.scopes.instructions_end;
+            let op = functions[usize::from(function)].code[pc];
+            let is_drain = matches!(op, Op::DrainSquad { .. });
+            if !is_spent || left == 0 && is_drain {
                 control.top().pc = pc as u32;
                 return ended!(SliceEnd::Fuel);
             }
+            if !is_drain {
+                control.top().pc = pc as u32;
+                control.scopes.executed = executed_before + u64::from(fuel - left);
+                let error = match cx.exhausted(&control.scopes) {
+                    Ok(error) => error,
+                    Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
+                };
+                control.scopes.spend_instructions(cx.now_ms);
+                let mut thrown = Thrown::from(error);
+                match control.throw(cx, effects, &mut thrown) {
+                    Ok(Unwound::GoOn) => {}
+                    Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
+                    Ok(Unwound::HandlerEnded) => return ended!(SliceEnd::Resume),
+                    Ok(Unwound::Uncaught) => return ended!(SliceEnd::Threw),
+                    Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
+                }
+                reload!();
+                continue;
+            }
         }
         let op = functions[usize::from(function)].code[pc];
-        if is_spent && left == 0 && matches!(op, Op::DrainSquad { .. }) {
-            control.top().pc = pc as u32;
-            return ended!(SliceEnd::Fuel);
-        }
-        if is_spent && !matches!(op, Op::DrainSquad { .. }) {
-            control.top().pc = pc as u32;
-            control.scopes.executed = executed_before + u64::from(fuel - left);
-            let error = match cx.exhausted(&control.scopes) {
-                Ok(error) => error,
-                Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
-            };
-            control.scopes.spend_instructions(cx.now_ms);
-            let mut thrown = Thrown::from(error);
-            match control.throw(cx, effects, &mut thrown) {
-                Ok(Unwound::GoOn) => {}
-                Ok(Unwound::HandlerEnded) if control.operation.is_none() => {}
-                Ok(Unwound::HandlerEnded) => return ended!(SliceEnd::Resume),
-                Ok(Unwound::Uncaught) => return ended!(SliceEnd::Threw),
-                Err(NeedsMemory { words }) => return ended!(SliceEnd::NeedsMemory { words }),
-            }
-            reload!();
-            continue;
-        }
         left -= 1;
         pc += 1;
         // The trace of a value that goes on behind `finally`.
@@ -565,9 +558,8 @@ fn run_from<'p, C: Checks>(
                 Ok(()) => match cx.callable(get!(base), 0) {
                     Ok(callee) => match check_call!() {
                         Ok(()) => {
-                            let caller = function;
                             enter!(callee, base, 0, base);
-                            control.push_step(cx.program.program(), step, caller, cx.now_ms);
+                            control.push_step(cx.program.program(), step, function, cx.now_ms);
                             continue;
                         }
                         Err(stop) => stop,
