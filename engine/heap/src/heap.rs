@@ -445,9 +445,25 @@ impl Heap {
         dead > u64::from(words.max(self.region.block_words()))
     }
 
+    /// Bytes that the last collections left beside such as live, for want of memory to copy
+    /// these to.
+    pub fn sparse_bytes(&self) -> u64 {
+        self.allocator.lock().sparse_words(&self.region) * 8
+    }
+
     /// Collections so far.
     pub fn collections(&self) -> u64 {
         self.collection.load(Ordering::Relaxed)
+    }
+
+    /// Major collections so far.
+    pub fn majors(&self) -> u64 {
+        self.counters.collections_major.get()
+    }
+
+    /// Whether somebody has a shared permit now.
+    pub fn is_shared_now(&self) -> bool {
+        self.gate.is_shared()
     }
 
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
