@@ -600,6 +600,13 @@ impl Engine {
         self.inner.registry.active_future_count()
     }
 
+    /// Bytes outside of the heap's blocks that count against its limit though nothing runs: those
+    /// of finalizers that are registered, and of failures whose futures are still there. All that
+    /// is [charged](gcrucible_heap::HeapStats::external_bytes) at rest.
+    pub fn bytes_at_rest(&self) -> u64 {
+        self.inner.heap.finalizer_bytes() + self.inner.failures.bytes()
+    }
+
     /// Number of calls in progress; zero at rest (I-18).
     pub fn open_call_count(&self) -> usize {
         self.inner.calls.open()

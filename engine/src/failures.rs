@@ -104,7 +104,7 @@ pub(crate) struct Unseen {
 struct Entry {
     failure: Arc<Failure>,
     unseen: Option<Unseen>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 /// The failures of futures that still exist, by id.
@@ -128,7 +128,7 @@ impl Failures {
         let entry = Entry {
             failure,
             unseen: Some(unseen),
-            _charge: charge,
+            charge,
         };
         self.entries.lock().insert(future, entry);
     }
@@ -141,6 +141,12 @@ impl Failures {
     pub(crate) fn remove(&self, future: u64) -> Option<(Unseen, Arc<Failure>)> {
         let entry = self.entries.lock().remove(&future)?;
         Some((entry.unseen?, entry.failure))
+    }
+
+    /// Bytes that all of them are charged for.
+    pub(crate) fn bytes(&self) -> u64 {
+        let entries = self.entries.lock();
+        entries.values().map(|entry| entry.charge.bytes()).sum()
     }
 
     /// Somebody has awaited these.

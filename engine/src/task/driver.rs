@@ -533,9 +533,7 @@ impl<'e> Driver<'e> {
         if *attempts > 0 || is_refused {
             self.let_others_work().await;
         }
-        let has_room = inner
-            .make_room_asked(account, words, attempts, asked)
-            .await;
+        let has_room = inner.make_room_asked(account, words, attempts, asked).await;
         if !has_room {
             self.observe(&EngineEvent::MemoryRefused {
                 task: self.task.number,
