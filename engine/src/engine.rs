@@ -757,7 +757,10 @@ impl Inner {
             }
             handles || is_any
         };
-        if !root.is_some_and(has_handler) || !run.raise(signal) {
+        let account = root.as_ref().map(|root| Arc::clone(root.vm().realm()));
+        let account = account.as_ref().and_then(|realm| realm.account());
+        let charge = |bytes| self.heap.charge_anyway(account, bytes);
+        if !root.is_some_and(has_handler) || !run.raise(signal, charge) {
             return false;
         }
         self.observe(&EngineEvent::InterruptRaised { task, signal });

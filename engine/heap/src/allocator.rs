@@ -190,6 +190,16 @@ impl Allocator {
         self.blocks_in_use * u64::from(region.block_words()) * 8
     }
 
+    /// Blocks that have memory.
+    fn resident_blocks(&self) -> u64 {
+        self.blocks_in_use + self.quarantine.len() as u64 + self.free.len() as u64
+    }
+
+    /// The bytes of these.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_blocks() * self.block_bytes
+    }
+
     pub(crate) fn blocks(&self, generation: Generation) -> &[u32] {
         &self.by_generation[generation as usize]
     }
@@ -474,8 +484,10 @@ impl Allocator {
     /// Gives memory of free blocks back to the operating system, until that and the blocks in
     /// use are at most so many.
     fn return_free(&mut self, region: &Region, most: u64) {
-        let resident = self.blocks_in_use + self.quarantine.len() as u64 + self.free.len() as u64;
-        let count = resident.saturating_sub(most).min(self.free.len() as u64) as usize;
+        let count = self
+            .resident_blocks()
+            .saturating_sub(most)
+            .min(self.free.len() as u64) as usize;
         if count == 0 {
             return;
         }

@@ -485,10 +485,14 @@ impl Heap {
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;
-        let (faults, used_bytes, versions) = {
+        let (faults, used_bytes, resident_bytes, versions) = {
             let allocator = self.allocator.lock();
-            let used_bytes = allocator.used_bytes(&self.region);
-            (allocator.faults(), used_bytes, allocator.open_versions())
+            (
+                allocator.faults(),
+                allocator.used_bytes(&self.region),
+                allocator.resident_bytes(),
+                allocator.open_versions(),
+            )
         };
         HeapStats {
             collections_minor: counters.collections_minor.get(),
@@ -506,6 +510,7 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            resident_bytes,
             external_bytes: self.external.bytes(),
             versions,
             root_providers: self.providers.lock().len() as u64,

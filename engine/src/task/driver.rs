@@ -163,6 +163,8 @@ impl<'e> Driver<'e> {
             } = self.slice::<C>().await;
             self.use_turn(&outcome);
             self.pass_on(&outcome, now_ms).await;
+            // Signals that wait for their handler count, too.
+            self.has_outgrown |= !outcome.interrupts.is_empty() && self.is_over_limit();
             if matches!(outcome.end, SliceEnd::Returned | SliceEnd::Threw)
                 && let Some(message) = self.take_panic()
             {
@@ -416,6 +418,12 @@ impl<'e> Driver<'e> {
             fuel: input.fuel,
             asked,
         }
+    }
+
+    /// Whether more is in use than the limit allows.
+    fn is_over_limit(&self) -> bool {
+        let account = self.task.vm.realm().account();
+        self.engine.inner.heap.is_over_limit(account)
     }
 
     /// Charges the lines that a slice has printed; a few short ones are the task's own.
