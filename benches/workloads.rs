@@ -6,5 +6,6 @@ pub mod collection;
 pub mod decision;
 pub mod fork;
 pub mod interpreter;
+pub mod resident;
 pub mod scenarios;
 pub mod tasks;

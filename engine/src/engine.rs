@@ -9,7 +9,7 @@ use std::time::Duration;
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, MemoryAccount, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
+    HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
@@ -21,6 +21,7 @@ use crate::deadlock::Busy;
 use crate::event::{EngineEvent, Observer};
 use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
+use crate::memory::Pressure;
 use crate::output::Output;
 use crate::reload::Reloader;
 use crate::run::Run;
@@ -184,6 +185,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: task::Tasks,
     pub(crate) busy: Arc<Busy>,
     pub(crate) failures: Failures,
+    pub(crate) pressure: Pressure,
 }
 
 impl Engine {
@@ -254,6 +256,7 @@ impl Engine {
                 tasks: task::Tasks::default(),
                 busy: Arc::default(),
                 failures: Failures::default(),
+                pressure: Pressure::default(),
             }),
         };
         if options.debug.collect == CollectMode::Continuous {
@@ -597,6 +600,13 @@ impl Engine {
         self.inner.registry.active_future_count()
     }
 
+    /// Bytes outside of the heap's blocks that count against its limit though nothing runs: those
+    /// of finalizers that are registered, and of failures whose futures are still there. All that
+    /// is [charged](gcrucible_heap::HeapStats::external_bytes) at rest.
+    pub fn bytes_at_rest(&self) -> u64 {
+        self.inner.heap.finalizer_bytes() + self.inner.failures.bytes()
+    }
+
     /// Number of calls in progress; zero at rest (I-18).
     pub fn open_call_count(&self) -> usize {
         self.inner.calls.open()
@@ -656,7 +666,7 @@ impl Inner {
 
     /// Reports those of the futures which the last collection has freed that have failed and that
     /// nobody has awaited.
-    fn report_freed(&self) {
+    pub(crate) fn report_freed(&self) {
         for future in self.heap.take_freed() {
             if let Some((unseen, failure)) = self.failures.remove(future) {
                 self.report(future, &unseen, &failure);
@@ -747,7 +757,10 @@ impl Inner {
             }
             handles || is_any
         };
-        if !root.is_some_and(has_handler) || !run.raise(signal) {
+        let account = root.as_ref().map(|root| Arc::clone(root.vm().realm()));
+        let account = account.as_ref().and_then(|realm| realm.account());
+        let charge = |bytes| self.heap.charge_anyway(account, bytes);
+        if !root.is_some_and(has_handler) || !run.raise(signal, charge) {
             return false;
         }
         self.observe(&EngineEvent::InterruptRaised { task, signal });
@@ -764,72 +777,6 @@ impl Inner {
         {
             self.observe(&EngineEvent::Woken { task: number });
         }
-    }
-
-    /// Collects for an allocation that found no memory: first as usual, then everything.
-    /// `false` when even that leaves no room within the heap's limit. A nursery that other
-    /// tasks filled up again in the meantime is no reason for that, however often: who asks
-    /// has asked for all that its operation allocates, so that one success ends it. A heap
-    /// that the verifier refuses is: it is not collected, so there would never be room.
-    pub(crate) async fn make_room(self: &Arc<Self>, words: u32, attempts: &mut u32) -> bool {
-        self.make_room_for(None, words, attempts).await
-    }
-
-    /// The same for somebody whose memory is counted in an account. One that has used up its
-    /// share collects everything at once: nothing else tells what of that is garbage.
-    pub(crate) async fn make_room_for(
-        self: &Arc<Self>,
-        account: Option<&Arc<MemoryAccount>>,
-        words: u32,
-        attempts: &mut u32,
-    ) -> bool {
-        *attempts += 1;
-        let bytes = u64::from(words) * 8;
-        let is_refused = || account.is_some_and(|account| account.refuses(bytes));
-        let has_share = !is_refused();
-        let is_sound = if *attempts == 1 && has_share {
-            self.collect(self.heap.kind_to_collect()).await
-        } else {
-            self.collect(CollectionKind::Major).await
-        };
-        if !has_share {
-            return is_sound && !is_refused();
-        }
-        let has_room = match *attempts {
-            1 => true,
-            // B-96: what a collection has made no room for is refused at once.
-            _ if seeded_bugs::is_on(Bug::B96) => {
-                if self.heap.has_room_within_limit(words) {
-                    seeded_bugs::note_triggered(Bug::B96);
-                }
-                false
-            }
-            // Whether everything collected leaves blocks side by side, only trying tells.
-            2 if words == NeedsMemory::SIDE_BY_SIDE => true,
-            // What the last collection had no room to copy, the next one may have.
-            2..Self::ATTEMPTS_MAX if self.heap.is_sparse_for(words) => true,
-            _ => self.heap.has_room_within_limit(words),
-        };
-        let is_reserved = *attempts > 1
-            && account.is_some_and(|account| self.heap.is_reserved_from(account, bytes));
-        is_sound && has_room && !is_reserved
-    }
-
-    /// Collections for one allocation in a heap that is too full to be copied at once.
-    const ATTEMPTS_MAX: u32 = 6;
-
-    /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
-    /// broken heap may not have been collected.
-    pub(crate) async fn collect(self: &Arc<Self>, kind: CollectionKind) -> bool {
-        let report = {
-            let mut permit = self.heap.exclusive().await;
-            self.heap.collect(&mut permit, kind)
-        };
-        self.observe(&EngineEvent::Collected { report: &report });
-        self.report_freed();
-        let inner = Arc::clone(self);
-        Engine { inner }.start_finalizer();
-        report.violations.is_empty()
     }
 
     /// Requests cancellation of the future in a machine's exchange slot. A future that has

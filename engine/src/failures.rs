@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gcrucible_heap::{Charge, Heap, MemoryAccount};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::LoadedProgram;
 
@@ -55,6 +56,11 @@ impl Failure {
         })
     }
 
+    /// Bytes that it takes besides those of its cause.
+    fn bytes(&self) -> u64 {
+        (size_of::<Failure>() + size_of_val(&*self.frames)) as u64
+    }
+
     /// The frames of all tasks, those of the one that threw first.
     pub(crate) fn trace(&self) -> Vec<TraceFrame> {
         let mut trace = match &self.cause {
@@ -98,6 +104,7 @@ pub(crate) struct Unseen {
 struct Entry {
     failure: Arc<Failure>,
     unseen: Option<Unseen>,
+    charge: Charge,
 }
 
 /// The failures of futures that still exist, by id.
@@ -107,19 +114,39 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// Adds that of a future which is about to settle.
-    pub(crate) fn add(&self, future: u64, failure: Arc<Failure>, unseen: Unseen) {
-        let unseen = Some(unseen);
-        self.entries
-            .lock()
-            .insert(future, Entry { failure, unseen });
+    /// Adds that of a future which is about to settle. It is charged until the future is gone:
+    /// a program can keep any number of them.
+    pub(crate) fn add(
+        &self,
+        (heap, account): (&Heap, Option<&Arc<MemoryAccount>>),
+        future: u64,
+        failure: Arc<Failure>,
+        unseen: Unseen,
+    ) {
+        let bytes = Self::ENTRY_BYTES + failure.bytes() + unseen.text.capacity() as u64;
+        let charge = heap.charge_anyway(account, bytes);
+        let entry = Entry {
+            failure,
+            unseen: Some(unseen),
+            charge,
+        };
+        self.entries.lock().insert(future, entry);
     }
+
+    /// An entry, and what its place in the table and in that of watched futures takes.
+    const ENTRY_BYTES: u64 = 128;
 
     /// The future did not settle with it, or does not exist any more. What nobody has seen comes
     /// back to be reported.
     pub(crate) fn remove(&self, future: u64) -> Option<(Unseen, Arc<Failure>)> {
-        let Entry { failure, unseen } = self.entries.lock().remove(&future)?;
-        Some((unseen?, failure))
+        let entry = self.entries.lock().remove(&future)?;
+        Some((entry.unseen?, entry.failure))
+    }
+
+    /// Bytes that all of them are charged for.
+    pub(crate) fn bytes(&self) -> u64 {
+        let entries = self.entries.lock();
+        entries.values().map(|entry| entry.charge.bytes()).sum()
     }
 
     /// Somebody has awaited these.

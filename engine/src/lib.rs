@@ -70,6 +70,7 @@ mod event;
 mod failures;
 pub mod futures;
 mod give_way;
+mod memory;
 mod object;
 mod output;
 mod reload;

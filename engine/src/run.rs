@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
+use gcrucible_heap::Charge;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Vm;
 
@@ -25,13 +26,20 @@ pub(crate) struct Run {
     has_root_ended: AtomicBool,
     /// Signals that were raised and not dispatched yet, oldest first. None when there is nobody to
     /// see them: the program has no interrupt function, or the root's body has ended.
-    pending: Mutex<Option<VecDeque<String>>>,
+    pending: Mutex<Option<VecDeque<Pending>>>,
     /// Spawned tasks whose futures are not settled.
     unsettled: AtomicU32,
     /// Spawned tasks that have not ended.
     live: AtomicU32,
     /// Set when the last of them has.
     over: Signal,
+}
+
+/// A signal that was raised and not dispatched yet.
+struct Pending {
+    name: String,
+    /// There may be any number of them.
+    _charge: Charge,
 }
 
 impl Run {
@@ -64,13 +72,16 @@ impl Run {
     }
 
     /// Notes a signal for the root task, unless no handler could ever see it.
-    pub(crate) fn raise(&self, name: &str) -> bool {
+    pub(crate) fn raise(&self, name: &str, charge: impl FnOnce(u64) -> Charge) -> bool {
         // In one step with the look: what is noted when the root has ended, nobody sees.
         let mut pending = self.pending.lock();
         let Some(pending) = &mut *pending else {
             return false;
         };
-        pending.push_back(name.to_owned());
+        pending.push_back(Pending {
+            name: name.to_owned(),
+            _charge: charge((size_of::<Pending>() + name.len()) as u64),
+        });
         true
     }
 
@@ -82,14 +93,14 @@ impl Run {
     /// The first signal that the root's machine could dispatch now.
     pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
         let pending = self.pending.lock();
-        let mut pending = pending.iter().flatten();
-        pending.find(|name| vm.can_dispatch(name)).cloned()
+        let mut names = pending.iter().flatten().map(|it| &it.name);
+        names.find(|name| vm.can_dispatch(name)).cloned()
     }
 
     /// The first pending signal of that name was dispatched.
     pub(crate) fn dispatched(&self, name: &str) {
         if let Some(pending) = &mut *self.pending.lock()
-            && let Some(at) = pending.iter().position(|pending| pending == name)
+            && let Some(at) = pending.iter().position(|pending| pending.name == name)
         {
             pending.remove(at);
         }

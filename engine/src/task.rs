@@ -191,6 +191,12 @@ impl Task {
         bytes > before && heap.is_over_limit(self.vm.realm().account())
     }
 
+    /// What seeded bug B-154 does: what it takes is charged for ever.
+    fn keep_charge(&self, heap: &Heap) {
+        let nothing = heap.charge_anyway(None, 0);
+        std::mem::forget(std::mem::replace(&mut *self.charge.lock(), nothing));
+    }
+
     /// Counts it among those that can go on, until its end.
     pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
         self.presence = Some(Presence::new(busy, &self.signal));
@@ -329,6 +335,11 @@ async fn drive_body<C: Checks>(engine: &Engine, task: &Arc<Task>, kept: &mut Opt
         start::<C>(engine, task, runs).await;
         driver.run::<C>().await
     } else {
+        if seeded_bugs::is_on(Bug::B154) {
+            // B-154: nobody gives back what was charged for it.
+            seeded_bugs::note_triggered(Bug::B154);
+            task.keep_charge(&engine.inner.heap);
+        }
         BodyEnd::NeverStarted
     };
     finish::<C>(&driver, kept.take(), end).await;

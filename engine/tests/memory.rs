@@ -192,6 +192,8 @@ fn the_stacks_of_tasks_count_against_the_limit() {
     assert!(external < (1 << 20) + (64 << 10), "{external}");
     world.run();
     drop(main);
+    // Those that were refused have failed, and nobody has collected since.
+    world.engine.try_collect(CollectionKind::Major);
     assert_eq!(world.engine.heap().stats().external_bytes, 0);
     world.finish();
 }
@@ -215,6 +217,152 @@ fn finalizers_count_against_the_limit() {
     world.engine.try_collect(CollectionKind::Major);
     world.run();
     assert_eq!(world.engine.heap().stats().external_bytes, 0);
+    world.finish();
+}
+
+#[test]
+fn failures_of_futures_that_are_kept_count_against_the_limit() {
+    let world = on_heap(
+        1 << 20,
+        r#"
+        let kept = []
+        fn fail() { throw error("no") }
+        fn main() {
+          try {
+            while true {
+              let f = spawn fail()
+              kept.push(f)
+              try { await f } catch e is User { }
+            }
+          } catch e is OutOfMemory { }
+          return kept.len()
+        }
+        fn let_go() { kept.clear() }
+        "#,
+    );
+    let main = world.main();
+    world.run();
+    let kept: u32 = world.text(&main).parse().expect("it is refused");
+    // A future alone has some 50 bytes.
+    assert!((1000..8000).contains(&kept), "{kept}");
+    let stats = world.engine.heap().stats();
+    assert!(stats.external_bytes > 300 << 10, "{stats:?}");
+    assert_eq!(stats.external_bytes, world.engine.bytes_at_rest());
+    drop(main);
+    world.own("let_go", &[]);
+    world.engine.try_collect(CollectionKind::Major);
+    assert_eq!(world.engine.heap().stats().external_bytes, 0);
+    world.finish();
+}
+
+#[test]
+fn signals_that_wait_for_their_handler_count_against_the_limit() {
+    let world = on_heap(
+        1 << 20,
+        r#"
+        fn raise() {
+          let made = 0
+          let name = "again".repeat(500)
+          try { while true { sys.interrupt(name); made = made + 1 } }
+          catch e is OutOfMemory { return made }
+        }
+        fn main() {
+          let raised = nil
+          let is_first = [true]
+          on_interrupt("again".repeat(500), || {
+            if is_first[0] {
+              is_first[0] = false
+              raised = await spawn raise()
+            }
+          })
+          sys.interrupt("again".repeat(500))
+          sleep(1)
+          return raised
+        }
+        "#,
+    );
+    let main = world.main();
+    world.run();
+    let raised: u32 = world.text(&main).parse().expect("it is refused");
+    assert!((50..420).contains(&raised), "{raised}");
+    assert_eq!(world.engine.heap().stats().external_bytes, 0);
+    world.finish();
+}
+
+/// A task that catches OutOfMemory and goes on, until it is told to end.
+const STUBBORN: &str = r#"
+let done = [false]
+fn hog() {
+  let all = []
+  let caught = 0
+  while !done[0] {
+    try { while true { all.push([1, 2, 3]) } } catch e is OutOfMemory { caught = caught + 1 }
+  }
+  return caught
+}
+fn work(n) {
+  let i = 0
+  while i < n { i = i + 1 }
+  done[0] = true
+}
+fn beside_one(n) {
+  let a = spawn hog()
+  work(n)
+  return await a
+}
+fn beside_three(n) {
+  let a = spawn hog()
+  let b = spawn hog()
+  let c = spawn hog()
+  work(n)
+  return await a + await b + await c
+}
+fn fill(kept) { while true { kept[0].push([1, 2, 3]) } }
+fn again_and_again() {
+  let kept = [[]]
+  let rounds = 0
+  while rounds < 20 {
+    try { fill(kept) }
+    catch e is OutOfMemory {
+      kept[0] = nil
+      rounds = rounds + 1
+      // There is room at once.
+      kept[0] = []
+      let n = 0
+      while n < 100 { kept[0].push([n]); n = n + 1 }
+    }
+  }
+  return rounds
+}
+"#;
+
+#[test]
+fn who_fails_to_allocate_again_and_again_lets_others_work() {
+    let caught = |function: &str| {
+        let world = on_heap(1 << 20, STUBBORN);
+        let caught: u64 = world.own(function, &[300_000]).parse().expect("a count");
+        let majors = world.engine.heap().stats().collections_major;
+        world.finish();
+        (caught, majors)
+    };
+    // The others do as much between two collections of everything as these look at words, here
+    // about 130,000, and there are a million instructions to do. Each turn had one, once.
+    let (one, majors) = caught("beside_one");
+    assert!((2..30).contains(&one), "{one}");
+    assert!(majors < 60, "{majors}");
+    // One collection is for all who ask.
+    let (of_three, majors_of_three) = caught("beside_three");
+    assert!(of_three >= one, "{of_three}");
+    assert!(
+        majors_of_three < 2 * majors,
+        "{majors_of_three} for {majors}"
+    );
+}
+
+#[test]
+fn memory_that_was_let_go_when_there_was_none_is_there_at_once() {
+    let world = on_heap(1 << 20, STUBBORN);
+    assert_eq!(world.own("again_and_again", &[]), "20");
     world.finish();
 }
 

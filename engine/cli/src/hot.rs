@@ -20,6 +20,7 @@ use crate::watch::Watch;
 
 /// Runs a program until Ctrl-C.
 pub(crate) fn run(options: &RunOptions) -> Exit {
+    gcrucible_platform::memory::return_large_blocks();
     let mut engine_options = match options.heap.engine() {
         Ok(engine_options) => engine_options,
         Err(exit) => return exit,

@@ -20,6 +20,27 @@ pub(crate) fn print(text: &str) {
     std::process::exit(crate::Exit::Output as i32);
 }
 
+/// Writes lines, all at once if they are short: what is long is not put together once more.
+fn print_lines(lines: &[String]) {
+    /// Bytes from which a line is long.
+    const LONG: usize = 64 << 10;
+    let mut text = String::new();
+    // No other thread's line comes between a long one and its end.
+    let _own = std::io::stdout().lock();
+    for line in lines {
+        if line.len() >= LONG {
+            print(&std::mem::take(&mut text));
+            print(line);
+        } else {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    if !text.is_empty() {
+        print(&text);
+    }
+}
+
 /// Writes what the program prints to standard output, and its steps to standard error if
 /// they are wanted.
 pub(crate) struct Output {
@@ -35,12 +56,8 @@ impl Output {
 
 impl Observer for Output {
     fn event(&self, event: &EngineEvent<'_>) {
-        if let EngineEvent::Slice { outcome, .. } = event
-            && !outcome.printed.is_empty()
-        {
-            let mut text = outcome.printed.join("\n");
-            text.push('\n');
-            print(&text);
+        if let EngineEvent::Slice { outcome, .. } = event {
+            print_lines(&outcome.printed);
         }
         if let EngineEvent::Reload { version, step } = event {
             report_version(*version, step);

@@ -22,6 +22,9 @@ const TASKS_SHOWN: usize = 20;
 /// when that and what it started have ended; one without when what its top level started
 /// has.
 pub(crate) fn run(options: &RunOptions) -> Exit {
+    // What a program needs once for something large is not the process's for ever: its memory
+    // is bounded by the heap's limit.
+    gcrucible_platform::memory::return_large_blocks();
     let mut engine_options = match options.heap.engine() {
         Ok(engine_options) => engine_options,
         Err(exit) => return exit,

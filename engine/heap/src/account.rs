@@ -142,7 +142,7 @@ impl Heap {
         account: Option<&Arc<MemoryAccount>>,
         bytes: u64,
     ) -> Result<Charge, NeedsMemory> {
-        let allocator = self.allocator.lock();
+        let mut allocator = self.allocator.lock();
         if allocator.refuses(account.map(Arc::as_ref), bytes)
             || !allocator.has_room_beside(self.region(), bytes)
         {
@@ -151,15 +151,15 @@ impl Heap {
             let words = words.min(NeedsMemory::SIDE_BY_SIDE - 1);
             return Err(NeedsMemory { words });
         }
-        let charge = self.charge_anyway(account, bytes);
-        drop(allocator);
-        Ok(charge)
+        allocator.give_way(self.region(), bytes);
+        Ok(self.charged(account, bytes))
     }
 
     /// Whether more is in use than the limit allows, that of an account if one is given: there
     /// is what was charged anyway.
     pub fn is_over_limit(&self, account: Option<&Arc<MemoryAccount>>) -> bool {
-        let allocator = self.allocator.lock();
+        let mut allocator = self.allocator.lock();
+        allocator.give_way(self.region(), 0);
         allocator.refuses(account.map(Arc::as_ref), 0)
             || !allocator.has_room_beside(self.region(), 0)
     }
@@ -170,9 +170,20 @@ impl Heap {
         self.allocator.lock().is_reserved_from(account, more)
     }
 
+    /// Gives memory of free blocks back for so many bytes that are about to be taken outside of
+    /// blocks, and charged afterwards.
+    pub fn make_way(&self, bytes: u64) {
+        self.allocator.lock().give_way(self.region(), bytes);
+    }
+
     /// Charges bytes that are there already, whether there is room for them or not: the next
     /// allocation pays for it.
     pub fn charge_anyway(&self, account: Option<&Arc<MemoryAccount>>, bytes: u64) -> Charge {
+        self.allocator.lock().give_way(self.region(), bytes);
+        self.charged(account, bytes)
+    }
+
+    fn charged(&self, account: Option<&Arc<MemoryAccount>>, bytes: u64) -> Charge {
         let mut charge = Charge {
             external: Arc::clone(&self.external),
             account: account.cloned(),

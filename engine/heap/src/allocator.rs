@@ -190,6 +190,16 @@ impl Allocator {
         self.blocks_in_use * u64::from(region.block_words()) * 8
     }
 
+    /// Blocks that have memory.
+    fn resident_blocks(&self) -> u64 {
+        self.blocks_in_use + self.quarantine.len() as u64 + self.free.len() as u64
+    }
+
+    /// The bytes of these.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_blocks() * self.block_bytes
+    }
+
     pub(crate) fn blocks(&self, generation: Generation) -> &[u32] {
         &self.by_generation[generation as usize]
     }
@@ -348,7 +358,7 @@ impl Allocator {
     /// A fresh block to bump in.
     #[cold]
     fn next_target(&mut self, region: &Region, generation: Generation) -> Option<()> {
-        if self.blocks_in_use >= self.blocks_at_once {
+        if self.blocks_in_use >= self.blocks_beside_external(0) {
             return None;
         }
         self.settle_top(region, generation);
@@ -449,8 +459,8 @@ impl Allocator {
         }
         let is_at_hand = self.fresh + count <= region.block_count();
         let fresh_end = u64::from(self.fresh) + u64::from(count);
+        let most = self.blocks_beside_external(u64::from(count) * self.block_bytes);
         if is_at_hand && fresh_end <= self.blocks_at_once {
-            let most = self.blocks_at_once.saturating_sub(u64::from(count));
             self.return_free(region, most);
             return Some(self.take_fresh(count));
         }
@@ -462,7 +472,7 @@ impl Allocator {
         // until the next time that some are returned.
         self.free = all;
         let first = found.or_else(|| is_at_hand.then(|| self.take_fresh(count)))?;
-        self.return_free(region, self.blocks_at_once.saturating_sub(u64::from(count)));
+        self.return_free(region, most);
         Some(first)
     }
 
@@ -474,8 +484,10 @@ impl Allocator {
     /// Gives memory of free blocks back to the operating system, until that and the blocks in
     /// use are at most so many.
     fn return_free(&mut self, region: &Region, most: u64) {
-        let resident = self.blocks_in_use + self.quarantine.len() as u64 + self.free.len() as u64;
-        let count = resident.saturating_sub(most).min(self.free.len() as u64) as usize;
+        let count = self
+            .resident_blocks()
+            .saturating_sub(most)
+            .min(self.free.len() as u64) as usize;
         if count == 0 {
             return;
         }
@@ -491,14 +503,30 @@ impl Allocator {
     /// Ends a collection: what it freed is kept for the next one to copy to, and the rest
     /// returned, unless a debug mode wants to see it.
     pub(crate) fn return_spare(&mut self, region: &Region, kind: CollectionKind) {
+        let all = self.blocks_beside_external(0);
         let most = match kind {
             CollectionKind::Major if !self.has_canaries && !self.scribbles => {
                 let nursery = self.nursery_budget_words / u64::from(region.block_words());
-                (self.blocks_in_use * 2 + nursery * 2).min(self.blocks_at_once)
+                (self.blocks_in_use * 2 + nursery * 2).min(all)
             }
-            _ => self.blocks_at_once,
+            _ => all,
         };
         self.return_free(region, most);
+    }
+
+    /// Gives memory of free blocks back for so many bytes more outside of blocks: both together
+    /// are what the process has at once. Without this the program would pay for those bytes with
+    /// blocks it may not use any more, and the process would keep the memory of these as well.
+    pub(crate) fn give_way(&mut self, region: &Region, more: u64) {
+        let most = self.blocks_beside_external(more);
+        self.return_free(region, most);
+    }
+
+    /// Blocks that may have memory at once beside what is outside of them, and so many bytes more.
+    fn blocks_beside_external(&self, more: u64) -> u64 {
+        let external = self.external.bytes().saturating_add(more);
+        self.blocks_at_once
+            .saturating_sub(external.div_ceil(self.block_bytes))
     }
 
     /// Words that a collection may copy to, beside everything that is in use: so that memory

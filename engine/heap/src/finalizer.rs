@@ -67,7 +67,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             object: Slot::nil(),
             function: Slot::nil(),
             owner,
-            _charge: Some(charge),
+            charge: Some(charge),
         };
         entry.object.set(object.word());
         entry.function.set(function.word());
@@ -101,6 +101,15 @@ impl Heap {
         Some((value(&entry.function), value(&entry.object)))
     }
 
+    /// Bytes that registrations are charged for, those in the queue too.
+    pub fn finalizer_bytes(&self) -> u64 {
+        let table = self.finalizers.lock();
+        let all = table.registered.iter().chain(&table.queue);
+        all.filter_map(|entry| entry.charge.as_ref())
+            .map(Charge::bytes)
+            .sum()
+    }
+
     /// Forgets all registrations, those in the queue too: none of them is ever called.
     pub fn drop_finalizers(&self) {
         let (registered, queue) = {
@@ -124,7 +133,7 @@ pub(crate) struct Finalizer {
     function: Slot,
     owner: Option<FinalizerOwner>,
     /// None for what a seeded bug registers once more.
-    _charge: Option<Charge>,
+    charge: Option<Charge>,
 }
 
 impl Finalizer {
@@ -254,7 +263,7 @@ impl Table {
                 object: Slot::nil(),
                 function: Slot::nil(),
                 owner: entry.owner.clone(),
-                _charge: None,
+                charge: None,
             };
             again.object.copy_from(&entry.object);
             again.function.copy_from(&entry.function);

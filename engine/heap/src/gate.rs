@@ -111,6 +111,11 @@ impl Gate {
         }
     }
 
+    /// Whether somebody has a shared permit.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.state.lock().shared > 0
+    }
+
     /// The exclusive permit, if nobody has any.
     pub(crate) fn try_exclusive(&self) -> bool {
         let mut state = self.state.lock();

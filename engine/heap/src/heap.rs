@@ -445,9 +445,25 @@ impl Heap {
         dead > u64::from(words.max(self.region.block_words()))
     }
 
+    /// Bytes that the last collections left beside such as live, for want of memory to copy
+    /// these to.
+    pub fn sparse_bytes(&self) -> u64 {
+        self.allocator.lock().sparse_words(&self.region) * 8
+    }
+
     /// Collections so far.
     pub fn collections(&self) -> u64 {
         self.collection.load(Ordering::Relaxed)
+    }
+
+    /// Major collections so far.
+    pub fn majors(&self) -> u64 {
+        self.counters.collections_major.get()
+    }
+
+    /// Whether somebody has a shared permit now.
+    pub fn is_shared_now(&self) -> bool {
+        self.gate.is_shared()
     }
 
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
@@ -469,10 +485,14 @@ impl Heap {
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
         let counters = &self.counters;
-        let (faults, used_bytes, versions) = {
+        let (faults, used_bytes, resident_bytes, versions) = {
             let allocator = self.allocator.lock();
-            let used_bytes = allocator.used_bytes(&self.region);
-            (allocator.faults(), used_bytes, allocator.open_versions())
+            (
+                allocator.faults(),
+                allocator.used_bytes(&self.region),
+                allocator.resident_bytes(),
+                allocator.open_versions(),
+            )
         };
         HeapStats {
             collections_minor: counters.collections_minor.get(),
@@ -490,6 +510,7 @@ impl Heap {
             faults,
             safepoints: counters.safepoints.get(),
             used_bytes,
+            resident_bytes,
             external_bytes: self.external.bytes(),
             versions,
             root_providers: self.providers.lock().len() as u64,

@@ -36,6 +36,9 @@ pub struct HeapStats {
     pub safepoints: u64,
     /// Bytes of blocks in use.
     pub used_bytes: u64,
+    /// Bytes of blocks that have memory, those in use and those that are kept for the next
+    /// collection.
+    pub resident_bytes: u64,
     /// Bytes outside of blocks that are charged to the limit.
     pub external_bytes: u64,
     /// Versions of programs whose compile-time objects are there.

@@ -199,3 +199,33 @@ fn charges_count_against_the_limit_and_an_account() {
     drop((charge, beside));
     assert_eq!((account.used(), heap.stats().external_bytes), (0, 0));
 }
+
+#[test]
+fn what_is_outside_of_blocks_takes_the_memory_of_free_ones() {
+    let config = HeapConfig {
+        limit_bytes: 20 << 20,
+        ..HeapConfig::default()
+    };
+    let heap = Heap::new(config, HeapDebug::default()).expect("address space");
+    let holder = Holder::new(&heap, "test", 1);
+    // What it dies in is kept for the next collections.
+    fill(&heap, &holder, 0);
+    collect(&heap, CollectionKind::Major);
+    let full = heap.stats().resident_bytes;
+    assert!(full > config.limit_bytes, "{full}");
+    let most = config.limit_bytes * 11 / 8 + (8 << 20);
+    with(&heap, &holder, |m| {
+        m.store(&holder.registers()[0], Value::NIL)
+    });
+    for _ in 0..2 {
+        collect(&heap, CollectionKind::Minor);
+    }
+    for bytes in [5, 20, 60, 1] {
+        let charge = heap.charge_anyway(None, bytes << 20);
+        let stats = heap.stats();
+        let both = stats.resident_bytes + charge.bytes();
+        let least = stats.used_bytes + charge.bytes();
+        assert!(both <= most.max(least), "{stats:?}");
+    }
+    assert_eq!(heap.stats().external_bytes, 0);
+}

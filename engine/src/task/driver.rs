@@ -1,9 +1,10 @@
 //! Slice after slice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checks, CollectMode, CollectionKind, NeedsMemory};
+use gcrucible_heap::{Charge, Checks, CollectMode, CollectionKind, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Place, yield_point};
@@ -15,6 +16,7 @@ use super::{Runs, SquadOf, Task, yield_points};
 use crate::cancellation::Token;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
+use crate::memory::Asked;
 use crate::wait_lists;
 
 /// Takes one task from slice to slice.
@@ -64,6 +66,8 @@ struct Ran {
     now_ms: u64,
     /// How many instructions it could have run.
     fuel: u32,
+    /// The collections before its end.
+    asked: Asked,
 }
 
 impl From<ErrorKind> for Pending {
@@ -148,16 +152,19 @@ impl<'e> Driver<'e> {
             if self.is_grace_over() {
                 return self.abort::<C>().await;
             }
-            if std::mem::take(&mut self.has_outgrown) && !self.make_room(0, &mut 1).await {
+            if std::mem::take(&mut self.has_outgrown) && !self.make_room(0, &mut 1, None).await {
                 self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
             }
             let Ran {
                 mut outcome,
                 now_ms,
                 fuel,
+                asked,
             } = self.slice::<C>().await;
             self.use_turn(&outcome);
             self.pass_on(&outcome, now_ms).await;
+            // Signals that wait for their handler count, too.
+            self.has_outgrown |= !outcome.interrupts.is_empty() && self.is_over_limit();
             if matches!(outcome.end, SliceEnd::Returned | SliceEnd::Threw)
                 && let Some(message) = self.take_panic()
             {
@@ -176,7 +183,7 @@ impl<'e> Driver<'e> {
                 SliceEnd::Safepoint => self.safepoint().await,
                 SliceEnd::NeedsMemory { words } => {
                     let mut attempts = self.attempts;
-                    let has_room = self.make_room(words, &mut attempts).await;
+                    let has_room = self.make_room(words, &mut attempts, Some(asked)).await;
                     self.attempts = attempts;
                     if !has_room {
                         self.pending = Some(ErrorKind::OutOfMemory.into());
@@ -327,7 +334,7 @@ impl<'e> Driver<'e> {
             turn: self.turn.map(|(object, _)| object),
             failed_squads: std::mem::take(&mut *task.failed_squads.lock()),
         };
-        let (outcome, cancelling) = {
+        let (outcome, cancelling, asked) = {
             let permit = inner.heap.shared().await;
             let outcome = task.vm.run_slice::<C>(&permit, input.clone());
             let cancelling = (outcome.end == SliceEnd::Cancel)
@@ -336,10 +343,11 @@ impl<'e> Driver<'e> {
                     m.future_id(m.load_root(task.vm.exchange()))
                 })
                 .flatten();
-            (outcome, cancelling)
+            (outcome, cancelling, Asked::now(&inner.heap))
         };
+        let spent = outcome.instructions.saturating_add(outcome.charged);
+        inner.pressure.note_work(spent);
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
-            let spent = outcome.instructions.saturating_add(outcome.charged);
             self.fuel_left = Some(input.fuel.saturating_sub(spent).max(1));
         }
         if outcome.delivered {
@@ -372,6 +380,8 @@ impl<'e> Driver<'e> {
             }
         }
         self.has_outgrown = task.charge_machine(&inner.heap);
+        // Until the lines are written.
+        let lines = self.charge_lines(&outcome.printed);
         inner.failures.saw(&outcome.seen);
         self.operations.after_slice(&task.vm, &outcome);
         task.vm.realm().note_slice(outcome.instructions);
@@ -388,6 +398,7 @@ impl<'e> Driver<'e> {
             let output = &inner.output;
             output.write(&outcome.printed, task.number, call, realm);
         }
+        drop(lines);
         if outcome.instructions > 0 || outcome.delivered || outcome.advanced {
             self.attempts = 0;
         }
@@ -405,7 +416,22 @@ impl<'e> Driver<'e> {
             outcome,
             now_ms: input.now_ms,
             fuel: input.fuel,
+            asked,
         }
+    }
+
+    /// Whether more is in use than the limit allows.
+    fn is_over_limit(&self) -> bool {
+        let account = self.task.vm.realm().account();
+        self.engine.inner.heap.is_over_limit(account)
+    }
+
+    /// Charges the lines that a slice has printed; a few short ones are the task's own.
+    fn charge_lines(&self, lines: &[String]) -> Option<Charge> {
+        const SHORT: u64 = 1 << 10;
+        let bytes = lines.iter().map(|line| line.capacity() as u64).sum();
+        let account = self.task.vm.realm().account();
+        (bytes > SHORT).then(|| self.engine.inner.heap.charge_anyway(account, bytes))
     }
 
     /// Does to others what a slice did to what they share: requests cancellations, raises
@@ -502,10 +528,20 @@ impl<'e> Driver<'e> {
     }
 
     /// Collects for an allocation of this task that found no memory; `false` when it fails
-    /// for good.
-    pub(super) async fn make_room(&self, words: u32, attempts: &mut u32) -> bool {
+    /// for good. `asked` says when it failed, if the caller knows.
+    pub(super) async fn make_room(
+        &self,
+        words: u32,
+        attempts: &mut u32,
+        asked: Option<Asked>,
+    ) -> bool {
         let (inner, account) = (&self.engine.inner, self.task.vm.realm().account());
-        let has_room = inner.make_room_for(account, words, attempts).await;
+        let asked = asked.unwrap_or_else(|| Asked::now(&inner.heap));
+        let is_refused = account.is_some_and(|account| account.refuses(u64::from(words) * 8));
+        if *attempts > 0 || is_refused {
+            self.let_others_work().await;
+        }
+        let has_room = inner.make_room_asked(account, words, attempts, asked).await;
         if !has_room {
             self.observe(&EngineEvent::MemoryRefused {
                 task: self.task.number,
@@ -513,6 +549,26 @@ impl<'e> Driver<'e> {
             });
         }
         has_room
+    }
+
+    /// Before everything is collected once more: lets others do the work that they are owed for
+    /// the last time that this was in vain. It ends when they have nothing to do, and when there
+    /// is news for this task.
+    async fn let_others_work(&self) {
+        /// How long somebody who is at work on another thread is waited for, at a time.
+        const PATIENCE: Duration = Duration::from_millis(1);
+        let inner = &self.engine.inner;
+        while inner.pressure.has_debt() && !self.has_news() {
+            let before = inner.pressure.work();
+            self.turn(true).await;
+            if inner.pressure.work() > before {
+                continue;
+            }
+            if !inner.heap.is_shared_now() {
+                return;
+            }
+            inner.platform.sleep(PATIENCE).await;
+        }
     }
 
     /// Registers the future that the machine spawned, and starts its task.
@@ -557,7 +613,7 @@ impl<'e> Driver<'e> {
             match registered {
                 Ok(((id, token), charge)) => break (id, token, charge),
                 Err(needs) => {
-                    if !self.make_room(needs.words, &mut attempts).await {
+                    if !self.make_room(needs.words, &mut attempts, None).await {
                         // The machine gets nil for a future, and the error before it can look.
                         exchange.clear();
                         return Some(ErrorKind::OutOfMemory.into());

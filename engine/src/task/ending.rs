@@ -184,7 +184,8 @@ impl Driver<'_> {
             false => text,
         };
         let root = self.task.run.as_ref().map(|run| run.root());
-        failures.add(future, failure, Unseen { text, root });
+        let holder = (&*self.engine.inner.heap, self.task.vm().realm().account());
+        failures.add(holder, future, failure, Unseen { text, root });
     }
 
     /// Ends a call: when every task of its run has ended, its value moves to the call and

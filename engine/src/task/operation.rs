@@ -204,6 +204,7 @@ impl Driver<'_> {
     /// Charges what an operation is asked with; `None` if there is no memory for that.
     async fn charge_request(&self, request: &HostRequest) -> Option<Option<Charge>> {
         let bytes: u64 = request.args.iter().map(HostValue::bytes).sum();
+        let bytes = bytes + request.name.len() as u64;
         if bytes < SMALL_REQUEST {
             // As the task that asks.
             return Some(None);
@@ -213,7 +214,7 @@ impl Driver<'_> {
         loop {
             match self.engine.inner.heap.charge(account, bytes) {
                 Ok(charge) => return Some(Some(charge)),
-                Err(needs) if self.make_room(needs.words, &mut attempts).await => {}
+                Err(needs) if self.make_room(needs.words, &mut attempts, None).await => {}
                 Err(_) => return None,
             }
         }
@@ -257,7 +258,7 @@ impl Driver<'_> {
             if let Some(Done::Lacks(bytes)) = done {
                 let words = u32::try_from(bytes.div_ceil(8)).unwrap_or(u32::MAX >> 1);
                 // It asks again at once: everything is collected for it.
-                if !self.make_room(words, &mut 1).await {
+                if !self.make_room(words, &mut 1, None).await {
                     operation.budget().refuse();
                 }
                 self.operations.stack.get_mut().push(operation);
@@ -396,7 +397,7 @@ impl Driver<'_> {
                     (Err(needs), _) => needs,
                 }
             };
-            if !self.make_room(needs.words, &mut attempts).await {
+            if !self.make_room(needs.words, &mut attempts, None).await {
                 return Some(ErrorKind::OutOfMemory.into());
             }
         }

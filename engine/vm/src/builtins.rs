@@ -59,7 +59,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::Print => {
                 let get = |index| args.get(index as usize).map(|slot| self.m.load_root(slot));
                 done(self.show(" ", get, |line, _, _| {
-                    effects.printed.push(line.to_owned());
+                    effects.printed.push(std::mem::take(line));
                     Ok(Some(Value::NIL))
                 })?)
             }
@@ -188,6 +188,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Builtin::Unsettled => done(self.int(i64::from(self.open_tasks), safepoint)?),
             Builtin::Interrupt => {
                 let signal = self.m.text(arg(0)).ok_or(ErrorKind::TypeError)?;
+                self.work.charge_bytes(signal.len());
                 effects.interrupts.push(signal.to_owned());
                 done(Value::NIL)
             }

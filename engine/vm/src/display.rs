@@ -79,6 +79,7 @@ pub(crate) fn write_display<'p, C: Checks>(
 ) {
     let mut displaying = Displaying {
         out: std::mem::take(out),
+        most: Some(most),
         ..Displaying::default()
     };
     displaying.begin(m, program, value);
@@ -99,6 +100,8 @@ pub(crate) struct Displaying {
     pub(crate) begun: u32,
     /// What is shown in part, outermost first.
     open: Vec<Open>,
+    /// Of a text that is longer than this, no more is shown than it takes to tell.
+    most: Option<usize>,
 }
 
 /// A container, or a text in one, that is shown in part.
@@ -191,6 +194,13 @@ struct Display<'a, 'p, C: Checks> {
 
 impl<'p, C: Checks> Display<'_, 'p, C> {
     fn text(&mut self, text: &str) {
+        let left = match self.to.most {
+            // A character more than there is room for.
+            Some(most) => (most + 4).saturating_sub(self.to.out.len()),
+            None => text.len(),
+        };
+        let text = &text[..text.floor_char_boundary(left)];
+        self.m.make_way(text.len());
         self.to.out.push_str(text);
     }
 

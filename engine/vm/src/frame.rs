@@ -189,7 +189,8 @@ impl Control {
         let frames = self.frames.capacity() * size_of::<Frame>();
         let handlers = self.handlers.capacity() * size_of::<Handler>();
         let completions = self.completions.capacity() * size_of::<Completion>();
-        (grown + frames + handlers + completions) as u64
+        let scopes = self.scopes.bytes();
+        (grown + frames + handlers + completions + scopes) as u64
     }
 
     /// Pops the running frame and returns it.

@@ -79,6 +79,11 @@ impl Converting {
         }
     }
 
+    /// Bytes of the data so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Passes all its roots on. They must be roots between two steps.
     pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
         for open in &self.open {
@@ -197,6 +202,7 @@ impl Converting {
             Some(Kind::String) => {
                 let text = m.text(value).ok_or(Unfit::NoData)?;
                 self.count(text.len())?;
+                m.make_way(text.len());
                 Ok(Some(HostValue::String(text.to_owned())))
             }
             Some(_) => Ok(None),

@@ -173,6 +173,13 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
+    /// Bytes that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.scopes.capacity() * size_of::<Scope>()
+            + self.interrupts.capacity() * size_of::<Interrupt>()
+            + self.children.capacity() * size_of::<u64>()
+    }
+
     pub(crate) fn new(grace_ms: u64) -> Self {
         Scopes {
             scopes: Vec::new(),

@@ -308,8 +308,9 @@ impl Vm {
     /// together outside of the heap. Gives some of those of frames back if few of them are used.
     pub fn grown_bytes(&self) -> u64 {
         let mut state = self.state.lock();
-        let text = state.progress.as_ref().map_or(0, |it| it.text_bytes());
-        state.control.trim() + text as u64
+        let progress = state.progress.as_ref();
+        let outside = progress.map_or(0, |it| it.outside_bytes());
+        state.control.trim() + outside as u64
     }
 
     /// Whether the next instruction drains a squad.

@@ -138,12 +138,13 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// Bytes that it has outside of the heap: those of a text in the making, which can be as long
-    /// as the program wants.
-    pub(crate) fn text_bytes(&self) -> usize {
+    /// Bytes that it has outside of the heap: those of a text or of data in the making, which can
+    /// be as long as the program wants.
+    pub(crate) fn outside_bytes(&self) -> usize {
         match self {
             Progress::Writing(writing) => writing.bytes(),
             Progress::Displaying(displaying, _) => displaying.out.capacity(),
+            Progress::Converting(converting) => converting.bytes() as usize,
             _ => 0,
         }
     }

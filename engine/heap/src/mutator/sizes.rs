@@ -19,6 +19,21 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 }
 
+impl<C: Checks> Mutator<'_, C> {
+    /// From this size on it pays to [make way](Self::make_way).
+    const WAY: usize = 64 << 10;
+
+    /// Says that so many bytes outside of the heap are about to be taken for what is
+    /// being done, which is charged when the slice has ended: free memory of the heap's makes way
+    /// for them.
+    #[inline]
+    pub fn make_way(&self, bytes: usize) {
+        if bytes >= Self::WAY {
+            self.heap().make_way(bytes as u64);
+        }
+    }
+}
+
 /// Sizes in words of the objects that one operation makes, for [`Mutator::grant`].
 ///
 /// [`Mutator::grant`]: super::Mutator::grant

@@ -165,7 +165,7 @@ impl<'p, C: Checks> Context<'p, C> {
         &self,
         separator: &str,
         get: impl Fn(u32) -> Option<Value<'p>>,
-        finish: impl FnOnce(&str, &mut Copied, &mut u32) -> Result<Option<Value<'p>>, Stop<'p>>,
+        finish: impl FnOnce(&mut String, &mut Copied, &mut u32) -> Result<Option<Value<'p>>, Stop<'p>>,
     ) -> Made<'p> {
         let program = self.program.program();
         self.in_steps(
@@ -182,7 +182,7 @@ impl<'p, C: Checks> Context<'p, C> {
                         return Ok(None);
                     }
                     let Some(value) = get(shown.begun) else {
-                        return finish(&shown.out, copied, units);
+                        return finish(&mut shown.out, copied, units);
                     };
                     let before = shown.out.len();
                     if shown.begun > 0 {

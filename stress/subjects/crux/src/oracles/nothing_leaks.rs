@@ -10,7 +10,8 @@ use gcrucible_trace::Failure;
 use super::{Evidence, Notes, Oracle};
 
 /// Checks an engine on which nothing runs and nothing waits: no unfinished future (I-14),
-/// no open call and task (I-18), no timer.
+/// no open call and task (I-18), no timer, and nothing charged to the heap's limit but for what
+/// is there without a task.
 ///
 /// # Errors
 /// What is left.
@@ -22,14 +23,17 @@ pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
         ("I-18", "requests", engine.open_request_count()),
         ("timers", "timers", timers),
     ];
-    match left.into_iter().find(|&(_, _, count)| count > 0) {
-        None => Ok(()),
-        Some((check, what, count)) => Err(failure(
-            check,
-            what,
-            format!("{count} {what} are left at rest"),
-        )),
+    if let Some((check, what, count)) = left.into_iter().find(|&(_, _, count)| count > 0) {
+        let message = format!("{count} {what} are left at rest");
+        return Err(failure(check, what, message));
     }
+    let charged = engine.heap().stats().external_bytes;
+    let expected = engine.bytes_at_rest();
+    if charged != expected {
+        let message = format!("{charged} bytes are charged at rest, and it should be {expected}");
+        return Err(failure("charges", "limit", message));
+    }
+    Ok(())
 }
 
 /// Protect counts by kind are what the host took and did not give back (I-8).
@@ -78,6 +82,11 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
     if stats.versions > 0 {
         let message = format!("the constants of {} versions are left", stats.versions);
         return Err(failure("I-20", "versions", message));
+    }
+    if stats.external_bytes > 0 {
+        let bytes = stats.external_bytes;
+        let message = format!("{bytes} bytes are charged after everything was dropped");
+        return Err(failure("charges", "limit", message));
     }
     match heap.census(&mut permit).first() {
         None => Ok(()),
