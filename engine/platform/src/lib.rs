@@ -15,6 +15,7 @@ mod stop_token;
 pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
+pub mod turns;
 pub mod virtual_platform;
 pub mod waiting;
 

@@ -184,7 +184,14 @@ impl Driver<'_> {
             false => text,
         };
         let root = self.task.run.as_ref().map(|run| run.root());
-        failures.add(future, failure, Unseen { text, root });
+        let realm = self.task.vm.realm();
+        let unseen = Unseen {
+            text,
+            root,
+            realm: realm.number(),
+            attachment: realm.attachment().cloned(),
+        };
+        failures.add(future, failure, unseen);
     }
 
     /// Ends a call: when every task of its run has ended, its value moves to the call and
@@ -268,9 +275,13 @@ impl Driver<'_> {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {
-            let output = &inner.output;
-            output.report(text, &call.trace(), "in a finalizer");
-            self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
+            let (output, realm) = (&inner.output, self.task.vm.realm());
+            output.report(text, &call.trace(), "in a finalizer", realm.number());
+            self.observe(&EngineEvent::FinalizerFailed {
+                call: &call,
+                text,
+                attachment: realm.attachment(),
+            });
         }
         if is_finalizer {
             self.engine.start_finalizer();

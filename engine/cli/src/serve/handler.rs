@@ -169,7 +169,7 @@ async fn call(
     charge: Charge,
 ) -> Result<Response, Refused> {
     // Only now: a client that is slow to send takes nobody's place.
-    let Some(place) = server.places.take().await else {
+    let Some(place) = server.places.take(key).await else {
         let why = format!("{} requests are under way", server.limits.requests_max);
         return Err(Refused::busy(&why));
     };

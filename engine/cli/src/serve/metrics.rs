@@ -116,12 +116,21 @@ impl Observer for Metrics {
                 ReloadStep::Begun => {}
             },
             // Lines of the log, as those of handlers that throw.
-            EngineEvent::FinalizerFailed { call, text } => {
-                log::uncaught(text, &call.trace(), "in a finalizer");
+            EngineEvent::FinalizerFailed {
+                call,
+                text,
+                attachment,
+            } => {
+                log::uncaught(*attachment, text, &call.trace(), "in a finalizer");
                 return;
             }
-            EngineEvent::Unobserved { text, trace, .. } => {
-                log::uncaught(text, trace, "in a task that nobody awaited");
+            EngineEvent::Unobserved {
+                text,
+                trace,
+                attachment,
+                ..
+            } => {
+                log::uncaught(*attachment, text, trace, "in a task that nobody awaited");
                 return;
             }
             EngineEvent::RequestEnded { .. } => self.request_ended.notify_waiters(),
@@ -200,6 +209,12 @@ pub(super) fn text(server: &Server) -> String {
         "gauge",
         "Tasks of requests that belong to no call",
         server.engine.detached_task_count(),
+    );
+    page.one(
+        "crux_finalizers_given_up_total",
+        "counter",
+        "Finalizers of requests that will not run, because too many waited",
+        server.engine.finalizers_given_up(),
     );
     page.one(
         "crux_log_lines_dropped_total",

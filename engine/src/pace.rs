@@ -1,0 +1,58 @@
+//! How often everything is collected for those who have a share of the heap.
+//!
+//! A request that has used up its share has everything collected to see what of that is garbage,
+//! and may want that again and again; several such requests would have one collection follow the
+//! other. What neighbours do takes several steps, each of which would wait for a collection. So
+//! where threads share a heap among requests, each collection of everything is followed by as
+//! much time without one: at least half of the time is everybody's.
+
+use std::time::Duration;
+
+use gcrucible_heap::CollectionKind;
+use gcrucible_platform::sync::Mutex;
+
+use crate::engine::Inner;
+use crate::reload::{Turn, TurnGuard};
+
+/// Who collects everything next, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    turn: Turn,
+    /// By the platform's time.
+    not_before: Mutex<Duration>,
+}
+
+/// The right to collect everything now.
+pub(crate) struct Paced<'p> {
+    pace: &'p Pace,
+    _turn: TurnGuard<'p>,
+}
+
+impl Inner {
+    /// Waits until such a collection is due, if it has to keep a pace.
+    pub(crate) async fn pace(&self, kind: CollectionKind) -> Option<Paced<'_>> {
+        let is_paced = kind == CollectionKind::Major
+            && self.platform.turns().is_some()
+            && self.heap.has_accounts();
+        if !is_paced {
+            return None;
+        }
+        let turn = self.pace.turn.take().await;
+        loop {
+            let not_before = *self.pace.not_before.lock();
+            let rest = not_before.saturating_sub(self.platform.now());
+            if rest.is_zero() {
+                let pace = &self.pace;
+                return Some(Paced { pace, _turn: turn });
+            }
+            self.platform.sleep(rest).await;
+        }
+    }
+}
+
+impl Paced<'_> {
+    /// The world has stood still from then to now.
+    pub(crate) fn end(self, from: Duration, now: Duration) {
+        *self.pace.not_before.lock() = now + now.saturating_sub(from);
+    }
+}
