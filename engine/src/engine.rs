@@ -23,7 +23,7 @@ use crate::event::{EngineEvent, Observer};
 use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::output::Output;
-use crate::pace::Pace;
+use crate::pace::{Pace, Paced};
 use crate::reload::Reloader;
 use crate::run::Run;
 use crate::serve::{DetachedTasks, RequestTable};
@@ -855,12 +855,16 @@ impl Inner {
     /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
     /// broken heap may not have been collected.
     pub(crate) async fn collect(self: &Arc<Self>, kind: CollectionKind) -> bool {
-        let paced = self.pace(kind).await;
+        let paced = match self.pace(kind).await {
+            Paced::Freely => None,
+            Paced::InTurn(paced) => Some(paced),
+            Paced::Done => return true,
+        };
         let report = {
             let mut permit = self.heap.exclusive().await;
-            let from = paced.as_ref().map(|_| self.platform.now());
+            let from = self.platform.now();
             let report = self.heap.collect(&mut permit, kind);
-            if let Some((paced, from)) = paced.zip(from) {
+            if let Some(paced) = paced {
                 paced.end(from, self.platform.now());
             }
             report

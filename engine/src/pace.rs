@@ -4,7 +4,8 @@
 //! and may want that again and again; several such requests would have one collection follow the
 //! other. What neighbours do takes several steps, each of which would wait for a collection. So
 //! where threads share a heap among requests, each collection of everything is followed by as
-//! much time without one: at least half of the time is everybody's.
+//! much time without one: at least half of the time is everybody's. Of those who wait for one, a
+//! single one collects.
 
 use std::time::Duration;
 
@@ -22,35 +23,49 @@ pub(crate) struct Pace {
     not_before: Mutex<Duration>,
 }
 
+/// Whether to collect, now.
+pub(crate) enum Paced<'p> {
+    /// At once: there is no pace to keep.
+    Freely,
+    /// Everything, and tell how long that took.
+    InTurn(InTurn<'p>),
+    /// Somebody else has collected everything meanwhile.
+    Done,
+}
+
 /// The right to collect everything now.
-pub(crate) struct Paced<'p> {
+pub(crate) struct InTurn<'p> {
     pace: &'p Pace,
     _turn: TurnGuard<'p>,
 }
 
 impl Inner {
     /// Waits until such a collection is due, if it has to keep a pace.
-    pub(crate) async fn pace(&self, kind: CollectionKind) -> Option<Paced<'_>> {
+    pub(crate) async fn pace(&self, kind: CollectionKind) -> Paced<'_> {
         let is_paced = kind == CollectionKind::Major
             && self.platform.turns().is_some()
             && self.heap.has_accounts();
         if !is_paced {
-            return None;
+            return Paced::Freely;
         }
+        let majors = self.heap.majors();
         let turn = self.pace.turn.take().await;
         loop {
+            if self.heap.majors() != majors {
+                return Paced::Done;
+            }
             let not_before = *self.pace.not_before.lock();
             let rest = not_before.saturating_sub(self.platform.now());
             if rest.is_zero() {
                 let pace = &self.pace;
-                return Some(Paced { pace, _turn: turn });
+                return Paced::InTurn(InTurn { pace, _turn: turn });
             }
             self.platform.sleep(rest).await;
         }
     }
 }
 
-impl Paced<'_> {
+impl InTurn<'_> {
     /// The world has stood still from then to now.
     pub(crate) fn end(self, from: Duration, now: Duration) {
         *self.pace.not_before.lock() = now + now.saturating_sub(from);

@@ -451,6 +451,11 @@ impl Heap {
         self.collection.load(Ordering::Relaxed)
     }
 
+    /// Major collections so far.
+    pub fn majors(&self) -> u64 {
+        self.counters.collections_major.get()
+    }
+
     /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
     /// mutator's buffer.
     pub fn fail_next_allocation(&self) {

@@ -292,3 +292,81 @@ impl Drop for Turn {
         self.turns.tell();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Waiting<'t> = Pin<Box<dyn Future<Output = Turn> + 't>>;
+
+    const TURN: Duration = Duration::from_millis(1);
+
+    fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn release(turns: &Turns) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        turns.poll_release(&mut cx).is_ready()
+    }
+
+    #[test]
+    fn a_party_gets_no_more_by_having_more_tasks() {
+        let turns = Turns::new(TURN, 1);
+        let parties: [Arc<Party>; 2] = Default::default();
+        // Nine tasks of one, one of the other.
+        let owners = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let wait = |owner: usize| -> Waiting<'_> { Box::pin(turns.take(Some(&parties[owner]))) };
+        let mut waiting: Vec<Waiting<'_>> = owners.into_iter().map(wait).collect();
+        for task in &mut waiting {
+            assert!(poll(task.as_mut()).is_pending());
+        }
+        let mut got = [0; 2];
+        for _ in 0..100 {
+            assert!(release(&turns));
+            let mut polled = waiting.iter_mut().map(|task| poll(task.as_mut()));
+            let at = polled.position(|polled| polled.is_ready());
+            let at = at.expect("one was let go");
+            let party = &parties[owners[at]];
+            assert!(!turns.is_over(party));
+            party.use_time(TURN);
+            assert!(turns.is_over(party));
+            got[owners[at]] += 1;
+            waiting[at] = wait(owners[at]);
+            assert!(poll(waiting[at].as_mut()).is_pending());
+        }
+        assert_eq!(got, [50, 50]);
+        // Who comes late pays for nothing, and is owed nothing.
+        let late = Arc::default();
+        let mut first = Box::pin(turns.take(Some(&late)));
+        assert!(poll(first.as_mut()).is_pending());
+        let used = late.used.load(Relaxed);
+        assert!((48_000_000..=50_000_000).contains(&used), "{used}");
+    }
+
+    #[test]
+    fn who_was_let_go_and_waits_for_something_holds_the_others_back() {
+        let turns = Turns::new(TURN, 1);
+        let mut waiting: [Waiting<'_>; 3] =
+            std::array::from_fn(|_| -> Waiting<'_> { Box::pin(turns.take(None)) });
+        for task in &mut waiting {
+            assert!(poll(task.as_mut()).is_pending());
+        }
+        let [first, second, third] = waiting;
+        assert!(release(&turns));
+        assert!(!release(&turns), "the first is to begin before that");
+        let mut first = first;
+        let Poll::Ready(turn) = poll(first.as_mut()) else {
+            panic!("it was let go");
+        };
+        drop(turn);
+        assert!(release(&turns));
+        // The second was let go and does not come; the third does not wait any more.
+        drop(third);
+        drop(second);
+        assert!(!release(&turns), "nobody waits");
+        let state = turns.state.lock();
+        assert_eq!((state.runners, state.queues.len()), (0, 0));
+        assert!(state.released.is_empty() && state.keys.is_empty());
+    }
+}
