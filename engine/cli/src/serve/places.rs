@@ -175,6 +175,7 @@ impl Places {
         loop {
             let (waiting, place) = {
                 let mut taken = self.taken.lock();
+                taken.waiting.retain(|waiting| !waiting.place.is_closed());
                 let mut waiting = taken.waiting.iter();
                 let first = waiting.position(|it| self.is_free_for(&taken, &it.route));
                 let Some(waiting) = first.and_then(|first| taken.waiting.remove(first)) else {
@@ -183,7 +184,7 @@ impl Places {
                 let place = self.place(&mut taken, Arc::clone(&waiting.route));
                 (waiting, place)
             };
-            // One that has left gives it back, without the lock.
+            // One that has left just now gives it back, without the lock.
             drop(waiting.place.send(place));
         }
     }
