@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug,
-    HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
+    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, Heap,
+    HeapConfig, HeapDebug, HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
@@ -23,6 +23,7 @@ use crate::failures::{Failure, Failures, Unseen};
 use crate::futures::{Registry, Wait};
 use crate::memory::Pressure;
 use crate::output::Output;
+use crate::pace::Pace;
 use crate::reload::Reloader;
 use crate::run::Run;
 use crate::serve::{DetachedTasks, RequestTable};
@@ -100,6 +101,9 @@ pub struct EngineOptions {
     /// Tasks of [forks](crate::Fork) that belong to no call, at most: another one that is spawned as detached
     /// throws `HostError` where it is spawned.
     pub detached_max: usize,
+    /// Finalizers of [forks](crate::Fork) that wait to be run, at most. Beyond that the newest of
+    /// the forks that have most are given up, and never run.
+    pub finalizers_max: usize,
     /// What the program may touch by the host operations of production: nothing, unless this says
     /// more.
     pub capabilities: Capabilities,
@@ -130,6 +134,7 @@ impl Default for EngineOptions {
             reload_patience: Duration::from_secs(5),
             requests_max: 512,
             detached_max: usize::MAX,
+            finalizers_max: usize::MAX,
             capabilities: Capabilities::none(),
             output: Output::none(),
             host_data_max: None,
@@ -168,6 +173,8 @@ pub(crate) struct Inner {
     pub(crate) calls: Arc<CallTable>,
     pub(crate) requests: RequestTable,
     pub(crate) detached: Arc<DetachedTasks>,
+    finalizers_max: usize,
+    finalizers_given_up: AtomicU64,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) wait_lists: WaitLists,
     pub(crate) tokens: Arc<TokenTree>,
@@ -186,6 +193,7 @@ pub(crate) struct Inner {
     pub(crate) busy: Arc<Busy>,
     pub(crate) failures: Failures,
     pub(crate) pressure: Pressure,
+    pub(crate) pace: Pace,
 }
 
 impl Engine {
@@ -239,6 +247,8 @@ impl Engine {
                 calls: Arc::default(),
                 requests: RequestTable::new(options.requests_max),
                 detached: DetachedTasks::new(options.detached_max),
+                finalizers_max: options.finalizers_max,
+                finalizers_given_up: AtomicU64::new(0),
                 observer,
                 wait_lists: WaitLists::default(),
                 tokens: Arc::default(),
@@ -257,6 +267,7 @@ impl Engine {
                 busy: Arc::default(),
                 failures: Failures::default(),
                 pressure: Pressure::default(),
+                pace: Pace::default(),
             }),
         };
         if options.debug.collect == CollectMode::Continuous {
@@ -509,13 +520,16 @@ impl Engine {
     pub(crate) fn spawn(&self, mut task: Task, runs: Runs) {
         let number = task.number();
         task.count_in(&self.inner.busy);
+        if self.inner.platform.turns().is_some() {
+            task.share_turns();
+        }
         let task = Arc::new(task);
         self.inner.tasks.add(&task);
         let engine = self.clone();
-        let future: gcrucible_platform::Task = if self.inner.heap.debug().needs_checks() {
-            Box::pin(task::drive::<Checked>(engine, task, runs))
+        let future = if self.inner.heap.debug().needs_checks() {
+            task::driven::<Checked>(engine, task, runs)
         } else {
-            Box::pin(task::drive::<Unchecked>(engine, task, runs))
+            task::driven::<Unchecked>(engine, task, runs)
         };
         self.inner.platform.spawn(number, future);
     }
@@ -547,6 +561,14 @@ impl Engine {
     /// that runs starts the next when it has ended.
     pub(crate) fn start_finalizer(&self) {
         let inner = &self.inner;
+        let is_fork = |owner: &FinalizerOwner| {
+            let realm = owner.downcast_ref::<Realm>();
+            realm.is_some_and(Realm::is_fork)
+        };
+        let given_up = inner.heap.give_up_finalizers(inner.finalizers_max, is_fork);
+        inner
+            .finalizers_given_up
+            .fetch_add(given_up as u64, Ordering::Relaxed);
         while let Some((first, owner)) = inner.heap.next_finalizer_of() {
             // It runs in the realm that registered it.
             let realm = owner.and_then(|owner| owner.downcast::<Realm>().ok());
@@ -560,6 +582,12 @@ impl Engine {
                 return self.run_call(&realm, guard, Beginning::Finalizer(first), |_| {});
             }
         }
+    }
+
+    /// Finalizers of forks that were given up so far
+    /// ([`EngineOptions::finalizers_max`](crate::EngineOptions)).
+    pub fn finalizers_given_up(&self) -> u64 {
+        self.inner.finalizers_given_up.load(Ordering::Relaxed)
     }
 
     /// Collects now, if no slice is running.
@@ -682,12 +710,17 @@ impl Inner {
     }
 
     fn report(&self, future: u64, unseen: &Unseen, failure: &Failure) {
-        self.output
-            .report(&unseen.text, &failure.trace(), "nobody awaited it");
+        self.output.report(
+            &unseen.text,
+            &failure.trace(),
+            "nobody awaited it",
+            unseen.realm,
+        );
         self.observe(&EngineEvent::Unobserved {
             future,
             text: &unseen.text,
             trace: &failure.trace(),
+            attachment: unseen.attachment.as_ref(),
         });
     }
 

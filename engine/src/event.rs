@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{CollectionReport, FutureState};
-use gcrucible_vm::{ForkError, HostValue, Realm, SliceInput, SliceOutcome};
+use gcrucible_vm::{Attachment, ForkError, HostValue, Realm, SliceInput, SliceOutcome};
 
 use crate::call::{Call, Outcome};
 use crate::reload::ReloadStep;
@@ -206,6 +206,8 @@ pub enum EngineEvent<'a> {
         call: &'a Call,
         /// Display text of the error.
         text: &'a str,
+        /// What the host has attached to the realm that it ran in.
+        attachment: Option<&'a Attachment>,
     },
     /// A future has failed, and nobody has awaited it: it was freed, or the run of its task has
     /// ended, or the host asked ([`Engine::report_failures`](crate::Engine::report_failures)).
@@ -218,6 +220,8 @@ pub enum EngineEvent<'a> {
         text: &'a str,
         /// Where it was thrown, innermost frame first.
         trace: &'a [TraceFrame],
+        /// What the host has attached to the realm of its task.
+        attachment: Option<&'a Attachment>,
     },
     /// A collection ran.
     Collected {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use gcrucible_heap::{Charge, Heap, MemoryAccount};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::LoadedProgram;
+use gcrucible_vm::{Attachment, LoadedProgram};
 
 use crate::trace::TraceFrame;
 
@@ -98,6 +98,10 @@ pub(crate) struct Unseen {
     pub(crate) text: String,
     /// The root task of the run that the task belonged to; none if it was detached.
     pub(crate) root: Option<u32>,
+    /// The number of the realm that the task ran in, and what the host has attached to that. The
+    /// realm itself must not live as long as the future.
+    pub(crate) realm: u32,
+    pub(crate) attachment: Option<Attachment>,
 }
 
 #[derive(Debug)]

@@ -73,6 +73,7 @@ mod give_way;
 mod memory;
 mod object;
 mod output;
+mod pace;
 mod reload;
 mod run;
 mod serve;
@@ -92,7 +93,7 @@ pub use gcrucible_heap::{HeapConfig, HeapDebug};
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};
 pub use gcrucible_vm::host_value::Unfit;
-pub use gcrucible_vm::{ForkError, RealmStats};
+pub use gcrucible_vm::{Attachment, ForkError, RealmStats};
 pub use object::{Argument, Object};
 pub use output::{Level, Output, OutputLine, OutputSink};
 pub use reload::{

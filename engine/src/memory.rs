@@ -20,6 +20,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::engine::{Engine, Inner};
 use crate::event::EngineEvent;
+use crate::pace::Paced;
 
 /// Which collections there had been when an allocation failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,6 +163,14 @@ impl Inner {
     /// Collects everything, or as usual, unless somebody has since an allocation failed.
     /// `false`: see [`Inner::collect`].
     async fn collect_unless_done(self: &Arc<Self>, is_major: bool, asked: Asked) -> bool {
+        let paced = match is_major {
+            true => match self.pace(CollectionKind::Major, asked.majors).await {
+                Paced::Freely => None,
+                Paced::InTurn(paced) => Some(paced),
+                Paced::Done => return true,
+            },
+            false => None,
+        };
         let report = {
             let mut permit = self.heap.exclusive().await;
             let now = Asked::now(&self.heap);
@@ -176,7 +185,12 @@ impl Inner {
                 true => CollectionKind::Major,
                 false => self.heap.kind_to_collect(),
             };
-            self.heap.collect(&mut permit, kind)
+            let from = self.platform.now();
+            let report = self.heap.collect(&mut permit, kind);
+            if let Some(paced) = paced {
+                paced.end(from, self.platform.now());
+            }
+            report
         };
         self.after_collection(&report)
     }
@@ -184,9 +198,19 @@ impl Inner {
     /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
     /// broken heap may not have been collected.
     pub(crate) async fn collect(self: &Arc<Self>, kind: CollectionKind) -> bool {
+        let paced = match self.pace(kind, self.heap.majors()).await {
+            Paced::Freely => None,
+            Paced::InTurn(paced) => Some(paced),
+            Paced::Done => return true,
+        };
         let report = {
             let mut permit = self.heap.exclusive().await;
-            self.heap.collect(&mut permit, kind)
+            let from = self.platform.now();
+            let report = self.heap.collect(&mut permit, kind);
+            if let Some(paced) = paced {
+                paced.end(from, self.platform.now());
+            }
+            report
         };
         self.after_collection(&report)
     }

@@ -127,7 +127,7 @@ impl Output {
 
 impl Output {
     /// Tells of an error that nobody caught or will see.
-    pub(crate) fn report(&self, error: &str, trace: &[TraceFrame], how: &str) {
+    pub(crate) fn report(&self, error: &str, trace: &[TraceFrame], how: &str, realm: u32) {
         if self.0.is_none() {
             return;
         }
@@ -140,7 +140,7 @@ impl Output {
             text: &text,
             task: 0,
             call: None,
-            realm: 0,
+            realm,
         });
     }
 

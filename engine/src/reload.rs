@@ -37,3 +37,4 @@ mod turn;
 pub use preload::Preload;
 pub(crate) use reloader::Reloader;
 pub use request::{NewVersion, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick};
+pub(crate) use turn::{Turn, TurnGuard};

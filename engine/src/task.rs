@@ -7,12 +7,14 @@
 //! ```text
 //! driver      slice after slice, until the body ends
 //! wait        waiting for futures, channels, mutexes and time
+//! meter       what the tasks of a fork use of the time
 //! operation   sleeps and host operations, which interrupt handlers may come between
 //! ending      what happens when a body has ended
 //! ```
 
 mod driver;
 mod ending;
+mod meter;
 mod operation;
 mod wait;
 
@@ -34,6 +36,7 @@ use gcrucible_vm::Vm;
 
 use self::driver::Driver;
 use self::ending::BodyEnd;
+use self::meter::{Meter, metered};
 use crate::call::{CallGuard, Outcome};
 use crate::cancellation::{Link, Token};
 use crate::deadlock::{Busy, Presence};
@@ -122,6 +125,8 @@ pub(crate) struct Task {
     late: Mutex<Option<LateStart>>,
     /// What it takes outside of the heap's blocks.
     charge: Mutex<Charge>,
+    /// Counts its time, if it shares its turns.
+    meter: Option<Arc<Meter>>,
     /// Counts it, once it has been started.
     presence: Option<Presence>,
     /// The squad that it was spawned in.
@@ -167,6 +172,7 @@ impl Task {
             _detached: None,
             late: Mutex::default(),
             charge: Mutex::new(charge),
+            meter: None,
             presence: None,
             squad: None,
             failed_squads: Mutex::default(),
@@ -200,6 +206,12 @@ impl Task {
     /// Counts it among those that can go on, until its end.
     pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
         self.presence = Some(Presence::new(busy, &self.signal));
+    }
+
+    /// It shares its turns with the other tasks of its realm from now on, if that is a fork's.
+    pub(crate) fn share_turns(&mut self) {
+        let realm = self.vm.realm();
+        self.meter = realm.is_fork().then(|| Meter::new(realm.party()));
     }
 
     /// Whether it is the root of a run that handles signals.
@@ -286,7 +298,19 @@ impl Tasks {
 
 /// Runs a task to its end, whatever happens: when the engine itself panics in it, it ends as by
 /// a host operation that panics, on platforms that want to survive that.
-pub(crate) async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs) {
+pub(crate) fn driven<C: Checks>(
+    engine: Engine,
+    task: Arc<Task>,
+    runs: Runs,
+) -> gcrucible_platform::Task {
+    let Some(meter) = task.meter.clone() else {
+        return Box::pin(drive::<C>(engine, task, runs));
+    };
+    let platform = Arc::clone(&engine.inner.platform);
+    Box::pin(metered(platform, meter, drive::<C>(engine, task, runs)))
+}
+
+async fn drive<C: Checks>(engine: Engine, task: Arc<Task>, runs: Runs) {
     let platform = Arc::clone(&engine.inner.platform);
     let future = match &runs {
         Runs::Future(id, ..) => Some(*id),
@@ -324,6 +348,7 @@ async fn drive_body<C: Checks>(engine: &Engine, task: &Arc<Task>, kept: &mut Opt
     let Some(runs) = kept else { return };
     let mut driver = Driver::new(engine, task);
     driver.yield_at(yield_points::START).await;
+    drop(driver.shared_turn().await);
     // A call or future that is cancelled before it starts never runs.
     let end = if !task.token.is_requested() {
         start::<C>(engine, task, runs).await;

@@ -12,6 +12,12 @@
 //! and how long the server then takes to end. Ends with exit code 1 when the greeting failed,
 //! the 99th percentile grew by more than 100 ms, the process took 128 MB or more, something is
 //! held, or the end took longer than its grace time.
+//!
+//! A hostile client would have a machine of its own. Here it shares the cores with the server and
+//! with the client that is measured, so it is a process of one thread with a lower priority
+//! (`nice -n 10`): it gets what the other two leave, and what they leave is enough to ask for
+//! more than the server has. Otherwise the latency of its own threads would be shown as that of
+//! the server. The client that is measured has a thread for itself.
 
 #[path = "../tests/serve/hostile.rs"]
 mod hostile;
@@ -21,7 +27,8 @@ mod process;
 #[path = "../tests/serve/server.rs"]
 mod server;
 
-use std::process::ExitCode;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use hostile::{ALL, APP, Hostile};
@@ -36,9 +43,19 @@ fn main() -> ExitCode {
     let mut args = std::env::args()
         .skip(1)
         .filter(|arg| !arg.starts_with("--"));
-    let seconds = args.next().and_then(|arg| arg.parse().ok()).unwrap_or(20);
+    let first = args.next();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    if first.as_deref() == Some(BE_HOSTILE) {
+        let (name, address) = (args.next(), args.next());
+        let hostile = ALL.iter().find(|it| name.as_deref() == Some(it.name));
+        let (hostile, address) = hostile.zip(address).expect("a name and an address");
+        return runtime.block_on(be(hostile, &address));
+    }
+    let seconds = first.and_then(|arg| arg.parse().ok()).unwrap_or(20);
     let only = args.next();
-    let runtime = tokio::runtime::Runtime::new().expect("threads start");
     runtime.block_on(async {
         println!(
             "| hostile client | p50 | p99 | added p99 | greetings, failed | memory | held | end | |"
@@ -57,12 +74,48 @@ fn main() -> ExitCode {
     })
 }
 
+/// What the bench tells itself to be a hostile client.
+const BE_HOSTILE: &str = "be-hostile";
+
+/// Is a hostile client until it is killed; says when it has begun.
+async fn be(hostile: &Hostile, address: &str) -> ExitCode {
+    let at_work = hostile.start(address);
+    at_work.has_begun(1).await;
+    println!("begun");
+    std::future::pending().await
+}
+
+/// A hostile client in a process of its own. It leaves when this is dropped.
+struct Process(Child);
+
+impl Process {
+    /// Starts it, and waits until it has begun.
+    fn start(hostile: &Hostile, address: &str) -> Process {
+        let this = std::env::current_exe().expect("this has a path");
+        let mut command = Command::new("nice");
+        command.args(["-n", "10"]).arg(this);
+        command.args([BE_HOSTILE, hostile.name, address]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut said = String::new();
+        let out = child.stdout.take().expect("a pipe");
+        let read = BufReader::new(out).read_line(&mut said);
+        assert_eq!((read.expect("text"), said.trim()), (6, "begun"));
+        Process(child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 async fn measure(hostile: &Hostile, long: Duration) -> bool {
     let options = ["--heap-limit", "64m", "--log", "warn"];
     let server = Server::start("bench_hostile", APP, &options);
     let alone = greet(&server, Duration::from_secs(2)).await;
-    let at_work = hostile.start(&server.address);
-    at_work.has_begun(1).await;
+    let at_work = Process::start(hostile, &server.address);
     let seen = greet(&server, long).await;
     let memory = server.peak_memory() >> 20;
     drop(at_work);

@@ -62,7 +62,7 @@ impl Observer for Output {
         if let EngineEvent::Reload { version, step } = event {
             report_version(*version, step);
         }
-        if let EngineEvent::FinalizerFailed { call, text } = event {
+        if let EngineEvent::FinalizerFailed { call, text, .. } = event {
             say!("error: uncaught {text} (in a finalizer)");
             report_trace(&call.trace());
         }

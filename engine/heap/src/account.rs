@@ -132,6 +132,12 @@ impl Heap {
         account
     }
 
+    /// Whether somebody has a share of the limit.
+    pub fn has_accounts(&self) -> bool {
+        let accounts = self.accounts.lock();
+        accounts.iter().any(|account| account.strong_count() > 0)
+    }
+
     /// Charges bytes outside of the heap's blocks to its limit, and to an account if one is
     /// given.
     ///

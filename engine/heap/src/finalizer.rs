@@ -110,6 +110,25 @@ impl Heap {
             .sum()
     }
 
+    /// Gives up registrations in the queue until at most `max` of those are left whose owners
+    /// `is_counted` says so of: the newest of the owners that have most. The first of the queue
+    /// stays. Returns how many.
+    pub fn give_up_finalizers(
+        &self,
+        max: usize,
+        is_counted: impl Fn(&FinalizerOwner) -> bool,
+    ) -> usize {
+        let given_up = {
+            let mut table = self.finalizers.lock();
+            if table.queue.len() <= max {
+                return 0;
+            }
+            table.give_up(max, is_counted)
+        };
+        // Their owners go after the lock.
+        given_up.len()
+    }
+
     /// Forgets all registrations, those in the queue too: none of them is ever called.
     pub fn drop_finalizers(&self) {
         let (registered, queue) = {
@@ -247,6 +266,52 @@ impl Table {
             self.queue.push_back(entry);
         }
         self.queue.len() - before
+    }
+
+    fn give_up(
+        &mut self,
+        max: usize,
+        is_counted: impl Fn(&FinalizerOwner) -> bool,
+    ) -> Vec<Finalizer> {
+        let owner = |entry: &Finalizer| {
+            entry
+                .owner
+                .as_ref()
+                .filter(|it| is_counted(it))
+                .map(owner_id)
+        };
+        let mut counts: BTreeMap<OwnerId, usize> = BTreeMap::new();
+        for owner in self.queue.iter().filter_map(owner) {
+            *counts.entry(owner).or_default() += 1;
+        }
+        // As many as each may keep: all that have more lose what they have beyond that.
+        let mut sizes: Vec<usize> = counts.values().copied().collect();
+        sizes.sort_unstable();
+        let (mut left, mut owners) = (max, sizes.len());
+        let mut most = usize::MAX;
+        for size in sizes {
+            if size > left / owners {
+                most = left / owners;
+                break;
+            }
+            left -= size;
+            owners -= 1;
+        }
+        let mut seen: BTreeMap<OwnerId, usize> = BTreeMap::new();
+        let mut given_up = Vec::new();
+        for (at, entry) in std::mem::take(&mut self.queue).into_iter().enumerate() {
+            let nth = owner(&entry).map_or(0, |owner| {
+                let nth = seen.entry(owner).or_default();
+                *nth += 1;
+                *nth
+            });
+            if at > 0 && nth > most {
+                given_up.push(entry);
+            } else {
+                self.queue.push_back(entry);
+            }
+        }
+        given_up
     }
 
     /// The last `count` of the queue.

@@ -4,10 +4,17 @@
 //! gate gives the exclusive one to the collector that has waited longest, and wakes it. Were it
 //! only told that it may try, others could come before it each time it does. A collector that
 //! was given the permit and goes away gives it back.
+//!
+//! A collection that ends hands shared permits over in the same way, to all who wait by then:
+//! that is a *round*. The next collector comes after it, and until then no slice is told that one
+//! waits, or each would end before it got anywhere. So collectors and the others take turns, and
+//! a program that makes others collect without a pause keeps nobody out. Who was handed a permit
+//! must be polled soon, or dropped, as with any fair lock. Where one thread does everything,
+//! whoever decides who runs next may want to try it otherwise: there are no rounds then.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use gcrucible_platform::sync::{Condvar, Mutex, MutexGuard};
@@ -18,13 +25,16 @@ use gcrucible_platform::sync::{Condvar, Mutex, MutexGuard};
 /// 1. `shared > 0` and `is_exclusive` exclude each other.
 /// 2. `granted` is the ticket of a collector that has the exclusive permit and does not know yet.
 /// 3. The gate of a broken heap is closed for ever: `is_exclusive` stays.
+/// 4. `shared` counts the permits of a round from its beginning, `round` those that were not
+///    given back, and `admitted` those that their holders do not know of yet.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
     /// Threads that cannot await wait for this.
     opened: Condvar,
-    /// Collectors that wait, for slices to look at without the lock.
+    /// Collectors that wait, for slices to look at without the lock; none during a round.
     waiting: AtomicU32,
+    has_rounds: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -36,10 +46,24 @@ struct State {
     /// The ticket that was given out last.
     ticket: u64,
     granted: Option<u64>,
-    /// Who waits for a shared permit.
-    wakers: Vec<Waker>,
+    /// Who waits for a shared permit, in order.
+    waiters: BTreeMap<u64, Waker>,
+    /// Threads that do.
+    threads: u32,
+    round: u32,
+    admitted: BTreeSet<u64>,
+    admitted_threads: u32,
     /// What broke the heap.
     broken: Option<Arc<str>>,
+}
+
+/// What a shared permit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// One that was there to be taken.
+    Taken,
+    /// One of a round.
+    OfRound,
 }
 
 impl State {
@@ -55,9 +79,23 @@ impl State {
             panic!("a collection broke the heap: {why}");
         }
     }
+
+    fn has_waiters(&self) -> bool {
+        self.threads > 0 || !self.waiters.is_empty()
+    }
+
+    fn next_ticket(&mut self) -> u64 {
+        self.ticket += 1;
+        self.ticket
+    }
 }
 
 impl Gate {
+    /// From now on there are rounds, or none.
+    pub(crate) fn set_rounds(&self, has_rounds: bool) {
+        self.has_rounds.store(has_rounds, Relaxed);
+    }
+
     /// A shared permit, if there is one without waiting.
     pub(crate) fn try_shared(&self) -> bool {
         let mut state = self.state.lock();
@@ -71,41 +109,85 @@ impl Gate {
         self.state.lock().shared += 1;
     }
 
-    /// A shared permit, as soon as there is one.
+    /// A shared permit, as soon as there is one. `ticket` is none until it has to wait for that.
     ///
     /// # Panics
     /// If the heap is broken.
-    pub(crate) fn poll_shared(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_shared(
+        &self,
+        ticket: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Shared> {
         let mut state = self.state.lock();
+        let number = ticket.take();
+        if number.is_some_and(|number| state.admitted.remove(&number)) {
+            return Poll::Ready(Shared::OfRound);
+        }
         if state.is_open() {
+            if let Some(number) = number {
+                state.waiters.remove(&number);
+            }
             state.shared += 1;
-            return Poll::Ready(());
+            return Poll::Ready(Shared::Taken);
         }
         state.refuse_if_broken();
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
+        // Who was woken in vain stands at the end again.
+        let known = number.filter(|number| state.waiters.contains_key(number));
+        let number = known.unwrap_or_else(|| state.next_ticket());
+        *ticket = Some(number);
+        state.waiters.insert(number, cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Somebody does not wait for a shared permit any more, and may have been given one.
+    pub(crate) fn give_up_shared(&self, ticket: u64) {
+        let mut state = self.state.lock();
+        if state.admitted.remove(&ticket) {
+            drop(state);
+            self.release_shared(Shared::OfRound);
+        } else {
+            state.waiters.remove(&ticket);
+        }
     }
 
     /// The same for a thread that cannot await.
     ///
     /// # Panics
     /// If the heap is broken.
-    pub(crate) fn wait_shared(&self) {
+    pub(crate) fn wait_shared(&self) -> Shared {
         let mut state = self.state.lock();
-        while !state.is_open() {
-            state.refuse_if_broken();
-            self.opened.wait(&mut state);
+        if state.is_open() {
+            state.shared += 1;
+            return Shared::Taken;
         }
-        state.shared += 1;
+        state.threads += 1;
+        loop {
+            if state.broken.is_some() {
+                state.threads -= 1;
+                state.refuse_if_broken();
+            }
+            self.opened.wait(&mut state);
+            if state.admitted_threads > 0 {
+                state.admitted_threads -= 1;
+                return Shared::OfRound;
+            }
+            if state.is_open() {
+                state.threads -= 1;
+                state.shared += 1;
+                return Shared::Taken;
+            }
+        }
     }
 
     /// Gives a shared permit back.
-    pub(crate) fn release_shared(&self) {
+    pub(crate) fn release_shared(&self, permit: Shared) {
         let mut state = self.state.lock();
         assert!(state.shared > 0, "a shared permit was released twice");
         state.shared -= 1;
+        if permit == Shared::OfRound {
+            state.round -= 1;
+            self.tell(&state);
+        }
         if state.shared == 0 {
             self.pass_on(state);
         }
@@ -141,11 +223,10 @@ impl Gate {
                 return Poll::Ready(());
             }
             state.refuse_if_broken();
-            state.ticket += 1;
-            *ticket = Some(state.ticket);
-            let place = (state.ticket, cx.waker().clone());
-            state.collectors.push_back(place);
-            self.waiting.store(state.collectors.len() as u32, Relaxed);
+            let number = state.next_ticket();
+            *ticket = Some(number);
+            state.collectors.push_back((number, cx.waker().clone()));
+            self.tell(&state);
             return Poll::Pending;
         };
         if state.granted == Some(number) {
@@ -168,7 +249,7 @@ impl Gate {
             state.is_exclusive = false;
         } else {
             state.collectors.retain(|&(it, _)| it != ticket);
-            self.waiting.store(state.collectors.len() as u32, Relaxed);
+            self.tell(&state);
         }
         if state.shared == 0 {
             self.pass_on(state);
@@ -189,6 +270,9 @@ impl Gate {
             return;
         }
         state.is_exclusive = false;
+        if self.has_rounds.load(Relaxed) && state.has_waiters() {
+            return self.begin_round(state);
+        }
         self.pass_on(state);
     }
 
@@ -199,7 +283,7 @@ impl Gate {
         state.broken.get_or_insert_with(|| why.into());
         state.is_exclusive = true;
         let collectors = std::mem::take(&mut state.collectors);
-        self.waiting.store(0, Relaxed);
+        self.tell(&state);
         self.wake_shared(state);
         for (_, waker) in collectors {
             waker.wake();
@@ -217,6 +301,15 @@ impl Gate {
         self.waiting.load(Relaxed) > 0
     }
 
+    /// Lets slices know whether a collector waits for them.
+    fn tell(&self, state: &State) {
+        let waiting = match state.round {
+            0 => state.collectors.len() as u32,
+            _ => 0,
+        };
+        self.waiting.store(waiting, Relaxed);
+    }
+
     /// Nobody has a permit: the first collector gets it, or else all who wait may try.
     fn pass_on(&self, mut state: MutexGuard<'_, State>) {
         if state.is_exclusive {
@@ -225,20 +318,35 @@ impl Gate {
         let Some((ticket, waker)) = state.collectors.pop_front() else {
             return self.wake_shared(state);
         };
-        self.waiting.store(state.collectors.len() as u32, Relaxed);
+        self.tell(&state);
         state.is_exclusive = true;
         state.granted = Some(ticket);
         drop(state);
         waker.wake();
     }
 
+    /// Gives all who wait for a shared permit one.
+    fn begin_round(&self, mut state: MutexGuard<'_, State>) {
+        let waiters = std::mem::take(&mut state.waiters);
+        state.admitted.extend(waiters.keys());
+        let threads = std::mem::take(&mut state.threads);
+        state.admitted_threads += threads;
+        let permits = waiters.len() as u32 + threads;
+        state.round += permits;
+        state.shared += permits;
+        self.tell(&state);
+        drop(state);
+        if threads > 0 {
+            self.opened.notify_all();
+        }
+        waiters.into_values().for_each(Waker::wake);
+    }
+
     /// Wakes all who wait for a shared permit, after the lock is released.
     fn wake_shared(&self, mut state: MutexGuard<'_, State>) {
-        let wakers = std::mem::take(&mut state.wakers);
+        let waiters = std::mem::take(&mut state.waiters);
         drop(state);
         self.opened.notify_all();
-        for waker in wakers {
-            waker.wake();
-        }
+        waiters.into_values().for_each(Waker::wake);
     }
 }

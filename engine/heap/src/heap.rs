@@ -189,6 +189,7 @@ impl Heap {
     /// changes of arrays and maps take no locks. Must be said before they do.
     pub fn set_parallel(&self, is_parallel: bool) {
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
+        self.gate.set_rounds(is_parallel);
     }
 
     /// Sets the key of the heap's hash functions, which strangers must not know: it decides

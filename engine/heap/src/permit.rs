@@ -6,7 +6,8 @@
 //! shared permit it was read under, and whatever may collect needs that permit back.
 //!
 //! Who asks for the exclusive permit goes before new shared ones, so a stream of shared
-//! permits cannot starve it. That also means that a task which holds a shared permit must
+//! permits cannot starve it; and who waits for a shared one at the end of a collection goes before
+//! the next collector, so a stream of collections starves nobody. That also means that a task which holds a shared permit must
 //! not ask for a second one: it would wait behind a collector that waits for it.
 
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::checks::Checks;
+use crate::gate::Shared;
 use crate::heap::Heap;
 use crate::mutator::Mutator;
 use crate::tlab::Tlab;
@@ -23,6 +25,7 @@ use crate::tlab::Tlab;
 #[derive(Debug)]
 pub struct SharedPermit<'h> {
     heap: &'h Heap,
+    kind: Shared,
 }
 
 impl<'h> SharedPermit<'h> {
@@ -38,14 +41,16 @@ impl<'h> SharedPermit<'h> {
         if !self.heap.gate.is_collector_waiting() {
             return;
         }
-        self.heap.gate.release_shared();
+        self.heap
+            .gate
+            .release_shared(std::mem::replace(&mut self.kind, Shared::Taken));
         // If this future is dropped while it waits, the permit must not be released a
         // second time: the guard puts the count back in order.
         let mut guard = Renewal {
             heap: self.heap,
             is_renewed: false,
         };
-        std::future::poll_fn(|cx| self.heap.gate.poll_shared(cx)).await;
+        self.kind = WaitShared::new(self.heap).await;
         guard.is_renewed = true;
     }
 
@@ -53,7 +58,10 @@ impl<'h> SharedPermit<'h> {
     #[must_use]
     pub fn another(&self) -> SharedPermit<'h> {
         self.heap.gate.add_shared();
-        SharedPermit { heap: self.heap }
+        SharedPermit {
+            heap: self.heap,
+            kind: Shared::Taken,
+        }
     }
 
     /// The heap it is a permit of.
@@ -78,7 +86,7 @@ impl Drop for Renewal<'_> {
 
 impl Drop for SharedPermit<'_> {
     fn drop(&mut self) {
-        self.heap.gate.release_shared();
+        self.heap.gate.release_shared(self.kind);
     }
 }
 
@@ -107,7 +115,10 @@ impl Heap {
     /// A shared permit, if there is one without waiting; none of a broken heap.
     pub fn try_shared(&self) -> Option<SharedPermit<'_>> {
         let got = self.gate.try_shared();
-        got.then(|| SharedPermit { heap: self })
+        got.then(|| SharedPermit {
+            heap: self,
+            kind: Shared::Taken,
+        })
     }
 
     /// A shared permit for a moment, for a host that cannot await: the thread waits for
@@ -117,8 +128,8 @@ impl Heap {
     /// # Panics
     /// If a collection [broke the heap](Heap::broken).
     pub fn shared_now(&self) -> SharedPermit<'_> {
-        self.gate.wait_shared();
-        SharedPermit { heap: self }
+        let kind = self.gate.wait_shared();
+        SharedPermit { heap: self, kind }
     }
 
     /// A shared permit.
@@ -126,8 +137,8 @@ impl Heap {
     /// # Panics
     /// If a collection [broke the heap](Heap::broken).
     pub async fn shared(&self) -> SharedPermit<'_> {
-        std::future::poll_fn(|cx| self.gate.poll_shared(cx)).await;
-        SharedPermit { heap: self }
+        let kind = WaitShared::new(self).await;
+        SharedPermit { heap: self, kind }
     }
 
     /// The exclusive permit, if nobody holds any; none of a broken heap.
@@ -157,6 +168,35 @@ impl Heap {
     /// half moved then, so nobody gets a permit any more.
     pub fn broken(&self) -> Option<std::sync::Arc<str>> {
         self.gate.broken()
+    }
+}
+
+/// The wait for a shared permit; giving it up gives back what was handed over meanwhile.
+struct WaitShared<'h> {
+    heap: &'h Heap,
+    ticket: Option<u64>,
+}
+
+impl<'h> WaitShared<'h> {
+    fn new(heap: &'h Heap) -> Self {
+        WaitShared { heap, ticket: None }
+    }
+}
+
+impl Future for WaitShared<'_> {
+    type Output = Shared;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Shared> {
+        let heap = self.heap;
+        heap.gate.poll_shared(&mut self.ticket, cx)
+    }
+}
+
+impl Drop for WaitShared<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.heap.gate.give_up_shared(ticket);
+        }
     }
 }
 

@@ -110,3 +110,28 @@ fn dropped_registrations_keep_nothing_alive() {
     let mut permit = heap.try_exclusive().expect("no permit is held");
     assert_eq!(heap.census(&mut permit), []);
 }
+
+#[test]
+fn who_has_most_in_the_queue_loses_the_newest() {
+    let heap = heap();
+    let holder = Holder::new(&heap, "test", 1);
+    let owners: [Arc<dyn std::any::Any + Send + Sync>; 3] = [Arc::new(0), Arc::new(1), Arc::new(2)];
+    with(&heap, &holder, |m| {
+        let cell = |n| m.cell(Value::int32(n)).unwrap();
+        // The first has one, the second six, the third four which do not count.
+        for (at, owner) in [1, 1, 2, 1, 0, 1, 2, 2, 1, 1, 2].into_iter().enumerate() {
+            let owner = Some(Arc::clone(&owners[owner]));
+            let (object, function) = (cell(at as i32), cell(10));
+            assert!(m.add_finalizer_of(owner, object, function).is_ok());
+        }
+    });
+    let is_counted = |owner: &Arc<dyn std::any::Any + Send + Sync>| !Arc::ptr_eq(owner, &owners[2]);
+    assert_eq!(heap.give_up_finalizers(4, is_counted), 0, "none waits");
+    assert_eq!(collect(&heap, CollectionKind::Minor).queued.len(), 11);
+    assert_eq!(heap.give_up_finalizers(4, is_counted), 3);
+    assert_eq!(heap.give_up_finalizers(4, is_counted), 0, "once is enough");
+    for expected in [0, 1, 2, 3, 4, 6, 7, 10] {
+        assert_eq!(take(&heap, &holder), Some([Some(10), Some(expected)]));
+    }
+    assert_eq!(heap.next_finalizer(), None);
+}

@@ -84,8 +84,15 @@ fn a_collector_that_waits_is_handed_the_permit() {
 
 #[test]
 fn threads_that_take_permits_without_a_pause_do_not_keep_a_collector_out() {
+    for has_rounds in [false, true] {
+        let heap = heap();
+        heap.set_parallel(has_rounds);
+        keep_out(&heap);
+    }
+}
+
+fn keep_out(heap: &Heap) {
     const COLLECTIONS: u32 = 200;
-    let heap = heap();
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let is_over = &is_over;
     std::thread::scope(|scope| {
@@ -153,5 +160,50 @@ fn a_safepoint_lets_the_collector_go_first_and_keeps_the_permit() {
     }
     assert!(heap.try_exclusive().is_none(), "the permit is held again");
     drop(held);
+    assert!(heap.try_exclusive().is_some());
+}
+
+#[test]
+fn who_waits_at_the_end_of_a_collection_goes_before_the_next_one() {
+    let heap = heap();
+    heap.set_parallel(true);
+    let exclusive = heap.try_exclusive().unwrap();
+    let mut waiting = [pin!(heap.shared()), pin!(heap.shared())];
+    for task in &mut waiting {
+        assert!(poll(task.as_mut()).is_pending());
+    }
+    let mut next = pin!(heap.exclusive());
+    assert!(poll(next.as_mut()).is_pending());
+    drop(exclusive);
+    assert!(poll(next.as_mut()).is_pending());
+    // Else their slices would end before they got anywhere.
+    assert!(!heap.is_collector_waiting());
+    let permits = waiting.map(|task| match poll(task) {
+        Poll::Ready(permit) => permit,
+        Poll::Pending => panic!("each was handed one"),
+    });
+    // Who comes now comes after the collector.
+    assert!(heap.try_shared().is_none());
+    let [first, second] = permits;
+    drop(first);
+    assert!(poll(next.as_mut()).is_pending());
+    drop(second);
+    assert!(poll(next.as_mut()).is_ready());
+}
+
+#[test]
+fn who_was_handed_a_shared_permit_and_leaves_gives_it_back() {
+    let heap = heap();
+    heap.set_parallel(true);
+    let exclusive = heap.try_exclusive().unwrap();
+    {
+        let mut waiting = pin!(heap.shared());
+        assert!(poll(waiting.as_mut()).is_pending());
+        let mut given_up = Box::pin(heap.shared());
+        assert!(poll(given_up.as_mut()).is_pending());
+        drop(given_up);
+        drop(exclusive);
+        assert!(heap.try_exclusive().is_none());
+    }
     assert!(heap.try_exclusive().is_some());
 }

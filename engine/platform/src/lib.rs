@@ -15,6 +15,11 @@ mod stop_token;
 pub mod sync;
 #[cfg(feature = "tokio")]
 pub mod tokio_platform;
+#[cfg_attr(
+    not(feature = "tokio"),
+    allow(dead_code, reason = "the platform of threads lets them go on")
+)]
+pub mod turns;
 pub mod virtual_platform;
 pub mod waiting;
 

@@ -4,10 +4,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::host::{self, HostOperation, HostRequest};
+use crate::turns::Turns;
 
 /// A task of the engine.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -80,6 +82,12 @@ pub trait Platform: Send + Sync + 'static {
     /// finding.
     fn survives_panics(&self) -> bool {
         false
+    }
+
+    /// Where tasks that compute for long wait for their turns, on platforms of threads. Who wants
+    /// others to go first waits there instead of [yielding](Self::poll_yield).
+    fn turns(&self) -> Option<&Arc<Turns>> {
+        None
     }
 
     /// Whether others go first now. Called again, with `has_yielded` true, when the task

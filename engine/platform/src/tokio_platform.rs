@@ -1,6 +1,5 @@
 //! The production platform, on a tokio runtime.
 
-mod background;
 mod content;
 mod host;
 
@@ -12,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use self::background::Background;
 use crate::clock::Clock;
 use crate::host::{HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
 use crate::sync::Mutex;
+use crate::turns::Turns;
 
 thread_local! {
     /// Whose turn it is on this worker, and since when by its platform's clock, if that is known.
@@ -34,8 +33,8 @@ pub struct TokioPlatform {
     random: AtomicU64,
     fuel: u32,
     turn: Duration,
-    /// Those whose turns are over.
-    background: Arc<Background>,
+    /// Those whose turns are over; none if each slice is one.
+    turns: Option<Arc<Turns>>,
     #[cfg(feature = "http")]
     http: host::Http,
 }
@@ -59,9 +58,7 @@ impl TokioPlatform {
     /// When there would be more than [`Self::WORKERS_MAX`], or the operating system starts no
     /// threads.
     pub fn new(workers: usize) -> std::io::Result<Self> {
-        let mut platform = Self::with_fuel(workers, Self::FUEL)?;
-        platform.turn = Self::TURN;
-        Ok(platform)
+        Self::with_turns(workers, Self::FUEL, Self::TURN)
     }
 
     /// The same with another length of slices, after each of which others go first: for
@@ -70,6 +67,10 @@ impl TokioPlatform {
     /// # Errors
     /// See [`Self::new`].
     pub fn with_fuel(workers: usize, fuel: u32) -> std::io::Result<Self> {
+        Self::with_turns(workers, fuel, Duration::ZERO)
+    }
+
+    fn with_turns(workers: usize, fuel: u32, turn: Duration) -> std::io::Result<Self> {
         if workers > Self::WORKERS_MAX {
             let message = format!("{workers} workers: at most {} can be", Self::WORKERS_MAX);
             return Err(std::io::Error::new(ErrorKind::InvalidInput, message));
@@ -85,9 +86,11 @@ impl TokioPlatform {
             &std::collections::hash_map::RandomState::new(),
             std::process::id(),
         );
-        let background = Arc::new(Background::default());
+        let turns = (!turn.is_zero()).then(|| Turns::new(turn, workers.max(1)));
         for _ in 0..workers.max(1) {
-            drop(runtime.spawn(Arc::clone(&background).release()));
+            // The runtime takes the pause for "when nothing else is ready, or now and then".
+            let release = |turns| Turns::release(turns, tokio::task::yield_now);
+            drop(turns.clone().map(|turns| runtime.spawn(release(turns))));
         }
         Ok(TokioPlatform {
             handle: runtime.handle().clone(),
@@ -95,8 +98,8 @@ impl TokioPlatform {
             clock: Clock::start(),
             random: AtomicU64::new(seed),
             fuel: fuel.max(1),
-            turn: Duration::ZERO,
-            background,
+            turn,
+            turns,
             #[cfg(feature = "http")]
             http: host::Http::default(),
         })
@@ -196,14 +199,18 @@ impl Platform for TokioPlatform {
         is_over
     }
 
+    fn turns(&self) -> Option<&Arc<Turns>> {
+        self.turns.as_ref()
+    }
+
     fn poll_yield(&self, place: Place, has_yielded: bool, cx: &mut Context<'_>) -> Poll<()> {
         // The engine's own yield points are for simulation.
         if has_yielded || place.function == Place::ENGINE {
             return Poll::Ready(());
         }
-        match self.turn.is_zero() {
-            true => cx.waker().wake_by_ref(),
-            false => self.background.wait(cx.waker()),
+        match &self.turns {
+            None => cx.waker().wake_by_ref(),
+            Some(turns) => turns.wait(cx.waker()),
         }
         Poll::Pending
     }

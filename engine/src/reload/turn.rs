@@ -6,17 +6,17 @@ use crate::futures::Signal;
 
 /// A lock that may be held while its holder waits. Whoever takes it holds no permit.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     is_taken: AtomicBool,
     free: Signal,
 }
 
 /// The turn, until this drops.
-pub(super) struct TurnGuard<'t>(&'t Turn);
+pub(crate) struct TurnGuard<'t>(&'t Turn);
 
 impl Turn {
     /// Waits until nobody else has the turn, and takes it.
-    pub(super) async fn take(&self) -> TurnGuard<'_> {
+    pub(crate) async fn take(&self) -> TurnGuard<'_> {
         // Who gives it back says so after it is free: none of that is missed.
         while self.is_taken.swap(true, SeqCst) {
             self.free.wait().await;

@@ -7,6 +7,7 @@ use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Charge, Checks, CollectMode, CollectionKind, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::turns::Turn;
 use gcrucible_platform::{Place, yield_point};
 use gcrucible_vm::{Change, SliceEnd, SliceInput, SliceOutcome};
 
@@ -108,8 +109,37 @@ impl<'e> Driver<'e> {
         yield_point(&*self.engine.inner.platform, place).await;
     }
 
-    /// Lets others go first, between two slices, if the platform or the program says so.
-    async fn turn(&self, is_asked: bool) {
+    /// Waits for a turn if the tasks that it shares its turns with have used up theirs.
+    pub(super) async fn shared_turn(&self) -> Option<Turn> {
+        let platform = &*self.engine.inner.platform;
+        let (turns, meter) = platform.turns().zip(self.task.meter.as_ref())?;
+        meter.count(platform.now());
+        if !turns.is_over(meter.party()) {
+            return None;
+        }
+        Some(turns.take(Some(meter.party())).await)
+    }
+
+    /// Lets others go first, between two slices, if the platform or the program says so. The turn
+    /// that it waited for is over for the others when it has run a slice.
+    async fn turn(&self, is_asked: bool) -> Option<Turn> {
+        let platform = &self.engine.inner.platform;
+        match (platform.turns(), &self.task.meter) {
+            (Some(turns), Some(meter)) if is_asked => Some(turns.take(Some(meter.party())).await),
+            (Some(_), Some(_)) => self.shared_turn().await,
+            (Some(turns), None) if is_asked || platform.is_turn_over() => {
+                Some(turns.take(None).await)
+            }
+            (Some(_), None) => None,
+            (None, _) => {
+                self.yield_turn(is_asked).await;
+                None
+            }
+        }
+    }
+
+    /// The same where the platform decides on each turn itself.
+    async fn yield_turn(&self, is_asked: bool) {
         if !self.engine.inner.platform.is_turn_over() && !is_asked {
             return;
         }
@@ -140,8 +170,9 @@ impl<'e> Driver<'e> {
         let mut has_asked = false;
         let mut got_further = false;
         loop {
+            let mut turn = None;
             if std::mem::replace(&mut is_turn_over, true) {
-                self.turn(has_asked).await;
+                turn = self.turn(has_asked).await;
             }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
@@ -152,15 +183,18 @@ impl<'e> Driver<'e> {
             if self.is_grace_over() {
                 return self.abort::<C>().await;
             }
-            if std::mem::take(&mut self.has_outgrown) && !self.make_room(0, &mut 1, None).await {
-                self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
+            if std::mem::take(&mut self.has_outgrown) {
+                turn = None;
+                if !self.make_room(0, &mut 1, None).await {
+                    self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
+                }
             }
             let Ran {
                 mut outcome,
                 now_ms,
                 fuel,
                 asked,
-            } = self.slice::<C>().await;
+            } = self.slice::<C>(turn).await;
             self.use_turn(&outcome);
             self.pass_on(&outcome, now_ms).await;
             // Signals that wait for their handler count, too.
@@ -294,7 +328,7 @@ impl<'e> Driver<'e> {
     }
 
     /// Runs one slice, and keeps the driver's books.
-    async fn slice<C: Checks>(&mut self) -> Ran {
+    async fn slice<C: Checks>(&mut self, turn: Option<Turn>) -> Ran {
         let inner = &self.engine.inner;
         let task = self.task;
         let is_cancel_due = task.token.is_undelivered();
@@ -345,6 +379,7 @@ impl<'e> Driver<'e> {
                 .flatten();
             (outcome, cancelling, Asked::now(&inner.heap))
         };
+        drop(turn);
         let spent = outcome.instructions.saturating_add(outcome.charged);
         inner.pressure.note_work(spent);
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {

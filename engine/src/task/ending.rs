@@ -184,8 +184,15 @@ impl Driver<'_> {
             false => text,
         };
         let root = self.task.run.as_ref().map(|run| run.root());
+        let realm = self.task.vm.realm();
         let holder = (&*self.engine.inner.heap, self.task.vm().realm().account());
-        failures.add(holder, future, failure, Unseen { text, root });
+        let unseen = Unseen {
+            text,
+            root,
+            realm: realm.number(),
+            attachment: realm.attachment().cloned(),
+        };
+        failures.add(holder, future, failure, unseen);
     }
 
     /// Ends a call: when every task of its run has ended, its value moves to the call and
@@ -269,9 +276,13 @@ impl Driver<'_> {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {
-            let output = &inner.output;
-            output.report(text, &call.trace(), "in a finalizer");
-            self.observe(&EngineEvent::FinalizerFailed { call: &call, text });
+            let (output, realm) = (&inner.output, self.task.vm.realm());
+            output.report(text, &call.trace(), "in a finalizer", realm.number());
+            self.observe(&EngineEvent::FinalizerFailed {
+                call: &call,
+                text,
+                attachment: realm.attachment(),
+            });
         }
         if is_finalizer {
             self.engine.start_finalizer();

@@ -25,9 +25,13 @@ use gcrucible_heap::{
     Heap, MemoryAccount, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::turns::Party;
 
 use crate::program::{LoadError, LoadedProgram};
 use crate::realm_stats::{RealmCounters, RealmStats};
+
+/// What a host attaches to a realm, to find it again when something happens there.
+pub type Attachment = Arc<dyn Any + Send + Sync>;
 
 /// A program's module-level variables.
 ///
@@ -46,8 +50,10 @@ pub struct Realm {
     /// Where a fork's globals were allocated; nothing else allocates in it.
     tlab: Option<Tlab>,
     counters: RealmCounters,
+    /// Its tasks, as far as they share their turns.
+    party: Arc<Party>,
     /// What the host wants to find again when something happens in it.
-    attachment: OnceLock<Arc<dyn Any + Send + Sync>>,
+    attachment: OnceLock<Attachment>,
 }
 
 impl Realm {
@@ -72,6 +78,7 @@ impl Realm {
             left_locals: Slot::nil(),
             tlab,
             counters: RealmCounters::default(),
+            party: Arc::default(),
             attachment: OnceLock::new(),
             program,
             number,
@@ -139,14 +146,19 @@ impl Realm {
         self.tlab.is_some()
     }
 
+    /// The party of its tasks.
+    pub fn party(&self) -> &Arc<Party> {
+        &self.party
+    }
+
     /// Attaches what the host wants to find again when something happens in the realm, such as
     /// the name of the request that it was made for. It goes with the realm. The first one stays.
-    pub fn attach(&self, attachment: Arc<dyn Any + Send + Sync>) {
+    pub fn attach(&self, attachment: Attachment) {
         let _ = self.attachment.set(attachment);
     }
 
     /// What the host has attached.
-    pub fn attachment(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+    pub fn attachment(&self) -> Option<&Attachment> {
         self.attachment.get()
     }
 

@@ -10,8 +10,9 @@ use axum::http::header::{ALLOW, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use gcrucible_engine::{Admission, ForkError, HostValue, RequestId};
+use gcrucible_engine::{Admission, CallError, CallHandle, Fork, ForkError, HostValue, RequestId};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use tracing::Span;
 
 use super::answer::Wrong;
@@ -21,6 +22,12 @@ use super::convert::{self, convert};
 use super::routes::ALLOW_ALL;
 use super::version::Version;
 use super::{Server, answer, entry, handshake, log, manners, request, websocket};
+
+/// How long it takes at most until it is tried again whether there is memory.
+const MEMORY_AGAIN: Duration = Duration::from_millis(20);
+
+/// For how long it is tried, unless no request is to wait so long.
+const MEMORY_LONGEST: Duration = Duration::from_secs(1);
 
 /// Answers whatever comes.
 pub(super) async fn handle(
@@ -169,16 +176,13 @@ async fn call(
     charge: Charge,
 ) -> Result<Response, Refused> {
     // Only now: a client that is slow to send takes nobody's place.
-    let Some(place) = server.places.take().await else {
+    let Some(place) = server.places.take(key).await else {
         let why = format!("{} requests are under way", server.limits.requests_max);
         return Err(Refused::busy(&why));
     };
     let admission = admit(server, id).await?;
-    let fork = version.fork(server.limits.request_memory).await?;
-    log::attach(fork.realm(), Span::current());
     let args = [HostValue::String(key.to_owned()), argument];
-    let call = calls::start(&server.call_ids, &fork, entry::ANSWER, &args).await;
-    let call = call.map_err(|error| Refused::busy(&error.to_string()))?;
+    let (fork, call) = begin(server, version, &args).await?;
     // The heap has it now.
     let bytes = convert::footprint(&args[1]);
     convert::discard((args, charge), bytes);
@@ -230,6 +234,38 @@ async fn call(
     };
     tracing::error!("{why}");
     Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+}
+
+/// Begins the call of a handler, as soon as there is memory for that: others may have taken it all,
+/// and give it back when they end.
+async fn begin(
+    server: &Server,
+    version: &Version,
+    args: &[HostValue],
+) -> Result<(Fork, CallHandle), Refused> {
+    let patience = server.limits.busy_timeout.unwrap_or_default();
+    let until = Instant::now() + patience.min(MEMORY_LONGEST);
+    loop {
+        let ended = server.metrics.request_ended.notified();
+        let begun = match version.fork(server.limits.request_memory).await {
+            Ok(fork) => {
+                log::attach(fork.realm(), Span::current());
+                let call = calls::start(&server.call_ids, &fork, entry::ANSWER, args).await;
+                match call {
+                    Ok(call) => return Ok((fork, call)),
+                    Err(error @ CallError::OutOfMemory) => Err(Refused::busy(&error.to_string())),
+                    Err(error) => return Err(Refused::busy(&error.to_string())),
+                }
+            }
+            Err(error @ ForkError::OutOfMemory) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let now = Instant::now();
+        if now >= until {
+            return begun;
+        }
+        let _ = tokio::time::timeout_at(until.min(now + MEMORY_AGAIN), ended).await;
+    }
 }
 
 /// Takes a request in. There is a place for it; but the call of the one that had it before may

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use gcrucible_engine::TraceFrame;
+use gcrucible_engine::{Attachment, TraceFrame};
 use gcrucible_vm::Realm;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
@@ -31,10 +31,24 @@ pub(super) fn start(level: LevelFilter) {
     }));
 }
 
-/// Says what nobody caught, where no request could be told.
-pub(super) fn uncaught(text: &str, trace: &[TraceFrame], place: &str) {
+/// Says what nobody caught, and which request it comes of if that is attached.
+pub(super) fn uncaught(
+    attachment: Option<&Attachment>,
+    text: &str,
+    trace: &[TraceFrame],
+    place: &str,
+) {
     let frames: Vec<String> = trace.iter().map(ToString::to_string).collect();
-    tracing::error!(at = frames.join(" < "), "uncaught {text} ({place})");
+    let say = || tracing::error!(at = frames.join(" < "), "uncaught {text} ({place})");
+    match span(attachment) {
+        Some(span) => span.in_scope(say),
+        None => say(),
+    }
+}
+
+/// The span of the request that a realm was made for.
+fn span(attachment: Option<&Attachment>) -> Option<&Span> {
+    attachment?.downcast_ref()
 }
 
 /// What is printed in a realm belongs to a request, or a WebSocket.
@@ -44,8 +58,7 @@ pub(super) fn attach(realm: &Realm, span: Span) {
 
 /// Takes what was printed in a realm.
 pub(super) fn printed(realm: &Realm, texts: &[String]) {
-    let span = realm.attachment().and_then(|it| it.downcast_ref::<Span>());
-    let Some(span) = span else {
+    let Some(span) = span(realm.attachment()) else {
         let mut text = texts.join("\n");
         text.push('\n');
         // It is queued: nobody is there to fail.

@@ -116,12 +116,21 @@ impl Observer for Metrics {
                 ReloadStep::Begun => {}
             },
             // Lines of the log, as those of handlers that throw.
-            EngineEvent::FinalizerFailed { call, text } => {
-                log::uncaught(text, &call.trace(), "in a finalizer");
+            EngineEvent::FinalizerFailed {
+                call,
+                text,
+                attachment,
+            } => {
+                log::uncaught(*attachment, text, &call.trace(), "in a finalizer");
                 return;
             }
-            EngineEvent::Unobserved { text, trace, .. } => {
-                log::uncaught(text, trace, "in a task that nobody awaited");
+            EngineEvent::Unobserved {
+                text,
+                trace,
+                attachment,
+                ..
+            } => {
+                log::uncaught(*attachment, text, trace, "in a task that nobody awaited");
                 return;
             }
             EngineEvent::RequestEnded { .. } => self.request_ended.notify_waiters(),
@@ -147,81 +156,69 @@ pub(super) fn text(server: &Server) -> String {
         "status",
         requests,
     );
-    page.one(
+    page.gauge(
         "crux_requests_in_flight",
-        "gauge",
         "Requests whose calls run",
         in_flight,
     );
-    page.one(
+    page.counter(
         "crux_disconnects_total",
-        "counter",
         "Clients that left before their answer",
         metrics.disconnects.get(),
     );
-    page.one(
+    page.counter(
         "crux_handler_timeouts_total",
-        "counter",
         "Handlers that took too long",
         metrics.timeouts.get(),
     );
-    page.one(
+    page.counter(
         "crux_handlers_gave_way_total",
-        "counter",
         "Handlers that gave way to other requests when all places were taken",
         metrics.gave_way.get(),
     );
-    page.one(
+    page.counter(
         "crux_write_timeouts_total",
-        "counter",
         "Clients that did not take what they were sent",
         metrics.write_timeouts.get(),
     );
-    page.one(
+    page.gauge(
         "crux_connections_open",
-        "gauge",
         "Connections that are open, but for WebSockets",
         server.connections.len(),
     );
-    page.one(
+    page.counter(
         "crux_connections_refused_total",
-        "counter",
         "Clients for whose connections there was no room",
         metrics.connections_refused.get(),
     );
-    page.one(
+    page.gauge(
         "crux_bytes_in_flight",
-        "gauge",
         "Bytes that are held for clients",
         server.budget.used(),
     );
-    page.one(
+    page.gauge(
         "crux_detached_tasks",
-        "gauge",
         "Tasks of requests that belong to no call",
         server.engine.detached_task_count(),
     );
-    page.one(
+    page.counter(
+        "crux_finalizers_given_up_total",
+        "Finalizers of requests that will not run, because too many waited",
+        server.engine.finalizers_given_up(),
+    );
+    page.counter(
         "crux_log_lines_dropped_total",
-        "counter",
         "Lines that standard output and standard error did not take",
         lines::dropped(),
     );
-    page.one(
+    page.gauge(
         "crux_websockets_open",
-        "gauge",
         "WebSockets that are open",
         websockets,
     );
-    page.one(
-        "crux_forks_total",
-        "counter",
-        "Forks made",
-        metrics.forks.get(),
-    );
-    page.one(
+    page.counter("crux_forks_total", "Forks made", metrics.forks.get());
+    page.counter(
         "crux_forks_refused_total",
-        "counter",
         "Forks that could not be made",
         metrics.forks_refused.get(),
     );
@@ -239,12 +236,7 @@ pub(super) fn text(server: &Server) -> String {
         reloads,
     );
     let version = server.versions.current().number;
-    page.one(
-        "crux_version",
-        "gauge",
-        "Number of the version that serves",
-        version,
-    );
+    page.gauge("crux_version", "Number of the version that serves", version);
     page.family(
         "crux_protected_objects",
         "gauge",
@@ -253,12 +245,7 @@ pub(super) fn text(server: &Server) -> String {
         stats.protected_by_kind,
     );
     let live = stats.used_bytes;
-    page.one(
-        "crux_heap_live_bytes",
-        "gauge",
-        "Bytes of heap blocks in use",
-        live,
-    );
+    page.gauge("crux_heap_live_bytes", "Bytes of heap blocks in use", live);
     let kinds = [
         ("minor", stats.collections_minor),
         ("major", stats.collections_major),
@@ -271,12 +258,7 @@ pub(super) fn text(server: &Server) -> String {
         kinds,
     );
     if let Some(bytes) = resident_bytes() {
-        page.one(
-            "crux_resident_memory_bytes",
-            "gauge",
-            "Memory of the process",
-            bytes,
-        );
+        page.gauge("crux_resident_memory_bytes", "Memory of the process", bytes);
     }
     page.0
 }
@@ -290,8 +272,13 @@ impl Page {
         self.line(format_args!("# TYPE {name} {kind}"));
     }
 
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.begin(name, kind, help);
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.begin(name, "counter", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.begin(name, "gauge", help);
         self.line(format_args!("{name} {value}"));
     }
 

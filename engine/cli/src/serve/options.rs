@@ -54,7 +54,8 @@ pub(crate) struct ServeOptions {
     /// gets 503
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = count)]
     pub(super) max_connections: usize,
-    /// Requests that are answered at once, at most; any more wait, see --busy-timeout
+    /// Requests that are answered at once, at most, those of one route seven eighths of them; any
+    /// more wait, see --busy-timeout
     #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = count)]
     pub(super) max_in_flight: usize,
     /// WebSockets that are open at once, at most; any more get 503
@@ -76,6 +77,10 @@ pub(crate) struct ServeOptions {
     /// Detached tasks of requests and WebSockets at once, at most; any more throw HostError
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = count)]
     pub(super) max_detached: usize,
+    /// Finalizers of requests that wait to be run, at most; beyond that the newest of those who
+    /// have most are given up
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = count)]
+    pub(super) max_finalizers: usize,
     /// How long a client may take to send a request's head, and then its body (408)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     read_timeout: Duration,

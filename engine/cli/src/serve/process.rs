@@ -36,6 +36,9 @@ const BACKLOG: u32 = 1024;
 const LOOKS_AT_DETACHED_LEAST: Duration = Duration::from_millis(10);
 const LOOKS_AT_DETACHED_MOST: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether finalizers were given up.
+const LOOKS_AT_FINALIZERS: Duration = Duration::from_secs(1);
+
 /// Serves a program until a signal.
 pub(crate) fn run(options: &ServeOptions) -> Exit {
     if let Err(error) = lines::start() {
@@ -72,6 +75,7 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
     engine_options.requests_max = options.max_in_flight;
     let grace_of_calls = engine_options.grace;
     engine_options.detached_max = options.max_detached;
+    engine_options.finalizers_max = options.max_finalizers;
     let limits = options.limits(engine_options.heap.limit_bytes);
     log::start(options.log_level());
     allow_many_files();
@@ -121,6 +125,7 @@ fn serve(options: &ServeOptions) -> Result<Exit, Stop> {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             () = end_old_detached(&server) => "",
+            () = tell_of_finalizers(&server) => "",
             () = reload_for_ever(&server, &mut reloading, options, files, hangups) => "",
         };
         tracing::info!("{signal}: the server stops; once more ends it at once");
@@ -157,6 +162,22 @@ async fn end_old_detached(server: &Server) {
         let count = server.engine.cancel_detached(age);
         if count > 0 {
             tracing::warn!(count, "detached tasks took too long");
+        }
+    }
+}
+
+/// Says when finalizers are given up: what a handler hoped for will not happen.
+async fn tell_of_finalizers(server: &Server) {
+    let mut known = 0;
+    loop {
+        tokio::time::sleep(LOOKS_AT_FINALIZERS).await;
+        let now = server.engine.finalizers_given_up();
+        if now > known {
+            tracing::warn!(
+                count = now - known,
+                "finalizers were given up: too many wait"
+            );
+            known = now;
         }
     }
 }

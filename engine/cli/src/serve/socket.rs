@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::Server;
+use super::answer::REQUEST_ID;
 use super::budget::Charge;
 
 /// So much of what is written must be taken within the time for writing.
@@ -34,6 +35,8 @@ pub(super) struct Socket {
     head: Charge,
     head_bytes: usize,
     writing: Writing,
+    /// Something was written that is followed by more of it.
+    is_amid_answer: bool,
 }
 
 /// What a socket and those around it know of each other.
@@ -168,6 +171,7 @@ impl Socket {
                 until: None,
                 taken: 0,
             },
+            is_amid_answer: false,
         };
         (socket, state)
     }
@@ -189,6 +193,7 @@ impl Socket {
             }
             Poll::Ready(Ok(bytes)) => {
                 self.writing.took(bytes);
+                self.is_amid_answer = true;
                 self.state.has_begun.store(false, Ordering::Relaxed);
                 Poll::Ready(Ok(bytes))
             }
@@ -196,18 +201,17 @@ impl Socket {
         }
     }
 
-    /// The library answers a head that it could not make sense of: the client gets more than its
-    /// status. Gives whether that is so.
+    /// The library answers a head that it could not make sense of, be it the first one or not: the
+    /// client gets more than its status. Gives whether that is so.
     fn refuses(&mut self, bytes: &[u8]) -> bool {
         let state = &self.state;
-        if state.has_asked() {
-            return false;
-        }
         if state.is_refused.load(Ordering::Relaxed) {
             return true;
         }
-        let text = bytes.strip_prefix(b"HTTP/1.1 ");
-        let Some(status) = text.and_then(|text| StatusCode::from_bytes(text.get(..3)?).ok()) else {
+        if self.is_amid_answer || state.under_way.load(Ordering::Relaxed) > 0 {
+            return false;
+        }
+        let Some(status) = status_of_library(bytes) else {
             return false;
         };
         let why = match status {
@@ -226,6 +230,21 @@ impl Socket {
         // So few bytes go at once, or the client does not read.
         let _ = self.stream.try_write(text.as_bytes());
     }
+}
+
+/// The status, if this is the beginning of an answer of the library's own. Each of ours has the id
+/// of its request in its head.
+fn status_of_library(bytes: &[u8]) -> Option<StatusCode> {
+    let text = bytes.strip_prefix(b"HTTP/1.1 ")?;
+    let status = StatusCode::from_bytes(text.get(..3)?).ok()?;
+    let lines = text.split(|&byte| byte == b'\n');
+    let mut head = lines.take_while(|line| line.len() > 1);
+    let is_ours = |line: &[u8]| {
+        let name = line.get(..REQUEST_ID.as_str().len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes()))
+    };
+    let is_ours = head.any(is_ours);
+    (!is_ours && (status.is_client_error() || status.is_server_error())).then_some(status)
 }
 
 impl Drop for Socket {
@@ -301,6 +320,7 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // All has been written by now.
+        self.is_amid_answer = false;
         self.writing.took_all();
         self.state.is_blocked.store(false, Ordering::Relaxed);
         self.head_bytes = 0;

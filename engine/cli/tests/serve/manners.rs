@@ -258,5 +258,22 @@ async fn what_cannot_be_read_is_in_the_log_and_the_figures_too() {
     );
     let refused = server.metric("crux_requests_total{status=\"400\"}").await;
     assert_eq!(refused, 1);
+    // The same behind a request that made sense.
+    let both = answers(
+        &server,
+        b"GET /none HTTP/1.1\r\nhost: a\r\n\r\nrubbish\r\n\r\n",
+    );
+    let (first, second) = both.split_once("}HTTP/1.1 ").expect("two answers");
+    assert_eq!(status(first), "404", "{both:?}");
+    assert!(second.starts_with("400 "), "{both:?}");
+    let id = second.split("x-request-id: ").nth(1).expect("an id");
+    let id = id.split("\r\n").next().expect("an id");
+    assert!(
+        second.ends_with(&format!(
+            "{{\"error\":\"the head makes no sense\",\"request_id\":\"{id}\"}}"
+        )),
+        "{both:?}"
+    );
+    server.wait_for_message(id);
     server.stop();
 }

@@ -22,6 +22,12 @@ export let routes = {
     spawn detached later("x")
     return "logged"
   },
+  "GET /fails": |r| {
+    finalizer([1], |v| { throw error("final") })
+    spawn detached (|| { throw error("alone") })()
+    return "failing"
+  },
+  "GET /collect": |r| { collect(); return "collected" },
   "GET /flood": |r| {
     for i in 0..20000 { log.info("a line of a flood that nobody reads, long enough to fill", i) }
     return "flooded"
@@ -53,6 +59,23 @@ async fn lines_of_a_handler_name_its_request() {
     // Also of what outlives it.
     let line = server.wait_for_message("later x");
     assert!(line.contains("WARN request{id=\"r-1\""), "{line}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_after_a_request_names_it_too() {
+    let server = Server::start("log_failures", APP, &[]);
+    let request = server.request(reqwest::Method::GET, "/fails");
+    let answer = server.send(request.header("x-request-id", "r-2")).await;
+    assert_eq!(answer.body, "failing");
+    server.wait_for_metric("crux_detached_tasks", 0).await;
+    assert_eq!(server.get("/collect").await.body, "collected");
+    let mut said = String::new();
+    while !(said.contains("final") && said.contains("alone")) {
+        let line = server.wait_for_message("uncaught");
+        assert!(line.contains("ERROR request{id=\"r-2\""), "{line}");
+        said += &line;
+    }
     server.stop();
 }
 
