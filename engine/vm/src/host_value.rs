@@ -1,11 +1,15 @@
 //! Data that machine and host hand to each other.
 
+mod building;
+
 use std::fmt;
 
 use gcrucible_heap::{
     Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value,
 };
 use gcrucible_platform::HostValue;
+
+pub use building::{Building, takes_more_than};
 
 /// Units of work for a value that is converted.
 const UNITS_PER_VALUE: u32 = 4;
@@ -232,8 +236,9 @@ impl Converting {
     }
 }
 
-/// Makes the value of the language that data stands for. All its objects are asked for at
-/// once: an attempt that was held up in its middle would be held up there again.
+/// Makes the value of the language that data stands for, in one go: it is small, or its maker
+/// holds nobody up ([`Building`] is for other data). All its objects are asked for at once: an
+/// attempt that was held up in its middle would be held up there again.
 ///
 /// # Errors
 /// When a collection is due first; then it is tried again as a whole.
