@@ -257,12 +257,12 @@ const OPERATORS: &[(&str, &str)] = &[
     ("for over a map", "for k in entries { }"),
     ("for over a range", "for i in 0..1000000 { }"),
     ("for over a stream", "for x in stream(ints) { }"),
-    (
-        "match of a text",
-        "match ascii { \"other\" => 1, _ => 2 }",
-    ),
+    ("match of a text", "match ascii { \"other\" => 1, _ => 2 }"),
     ("call with large arguments", "(|a, b| nil)(ints, ascii)"),
-    ("task with large arguments", "await spawn (|a, b| a)(ints, ascii)"),
+    (
+        "task with large arguments",
+        "await spawn (|a, b| a)(ints, ascii)",
+    ),
     (
         "squad of many tasks",
         "squad { for i in 0..1000 { spawn (|| ints)() } }",
@@ -295,21 +295,36 @@ const OPERATORS: &[(&str, &str)] = &[
     ("array.has of a long text", "[ascii, wide].has(other)"),
     ("array.unique of texts", "texts.unique()"),
     ("array.group_by of texts", "texts.group_by(|x| x)"),
-    ("array.sort of long texts", "[ascii, other, lines, wide, ascii].sort()"),
+    (
+        "array.sort of long texts",
+        "[ascii, other, lines, wide, ascii].sort()",
+    ),
     ("deep_copy of an array", "deep_copy(ints)"),
     ("deep_copy of a map", "deep_copy(entries)"),
     ("deep_copy of what is shared", "deep_copy([shared, shared])"),
-    ("deep_equals of arrays", "deep_equals(ints, ints.slice(0, 1000000))"),
+    (
+        "deep_equals of arrays",
+        "deep_equals(ints, ints.slice(0, 1000000))",
+    ),
     ("deep_equals of maps", "deep_equals(entries, mirrored)"),
     ("deep_equals of texts", "deep_equals([ascii], [other])"),
     ("print of a map", "print(entries)"),
     ("print of a text", "print(ascii)"),
     ("string.has of a long part", "digits.has(part)"),
     ("string.split by a long part", "digits.split(part)"),
-    ("string.replace of a long part", "digits.replace(part, \"\")"),
-    ("string.replace by a long text", "\"a\".replace(\"a\", ascii)"),
+    (
+        "string.replace of a long part",
+        "digits.replace(part, \"\")",
+    ),
+    (
+        "string.replace by a long text",
+        "\"a\".replace(\"a\", ascii)",
+    ),
     ("json.parse of objects", "json.parse(object_text)"),
-    ("json.parse of nothing", "try { json.parse(spaces) } catch e is ParseError { }"),
+    (
+        "json.parse of nothing",
+        "try { json.parse(spaces) } catch e is ParseError { }",
+    ),
     ("json.stringify of a map", "json.stringify(entries)"),
     ("json.stringify with an indent", "json.stringify(nested, 2)"),
 ];
@@ -438,13 +453,14 @@ pub fn measure(name: &str) -> Result<Late, String> {
          }}",
         operands.join("\n")
     );
-    let program =
-        compile(&Source::new("late.crux", &text)).map_err(|errors| errors.to_string())?;
+    let program = compile(&Source::new("late.crux", &text)).map_err(|errors| errors.to_string())?;
     let platform = Arc::new(TokioPlatform::new(WORKERS).expect("threads start"));
     let options = EngineOptions::default();
     let engine = Engine::new(Arc::new(program), &options, platform.clone(), None);
     let engine = engine.expect("an engine");
     let data = platform.block_on(async {
+        let init = engine.start_init().await.expect("a beginning");
+        init.join().await;
         let call = engine.call(1, "main", &[]).await.expect("it has a main");
         match call.join().await {
             Outcome::Returned => Ok(call.data().await),

@@ -4,13 +4,13 @@ use std::sync::{Arc, Weak};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Checked, Checks, Handle, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer, Slot,
-    Value,
+    Checked, Checks, Handle, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
+    RootProvider, RootTracer, Slot, Value,
 };
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::{HostValue, Realm};
 use gcrucible_vm::display::Showing;
 use gcrucible_vm::host_value::{self, Building, Converting, Unfit};
+use gcrucible_vm::{HostValue, Realm};
 
 use crate::call::CallError;
 use crate::engine::Inner;
@@ -117,7 +117,13 @@ pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, 
         |converting, m, units| match converting.step(m, units) {
             Ok(true) => Some(Ok(converting.take_data().pop().unwrap_or_default())),
             Ok(false) => None,
-            Err(unfit) => Some(Err(unfit)),
+            Err(unfit) => {
+                let refused = std::mem::replace(converting, Converting::new(0));
+                if let Some(data) = refused.into_large() {
+                    inner.platform.discard(data);
+                }
+                Some(Err(unfit))
+            }
         },
     )
     .await
@@ -185,9 +191,9 @@ impl Inner {
                 let permit = self.heap.shared().await;
                 let mut building = under_way.0.lock();
                 let mut units = units_at_once;
-                let stepped = self.registry.allocate::<Checked, _>(&permit, |m| {
-                    building.step(data, m, &mut units)
-                });
+                let stepped = self
+                    .registry
+                    .allocate::<Checked, _>(&permit, |m| building.step(data, m, &mut units));
                 if !std::mem::replace(&mut has_begun, true) {
                     under_way.add_to(self);
                 }
@@ -201,32 +207,14 @@ impl Inner {
                 Ok(true) => return Ok(Built(under_way)),
                 Ok(false) => self.give_way().await,
                 Err(needs) => {
-                    if !self.make_room_for(account, needs.words, &mut attempts).await {
+                    if !self
+                        .make_room_for(account, needs.words, &mut attempts)
+                        .await
+                    {
                         return Err(needs);
                     }
                 }
             }
-        }
-    }
-}
-
-/// Drops data, with other tasks between.
-pub(crate) async fn discard(inner: &Inner, data: HostValue) {
-    type Parts = Box<dyn Iterator<Item = HostValue> + Send>;
-    let mut open: Vec<Parts> = vec![Box::new(std::iter::once(data))];
-    let mut parts = 0;
-    while let Some(innermost) = open.last_mut() {
-        match innermost.next() {
-            Some(HostValue::Array(elements)) => open.push(Box::new(elements.into_iter())),
-            Some(HostValue::Map(entries)) => {
-                open.push(Box::new(entries.into_iter().map(|(_, value)| value)));
-            }
-            Some(_) => {}
-            None => drop(open.pop()),
-        }
-        parts += 1;
-        if parts % STEP == 0 {
-            inner.give_way().await;
         }
     }
 }

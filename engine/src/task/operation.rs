@@ -29,7 +29,6 @@ use super::driver::{Driver, Pending};
 use super::ending::BodyEnd;
 use super::yield_points;
 use crate::cancellation::Watched;
-use crate::conversion::discard;
 use crate::event::EngineEvent;
 
 /// The operations of one task that are under way, innermost last.
@@ -410,8 +409,10 @@ impl Driver<'_> {
     async fn place_in_steps<C: Checks>(&self, data: HostValue) -> Option<Pending> {
         let inner = &self.engine.inner;
         let account = self.task.vm.realm().account();
-        let built = inner.build_in_steps(account, std::slice::from_ref(&data)).await;
-        discard(inner, data).await;
+        let built = inner
+            .build_in_steps(account, std::slice::from_ref(&data))
+            .await;
+        inner.platform.discard(data);
         match built {
             Ok(built) => {
                 let permit = inner.heap.shared().await;

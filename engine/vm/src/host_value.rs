@@ -105,6 +105,19 @@ impl Converting {
         std::mem::take(&mut self.done)
     }
 
+    /// All the data that it has, if that is so much that dropping it takes long.
+    pub fn into_large(self) -> Option<HostValue> {
+        /// What is dropped in a fraction of a millisecond.
+        const SMALL: u64 = 1 << 18;
+        (self.bytes > SMALL).then(|| {
+            let open = self.open.into_iter().map(|open| match open.parts {
+                Parts::Array(elements) => HostValue::Array(elements),
+                Parts::Map(entries, _) => HostValue::Map(entries),
+            });
+            HostValue::Array(self.done.into_iter().chain(open).collect())
+        })
+    }
+
     /// Begins with one more value.
     ///
     /// # Errors

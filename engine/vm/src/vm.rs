@@ -407,6 +407,7 @@ impl Vm {
             effects,
             ..
         } = slice;
+        let discarded = work.take_discarded();
         let (advanced, progress) = work.into_parts();
         state.random = effects.random;
         state.progress = progress;
@@ -427,6 +428,7 @@ impl Vm {
             interrupts: effects.interrupts,
             awaited: effects.awaited,
             host: effects.host,
+            discarded,
             trace: effects.trace,
             failed: effects.failed,
             seen: effects.seen,
