@@ -17,10 +17,10 @@ use gcrucible_heap::{
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::host_value::Unfit;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, display, uncaught};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, uncaught};
 
 use crate::cancellation::{Link, Token, TokenTree};
-use crate::conversion::{Kept, data_of};
+use crate::conversion::{Kept, data_of, text_of};
 use crate::engine::Engine;
 use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
@@ -475,10 +475,8 @@ impl CallHandle {
         if let Some(fault) = self.call.fault() {
             return fault;
         }
-        let inner = &self.engine.inner;
-        let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
-        display(&m, self.call.program(), m.load_root(&self.call.value))
+        let kept = Kept::Slot(&self.call.value);
+        text_of(&self.engine.inner, self.call.program(), kept).await
     }
 
     /// The text of the error that the call ended with as a report shows it: with its payload, and

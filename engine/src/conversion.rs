@@ -1,19 +1,60 @@
-//! Values on their way out of the engine, in steps.
+//! Values on their way out of the engine and into it, in steps.
 
 use std::sync::{Arc, Weak};
 
-use gcrucible_heap::{Checked, Handle, RootAudit, RootKind, RootProvider, RootTracer, Slot};
+use gcrucible_bytecode::Program;
+use gcrucible_heap::{
+    Checked, Checks, Handle, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
+    RootProvider, RootTracer, Slot, Value,
+};
 use gcrucible_platform::sync::Mutex;
-use gcrucible_vm::HostValue;
-use gcrucible_vm::host_value::{self, Converting, Unfit};
+use gcrucible_vm::display::Showing;
+use gcrucible_vm::host_value::{self, Building, Converting, Unfit};
+use gcrucible_vm::{HostValue, Realm};
 
+use crate::call::CallError;
 use crate::engine::Inner;
 
-/// Units of work that a conversion does under one permit.
+/// Units of work that are done under one permit.
 const STEP: u32 = 10_000;
 
-/// A conversion whose places are roots between its steps.
-struct Conversion(Mutex<Converting>);
+/// What takes several steps, and has places between them that are roots.
+trait Steps: Send + 'static {
+    fn roots(&self, root: &mut dyn FnMut(&Slot));
+}
+
+impl Steps for Converting {
+    fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        Converting::roots(self, root);
+    }
+}
+
+impl Steps for Building {
+    fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        Building::roots(self, root);
+    }
+}
+
+impl Steps for Showing {
+    fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        Showing::roots(self, root);
+    }
+}
+
+/// Something under way whose places are roots.
+struct UnderWay<S>(Mutex<S>);
+
+impl<S: Steps> UnderWay<S> {
+    fn new(steps: S) -> Arc<Self> {
+        Arc::new(UnderWay(Mutex::new(steps)))
+    }
+
+    /// Makes its places roots; under a permit, while nobody collects.
+    fn add_to(self: &Arc<Self>, inner: &Inner) {
+        let provider: Weak<Self> = Arc::downgrade(self);
+        inner.heap.add_provider(provider);
+    }
+}
 
 /// What keeps a value that is converted.
 #[derive(Clone, Copy)]
@@ -24,54 +65,172 @@ pub(crate) enum Kept<'a> {
     Handle(&'a Handle),
 }
 
-/// A value as data. Other tasks and collections go between its steps; dropped,
-/// it is given up.
-///
-/// # Errors
-/// When the value is unfit for that.
-pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, Unfit> {
-    let bytes_max = host_value::bytes_max(inner.heap.config());
-    let step = inner.heap.debug().steps.unwrap_or(STEP);
-    let conversion = Arc::new(Conversion(Mutex::new(Converting::new(bytes_max))));
+/// Goes on with what `begin` begins with a value until `step` gives what it has become.
+/// Other tasks and collections go between two steps; dropped, it is given up.
+async fn in_steps<S: Steps, R>(
+    inner: &Inner,
+    kept: Kept<'_>,
+    steps: S,
+    begin: impl for<'p> Fn(&mut S, &Mutator<'p, Checked>, Value<'p>) -> Result<(), R>,
+    step: impl Fn(&mut S, &Mutator<'_, Checked>, &mut u32) -> Option<R>,
+) -> R {
+    let units_at_once = inner.heap.debug().steps.unwrap_or(STEP);
+    let under_way = UnderWay::new(steps);
     let mut has_begun = false;
     loop {
         {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<Checked>(inner.registry.tlab());
-            let mut converting = conversion.0.lock();
+            let mut steps = under_way.0.lock();
             if !has_begun {
                 let value = match kept {
                     Kept::Slot(slot) => m.load_root(slot),
                     Kept::Handle(handle) => inner.heap.protected(handle, &permit),
                 };
-                converting.begin(&m, value)?;
+                if let Err(refused) = begin(&mut steps, &m, value) {
+                    return refused;
+                }
             }
-            let mut units = step;
-            if converting.step(&m, &mut units)? {
-                return Ok(converting.take_data().pop().unwrap_or_default());
+            let mut units = units_at_once;
+            if let Some(done) = step(&mut steps, &m, &mut units) {
+                return done;
             }
-            // While nobody collects.
             if !std::mem::replace(&mut has_begun, true) {
-                let provider: Weak<Conversion> = Arc::downgrade(&conversion);
-                inner.heap.add_provider(provider);
+                under_way.add_to(inner);
             }
         }
         inner.give_way().await;
     }
 }
 
-impl RootProvider for Conversion {
+/// A value as data.
+///
+/// # Errors
+/// When the value is unfit for that.
+pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, Unfit> {
+    let converting = Converting::new(host_value::bytes_max(inner.heap.config()));
+    in_steps(
+        inner,
+        kept,
+        converting,
+        |converting, m, value| converting.begin(m, value).map_err(Err),
+        |converting, m, units| match converting.step(m, units) {
+            Ok(true) => Some(Ok(converting.take_data().pop().unwrap_or_default())),
+            Ok(false) => None,
+            Err(unfit) => {
+                let refused = std::mem::replace(converting, Converting::new(0));
+                if let Some(data) = refused.into_large() {
+                    inner.platform.discard(data);
+                }
+                Some(Err(unfit))
+            }
+        },
+    )
+    .await
+}
+
+/// The display text of a value, cut as [`gcrucible_vm::display`] cuts it.
+pub(crate) async fn text_of(inner: &Inner, program: &Program, kept: Kept<'_>) -> String {
+    in_steps(
+        inner,
+        kept,
+        Showing::default(),
+        |showing, m, value| {
+            showing.begin(m, program, value);
+            Ok(())
+        },
+        |showing, m, units| showing.step(m, program, units),
+    )
+    .await
+}
+
+/// Values of the program that were made of data, and are roots as long as this lives.
+pub(crate) struct Built(Arc<UnderWay<Building>>);
+
+impl Built {
+    /// The values, in the order of the data.
+    pub(crate) fn values<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Vec<Value<'p>> {
+        self.0.0.lock().values(m)
+    }
+}
+
+impl Inner {
+    /// Whether it would take too long to make values of the data in one go.
+    pub(crate) fn is_large(&self, data: &[HostValue]) -> bool {
+        host_value::takes_more_than(data, self.heap.debug().steps.unwrap_or(STEP))
+    }
+
+    /// Makes the arguments of a call in a realm in steps.
+    ///
+    /// # Errors
+    /// [`CallError::OutOfMemory`].
+    pub(crate) async fn build_arguments(
+        self: &Arc<Self>,
+        realm: &Realm,
+        args: &[HostValue],
+    ) -> Result<Built, CallError> {
+        let built = self.build_in_steps(realm.account(), args).await;
+        built.map_err(|_| CallError::OutOfMemory)
+    }
+
+    /// Makes values of data in steps, for somebody whose memory is counted in an account.
+    ///
+    /// # Errors
+    /// When there is no room for them.
+    pub(crate) async fn build_in_steps(
+        self: &Arc<Self>,
+        account: Option<&Arc<MemoryAccount>>,
+        data: &[HostValue],
+    ) -> Result<Built, NeedsMemory> {
+        let units_at_once = self.heap.debug().steps.unwrap_or(STEP);
+        let under_way = UnderWay::new(Building::default());
+        let mut has_begun = false;
+        let mut attempts = 0;
+        loop {
+            let stepped = {
+                let permit = self.heap.shared().await;
+                let mut building = under_way.0.lock();
+                let mut units = units_at_once;
+                let stepped = self
+                    .registry
+                    .allocate::<Checked, _>(&permit, |m| building.step(data, m, &mut units));
+                if !std::mem::replace(&mut has_begun, true) {
+                    under_way.add_to(self);
+                }
+                if units < units_at_once {
+                    // It got further: for what comes next it has not asked in vain.
+                    attempts = 0;
+                }
+                stepped
+            };
+            match stepped {
+                Ok(true) => return Ok(Built(under_way)),
+                Ok(false) => self.give_way().await,
+                Err(needs) => {
+                    if !self
+                        .make_room_for(account, needs.words, &mut attempts)
+                        .await
+                    {
+                        return Err(needs);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Steps> RootProvider for UnderWay<S> {
     fn name(&self) -> String {
-        "data for the host".to_owned()
+        "a conversion for the host".to_owned()
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
-        let converting = self.0.lock();
-        converting.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
+        let steps = self.0.lock();
+        steps.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
-        let converting = self.0.lock();
-        converting.roots(&mut |slot| audit.root(RootKind::Temporary, slot));
+        let steps = self.0.lock();
+        steps.roots(&mut |slot| audit.root(RootKind::Temporary, slot));
     }
 }

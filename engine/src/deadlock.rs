@@ -79,9 +79,9 @@ impl Drop for Presence {
 pub struct Deadlock {
     /// All tasks that have not ended, in order of their numbers.
     pub tasks: Vec<WaitingTask>,
-    /// Whether the program has handlers for signals of the operating system, which could still
-    /// run: then a signal may end the deadlock.
-    pub may_be_signalled: bool,
+    /// The signals that the runs of these tasks have handlers of. One of them may end the deadlock,
+    /// if the host can raise it.
+    pub handled_signals: Vec<String>,
 }
 
 /// One task of a deadlock.
@@ -145,9 +145,18 @@ impl Engine {
                 waits_for,
             });
         }
+        let mut handled_signals = Vec::new();
+        for root in tasks.iter().filter(|task| task.takes_interrupts()) {
+            let permit = inner.heap.shared().await;
+            for signal in root.vm().handled::<Checked>(&permit) {
+                if !handled_signals.contains(&signal) {
+                    handled_signals.push(signal);
+                }
+            }
+        }
         let deadlock = Deadlock {
             tasks: waiting,
-            may_be_signalled: tasks.iter().any(|task| task.takes_interrupts()),
+            handled_signals,
         };
         // While it was put together the host may have done something.
         inner.busy.is_still().then_some(deadlock)

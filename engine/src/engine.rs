@@ -350,12 +350,19 @@ impl Engine {
         if args.iter().any(|arg| arg.levels() > HostValue::LEVELS_MAX) {
             return Err(CallError::ArgumentTooDeep);
         }
+        let built = match inner.is_large(args) {
+            true => Some(inner.build_arguments(realm, args).await?),
+            false => None,
+        };
         let mut attempts = 0;
         loop {
             let needs = {
                 let permit = inner.heap.shared().await;
                 let made = inner.registry.allocate::<Checked, _>(&permit, |m| {
-                    let values = host_value::build_all(args, m)?;
+                    let values = match &built {
+                        Some(built) => built.values(m),
+                        None => host_value::build_all(args, m)?,
+                    };
                     let slot = |value| {
                         let slot = Slot::nil();
                         m.store(&slot, value);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use gcrucible_heap::{Checked, Handle, Mutator, SharedPermit, Slot, Value};
 use gcrucible_vm::host_value::Unfit;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, display, host_value, type_name};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, host_value, type_name};
 
 use crate::call::{CallError, CallHandle};
-use crate::conversion::{Kept, data_of};
+use crate::conversion::{Kept, data_of, text_of};
 use crate::engine::Engine;
 
 /// A value of the program that the host keeps alive: protected once, until this drops.
@@ -137,12 +137,20 @@ impl Engine {
                 Argument::Object(_) => {}
             }
         }
+        let built = match inner.is_large(&data) {
+            true => Some(inner.build_arguments(realm, &data).await?),
+            false => None,
+        };
         let mut attempts = 0;
         loop {
             let needs = {
                 let permit = inner.heap.shared().await;
                 let made = inner.registry.allocate::<Checked, _>(&permit, |m| {
-                    let mut data = host_value::build_all(&data, m)?.into_iter();
+                    let data = match &built {
+                        Some(built) => built.values(m),
+                        None => host_value::build_all(&data, m)?,
+                    };
+                    let mut data = data.into_iter();
                     let slot = |arg: &Argument| {
                         let slot = Slot::nil();
                         let value = match arg {
@@ -214,8 +222,8 @@ impl Object {
 
     /// Its display text.
     pub async fn text(&self) -> String {
-        let program = self.program.program();
-        self.look(|m, value| display(m, program, value)).await
+        let kept = Kept::Handle(self.handle());
+        text_of(&self.engine.inner, self.program.program(), kept).await
     }
 
     /// The name of its type, as `type(v)` in the language gives it: `"int"`, `"function"`, the

@@ -106,7 +106,7 @@ fn a_deadlock_is_said_as_soon_as_it_is_there() {
         };
         assert_eq!(task.task, call.call().task());
         assert!(matches!(task.waits_for, WaitsFor::Receive(_)), "{deadlock}");
-        assert!(!deadlock.may_be_signalled);
+        assert!(deadlock.handled_signals.is_empty());
         let at = task.at.as_ref().expect("it runs the program");
         assert_eq!((at.function.as_str(), at.line), ("stuck", 26));
         // The host can end it.

@@ -111,11 +111,18 @@ async fn finish(
                 if let Poll::Ready(outcome) = ended.await {
                     break outcome;
                 }
-                if !deadlock.may_be_signalled {
+                let handled: Vec<&str> = Signals::NAMES
+                    .into_iter()
+                    .filter(|name| deadlock.handled_signals.iter().any(|signal| signal == name))
+                    .collect();
+                if handled.is_empty() {
                     say!("error: deadlock, every task waits for what never comes\n{}", lines(&deadlock));
                     return Exit::Deadlock;
                 }
-                // Only a signal can change anything.
+                // That may be what the program is there for. It is said once.
+                if !is_signalled {
+                    say!("note: every task waits, and only {} can change that\n{}", handled.join(" or "), lines(&deadlock));
+                }
                 is_stuck = true;
             }
             signal = signals.next() => {

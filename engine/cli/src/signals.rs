@@ -11,6 +11,9 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// Their names.
+    pub(crate) const NAMES: [&str; 2] = ["SIGINT", "SIGTERM"];
+
     /// Takes them over from the operating system, which would end the process. Must be called
     /// within a runtime.
     ///
@@ -26,8 +29,8 @@ impl Signals {
     /// Waits for the next one and gives its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => Self::NAMES[0],
+            _ = self.terminate.recv() => Self::NAMES[1],
         }
     }
 }

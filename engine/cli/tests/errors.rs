@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use self::process::{Finished, Folder, crux, finish};
+use self::process::{Finished, Folder, crux, finish, lines};
 
 /// Runs one file. Its path is `F` in what it says.
 fn run(name: &str, text: &str) -> Finished {
@@ -162,6 +162,48 @@ fn who_can_go_on_is_in_no_deadlock() {
     let seen = run("goes_on", text);
     assert_eq!((seen.code, seen.out.as_str()), (0, "1\nDeadlineExceeded\n"));
     assert_eq!(seen.err, "");
+}
+
+#[test]
+fn who_waits_for_a_signal_is_said_to_do_so() {
+    let folder = Folder::new("signalled");
+    let file = folder.file(
+        "main.crux",
+        "fn main() {\n  let done = channel(1)\n  \
+         on_interrupt(\"SIGINT\", || done.send(\"handled\"))\n  \
+         on_interrupt(\"reload\", || nil)\n  print(done.receive())\n  done.receive()\n}",
+    );
+    let mut child = crux()
+        .arg("run")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let said = lines(child.stderr.take().expect("a pipe"));
+    let note = said.recv().expect("it says what it waits for");
+    let expected = "note: every task waits, and only SIGINT can change that";
+    assert_eq!(note, expected);
+    let task = said.recv().expect("it says who waits");
+    assert!(task.contains("waits for a value from channel 1"), "{task}");
+    assert!(task.ends_with("main.crux:5:14)"), "{task}");
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill starts").success());
+    // The handler runs once. Afterwards nothing is left that could wake it.
+    let rest: Vec<String> = said.iter().collect();
+    assert!(
+        rest.contains(&"error: deadlock, every task waits for what never comes".to_owned()),
+        "{rest:?}"
+    );
+    let finished = child.wait_with_output().expect("it ends");
+    assert_eq!(finished.status.code(), Some(3));
+    assert_eq!(finished.stdout, b"handled\n");
+
+    // No signal of the operating system is called that.
+    let text = "fn main() {\n  on_interrupt(\"reload\", || nil)\n  channel(1).receive()\n}";
+    let seen = run("unheard", text);
+    assert_eq!(seen.code, 3, "{}", seen.err);
 }
 
 #[test]

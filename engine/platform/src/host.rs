@@ -51,6 +51,21 @@ impl HostValue {
         size_of::<HostValue>() as u64 + parts
     }
 
+    /// Whether it has more parts than so many; it looks no further than that.
+    pub fn has_more_parts_than(&self, most: usize) -> bool {
+        fn take(data: &HostValue, left: &mut usize) -> Option<()> {
+            *left = left.checked_sub(1)?;
+            match data {
+                HostValue::Array(elements) => elements.iter().try_for_each(|part| take(part, left)),
+                HostValue::Map(entries) => {
+                    entries.iter().try_for_each(|(_, part)| take(part, left))
+                }
+                _ => Some(()),
+            }
+        }
+        take(self, &mut { most }).is_none()
+    }
+
     fn levels_within(&self, most: u32) -> u32 {
         if most == 0 {
             return 0;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::host::{self, HostOperation, HostRequest};
+use crate::host::{self, HostOperation, HostRequest, HostValue};
 use crate::turns::Turns;
 
 /// A task of the engine.
@@ -65,6 +65,11 @@ pub trait Platform: Send + Sync + 'static {
     /// without any refuses all.
     fn host(&self, request: HostRequest) -> HostOperation {
         host::unknown_operation(&request)
+    }
+
+    /// Drops data. A platform with threads drops large data where it holds nobody up.
+    fn discard(&self, data: HostValue) {
+        drop(data);
     }
 
     /// How many instructions the next slice of a task may run; at least 1.

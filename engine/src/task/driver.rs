@@ -368,7 +368,7 @@ impl<'e> Driver<'e> {
             turn: self.turn.map(|(object, _)| object),
             failed_squads: std::mem::take(&mut *task.failed_squads.lock()),
         };
-        let (outcome, cancelling, asked) = {
+        let (mut outcome, cancelling, asked) = {
             let permit = inner.heap.shared().await;
             let outcome = task.vm.run_slice::<C>(&permit, input.clone());
             let cancelling = (outcome.end == SliceEnd::Cancel)
@@ -427,6 +427,9 @@ impl<'e> Driver<'e> {
             outcome: &outcome,
             cancelling,
         });
+        for data in std::mem::take(&mut outcome.discarded) {
+            inner.platform.discard(data);
+        }
         if !outcome.printed.is_empty() {
             let call = task.run.as_ref().map(|run| run.call());
             let realm = task.vm.realm().number();

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot};
+use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{
@@ -372,6 +372,9 @@ impl Driver<'_> {
                 });
             }
         };
+        if inner.is_large(std::slice::from_ref(&data)) {
+            return self.place_in_steps::<C>(data).await;
+        }
         let mut attempts = 0;
         loop {
             let needs = {
@@ -399,6 +402,32 @@ impl Driver<'_> {
             };
             if !self.make_room(needs.words, &mut attempts, None).await {
                 return Some(ErrorKind::OutOfMemory.into());
+            }
+        }
+    }
+
+    /// The same with a large result, between whose steps others go first.
+    async fn place_in_steps<C: Checks>(&self, data: HostValue) -> Option<Pending> {
+        let inner = &self.engine.inner;
+        let account = self.task.vm.realm().account();
+        let built = inner
+            .build_in_steps(account, std::slice::from_ref(&data))
+            .await;
+        inner.platform.discard(data);
+        match built {
+            Ok(built) => {
+                let permit = inner.heap.shared().await;
+                let m = permit.mutator::<C>(inner.registry.tlab());
+                let value = built.values(&m).pop().unwrap_or(Value::NIL);
+                m.store(self.task.vm.exchange(), value);
+                None
+            }
+            Err(needs) => {
+                self.observe(&EngineEvent::MemoryRefused {
+                    task: self.task.number,
+                    words: needs.words,
+                });
+                Some(ErrorKind::OutOfMemory.into())
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::interpreter::{Context, Effects, Made, Safepoint, Stop};
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
-pub(crate) use long_texts::{Copied, Find, Writing};
+pub(crate) use long_texts::{Copied, Find, Trim, Writing};
 pub(crate) use steps::{Entries, Range, Search, Split};
 
 /// The most values that a channel holds at once.

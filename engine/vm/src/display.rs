@@ -27,6 +27,38 @@ pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Valu
     text
 }
 
+/// The same text, put together in steps.
+#[derive(Debug, Default)]
+pub struct Showing(Displaying);
+
+impl Showing {
+    /// Passes each of its roots on. They must be roots between two steps.
+    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        self.0.roots(root);
+    }
+
+    /// Begins with a value.
+    pub fn begin<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        program: &Program,
+        value: Value<'p>,
+    ) {
+        self.0.begin(m, program, value);
+    }
+
+    /// Goes on with about so many units of work; the text, once that is whole.
+    pub fn step<'p, C: Checks>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        program: &Program,
+        units: &mut u32,
+    ) -> Option<String> {
+        let is_done = self.0.step(m, program, SHOWN_MAX, units);
+        is_done.then(|| std::mem::take(&mut self.0.out))
+    }
+}
+
 /// The most errors in one another's payload that a report shows.
 const CAUSES_SHOWN: usize = 8;
 

@@ -1,11 +1,15 @@
 //! Data that machine and host hand to each other.
 
+mod building;
+
 use std::fmt;
 
 use gcrucible_heap::{
     Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value,
 };
 use gcrucible_platform::HostValue;
+
+pub use building::{Building, takes_more_than};
 
 /// Units of work for a value that is converted.
 const UNITS_PER_VALUE: u32 = 4;
@@ -104,6 +108,19 @@ impl Converting {
     /// The same, which is taken away.
     pub fn take_data(&mut self) -> Vec<HostValue> {
         std::mem::take(&mut self.done)
+    }
+
+    /// All the data that it has, if that is so much that dropping it takes long.
+    pub fn into_large(self) -> Option<HostValue> {
+        /// What is dropped in a fraction of a millisecond.
+        const SMALL: u64 = 1 << 18;
+        (self.bytes > SMALL).then(|| {
+            let open = self.open.into_iter().map(|open| match open.parts {
+                Parts::Array(elements) => HostValue::Array(elements),
+                Parts::Map(entries, _) => HostValue::Map(entries),
+            });
+            HostValue::Array(self.done.into_iter().chain(open).collect())
+        })
     }
 
     /// Begins with one more value.
@@ -238,8 +255,9 @@ impl Converting {
     }
 }
 
-/// Makes the value of the language that data stands for. All its objects are asked for at
-/// once: an attempt that was held up in its middle would be held up there again.
+/// Makes the value of the language that data stands for, in one go: it is small, or its maker
+/// holds nobody up ([`Building`] is for other data). All its objects are asked for at once: an
+/// attempt that was held up in its middle would be held up there again.
 ///
 /// # Errors
 /// When a collection is due first; then it is tried again as a whole.

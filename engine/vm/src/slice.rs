@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::ErrorKind;
 
-use gcrucible_platform::HostRequest;
+use gcrucible_platform::{HostRequest, HostValue};
 
 /// What the engine tells a machine at the start of a slice.
 ///
@@ -105,6 +105,8 @@ pub struct SliceOutcome {
     pub awaited: Vec<u64>,
     /// With [`SliceEnd::Host`]: what is asked for.
     pub host: Option<HostRequest>,
+    /// Data that nobody needs any more, so much that dropping it takes long.
+    pub discarded: Vec<HostValue>,
     /// With [`SliceEnd::Threw`]: function and instruction of each frame at the throw,
     /// innermost first. Of a frame that called, the calling instruction.
     pub trace: Vec<(u16, u32)>,

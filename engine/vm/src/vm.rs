@@ -287,6 +287,23 @@ impl Vm {
         handlers.is_some_and(|handlers| m.array_len(handlers).is_some_and(|len| len > 0))
     }
 
+    /// The signals that the run of which this is the root has handlers of, in the order in which
+    /// the program named them.
+    pub fn handled<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<String> {
+        let m = permit.mutator::<C>(&self.tlab);
+        let mut signals = Vec::new();
+        if let Some(handlers) = text_entry(&m, m.load_root(&self.locals), "interrupts") {
+            let mut position = 0;
+            while let Some((next, signal, of_it)) = m.map_next(handlers, position) {
+                position = next;
+                if m.array_len(of_it).is_some_and(|len| len > 0) {
+                    signals.extend(m.text(signal).map(str::to_owned));
+                }
+            }
+        }
+        signals
+    }
+
     /// Drops everything that an aborted task has, at no further instruction: its guards are
     /// released. Returns the mutexes that changed.
     pub fn abandon<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<Change> {
@@ -391,6 +408,7 @@ impl Vm {
             effects,
             ..
         } = slice;
+        let discarded = work.take_discarded();
         let (advanced, progress) = work.into_parts();
         state.random = effects.random;
         state.progress = progress;
@@ -411,6 +429,7 @@ impl Vm {
             interrupts: effects.interrupts,
             awaited: effects.awaited,
             host: effects.host,
+            discarded,
             trace: effects.trace,
             failed: effects.failed,
             seen: effects.seen,

@@ -15,8 +15,9 @@
 use std::cell::{Cell, RefCell};
 
 use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
+use gcrucible_platform::HostValue;
 
-use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Writing};
+use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Trim, Writing};
 use crate::display::Displaying;
 use crate::host_value::Converting;
 
@@ -39,6 +40,8 @@ pub(crate) struct Work {
     /// Whether an instruction got further, though it is not done.
     has_advanced: Cell<bool>,
     progress: RefCell<Option<Box<Progress>>>,
+    /// Data that was forgotten and is so much that dropping it takes long.
+    discarded: RefCell<Vec<HostValue>>,
 }
 
 impl Work {
@@ -112,7 +115,21 @@ impl Work {
 
     /// Forgets it: something else comes first.
     pub(crate) fn forget(&self) {
-        *self.progress.borrow_mut() = None;
+        if let Some(progress) = self.resume() {
+            self.discard(*progress);
+        }
+    }
+
+    /// Drops what an instruction has so far; what takes long is left to the host.
+    pub(crate) fn discard(&self, progress: Progress) {
+        if let Progress::Converting(converting) = progress {
+            self.discarded.borrow_mut().extend(converting.into_large());
+        }
+    }
+
+    /// Large data that was dropped.
+    pub(crate) fn take_discarded(&self) -> Vec<HostValue> {
+        self.discarded.take()
     }
 
     /// Whether an instruction got further in this slice though it is not done; and what it
@@ -133,6 +150,7 @@ pub(crate) enum Progress {
     Displaying(Displaying, Copied),
     Writing(Writing),
     Find(Find),
+    Trim(Trim),
     Range(Range),
     Converting(Converting),
 }
@@ -162,6 +180,7 @@ impl Progress {
                 root(&copied.string);
             }
             Progress::Writing(writing) => writing.roots(root),
+            Progress::Trim(trim) => trim.roots(root),
             Progress::Find(_) | Progress::Range(_) => {}
             Progress::Converting(converting) => converting.roots(root),
         }

@@ -119,6 +119,25 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(self.reference(at))
     }
 
+    /// A new empty map with room for so many entries.
+    ///
+    /// # Errors
+    /// When a collection is due first.
+    pub fn map_with_capacity(&self, entries: u32) -> Result<Value<'p>, NeedsMemory> {
+        if entries == 0 {
+            return self.map();
+        }
+        let capacity = entries.next_power_of_two().max(4);
+        let _grant = self.grant([storage_words(capacity), MAP_WORDS])?;
+        let table = self.new_table(capacity)?;
+        self.region().set_raw(table.at + raw::MAP_USED, 0);
+        let at = self.allocate(Kind::Map, 0, MAP_WORDS)?;
+        self.region().set_raw(at + raw::MAP_LEN, 0);
+        self.region().set_raw(at + raw::MAP_SEQUENCE, 0);
+        self.initialise(at, raw::MAP_STORAGE, &[self.reference(table.at)]);
+        Ok(self.reference(at))
+    }
+
     /// A new map with these keys and values; a later key wins over an equal one.
     ///
     /// # Errors
@@ -293,15 +312,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// New storage with room, the live entries copied into it and published.
     fn rebuild(&self, map: Offset, old: Option<Table>) -> Result<Table, NeedsMemory> {
         let len = self.map_len_of(map);
-        let capacity = (len * 2).next_power_of_two().max(4);
-        let words = storage_words(capacity);
-        let at = self.allocate(Kind::MapStorage, 0, words)?;
-        let table = Table { at, capacity };
-        self.region()
-            .set_raw(at + raw::MAP_CAPACITY, u64::from(capacity));
-        self.initialise_nil(at, raw::MAP_FIRST, capacity * 2);
-        self.region()
-            .fill(at + raw::MAP_FIRST + capacity * 2, at + words, 0);
+        let table = self.new_table((len * 2).next_power_of_two().max(4))?;
+        let at = table.at;
         let mut entry = 0;
         if let Some(old) = old {
             for from in 0..self.used(old) {
@@ -321,6 +333,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.region().set_raw(at + raw::MAP_USED, u64::from(entry));
         self.set(map, raw::MAP_STORAGE, self.reference(at), Bug::B06a);
         Ok(table)
+    }
+
+    /// New storage without entries; how many are used is not said yet.
+    fn new_table(&self, capacity: u32) -> Result<Table, NeedsMemory> {
+        let words = storage_words(capacity);
+        let at = self.allocate(Kind::MapStorage, 0, words)?;
+        self.region()
+            .set_raw(at + raw::MAP_CAPACITY, u64::from(capacity));
+        self.initialise_nil(at, raw::MAP_FIRST, capacity * 2);
+        self.region()
+            .fill(at + raw::MAP_FIRST + capacity * 2, at + words, 0);
+        Ok(Table { at, capacity })
     }
 
     /// Fills the empty index of a copied storage.

@@ -45,11 +45,11 @@ const OPERATIONS: [(&str, usize, Need); 5] = [
 ];
 
 /// Begins an operation, if the program may. Must be called within a runtime.
-pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: HostRequest) -> HostOperation {
+pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: &HostRequest) -> HostOperation {
     use HostValue::String as Text;
     let name = request.name.as_str();
     let Some(&(_, count, need)) = OPERATIONS.iter().find(|(known, ..)| *known == name) else {
-        return host::unknown_operation(&request);
+        return host::unknown_operation(request);
     };
     let is_text = |arg: &HostValue| matches!(arg, Text(_));
     let [Text(what), ..] = request.args.as_slice() else {

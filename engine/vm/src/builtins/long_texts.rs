@@ -2,14 +2,20 @@
 //!
 //! A text is put together outside of the heap, and then copied there: both in steps.
 
+use std::borrow::Cow;
+
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, Slot, Value};
 
+use super::SPACES;
 use crate::interpreter::{Context, Made, Stop};
 use crate::work::{BYTES_PER_UNIT, Progress};
 
 /// Short texts are repeated by as many of them as make about so many bytes.
 const BLOCK_BYTES: usize = 4096;
+
+/// Bytes that are looked at one by one in about one instruction's time.
+const SPACES_PER_UNIT: usize = 8;
 
 /// A text in the making.
 #[derive(Debug, Default)]
@@ -44,6 +50,28 @@ impl Writing {
 #[derive(Debug)]
 pub(crate) struct Find {
     at: usize,
+}
+
+/// Takes the spaces around a text away: those in front, then those behind, then it copies what is
+/// left.
+#[derive(Debug)]
+pub(crate) struct Trim {
+    from: usize,
+    to: usize,
+    has_front: bool,
+    has_back: bool,
+    copied: Copied,
+}
+
+impl Trim {
+    /// Passes its root on.
+    pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+        root(&self.copied.string);
+    }
+}
+
+fn is_space(byte: &u8) -> bool {
+    SPACES.contains(&char::from(*byte))
 }
 
 fn take_bytes(units: &mut u32, bytes: usize) {
@@ -130,6 +158,51 @@ impl<'p, C: Checks> Context<'p, C> {
         })
     }
 
+    /// A text without the spaces around it.
+    pub(super) fn trimmed_text(&self, text: &str) -> Made<'p> {
+        let bytes = text.as_bytes();
+        self.in_steps(
+            || {
+                Progress::Trim(Trim {
+                    from: 0,
+                    to: text.len(),
+                    has_front: false,
+                    has_back: false,
+                    copied: Copied::default(),
+                })
+            },
+            |progress, units| {
+                let Progress::Trim(trim) = progress else {
+                    return Err(ErrorKind::Internal.into());
+                };
+                while !trim.has_front {
+                    if *units == 0 {
+                        return Ok(None);
+                    }
+                    let end = trim.to.min(trim.from + *units as usize * SPACES_PER_UNIT);
+                    let spaces = bytes[trim.from..end].iter();
+                    let count = spaces.take_while(|byte| is_space(byte)).count();
+                    trim.from += count;
+                    trim.has_front = trim.from < end || end == trim.to;
+                    *units = units.saturating_sub(1 + (count / SPACES_PER_UNIT) as u32);
+                }
+                while !trim.has_back {
+                    if *units == 0 {
+                        return Ok(None);
+                    }
+                    let begin = trim.to.saturating_sub(*units as usize * SPACES_PER_UNIT);
+                    let begin = begin.max(trim.from);
+                    let spaces = bytes[begin..trim.to].iter().rev();
+                    let count = spaces.take_while(|byte| is_space(byte)).count();
+                    trim.to -= count;
+                    trim.has_back = trim.to > begin || begin == trim.from;
+                    *units = units.saturating_sub(1 + (count / SPACES_PER_UNIT) as u32);
+                }
+                self.copied(&text[trim.from..trim.to], &mut trim.copied, units)
+            },
+        )
+    }
+
     /// Texts one after the other.
     pub(crate) fn joined_texts(&self, texts: [&str; 2]) -> Made<'p> {
         let len = texts[0].len() + texts[1].len();
@@ -154,8 +227,11 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(super) fn repeated_text(&self, text: &str, count: usize) -> Made<'p> {
         let len = text.len() * count;
         let block = match text.len() {
-            0 => String::new(),
-            bytes => text.repeat((BLOCK_BYTES / bytes).clamp(1, count.max(1))),
+            0..BLOCK_BYTES if len > 0 => {
+                Cow::Owned(text.repeat((BLOCK_BYTES / text.len()).min(count).max(1)))
+            }
+            // One that is long enough as it is.
+            _ => Cow::Borrowed(text),
         };
         self.written(|out, _, units| {
             while out.len() < len {

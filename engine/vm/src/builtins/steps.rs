@@ -72,8 +72,9 @@ impl<'p, C: Checks> Context<'p, C> {
                 Err(Stop::Unfinished)
             }
             Err(stop) => {
-                if matches!(stop, Stop::NeedsMemory(_) | Stop::Safepoint) {
-                    self.work.keep(Box::new(progress));
+                match stop {
+                    Stop::NeedsMemory(_) | Stop::Safepoint => self.work.keep(Box::new(progress)),
+                    _ => self.work.discard(progress),
                 }
                 Err(stop)
             }

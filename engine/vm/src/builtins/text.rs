@@ -3,7 +3,6 @@
 use gcrucible_bytecode::{ErrorKind, Method};
 use gcrucible_heap::{Checks, Value};
 
-use super::SPACES;
 use super::methods::Call;
 use crate::interpreter::{Context, Made};
 
@@ -14,7 +13,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::Slice => {
                 let (from, to) = self.bounds(call, text.len())?;
                 let part = text.get(from..to).ok_or(ErrorKind::IndexOutOfBounds)?;
-                self.made_of(part, |part| part.to_owned())
+                self.made_of(part, str::to_owned)
             }
             Method::Has => {
                 let index = self.text_search(text, self.text_arg(call, 0)?)?;
@@ -25,7 +24,7 @@ impl<'p, C: Checks> Context<'p, C> {
             Method::IndexOf => self.text_search(text, self.text_arg(call, 0)?),
             Method::Upper => self.made_of(text, str::to_ascii_uppercase),
             Method::Lower => self.made_of(text, str::to_ascii_lowercase),
-            Method::Trim => self.made_of(text.trim_matches(SPACES), str::to_owned),
+            Method::Trim => self.trimmed_text(text),
             Method::Split => self.split(text, self.text_arg(call, 0)?),
             Method::Replace => {
                 let (from, to) = (self.text_arg(call, 0)?, self.text_arg(call, 1)?);
