@@ -41,7 +41,7 @@ fn report(scenario: &Scenario, verdict: &Verdict) -> String {
 #[test]
 fn a_timeline_shows_tasks_side_by_side() {
     let verdict = run(&scenario("cancelled_family"), false);
-    assert_eq!(verdict.failure, false);
+    assert_eq!(verdict.failure, None);
     expect("timeline", &timeline::render(&verdict.timeline));
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use std::ops::ControlFlow;
-//! use gcrucible_stress::exploration::{Bound, explore_all};
-//! use gcrucible_stress::scenario::Scenario;
+//! use gcrucible_crux_subjects::exploration::{Bound, explore_all};
+//! use gcrucible_crux_subjects::scenario::Scenario;
 //!
 //! let text = "fn task() { print(\"t\") }\nfn main() { let f = spawn task(); print(\"m\"); await f }";
 //! let scenario = Scenario::of_program(text.to_owned());

@@ -76,9 +76,9 @@ fn the_recorded_schedule_holds_what_was_injected() {
         let text = recorded.to_text();
         let again = run(
             &Scenario::from_text(&text).expect("what was written can be read"),
-            None,
+            false,
         );
-        assert_eq!(again.diverged, false);
+        assert_eq!(again.diverged, None);
         assert_eq!(again.trace_hash, report.trace_hash);
     }
     assert!(injected > 50, "{injected}");

@@ -35,7 +35,7 @@ fn run(scenario: &Scenario) -> RunReport {
         record: true,
         ..RunOptions::default()
     };
-    executor::run(scenario, &options)
+    executor::run(scenario, &options).report
 }
 
 fn scenario(fault: u32, modes: &str) -> Scenario {

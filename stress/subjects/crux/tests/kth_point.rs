@@ -90,7 +90,7 @@ fn every_sort_of_event_is_injected_and_replayed() {
 fn generated_programs_hold_at_every_point() {
     let mix = Mix {
         strategy: Some(StrategyName::KthPoint),
-        heap: None,
+        modes: None,
     };
     for lane in [lane::PROGRAMS, lane::HEAP_OPS] {
         let mut injections = 0;

@@ -37,7 +37,7 @@ fn run(program: &Scenario, k: u64) -> RunReport {
         },
         ..program.clone()
     };
-    executor::run(&scenario, &RunOptions::default())
+    executor::run(&scenario, &RunOptions::default()).report
 }
 
 /// Least number of preemptions with which some schedule fails, and how many then do.
