@@ -255,40 +255,6 @@ fn failures_of_futures_that_are_kept_count_against_the_limit() {
     world.finish();
 }
 
-#[test]
-fn signals_that_wait_for_their_handler_count_against_the_limit() {
-    let world = on_heap(
-        1 << 20,
-        r#"
-        fn raise() {
-          let made = 0
-          let name = "again".repeat(500)
-          try { while true { sys.interrupt(name); made = made + 1 } }
-          catch e is OutOfMemory { return made }
-        }
-        fn main() {
-          let raised = nil
-          let is_first = [true]
-          on_interrupt("again".repeat(500), || {
-            if is_first[0] {
-              is_first[0] = false
-              raised = await spawn raise()
-            }
-          })
-          sys.interrupt("again".repeat(500))
-          sleep(1)
-          return raised
-        }
-        "#,
-    );
-    let main = world.main();
-    world.run();
-    let raised: u32 = world.text(&main).parse().expect("it is refused");
-    assert!((50..420).contains(&raised), "{raised}");
-    assert_eq!(world.engine.heap().stats().external_bytes, 0);
-    world.finish();
-}
-
 /// A task that catches OutOfMemory and goes on, until it is told to end.
 const STUBBORN: &str = r#"
 let done = [false]
@@ -514,7 +480,7 @@ fn a_collection_that_panics_ends_all_calls_with_its_message() {
         r#"
         fn work() { sleep(1); collect(); return 1 }
         fn main() { let f = spawn work(); return await f }
-        fn wait() { sleep(5); return [1] }
+        fn wait() { sleep(300); return [1] }
         "#,
     );
     let program = compile(&source).unwrap_or_else(|errors| panic!("{errors}"));

@@ -596,7 +596,9 @@ impl<'e> Driver<'e> {
         /// How long somebody who is at work on another thread is waited for, at a time.
         const PATIENCE: Duration = Duration::from_millis(1);
         let inner = &self.engine.inner;
-        while inner.pressure.has_debt() && !self.has_news() {
+        let deadline = self.task.vm.deadline();
+        let is_late = || deadline.is_some_and(|at| at <= self.now_ms());
+        while inner.pressure.has_debt() && !self.has_news() && !is_late() {
             let before = inner.pressure.work();
             self.turn(true).await;
             if inner.pressure.work() > before {
