@@ -373,6 +373,12 @@ impl CallTable {
     pub(crate) fn open(&self) -> usize {
         self.calls.lock().len()
     }
+
+    /// The same without that of a finalizer.
+    pub(crate) fn open_of_host(&self) -> usize {
+        let calls = self.calls.lock();
+        calls.len() - usize::from(calls.contains_key(&Engine::FINALIZER_CALL))
+    }
 }
 
 /// The reservation of an id, held by the call's task: the id is free when it drops.

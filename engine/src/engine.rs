@@ -647,6 +647,12 @@ impl Engine {
         self.inner.calls.open()
     }
 
+    /// The same without a finalizer that runs: while there are any, the next one begins when it
+    /// ends.
+    pub fn open_host_call_count(&self) -> usize {
+        self.inner.calls.open_of_host()
+    }
+
     /// Number of tasks that can be cancelled, because they have not ended; zero at rest (I-18).
     pub fn open_task_count(&self) -> usize {
         self.inner.tokens.len()

@@ -88,7 +88,7 @@ impl Metrics {
     /// Waits until no call of a client is under way; then finalizers alone may be. There must be
     /// one who waits at most.
     pub(crate) async fn calls_ended(&self, engine: &Engine) {
-        while engine.open_call_count() > 0 {
+        while engine.open_host_call_count() > 0 {
             self.call_ended.notified().await;
         }
     }

@@ -29,6 +29,9 @@ const CANCELLED_MAX: Duration = Duration::from_millis(500);
 /// How long the last lines may take that the process writes.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
+/// How long the process takes to end when nothing is waited for any more.
+const LAST_STEPS: Duration = Duration::from_millis(50);
+
 /// Clients that have connected and are not let in yet, at most.
 const BACKLOG: u32 = 1024;
 
@@ -330,7 +333,7 @@ async fn stop(
 ) {
     // What is given up has a time of its own to end, which is a part of the whole.
     let last = grace_of_calls + CANCELLED_MAX;
-    let patience = grace - last.min(grace / 4);
+    let patience = (grace - last.min(grace / 4)).saturating_sub(LAST_STEPS);
     server.stage.send_replace(Stage::Stopping);
     if timeout(patience, all_ended(server, &mut serving))
         .await
