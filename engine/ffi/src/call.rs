@@ -3,12 +3,14 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use gcrucible_engine::{Argument, CallHandle, Engine, Outcome, Unfit};
+use gcrucible_engine::{Argument, CallHandle, Engine, HostValue, Outcome, Unfit};
 
 use crate::engine::{GcrEngine, Running, limit, report};
 use crate::error::GcrError;
 use crate::objects::{find, list, unlist};
-use crate::status::{Failure, GcrStatus, bad_argument, call_failure, guarded, place, quietly};
+use crate::status::{
+    Failure, GcrStatus, bad_argument, call_failure, giving, guarded, place, quietly,
+};
 use crate::text::text;
 use crate::value::GcrValue;
 
@@ -150,6 +152,21 @@ impl CallState {
     }
 }
 
+/// A value as data; `text` gives what it shows when it is none.
+pub(crate) fn plain(
+    data: Result<HostValue, Unfit>,
+    text: impl FnOnce() -> Result<String, Failure>,
+) -> Result<*mut GcrValue, Failure> {
+    match data {
+        Ok(data) => Ok(GcrValue::raw(data)),
+        Err(Unfit::NoData) => Err((
+            GcrStatus::NotData,
+            format!("`{}` is no plain data", text()?),
+        )),
+        Err(why) => Err((GcrStatus::NotData, why.to_string())),
+    }
+}
+
 /// The value that a call returned, as data. Of what is none, `gcr_protect` gives a handle.
 ///
 /// # Safety
@@ -161,23 +178,13 @@ pub unsafe extern "C" fn gcr_call_value(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the value")? };
         let call = find(call)?;
         call.returned()?;
-        let data = match call.running.wait(call.handle.try_data())? {
-            Ok(data) => data,
-            Err(Unfit::NoData) => {
-                let text = call.running.wait(call.handle.text())?;
-                return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
-            }
-            Err(why) => return Err((GcrStatus::NotData, why.to_string())),
-        };
-        *out = GcrValue::raw(data);
-        Ok(())
+        let data = call.running.wait(call.handle.try_data())?;
+        plain(data, || call.running.wait(call.handle.text()))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the value", error, body) }
 }
 
 /// Requests cancellation of this very call, whoever has its id by now. Harmless if repeated, and

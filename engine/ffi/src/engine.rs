@@ -14,7 +14,7 @@ use crate::error::GcrError;
 use crate::objects::{find, list, unlist};
 use crate::options::{Chosen, GcrOptions};
 use crate::print::{Printer, may_wait};
-use crate::status::{Failure, GcrStatus, call_failure, guarded, place, quietly};
+use crate::status::{Failure, GcrStatus, call_failure, giving, guarded, place, quietly};
 use crate::text::text;
 
 /// A program on an engine. Free it with `gcr_engine_free`.
@@ -269,23 +269,20 @@ pub unsafe extern "C" fn gcr_stats(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the numbers")? };
         let found = find(engine)?;
         found.open()?;
         let heap = found.engine.heap().stats();
-        *out = GcrStats {
+        Ok(GcrStats {
             active_futures: found.engine.active_future_count() as u64,
             open_calls: found.engine.open_call_count() as u64,
             protected_objects: heap.protected_by_kind.values().sum(),
             collections_minor: heap.collections_minor,
             collections_major: heap.collections_major,
             used_bytes: heap.used_bytes,
-        };
-        Ok(())
+        })
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the numbers", error, body) }
 }
 
 /// Stops and frees an engine: what runs is dropped, who waits for it is told `Closed`, and so is

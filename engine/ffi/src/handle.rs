@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use gcrucible_engine::{HostValue, Object};
 
-use crate::call::{CallState, GcrCall, arguments, checked_id};
+use crate::call::{CallState, GcrCall, arguments, checked_id, plain};
 use crate::engine::Running;
 use crate::error::GcrError;
 use crate::objects::{find, list, unlist};
-use crate::status::{GcrStatus, bad_argument, call_failure, guarded, place, quietly};
+use crate::status::{GcrStatus, bad_argument, call_failure, giving, guarded, place, quietly};
 use crate::value::GcrValue;
 
 /// A value of the program that the host keeps alive, data or not, counted once in
@@ -53,20 +53,17 @@ pub unsafe extern "C" fn gcr_protect(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the handle")? };
         let call = find(call)?;
         call.returned()?;
         let object = call.running.wait(call.handle.object())?;
-        *out = list(Kept {
+        Ok(list(Kept {
             object: ManuallyDrop::new(Arc::new(object)),
             running: Arc::clone(&call.running),
             process: std::process::id(),
-        });
-        Ok(())
+        }))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the handle", error, body) }
 }
 
 /// The value as data; `NotData` if it is none.
@@ -80,18 +77,12 @@ pub unsafe extern "C" fn gcr_handle_value(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the value")? };
         let kept = find(handle)?;
-        let Some(data) = kept.running.wait(kept.object.data())? else {
-            let text = kept.running.wait(kept.object.text())?;
-            return Err((GcrStatus::NotData, format!("`{text}` is no plain data")));
-        };
-        *out = GcrValue::raw(data);
-        Ok(())
+        let data = kept.running.wait(kept.object.try_data())?;
+        plain(data, || kept.running.wait(kept.object.text()))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the value", error, body) }
 }
 
 /// The name of its type, as a string: `int`, `function`, the name of its class, as `type(v)` in
@@ -106,15 +97,12 @@ pub unsafe extern "C" fn gcr_handle_type(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the name")? };
         let kept = find(handle)?;
         let name = kept.running.wait(kept.object.type_name())?;
-        *out = GcrValue::raw(HostValue::String(name));
-        Ok(())
+        Ok(GcrValue::raw(HostValue::String(name)))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the name", error, body) }
 }
 
 /// Its display text, as a string, as `str(v)` in the language gives it.
@@ -128,15 +116,12 @@ pub unsafe extern "C" fn gcr_handle_text(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the text")? };
         let kept = find(handle)?;
         let text = kept.running.wait(kept.object.text())?;
-        *out = GcrValue::raw(HostValue::String(text));
-        Ok(())
+        Ok(GcrValue::raw(HostValue::String(text)))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the text", error, body) }
 }
 
 /// Whether two values of one engine are equal, as `==` in the language says: numbers by value,
@@ -152,17 +137,14 @@ pub unsafe extern "C" fn gcr_handle_equals(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the answer")? };
         let (one, other) = (find(one)?, find(other)?);
         if !one.object.is_of(other.object.engine()) {
             return Err(bad_argument("the handles belong to different engines"));
         }
-        *out = one.running.wait(one.object.equals(&other.object))?;
-        Ok(())
+        Ok(one.running.wait(one.object.equals(&other.object))?)
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the answer", error, body) }
 }
 
 /// How many handles keep this value.
@@ -176,15 +158,12 @@ pub unsafe extern "C" fn gcr_handle_count(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the count")? };
         let kept = find(handle)?;
         kept.running.open()?;
-        *out = kept.object.protect_count();
-        Ok(())
+        Ok(kept.object.protect_count())
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the count", error, body) }
 }
 
 /// The value as an argument of calls: the very one, no copy. It is of kind `Handle`, no part of
@@ -199,15 +178,12 @@ pub unsafe extern "C" fn gcr_handle_arg(
     error: *mut *mut GcrError,
 ) -> GcrStatus {
     let body = || {
-        // SAFETY: what the caller owes.
-        let out = unsafe { place(out, "the value")? };
         let kept = find(handle)?;
         kept.running.open()?;
-        *out = GcrValue::of_handle(kept);
-        Ok(())
+        Ok(GcrValue::of_handle(kept))
     };
     // SAFETY: what the caller owes.
-    unsafe { guarded(error, body) }
+    unsafe { giving(out, "the value", error, body) }
 }
 
 /// Starts a call of the value, as `gcr_call` does one of a function by name. If it is no

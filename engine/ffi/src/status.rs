@@ -100,6 +100,27 @@ pub(crate) unsafe fn guarded(
     status
 }
 
+/// The same for a function that gives something: puts what the body gives into its place, which
+/// is looked at first. `what` names it in an error.
+///
+/// # Safety
+/// `out` and `error` are null or can be written.
+pub(crate) unsafe fn giving<T>(
+    out: *mut T,
+    what: &str,
+    error: *mut *mut GcrError,
+    body: impl FnOnce() -> Result<T, Failure>,
+) -> GcrStatus {
+    let body = || {
+        // SAFETY: what the caller owes.
+        let out = unsafe { place(out, what)? };
+        *out = body()?;
+        Ok(())
+    };
+    // SAFETY: what the caller owes.
+    unsafe { guarded(error, body) }
+}
+
 /// Runs a body that only frees or looks; its panic is swallowed.
 pub(crate) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)

@@ -8,7 +8,7 @@ import itertools
 import os
 import threading
 import weakref
-from typing import Any, Callable, Iterable, Optional, Union
+from typing import Any, Callable, Iterable, Optional, TypeVar, Union
 
 from . import _waiting
 from ._library import Print, Stats, library
@@ -49,10 +49,45 @@ def _names(allowed: Allowed, everything: str) -> list:
     return [os.fsdecode(one) if isinstance(one, os.PathLike) else one for one in allowed]
 
 
-class Handle:
+_Self = TypeVar("_Self")
+
+
+class _Owned:
+    """Something of the library's, which is freed once: by ``close``, or with the last that knows it."""
+
+    #: What it is called in errors.
+    _what: str
+    _raw: Optional[int] = None
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def _own(self) -> int:
+        if not self._raw:
+            raise ValueError(f"the {self._what} is closed")
+        return self._raw
+
+    def __del__(self) -> None:
+        if self._raw:
+            self.close()
+
+
+class _Managed(_Owned):
+    """The same as a context manager."""
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+class Handle(_Managed):
     """A value of the program that Python keeps alive, data or not; also a context manager. It can be given to
     calls as an argument, and called if it is a function. Two are equal if their values are, as ``==`` in Crux
     says."""
+
+    _what = "handle"
 
     def __init__(self, raw: int, engine: "Engine"):
         self._raw, self._engine = raw, engine
@@ -100,30 +135,17 @@ class Handle:
     #: Equal handles would need equal hashes, which their values have none to make from.
     __hash__ = None  # type: ignore[assignment]
 
-    def _own(self) -> int:
-        if not self._raw:
-            raise ValueError("the handle is closed")
-        return self._raw
-
     def close(self) -> None:
         """Lets go of the value; harmless if repeated."""
         raw, self._raw = self._raw, None
         if raw:
             library.gcr_handle_free(raw)
 
-    def __enter__(self) -> "Handle":
-        return self
 
-    def __exit__(self, *_: Any) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_raw", None):
-            self.close()
-
-
-class Call:
+class Call(_Owned):
     """A call in progress or ended."""
+
+    _what = "call"
 
     def __init__(self, raw: int, engine: "Engine", call_id: int):
         self._raw, self._engine, self.id = raw, engine, call_id
@@ -153,11 +175,6 @@ class Call:
         """Keeps what the call returned alive, data or not."""
         return Handle(made(library.gcr_protect, self._own()), self._engine)
 
-    def _own(self) -> int:
-        if not self._raw:
-            raise ValueError("the call is closed")
-        return self._raw
-
     def close(self) -> None:
         """Drops the call, which cancels it if it has not ended."""
         raw, self._raw = self._raw, None
@@ -167,12 +184,8 @@ class Call:
             self._forget()
             self._forget = None
 
-    def __del__(self) -> None:
-        if getattr(self, "_raw", None):
-            self.close()
 
-
-class Engine:
+class Engine(_Managed):
     """A program on threads of its own; also a context manager.
 
     :param source: the program's text.
@@ -191,6 +204,8 @@ class Engine:
     :param on_log: called with the level (``"debug"``, ``"info"``, ``"warn"``, ``"error"``) and text of each
         line that it logs.
     """
+
+    _what = "engine"
 
     def __init__(
         self,
@@ -296,11 +311,6 @@ class Engine:
         checked(library.gcr_stats, self._own(), ctypes.byref(stats))
         return stats
 
-    def _own(self) -> int:
-        if not self._raw:
-            raise ValueError("the engine is closed")
-        return self._raw
-
     def close(self) -> None:
         """Stops the engine, and what runs on it; harmless if repeated. Its calls and handles are of no use
         afterwards."""
@@ -312,16 +322,6 @@ class Engine:
             # It is not waited for callbacks then: this one and others may be running.
             _running.append(self._print)
         library.gcr_engine_free(raw)
-
-    def __enter__(self) -> "Engine":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_raw", None):
-            self.close()
 
 
 def _listen(call: Call, signal: AbortSignal) -> None:

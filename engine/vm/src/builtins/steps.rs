@@ -291,6 +291,25 @@ impl<'p, C: Checks> Context<'p, C> {
             let part = self.m.array_slice(array, from, to)?;
             return part.ok_or(ErrorKind::IndexOutOfBounds.into());
         }
+        self.collected(count, |out, position, units| {
+            let mut range = Range {
+                at: *position as u32,
+                count,
+            };
+            let (low, high) = range.run(units);
+            self.m.array_append(out, array, from + low, from + high)?;
+            *position = u64::from(range.at);
+            Ok(range.at >= count)
+        })
+    }
+
+    /// A new array with room for so many elements, to which `more` appends: it goes on at the
+    /// place that it left, and says whether there is no more.
+    fn collected(
+        &self,
+        capacity: u32,
+        more: impl FnOnce(Value<'p>, &mut u64, &mut u32) -> Result<bool, Stop<'p>>,
+    ) -> Made<'p> {
         self.in_steps(
             || {
                 Progress::Entries(Entries {
@@ -303,19 +322,12 @@ impl<'p, C: Checks> Context<'p, C> {
                     return Err(ErrorKind::Internal.into());
                 };
                 if entries.out.is_nil() {
-                    let out = self.m.array_with_capacity(count)?;
+                    let out = self.m.array_with_capacity(capacity)?;
                     self.m.store(&entries.out, out);
                     self.work.advance();
                 }
                 let out = self.m.load_root(&entries.out);
-                let mut range = Range {
-                    at: entries.position as u32,
-                    count,
-                };
-                let (low, high) = range.run(units);
-                self.m.array_append(out, array, from + low, from + high)?;
-                entries.position = u64::from(range.at);
-                Ok((range.at >= count).then_some(out))
+                Ok(more(out, &mut entries.position, units)?.then_some(out))
             },
         )
     }
@@ -341,35 +353,18 @@ impl<'p, C: Checks> Context<'p, C> {
                 .collect();
             return Ok(self.m.array(&entries)?);
         }
-        self.in_steps(
-            || {
-                Progress::Entries(Entries {
-                    out: Slot::nil(),
-                    position: 0,
-                })
-            },
-            |progress, units| {
-                let Progress::Entries(entries) = progress else {
-                    return Err(ErrorKind::Internal.into());
+        self.collected(len, |out, position, units| {
+            while *units > 0 {
+                let Some(entry) = self.m.map_next(map, *position) else {
+                    return Ok(true);
                 };
-                if entries.out.is_nil() {
-                    let out = self.m.array_with_capacity(len)?;
-                    self.m.store(&entries.out, out);
-                    self.work.advance();
-                }
-                let out = self.m.load_root(&entries.out);
-                while *units > 0 {
-                    let Some(entry) = self.m.map_next(map, entries.position) else {
-                        return Ok(Some(out));
-                    };
-                    self.m.array_push(out, taken(entry))?;
-                    entries.position = entry.0;
-                    self.work.advance();
-                    *units = units.saturating_sub(UNITS_PER_ENTRY);
-                }
-                Ok(None)
-            },
-        )
+                self.m.array_push(out, taken(entry))?;
+                *position = entry.0;
+                self.work.advance();
+                *units = units.saturating_sub(UNITS_PER_ENTRY);
+            }
+            Ok(false)
+        })
     }
 
     /// The parts of a text between separators, all characters if that is empty.
