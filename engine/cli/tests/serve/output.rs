@@ -10,6 +10,7 @@ const APP: &str = r#"
 print("begun")
 
 fn later(text) { sleep(1); log.warn("later", text) }
+fn fails() { throw error("alone") }
 
 export let routes = {
   "GET /": |r| "here",
@@ -24,7 +25,7 @@ export let routes = {
   },
   "GET /fails": |r| {
     finalizer([1], |v| { throw error("final") })
-    spawn detached (|| { throw error("alone") })()
+    spawn detached fails()
     return "failing"
   },
   "GET /collect": |r| { collect(); return "collected" },
