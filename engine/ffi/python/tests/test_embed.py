@@ -42,13 +42,15 @@ fn args() { return sys.args() }
 
 @contextlib.contextmanager
 def ctrl_c_soon():
-    """Ctrl-C, while what is within runs."""
+    """Ctrl-C, while what is within runs; also where whoever started this process ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
         yield
     finally:
         timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,13 @@ mod tests {
     fn a_scenario_runs_under_the_modes_that_it_names() {
         assert_eq!(
             names("zombie,collect=safepoint,kind=major"),
-            ["collect=safepoint", "kind=major", "quarantine", "tags", "zombie"],
+            [
+                "collect=safepoint",
+                "kind=major",
+                "quarantine",
+                "tags",
+                "zombie"
+            ],
             "zombies are kept for a while, and references have tags"
         );
         assert_eq!(names("fail=alloc:3"), ["fail=alloc"]);
