@@ -91,7 +91,7 @@ pub(super) fn begin(#[cfg(feature = "http")] http: &Http, request: &HostRequest)
             let (body, budget) = (Some(body.clone()), request.budget.clone());
             http.send(capabilities, reqwest::Method::POST, url, body, budget)
         }
-        _ => host::unknown_operation(&request),
+        _ => host::unknown_operation(request),
     }
 }
 
