@@ -56,7 +56,7 @@ pub trait Oracle: Send + Sync {
     }
 }
 
-/// All oracles, in the order in which they are asked. Those of [`in_place`] and some others are
+/// All oracles, in the order in which they are asked. Those of `in_place` and some others are
 /// asked where a run goes through what they are about, and not at its end.
 pub static ALL: &[&dyn Oracle] = &[
     &in_place::HeapIsSound,
