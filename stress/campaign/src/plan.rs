@@ -21,7 +21,7 @@ pub struct Plan {
     pub build: String,
     /// The campaign's seed.
     pub seed: u64,
-    /// Lanes to run, in the order of [`Lane::ALL`].
+    /// Lanes to run, in their order.
     pub lanes: Vec<Lane>,
     /// When it is done.
     pub limit: Limit,
