@@ -2,8 +2,7 @@
 
 use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::generator::{Mix, generate};
-use gcrucible_scenario::Lane;
-use gcrucible_scenario::ScenarioSeed;
+use gcrucible_scenario::{Lane, ScenarioSeed};
 use gcrucible_trace::RunOptions;
 
 /// The seed of the scenarios that are run: any does.

@@ -163,51 +163,43 @@ impl Inner {
     /// Collects everything, or as usual, unless somebody has since an allocation failed.
     /// `false`: see [`Inner::collect`].
     async fn collect_unless_done(self: &Arc<Self>, is_major: bool, asked: Asked) -> bool {
-        let paced = match is_major {
-            true => match self.pace(CollectionKind::Major, asked.majors).await {
-                Paced::Freely => None,
-                Paced::InTurn(paced) => Some(paced),
-                Paced::Done => return true,
-            },
-            false => None,
+        let kind = is_major.then_some(CollectionKind::Major);
+        let is_wanted = |now: Asked| match is_major {
+            true => now.majors == asked.majors,
+            false => now.all == asked.all,
         };
-        let report = {
-            let mut permit = self.heap.exclusive().await;
-            let now = Asked::now(&self.heap);
-            let is_done = match is_major {
-                true => now.majors != asked.majors,
-                false => now.all != asked.all,
-            };
-            if is_done {
-                return true;
-            }
-            let kind = match is_major {
-                true => CollectionKind::Major,
-                false => self.heap.kind_to_collect(),
-            };
-            let from = self.platform.now();
-            let report = self.heap.collect(&mut permit, kind);
-            if let Some(paced) = paced {
-                paced.end(from, self.platform.now());
-            }
-            report
-        };
-        self.after_collection(&report)
+        self.collect_if(kind, asked.majors, is_wanted).await
     }
 
-    /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap broken, and a
-    /// broken heap may not have been collected.
+    /// Stops the world and collects, then sees to finalizers. `false`: the verifier found the heap
+    /// broken, and a broken heap may not have been collected.
     pub(crate) async fn collect(self: &Arc<Self>, kind: CollectionKind) -> bool {
-        let paced = match self.pace(kind, self.heap.majors()).await {
+        let majors = self.heap.majors();
+        self.collect_if(Some(kind), majors, |_| true).await
+    }
+
+    /// The same for a kind, or for that which is due, if it is still wanted once the world stands
+    /// still. `majors` is how many collections of everything there had been when it was asked for.
+    async fn collect_if(
+        self: &Arc<Self>,
+        kind: Option<CollectionKind>,
+        majors: u64,
+        is_wanted: impl Fn(Asked) -> bool + Send,
+    ) -> bool {
+        let paced = match self.pace(kind, majors).await {
             Paced::Freely => None,
             Paced::InTurn(paced) => Some(paced),
             Paced::Done => return true,
         };
         let report = {
             let mut permit = self.heap.exclusive().await;
-            let from = self.platform.now();
+            if !is_wanted(Asked::now(&self.heap)) {
+                return true;
+            }
+            let kind = kind.unwrap_or_else(|| self.heap.kind_to_collect());
+            let paced = paced.map(|paced| (paced, self.platform.now()));
             let report = self.heap.collect(&mut permit, kind);
-            if let Some(paced) = paced {
+            if let Some((paced, from)) = paced {
                 paced.end(from, self.platform.now());
             }
             report

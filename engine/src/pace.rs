@@ -42,8 +42,8 @@ pub(crate) struct InTurn<'p> {
 impl Inner {
     /// Waits until such a collection is due, if it has to keep a pace. `majors` is how many of
     /// everything there had been when it was asked for.
-    pub(crate) async fn pace(&self, kind: CollectionKind, majors: u64) -> Paced<'_> {
-        let is_paced = kind == CollectionKind::Major
+    pub(crate) async fn pace(&self, kind: Option<CollectionKind>, majors: u64) -> Paced<'_> {
+        let is_paced = kind == Some(CollectionKind::Major)
             && self.platform.turns().is_some()
             && self.heap.has_accounts();
         if !is_paced {

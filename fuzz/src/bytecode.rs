@@ -7,8 +7,7 @@ use gcrucible_bytecode::{Program, disassemble, verify};
 use gcrucible_crux_subjects::executor::programs;
 use gcrucible_crux_subjects::scenario::{Body, Scenario};
 use gcrucible_explore::strategy;
-use gcrucible_trace::RunOptions;
-use gcrucible_trace::Schedule;
+use gcrucible_trace::{RunOptions, Schedule};
 
 /// Makes a program of any bytes, and lists it, and verifies it. An accepted one runs.
 ///

@@ -19,8 +19,7 @@ use gcrucible_crux_subjects::oracles::program_holds;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_heap::HeapFault;
 use gcrucible_scenario::ScenarioData as _;
-use gcrucible_trace::Failure;
-use gcrucible_trace::RunOptions;
+use gcrucible_trace::{Failure, RunOptions};
 
 thread_local! {
     /// The scenario that runs, for the panic hook.

@@ -15,9 +15,7 @@ use gcrucible_report::failure_report;
 use gcrucible_scenario::Size;
 use gcrucible_shrink::ShrinkBudget;
 use gcrucible_subject::{Case, Subjects};
-use gcrucible_trace::Failure;
-use gcrucible_trace::Refusal;
-use gcrucible_trace::ReplayMode;
+use gcrucible_trace::{Failure, Refusal, ReplayMode};
 
 /// Findings that are shrunk in one campaign; the rest can be shrunk by hand.
 const SHRUNK_MAX: usize = 16;

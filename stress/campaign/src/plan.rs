@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::shard::Shard;
 use gcrucible_scenario::{Lane, ScenarioSeed};
 use gcrucible_subject::{Case, Mix, Subjects, Variant};
-use gcrucible_trace::Advantages;
-use gcrucible_trace::Refusal;
-use gcrucible_trace::StrategyName;
+use gcrucible_trace::{Advantages, Refusal, StrategyName};
 
 /// A campaign's plan, kept as `plan.json` in its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -16,9 +16,7 @@ use super::vacuity::{self, Vacuous};
 use crate::summary::Summary;
 use gcrucible_scenario::Lane;
 use gcrucible_subject::{Build, Subjects};
-use gcrucible_trace::Advantages;
-use gcrucible_trace::Failure;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{Advantages, Exit, Failure, Refusal};
 
 /// How a campaign is run; nothing here changes its results.
 #[derive(Clone, Debug)]

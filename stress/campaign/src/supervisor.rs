@@ -21,8 +21,7 @@ use super::trial::crash;
 use super::watchdog::{Patience, SECOND_TRY_FACTOR, Watchdog};
 use super::worker::{Chunk, Command, Reply};
 use gcrucible_scenario::Lane;
-use gcrucible_trace::Refusal;
-use gcrucible_trace::clock;
+use gcrucible_trace::{Refusal, clock};
 
 /// Chunks that a worker has at a time: one to work on, one so that it need not wait.
 const CHUNKS_AHEAD: usize = 2;

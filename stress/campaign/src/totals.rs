@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
-use gcrucible_scenario::ModeCounts;
-use gcrucible_scenario::{Lane, ScenarioSeed};
-use gcrucible_trace::Counters;
-use gcrucible_trace::Failure;
-use gcrucible_trace::PairMatrix;
+use gcrucible_scenario::{Lane, ModeCounts, ScenarioSeed};
+use gcrucible_trace::{Counters, Failure, PairMatrix};
 
 /// What one worker did in one go.
 #[derive(Clone, Debug, Serialize, Deserialize)]

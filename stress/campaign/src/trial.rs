@@ -4,10 +4,7 @@
 use super::process::{WorkerProcess, WorkerSetup};
 use super::watchdog::Patience;
 use super::worker::{Attempt, Command, Reply};
-use gcrucible_trace::Failure;
-use gcrucible_trace::Refusal;
-use gcrucible_trace::Verdict;
-use gcrucible_trace::{Advantages, Counters, ReplayMode, RunOptions};
+use gcrucible_trace::{Advantages, Counters, Failure, Refusal, ReplayMode, RunOptions, Verdict};
 
 /// How a scenario is tried.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,7 @@ use std::fmt::Write;
 
 use super::decision::{Choice, Divergence, Point, ReadyActor, Strategy};
 use super::round_robin::RoundRobin;
-use gcrucible_trace::ReplayMode;
-use gcrucible_trace::{Decision, Site};
+use gcrucible_trace::{Decision, ReplayMode, Site};
 
 /// Takes recorded decisions, in order.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! How large a scenario is to a reader.
 
+use gcrucible_trace::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// The size of a scenario and its run.
@@ -11,6 +12,20 @@ pub struct Size {
     pub switches: u64,
     /// Collections that happened.
     pub collections: u64,
+}
+
+impl Size {
+    /// The size of so many statements whose run went so: the actors that took turns, and the
+    /// collections.
+    pub fn of_run(statements: usize, verdict: &Verdict) -> Size {
+        let actors = verdict.decisions.iter().map(|decision| decision.site.actor);
+        let turns = actors.clone().zip(actors.skip(1));
+        Size {
+            statements: statements as u64,
+            switches: turns.filter(|(one, next)| one != next).count() as u64,
+            collections: verdict.counters.collections_minor + verdict.counters.collections_major,
+        }
+    }
 }
 
 impl std::fmt::Display for Size {

@@ -3,9 +3,7 @@
 use gcrucible_scenario::ScenarioData;
 
 use super::Search;
-use gcrucible_trace::Refusal;
-use gcrucible_trace::ReplayMode;
-use gcrucible_trace::{Decision, Schedule};
+use gcrucible_trace::{Decision, Refusal, ReplayMode, Schedule};
 
 impl<S: ScenarioData> Search<'_, '_, S> {
     /// Drops decisions and collections and merges neighbouring slices of one actor.

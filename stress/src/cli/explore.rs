@@ -11,9 +11,7 @@ use gcrucible_campaign::totals::is_same_finding;
 use gcrucible_crux_subjects::exploration::{Bound, Explored, explore_all, with_schedule_of};
 use gcrucible_crux_subjects::scenario::{Body, Scenario};
 use gcrucible_scenario::ScenarioData as _;
-use gcrucible_trace::Failure;
-use gcrucible_trace::clock;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{Exit, Failure, Refusal, clock};
 
 /// An exploration to be done.
 pub(super) struct Order {

@@ -12,8 +12,7 @@ use gcrucible_trace::StrategyName;
 
 use crate::subjects;
 use gcrucible_scenario::Lane;
-use gcrucible_trace::{EventKind, infeasible};
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{EventKind, Exit, Refusal, infeasible};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

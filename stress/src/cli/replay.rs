@@ -12,9 +12,7 @@ use gcrucible_campaign::trial::TrialOptions;
 use gcrucible_report::{failure_report, perfetto};
 use gcrucible_shrink::is_same_check;
 use gcrucible_subject::Case;
-use gcrucible_trace::StrategyName;
-use gcrucible_trace::Verdict;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{Exit, Refusal, StrategyName, Verdict};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -20,12 +20,8 @@ use gcrucible_campaign::{junit, summary};
 use gcrucible_crux_subjects::exploration::Bound;
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::{Body, ModuleSource, Scenario};
-use gcrucible_scenario::Lane;
-use gcrucible_scenario::ScenarioData as _;
-use gcrucible_trace::Advantages;
-use gcrucible_trace::StrategyName;
-use gcrucible_trace::clock;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_scenario::{Lane, ScenarioData as _};
+use gcrucible_trace::{Advantages, Exit, Refusal, StrategyName, clock};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -11,9 +11,7 @@ use gcrucible_campaign::journal::write_whole;
 use gcrucible_campaign::trial::TrialOptions;
 use gcrucible_report::failure_report;
 use gcrucible_shrink::ShrinkBudget;
-use gcrucible_trace::Advantages;
-use gcrucible_trace::ReplayMode;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{Advantages, Exit, Refusal, ReplayMode};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

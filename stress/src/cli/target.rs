@@ -10,8 +10,7 @@ use gcrucible_campaign::process::WorkerSetup;
 use gcrucible_campaign::trial::Trials;
 use gcrucible_scenario::{Origin, ScenarioSeed};
 use gcrucible_subject::{Case, Mix};
-use gcrucible_trace::Refusal;
-use gcrucible_trace::StrategyName;
+use gcrucible_trace::{Refusal, StrategyName};
 
 /// Milliseconds after which a single scenario hangs.
 pub(super) const TIMEOUT_MS: u64 = 10_000;

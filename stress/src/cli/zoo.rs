@@ -12,8 +12,7 @@ use gcrucible_campaign::zoo::budget::Budget;
 use gcrucible_campaign::zoo::{self, ADVANTAGES, Case, ZooPlan, quick, table};
 use gcrucible_scenario::ScenarioSeed;
 use gcrucible_subject::Mix;
-use gcrucible_trace::clock;
-use gcrucible_trace::{Exit, Refusal};
+use gcrucible_trace::{Exit, Refusal, clock};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

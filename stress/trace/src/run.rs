@@ -1,5 +1,7 @@
 //! One run of one scenario, and what it leaves behind.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
@@ -93,6 +95,19 @@ pub struct RunReport {
     /// Readable lines of what happened, if recorded: `(actor, text)`; actor 0 is the host,
     /// `u32::MAX` the collector.
     pub timeline: Vec<(u32, String)>,
+}
+
+impl RunReport {
+    /// Ends the report of a subject whose timeline says all that can be observed: takes its hash,
+    /// and forgets the lines if nobody wants them.
+    pub fn hash_timeline(&mut self, options: &RunOptions) {
+        let mut hasher = DefaultHasher::new();
+        self.timeline.hash(&mut hasher);
+        self.trace_hash = hasher.finish();
+        if !options.record {
+            self.timeline.clear();
+        }
+    }
 }
 
 /// How one scenario went.

@@ -24,9 +24,7 @@ use crate::executor::programs::{compile, run_under};
 use crate::executor::{self, Ran};
 use crate::scenario::{Body, Scenario};
 use gcrucible_explore::{Exhaustive, Next};
-use gcrucible_trace::Failure;
-use gcrucible_trace::Schedule;
-use gcrucible_trace::{Advantages, RunOptions, RunReport};
+use gcrucible_trace::{Advantages, Failure, RunOptions, RunReport, Schedule};
 
 /// What bounds an exploration.
 #[derive(Clone, Copy, Debug)]

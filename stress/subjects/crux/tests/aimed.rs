@@ -5,8 +5,7 @@ use gcrucible_crux_subjects::generator::{Mix, generate};
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_scenario::{ScenarioData as _, ScenarioSeed};
-use gcrucible_trace::{Counters, RunOptions, RunReport};
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_trace::{Counters, RunOptions, RunReport, Schedule, StrategyName};
 
 fn scenario(index: u64) -> Scenario {
     let seed = ScenarioSeed {

@@ -5,10 +5,8 @@ use gcrucible_crux_subjects::generator::{Mix, generate};
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_explore::KthPoint;
-use gcrucible_scenario::ScenarioData as _;
-use gcrucible_scenario::ScenarioSeed;
-use gcrucible_trace::RunOptions;
-use gcrucible_trace::{Injected, Schedule, StrategyName};
+use gcrucible_scenario::{ScenarioData as _, ScenarioSeed};
+use gcrucible_trace::{Injected, RunOptions, Schedule, StrategyName};
 
 fn run(scenario: &Scenario) -> Ran {
     let options = RunOptions {

@@ -12,9 +12,7 @@ use gcrucible_heap::CollectMode;
 use gcrucible_scenario::ScenarioData as _;
 use gcrucible_shrink::{ShrinkBudget, Shrunk};
 use gcrucible_subject::{Mix, Variant};
-use gcrucible_trace::Failure;
-use gcrucible_trace::{ReplayMode, RunOptions, Verdict};
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_trace::{Failure, ReplayMode, RunOptions, Schedule, StrategyName, Verdict};
 
 /// Strategies times heap modes.
 const VARIANTS: u64 = 6 * CURATED_MODES.len() as u64;

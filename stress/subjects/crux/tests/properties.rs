@@ -10,9 +10,8 @@ use gcrucible_crux_subjects::generator::{Focus, Mix, heap_ops, programs};
 use gcrucible_crux_subjects::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Origin, ScenarioData as _};
-use gcrucible_trace::RunOptions;
 use gcrucible_trace::choices::{ByteChoices, Choices as _};
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_trace::{RunOptions, Schedule, StrategyName};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 

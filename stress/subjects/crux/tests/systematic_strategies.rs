@@ -10,8 +10,7 @@ use gcrucible_crux_subjects::exploration::{Bound, explore_all};
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_explore::KthPoint;
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_trace::{RunOptions, RunReport};
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_trace::{RunOptions, RunReport, Schedule, StrategyName};
 
 /// Spawns a task with a young object that nothing else refers to, and awaits it.
 const HANDS_OVER: &str = "

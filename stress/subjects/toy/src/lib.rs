@@ -4,8 +4,6 @@
 //! same; else it reads again. [`Toy`] does so; `Careless` in the tests does not look at the
 //! version, and the harness finds the update that it loses.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use gcrucible_explore::Driver;
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
@@ -60,16 +58,7 @@ impl Subject for Toy {
     }
 
     fn size(&self, scenario: &Plain<Adds>, verdict: &Verdict) -> Size {
-        let actors = verdict.decisions.iter().map(|decision| decision.site.actor);
-        Size {
-            statements: scenario.body.0.iter().map(|adds| adds.len() as u64).sum(),
-            switches: actors
-                .clone()
-                .zip(actors.skip(1))
-                .filter(|(a, b)| a != b)
-                .count() as u64,
-            collections: 0,
-        }
+        Size::of_run(scenario.body.0.iter().map(Vec::len).sum(), verdict)
     }
 
     fn listing(&self, scenario: &Plain<Adds>) -> String {
@@ -110,35 +99,29 @@ fn run(scenario: &Plain<Adds>, options: &RunOptions, looks_at_version: bool) -> 
     let mut report = RunReport::default();
     let mut driver = Driver::new(&scenario.schedule, options, None);
     let (mut value, mut version) = (0, 0);
+    let adds = &scenario.body.0;
     // Of each task: how many of its adds are done, and what it has read.
-    let mut tasks = vec![(0, None); scenario.body.0.len()];
+    let mut tasks = vec![(0, None); adds.len()];
     loop {
-        let sites =
-            scenario
-                .body
-                .0
-                .iter()
-                .zip(&tasks)
-                .enumerate()
-                .filter_map(|(at, (adds, task))| {
-                    let (actor, at) = (at as u32 + 1, task.0 as u32);
-                    (task.0 < adds.len()).then_some(Site {
-                        actor,
-                        at,
-                        ..Site::default()
-                    })
-                });
-        let Some((site, _)) = driver.next(&sites.collect::<Vec<_>>(), &mut report) else {
+        let at = |task: usize| Site {
+            actor: task as u32 + 1,
+            at: tasks[task].0 as u32,
+            ..Site::default()
+        };
+        let goes_on = |task: &usize| tasks[*task].0 < adds[*task].len();
+        let ready: Vec<Site> = (0..tasks.len()).filter(goes_on).map(at).collect();
+        let Some((site, _)) = driver.next(&ready, &mut report) else {
             break;
         };
-        let (done, read) = &mut tasks[site.actor as usize - 1];
+        let task = site.actor as usize - 1;
+        let (done, read) = &mut tasks[task];
         let (does, goes_on) = match read.take() {
             None => (format!("reads {value}"), Some((value, version))),
             Some((_, seen)) if looks_at_version && seen != version => {
                 ("tries again".to_owned(), None)
             }
             Some((seen, _)) => {
-                value = seen + scenario.body.0[site.actor as usize - 1][*done];
+                value = seen + adds[task][*done];
                 version += 1;
                 *done += 1;
                 (format!("writes {value}"), None)
@@ -149,25 +132,17 @@ fn run(scenario: &Plain<Adds>, options: &RunOptions, looks_at_version: bool) -> 
         report.timeline.push((site.actor, does));
         driver.ran(1);
     }
-    let sum: i64 = scenario.body.0.iter().flatten().sum();
+    let sum: i64 = adds.iter().flatten().sum();
     let seen = value + i64::from(options.canary);
-    let is_whole = report.diverged.is_none()
-        && tasks
-            .iter()
-            .zip(&scenario.body.0)
-            .all(|(task, adds)| task.0 == adds.len());
+    let mut all = tasks.iter().zip(adds);
+    let is_whole = all.all(|(task, adds)| task.0 == adds.len()) && report.diverged.is_none();
     report.failure = (is_whole && seen != sum).then(|| Failure {
         oracle: "nothing_is_lost".into(),
         check: "sum".into(),
         site: "counter".into(),
         message: format!("the counter is {seen}; {sum} was added"),
     });
-    let mut hasher = DefaultHasher::new();
-    report.timeline.hash(&mut hasher);
-    report.trace_hash = hasher.finish();
-    if !options.record {
-        report.timeline.clear();
-    }
+    report.hash_timeline(options);
     report
 }
 

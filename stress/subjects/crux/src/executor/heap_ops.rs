@@ -21,9 +21,7 @@ use self::model::{Model, Object, Settled, Value as ModelValue, text};
 use super::{heap_debug, region_pool};
 use crate::oracles::memory_runs_out_with_reason;
 use crate::scenario::{HeapOp, HeapOps, Scenario};
-use gcrucible_trace::Failure;
-use gcrucible_trace::{EventKind, PairTracker};
-use gcrucible_trace::{RunOptions, RunReport};
+use gcrucible_trace::{EventKind, Failure, PairTracker, RunOptions, RunReport};
 
 /// Class of every instance, function of every closure: shapes do not matter here.
 const SHAPE: u16 = 1;

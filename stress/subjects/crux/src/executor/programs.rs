@@ -27,10 +27,9 @@ use super::{Ran, heap_debug, kind_of, points, region_pool, trace_digest};
 use crate::oracles::{self, Evidence, Notes, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
-use gcrucible_trace::EventKind;
-use gcrucible_trace::Failure;
-use gcrucible_trace::{Decision, Injected, Schedule, Site, StrategyName};
-use gcrucible_trace::{RunOptions, RunReport};
+use gcrucible_trace::{
+    Decision, EventKind, Failure, Injected, RunOptions, RunReport, Schedule, Site, StrategyName,
+};
 
 /// Frames of a task: few, so that a generated recursion meets the limit, and that three such
 /// tasks end in time when each instruction is followed by a collection that goes over all of

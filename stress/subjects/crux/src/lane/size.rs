@@ -7,18 +7,17 @@ use crate::scenario::{Body, HeapOp, ModuleSource, Scenario};
 
 /// The size of a scenario that ran so.
 pub(super) fn of(scenario: &Scenario, verdict: &Verdict) -> Size {
-    let collections = verdict.counters.collections_minor + verdict.counters.collections_major;
-    let (statements, switches) = match &scenario.body {
+    match &scenario.body {
         Body::HeapOps(body) => {
             let is_switch = |op: &&HeapOp| matches!(op, HeapOp::SwitchHolder(_));
+            let is_collect = |op: &&HeapOp| matches!(op, HeapOp::Collect(_));
             let switches = body.ops.iter().filter(is_switch).count();
-            let collects = body
-                .ops
-                .iter()
-                .filter(|op| matches!(op, HeapOp::Collect(_)))
-                .count();
+            let collects = body.ops.iter().filter(is_collect).count();
             // Switches and collections have counts of their own.
-            (body.ops.len() - switches - collects, switches)
+            Size {
+                switches: switches as u64,
+                ..Size::of_run(body.ops.len() - switches - collects, verdict)
+            }
         }
         Body::Programs(programs) => {
             let of = |source: &ModuleSource| match source {
@@ -29,19 +28,8 @@ pub(super) fn of(scenario: &Scenario, verdict: &Verdict) -> Size {
                 }
             };
             let versions: usize = programs.versions.iter().map(of).sum();
-            let statements = of(&programs.entry) + versions;
-            let actors = verdict.decisions.iter().map(|decision| decision.site.actor);
-            let switches = actors
-                .clone()
-                .zip(actors.skip(1))
-                .filter(|(one, next)| one != next)
-                .count();
-            (statements + programs.host.len(), switches)
+            let statements = of(&programs.entry) + versions + programs.host.len();
+            Size::of_run(statements, verdict)
         }
-    };
-    Size {
-        statements: statements as u64,
-        switches: switches as u64,
-        collections,
     }
 }

@@ -21,8 +21,7 @@ use crate::executor::trace::{
 };
 pub use crate::reference::Limits;
 use crate::reference::{Model, Status};
-use gcrucible_trace::EventKind;
-use gcrucible_trace::Failure;
+use gcrucible_trace::{EventKind, Failure};
 
 use super::{Evidence, Notes, Oracle};
 

@@ -8,9 +8,7 @@ use gcrucible_heap::HeapDebug;
 
 use super::Search;
 use crate::scenario::{Body, Scenario};
-use gcrucible_trace::Refusal;
-use gcrucible_trace::ReplayMode;
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_trace::{Refusal, ReplayMode, Schedule, StrategyName};
 
 /// Schedules of each strategy that are tried.
 const SEEDS: u64 = 24;

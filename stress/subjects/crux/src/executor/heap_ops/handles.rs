@@ -6,8 +6,7 @@ use gcrucible_heap::{Checks, Holder, SharedPermit};
 
 use super::model::Object;
 use super::{Run, Stop};
-use gcrucible_trace::EventKind;
-use gcrucible_trace::Failure;
+use gcrucible_trace::{EventKind, Failure};
 
 impl<C: Checks> Run<'_, C> {
     pub(super) fn protect(&mut self, src: u8) -> Result<(), Failure> {

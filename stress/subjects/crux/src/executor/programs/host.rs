@@ -18,8 +18,7 @@ use crate::executor::simulated_platform::SimulatedPlatform;
 use crate::executor::trace::{Asked, Callee, Event, TaskId};
 use crate::oracles::forks_share_nothing;
 use crate::scenario::{Header, HostEvent, Programs};
-use gcrucible_trace::EventKind;
-use gcrucible_trace::{Injected, Site};
+use gcrucible_trace::{EventKind, Injected, Site};
 
 /// What the embedder holds while it goes through its script.
 pub(super) struct HostScript {

@@ -26,9 +26,7 @@ use crate::executor::trace::{
     VersionFailure, VersionStep,
 };
 use crate::oracles::matches_reference::Happening;
-use gcrucible_trace::Failure;
-use gcrucible_trace::Site;
-use gcrucible_trace::{EventKind, PairTracker};
+use gcrucible_trace::{EventKind, Failure, PairTracker, Site};
 
 /// Sees everything that the engine does in a run.
 pub(super) struct TraceObserver {

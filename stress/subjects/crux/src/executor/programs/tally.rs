@@ -8,8 +8,7 @@ use gcrucible_engine::Engine;
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId, VersionStep};
 use crate::oracles::matches_reference::Happening;
-use gcrucible_trace::Counters;
-use gcrucible_trace::EventKind;
+use gcrucible_trace::{Counters, EventKind};
 
 /// Adds what the trace says to the counters.
 pub(super) fn count(events: &[Event], happened: &[Happening], counters: &mut Counters) {
