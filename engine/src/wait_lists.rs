@@ -13,6 +13,8 @@
 //! 2. As long as something is there to be taken, nobody waits for it without a turn under way. Who has
 //!    the turn takes what there is before it says so, so what comes in between finds a turn under way
 //!    that is of no use to it any more: that is noted, and made good when the turn ends.
+//! 3. A change gives no turn to who looked after it: it comes to giving turns when others have
+//!    taken what it was worth, and began to wait for what they left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +27,14 @@ use crate::futures::Signal;
 
 /// A task and what it waits with.
 type Waiter = (u32, Arc<Signal>);
+
+/// A task on a list.
+#[derive(Debug)]
+struct Waiting {
+    waiter: Waiter,
+    /// The version that it has seen and found nothing in.
+    seen: u64,
+}
 
 /// What somebody waits for: the id of a channel or mutex, and what it is to have.
 pub(crate) type Place = (u64, Side);
@@ -39,7 +49,7 @@ pub(crate) struct WaitLists {
 #[derive(Debug, Default)]
 struct List {
     /// By their places in the list.
-    waiting: BTreeMap<i64, Waiter>,
+    waiting: BTreeMap<i64, Waiting>,
     /// Who has the turn and has not looked yet.
     turns: u32,
     /// The last change that gave fewer turns than it is worth because of those: its version, and
@@ -50,9 +60,25 @@ struct List {
     back: i64,
 }
 
+impl List {
+    /// Takes off who has waited longest of those who have not seen this version.
+    fn pop_first(&mut self, version: u64) -> Option<Waiter> {
+        let mut waiting = self.waiting.iter();
+        let (&at, _) = waiting.find(|(_, waiting)| waiting.seen < version)?;
+        self.waiting.remove(&at).map(|waiting| waiting.waiter)
+    }
+}
+
 impl WaitLists {
-    /// Puts a task on the list, before all others if it had the turn. Gives its place there.
-    pub(crate) fn add(&self, place: Place, task: u32, signal: &Arc<Signal>, had_turn: bool) -> i64 {
+    /// Puts a task on the list that has seen this version, before all others if it had the turn.
+    /// Gives its place there.
+    pub(crate) fn add(
+        &self,
+        place: Place,
+        (task, signal): (u32, &Arc<Signal>),
+        seen: u64,
+        had_turn: bool,
+    ) -> i64 {
         let mut lists = self.lists.lock();
         let list = lists.entry(place).or_default();
         let at = if had_turn {
@@ -63,7 +89,8 @@ impl WaitLists {
             list.back += 1;
             list.back
         };
-        list.waiting.insert(at, (task, Arc::clone(signal)));
+        let waiter = (task, Arc::clone(signal));
+        list.waiting.insert(at, Waiting { waiter, seen });
         at
     }
 
@@ -115,7 +142,7 @@ impl WaitLists {
                 turns = u32::MAX;
             }
             while turns > 0
-                && let Some((_, waiter)) = list.waiting.pop_first()
+                && let Some(waiter) = list.pop_first(version)
             {
                 list.turns += 1;
                 turns -= 1;
@@ -138,7 +165,7 @@ impl WaitLists {
                 && of > version
             {
                 while list.turns < available
-                    && let Some((_, waiter)) = list.waiting.pop_first()
+                    && let Some(waiter) = list.pop_first(of)
                 {
                     list.turns += 1;
                     woken.push(waiter);
@@ -158,7 +185,7 @@ impl WaitLists {
             list.turns = list.turns.saturating_sub(1);
         }
         forget_if_empty(&mut lists, place);
-        next.map(|(_, waiter)| waiter)
+        next.map(|(_, waiting)| waiting.waiter)
     }
 
     /// Tasks that wait, with the id of the object.
@@ -167,7 +194,8 @@ impl WaitLists {
         let mut waiting: Vec<(u32, u64)> = lists
             .iter()
             .flat_map(|(&(object, _), list)| {
-                list.waiting.values().map(move |&(task, _)| (task, object))
+                let tasks = list.waiting.values().map(|waiting| waiting.waiter.0);
+                tasks.map(move |task| (task, object))
             })
             .collect();
         waiting.sort_unstable();
@@ -197,7 +225,7 @@ mod tests {
     const PLACE: Place = (7, Side::Take);
 
     fn values(takes: u32) -> [Change; 1] {
-        values_of(takes, 0)
+        values_of(takes, 1)
     }
 
     fn values_of(takes: u32, version: u64) -> [Change; 1] {
@@ -216,7 +244,7 @@ mod tests {
 
     fn lists_of(tasks: std::ops::Range<u32>) -> (WaitLists, Vec<i64>) {
         let lists = WaitLists::default();
-        let places = tasks.map(|task| lists.add(PLACE, task, &Arc::default(), false));
+        let places = tasks.map(|task| lists.add(PLACE, (task, &Arc::default()), 0, false));
         let places = places.collect();
         (lists, places)
     }
@@ -255,10 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn a_change_gives_no_turn_to_who_looked_after_it() {
+        let (lists, _) = lists_of(0..1);
+        lists.add(PLACE, (1, &Arc::default()), 5, false);
+        let task = |waiters: Vec<Waiter>| waiters.into_iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(task(lists.take(&values_of(2, 5))), [0]);
+        assert_eq!(task(lists.take(&values_of(2, 6))), [1]);
+    }
+
+    #[test]
     fn who_had_the_turn_and_sees_a_change_has_it_still() {
         let (lists, _) = lists_of(0..2);
         assert_eq!(woken(&lists, 1), [0]);
-        let again = lists.add(PLACE, 0, &Arc::default(), true);
+        let again = lists.add(PLACE, (0, &Arc::default()), 0, true);
         assert!(!lists.remove(PLACE, again, true));
         assert_eq!(lists.pass_turn_on(PLACE).map(|(task, _)| task), Some(1));
     }
@@ -268,7 +305,7 @@ mod tests {
         let (lists, places) = lists_of(0..3);
         assert_eq!(woken(&lists, 1), [0]);
         assert!(!lists.remove(PLACE, places[0], false));
-        let again = lists.add(PLACE, 0, &Arc::default(), true);
+        let again = lists.add(PLACE, (0, &Arc::default()), 0, true);
         assert_eq!(woken(&lists, 2), [0, 1]);
         assert!(!lists.remove(PLACE, again, false));
         assert!(lists.remove(PLACE, places[2], false));

@@ -131,9 +131,8 @@ impl Driver<'_> {
             return;
         }
         let had_turn = self.turn.take().is_some();
-        let at = inner
-            .wait_lists
-            .add(place, task.number, &task.signal, had_turn);
+        let waiter = (task.number, &task.signal);
+        let at = inner.wait_lists.add(place, waiter, version, had_turn);
         let now = {
             let permit = inner.heap.shared().await;
             let m = permit.mutator::<C>(inner.registry.tlab());
