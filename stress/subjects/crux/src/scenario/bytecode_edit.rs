@@ -1,7 +1,7 @@
 //! Edits of a compiled program: bytecode that no front end would write.
 
 use arbitrary::Arbitrary;
-use gcrucible_bytecode::{Function, Op, Program};
+use gcrucible_bytecode::{Function, LiveMap, Op, Program};
 use serde::{Deserialize, Serialize};
 
 /// One change of a program. Functions and instructions are counted modulo how many there
@@ -82,6 +82,8 @@ impl BytecodeEdit {
         if len == 0 {
             return;
         }
+        // What was alive may not be, and the other way round.
+        function.live = LiveMap::default();
         let place = |at: u16| usize::from(at) % len;
         match self.change {
             Change::Replace { at, op } => function.code[place(at)] = within(op, len),
