@@ -119,17 +119,14 @@ impl LiveMap {
         self.is_empty() || self.bits.len() == row_bytes(function.registers) * function.code.len()
     }
 
-    /// What is alive right before an instruction of a frame with so many registers.
-    ///
-    /// # Panics
-    /// If the map does not fit the function, or that has no such instruction.
+    /// What is alive right before an instruction of a frame with so many registers; everything, if
+    /// there is no row for it.
     pub fn at(&self, registers: u8, instruction: usize) -> RegisterSet {
-        if self.is_empty() {
-            return RegisterSet::ALL;
-        }
         let row = row_bytes(registers);
+        let Some(bytes) = self.bits.get(row * instruction..row * (instruction + 1)) else {
+            return RegisterSet::ALL;
+        };
         let mut set = RegisterSet::default();
-        let bytes = &self.bits[row * instruction..row * (instruction + 1)];
         for (at, &byte) in bytes.iter().enumerate() {
             set.0[at / 8] |= u64::from(byte) << (at % 8 * 8);
         }

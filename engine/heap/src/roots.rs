@@ -98,6 +98,10 @@ pub trait RootProvider: Send + Sync {
 pub trait RootTracer {
     /// Traces one slot.
     fn slot(&mut self, kind: RootKind, slot: &Slot);
+
+    /// Passes over a slot that is written before it is read again: it keeps nothing alive, and
+    /// what it holds is lost.
+    fn dead(&mut self, slot: &Slot);
 }
 
 /// Collects what the verifier starts from.
