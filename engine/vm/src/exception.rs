@@ -483,9 +483,8 @@ fn keep_inner_iterator<C: Checks>(cx: &Context<'_, C>, control: &Control) {
     };
     let registers = control.registers::<C>();
     // A dead register may hold a pattern instead of a value.
-    let is_iterator = |slot: &&Slot| {
-        slot.is_object() && cx.m.kind(cx.m.load_root(slot)) == Some(Kind::Iterator)
-    };
+    let is_iterator =
+        |slot: &&Slot| slot.is_object() && cx.m.kind(cx.m.load_root(slot)) == Some(Kind::Iterator);
     let slots = registers.range(0, usize::from(frame.registers));
     let mut iterators = slots.iter().rev().filter(is_iterator);
     if let (Some(inner), Some(outer)) = (iterators.next(), iterators.next()) {
