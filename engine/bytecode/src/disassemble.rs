@@ -152,7 +152,7 @@ impl Listing<'_> {
     fn instruction(&mut self, op: Op) -> fmt::Result {
         let mut operands = String::new();
         let mut comment = None;
-        for operand in op.operands() {
+        op.each_operand(|operand| {
             let separator = match operand {
                 _ if operands.is_empty() => "",
                 Operand::Count(_) => " x ",
@@ -161,8 +161,10 @@ impl Listing<'_> {
             };
             operands.push_str(separator);
             operands.push_str(&text(operand));
-            comment = comment.or_else(|| self.name_behind(operand));
-        }
+            if comment.is_none() {
+                comment = self.name_behind(operand);
+            }
+        });
         let name = op.name();
         match (operands.is_empty(), comment) {
             (true, _) => write!(self.out, "{name}"),

@@ -73,8 +73,8 @@ impl RegisterSet {
 /// A function without a map keeps all its registers alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveMap {
-    /// A row of bytes for each instruction, a bit for each register.
-    bits: Vec<u8>,
+    /// A row of words for each instruction, a bit for each register.
+    bits: Vec<u64>,
 }
 
 impl LiveMap {
@@ -100,11 +100,10 @@ impl LiveMap {
                 }
             }
         }
-        let row = row_bytes(function.registers);
+        let row = row_words(function.registers);
         let mut bits = Vec::with_capacity(row * code.len());
         for set in &alive {
-            let bytes = set.0.iter().flat_map(|word| word.to_le_bytes());
-            bits.extend(bytes.take(row));
+            bits.extend_from_slice(&set.0[..row]);
         }
         LiveMap { bits }
     }
@@ -116,29 +115,27 @@ impl LiveMap {
 
     /// Whether it has a row for each instruction of a function.
     pub fn fits(&self, function: &Function) -> bool {
-        self.is_empty() || self.bits.len() == row_bytes(function.registers) * function.code.len()
+        self.is_empty() || self.bits.len() == row_words(function.registers) * function.code.len()
     }
 
     /// What is alive right before an instruction of a frame with so many registers; everything, if
     /// there is no row for it.
     pub fn at(&self, registers: u8, instruction: usize) -> RegisterSet {
-        let row = row_bytes(registers);
-        let Some(bytes) = self.bits.get(row * instruction..row * (instruction + 1)) else {
+        let row = row_words(registers);
+        let Some(words) = self.bits.get(row * instruction..row * (instruction + 1)) else {
             return RegisterSet::ALL;
         };
         let mut set = RegisterSet::default();
-        for (at, &byte) in bytes.iter().enumerate() {
-            set.0[at / 8] |= u64::from(byte) << (at % 8 * 8);
-        }
+        set.0[..row].copy_from_slice(words);
         set
     }
 
     /// Says that a register is dead before an instruction: what the verifier must refuse if it
     /// is not.
     pub fn kill(&mut self, registers: u8, instruction: usize, register: Reg) {
-        let at = row_bytes(registers) * instruction + usize::from(register) / 8;
-        if let Some(byte) = self.bits.get_mut(at) {
-            *byte &= !(1 << (register % 8));
+        let at = row_words(registers) * instruction + usize::from(register) / 64;
+        if let Some(word) = self.bits.get_mut(at) {
+            *word &= !(1 << (register % 64));
         }
     }
 }
@@ -167,8 +164,8 @@ impl Program {
     }
 }
 
-fn row_bytes(registers: u8) -> usize {
-    usize::from(registers).div_ceil(8)
+fn row_words(registers: u8) -> usize {
+    usize::from(registers).div_ceil(64)
 }
 
 /// What must be alive before instruction `at` of `code`, given what is alive before others:
@@ -179,37 +176,60 @@ pub(crate) fn needed(
     at: usize,
     alive: impl Fn(usize) -> RegisterSet,
 ) -> RegisterSet {
-    let op = code[at];
     let mut needed = RegisterSet::default();
-    each_successor(op, at, |edge, next| {
-        if next >= code.len() {
-            return;
-        }
-        let mut behind = alive(next);
-        for register in op.operands().filter_map(|operand| operand.written(edge)) {
-            behind.remove(register);
-        }
-        needed.add_all(&behind);
-    });
-    for operand in op.operands() {
+    let mut written = Written::default();
+    let op = code[at];
+    let mut target = None;
+    op.each_operand(|operand| {
         operand.each_read(program, |register| needed.add(register));
+        if let Operand::Target(to) = operand {
+            target = Some(to as usize);
+        }
+        written.on_next = written.on_next.or(operand.written(Edge::Next));
+        written.on_target = written.on_target.or(operand.written(Edge::Target));
+    });
+    let mut add = |next: usize, written: Option<Reg>| {
+        if next < code.len() {
+            let mut behind = alive(next);
+            if let Some(register) = written {
+                behind.remove(register);
+            }
+            needed.add_all(&behind);
+        }
+    };
+    if let Some(target) = target {
+        add(target, written.on_target);
+    }
+    let facts = op.facts();
+    if !facts.ends {
+        add(at + 1, written.on_next);
+    }
+    if facts.skips {
+        add(at + 2, written.on_next);
     }
     needed
 }
 
-/// Passes each instruction that control can go to from `op`, at index `at`, and how.
-fn each_successor(op: Op, at: usize, mut reach: impl FnMut(Edge, usize)) {
-    for operand in op.operands() {
+/// The register that an instruction writes; none writes more than one.
+#[derive(Default)]
+struct Written {
+    on_next: Option<Reg>,
+    on_target: Option<Reg>,
+}
+
+/// Passes each instruction that control can go to from `op`, at index `at`.
+fn each_successor(op: Op, at: usize, mut reach: impl FnMut(usize)) {
+    op.each_operand(|operand| {
         if let Operand::Target(target) = operand {
-            reach(Edge::Target, target as usize);
+            reach(target as usize);
         }
-    }
+    });
     let facts = op.facts();
     if !facts.ends {
-        reach(Edge::Next, at + 1);
+        reach(at + 1);
     }
     if facts.skips {
-        reach(Edge::Next, at + 2);
+        reach(at + 2);
     }
 }
 
@@ -221,26 +241,28 @@ struct Predecessors {
 
 impl Predecessors {
     fn of(code: &[Op]) -> Self {
-        let mut edges = Vec::with_capacity(code.len());
-        for (at, &op) in code.iter().enumerate() {
-            each_successor(op, at, |_, next| {
-                if next < code.len() {
-                    edges.push((next, at));
-                }
-            });
-        }
-        edges.sort_unstable();
+        // Counted, then put in place: linear in the code.
+        let each_edge = |edge: &mut dyn FnMut(usize, usize)| {
+            for (at, &op) in code.iter().enumerate() {
+                each_successor(op, at, |next| {
+                    if next < code.len() {
+                        edge(next, at);
+                    }
+                });
+            }
+        };
         let mut ends = vec![0; code.len()];
-        for (at, &(next, _)) in edges.iter().enumerate() {
-            ends[next] = at + 1;
+        each_edge(&mut |next, _| ends[next] += 1);
+        let mut count = 0;
+        for end in &mut ends {
+            count += std::mem::replace(end, count);
         }
-        for at in 1..ends.len() {
-            ends[at] = ends[at].max(ends[at - 1]);
-        }
-        Predecessors {
-            ends,
-            all: edges.into_iter().map(|(_, from)| from).collect(),
-        }
+        let mut all = vec![0; count];
+        each_edge(&mut |next, from| {
+            all[ends[next]] = from;
+            ends[next] += 1;
+        });
+        Predecessors { ends, all }
     }
 
     fn of_instruction(&self, at: usize) -> impl Iterator<Item = usize> {

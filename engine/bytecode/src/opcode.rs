@@ -38,6 +38,8 @@
 //!    delivered while it runs. What is thrown out of it ends it alone and is printed as
 //!    `interrupt handler failed: TEXT`; its result is dropped.
 
+use std::convert::Infallible;
+
 use serde::{Deserialize, Serialize};
 
 use crate::operand::{Operand, roles};
@@ -69,15 +71,21 @@ macro_rules! define {
                 }
             }
 
-            /// Its operands, in the order of the listing.
+            /// Passes its operands, in the order of the listing, until one is refused.
+            ///
+            /// # Errors
+            /// What `each` refuses.
             #[inline]
-            pub fn operands(self) -> impl Iterator<Item = Operand> {
-                let operands: [Option<Operand>; MAX_OPERANDS] = match self {
-                    $(Op::$name $({ $($field),* })? => up_to_three([
-                        $($(Operand::$role($field $(, $size)?)),*)?
-                    ]),)*
-                };
-                operands.into_iter().flatten()
+            pub fn try_operands<E>(
+                self,
+                mut each: impl FnMut(Operand) -> Result<(), E>,
+            ) -> Result<(), E> {
+                match self {
+                    $(Op::$name $({ $($field),* })? => {
+                        $($(each(Operand::$role($field $(, $size)?))?;)*)?
+                    })*
+                }
+                Ok(())
             }
 
             /// What is known of it whatever its operands are.
@@ -94,16 +102,15 @@ crate::instructions!(define);
 
 const _: () = assert!(size_of::<Op>() == 8);
 
-/// The most operands of one instruction.
-const MAX_OPERANDS: usize = 3;
-
-fn up_to_three<const COUNT: usize>(operands: [Operand; COUNT]) -> [Option<Operand>; MAX_OPERANDS] {
-    const { assert!(COUNT <= MAX_OPERANDS) };
-    let mut padded = [None; MAX_OPERANDS];
-    for (place, operand) in padded.iter_mut().zip(operands) {
-        *place = Some(operand);
+impl Op {
+    /// Passes its operands, in the order of the listing.
+    #[inline]
+    pub fn each_operand(self, mut each: impl FnMut(Operand)) {
+        let Ok(()) = self.try_operands(|operand| {
+            each(operand);
+            Ok::<(), Infallible>(())
+        });
     }
-    padded
 }
 
 /// What is known of an instruction whatever its operands are.
@@ -141,11 +148,16 @@ mod tests {
     fn a_row_gives_name_operands_and_facts() {
         let call = Op::Call { base: 3, argc: 2 };
         assert_eq!(call.name(), "Call");
-        let operands: Vec<Operand> = call.operands().collect();
+        let operands_of = |op: Op| {
+            let mut operands = Vec::new();
+            op.each_operand(|operand| operands.push(operand));
+            operands
+        };
+        let operands = operands_of(call);
         assert_eq!(operands, [Operand::Call(3, 2), Operand::ArgumentCount(2)]);
         assert!(call.facts().local && !call.facts().ends);
         let end = Op::EndFinally;
-        assert_eq!(end.operands().count(), 0);
+        assert_eq!(operands_of(end), []);
         assert!(end.facts().ends && end.facts().nests && !end.facts().opens_scope);
     }
 }

@@ -138,10 +138,19 @@ impl Operand {
     }
 
     /// Passes each register that the instruction reads because of this operand.
+    #[inline]
     pub fn each_read(self, program: &Program, mut read: impl FnMut(Reg)) {
-        let count = match self {
-            Operand::Def(_) | Operand::Element(_) | Operand::Caught(_) => return,
-            Operand::Arguments(_, count) => Some(usize::from(count)),
+        let (first, count) = match self {
+            Operand::Use(register) | Operand::Taken(register) => return read(register),
+            Operand::Arguments(base, count) => (base, usize::from(count)),
+            Operand::Range(..)
+            | Operand::PairRange(..)
+            | Operand::Fields(..)
+            | Operand::Payload(..)
+            | Operand::Call(..) => match self.registers(program) {
+                Some((first, Some(count))) => (first, count),
+                _ => return,
+            },
             Operand::Closure(function) => {
                 let made = program.functions.get(usize::from(function));
                 for capture in made.iter().flat_map(|made| &made.captures) {
@@ -151,15 +160,9 @@ impl Operand {
                 }
                 return;
             }
-            other => other.registers(program).and_then(|(_, count)| count),
+            _ => return,
         };
-        if let Some((first, _)) = self.registers(program) {
-            for register in usize::from(first)..usize::from(first) + count.unwrap_or(0) {
-                if let Ok(register) = Reg::try_from(register) {
-                    read(register);
-                }
-            }
-        }
+        (first..=Reg::MAX).take(count).for_each(read);
     }
 
     /// The register that the instruction surely writes when control leaves it by this edge.

@@ -14,9 +14,15 @@ pub(super) struct Operands<'p> {
 impl Operands<'_> {
     /// The rule that one of the operands of `op`, at index `at`, breaks.
     pub(super) fn check(&self, at: usize, op: Op) -> Result<(), Rule> {
-        op.operands()
-            .try_for_each(|operand| self.registers(operand))?;
-        op.operands().try_for_each(|operand| self.named(operand))?;
+        // Of two that are wrong the register is told.
+        let mut named = Ok(());
+        op.try_operands(|operand| {
+            if named.is_ok() {
+                named = self.named(operand);
+            }
+            self.registers(operand)
+        })?;
+        named?;
         match op {
             Op::Loop { target } if target as usize > at => Err(Rule::LoopForwards(target)),
             Op::NextOrJump { dst, target, .. }
