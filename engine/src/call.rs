@@ -430,9 +430,10 @@ impl Drop for CallGuard {
         if (is_ours || seeded_bugs::is_on(Bug::B60)) && !self.keeps_id {
             calls.remove(&self.call.id);
         }
-        drop(calls);
-        // Only now: who sees that the call has ended may take its id for the next one.
+        // Both at once: who sees that the call has ended may take its id for the next one, and
+        // who sees that no call is open finds none that still runs.
         *self.call.outcome.lock() = Some(self.outcome);
+        drop(calls);
         // One may have been attached in between.
         let attached = self.call.admission.lock().take();
         if let Some(admission) = admission.or(attached) {

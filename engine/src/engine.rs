@@ -636,10 +636,11 @@ impl Engine {
     }
 
     /// Bytes outside of the heap's blocks that count against its limit though nothing runs: those
-    /// of finalizers that are registered, and of failures whose futures are still there. All that
-    /// is [charged](gcrucible_heap::HeapStats::external_bytes) at rest.
+    /// of forks, of finalizers that are registered, and of failures whose futures are still there.
+    /// All that is [charged](gcrucible_heap::HeapStats::external_bytes) at rest.
     pub fn bytes_at_rest(&self) -> u64 {
-        self.inner.heap.finalizer_bytes() + self.inner.failures.bytes()
+        let heap = &self.inner.heap;
+        heap.provider_bytes() + heap.finalizer_bytes() + self.inner.failures.bytes()
     }
 
     /// Number of calls in progress; zero at rest (I-18).

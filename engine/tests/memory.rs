@@ -516,3 +516,30 @@ fn a_collection_that_panics_ends_all_calls_with_its_message() {
     assert_eq!(engine.open_call_count(), 0);
     assert_eq!(engine.active_future_count(), 0);
 }
+
+#[test]
+fn a_fork_that_a_finalizer_keeps_counts_against_the_limit() {
+    let world = on_heap(
+        8 << 20,
+        r#"
+        fn handle() {
+          let object = [1]
+          finalizer(object, |it| nil)
+          return nil
+        }
+        "#,
+    );
+    for _ in 0..100 {
+        let fork = ready(world.engine.fork_for_serving());
+        let fork = fork.expect("there is memory");
+        assert_eq!(world.returned(&fork, "handle", &[]), "nil");
+    }
+    let heap = world.engine.heap();
+    let forks = heap.provider_bytes();
+    assert!(forks > 10_000, "{forks}");
+    assert_eq!(forks + heap.finalizer_bytes(), heap.stats().external_bytes);
+    world.engine.try_collect(CollectionKind::Major);
+    world.run();
+    assert_eq!(world.engine.heap().stats().external_bytes, 0);
+    world.finish();
+}

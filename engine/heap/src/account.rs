@@ -176,6 +176,12 @@ impl Heap {
         self.allocator.lock().is_reserved_from(account, more)
     }
 
+    /// Bytes that are charged for root providers as long as these live.
+    pub fn provider_bytes(&self) -> u64 {
+        let live = self.providers();
+        live.iter().map(|provider| provider.charged_bytes()).sum()
+    }
+
     /// Gives memory of free blocks back for so many bytes that are about to be taken outside of
     /// blocks, and charged afterwards.
     pub fn make_way(&self, bytes: u64) {

@@ -74,6 +74,11 @@ pub struct Heap {
 /// Words that a collection of an empty heap counts as: what it costs to begin one.
 const WORDS_OF_EMPTY_COLLECTION: u64 = 256;
 
+/// By how much the old generation of a nearly empty heap may grow until a major collection is
+/// due, a nursery at most. Where little is live such a collection costs next to nothing, and
+/// what died old is memory of the process until it comes.
+const MOST_SLACK_BYTES: u64 = 256 << 10;
+
 /// How much dearer a word is to the verifier than to the collector.
 const WORK_OF_VERIFIER: u64 = 4;
 
@@ -292,7 +297,8 @@ impl Heap {
                 let allocator = self.allocator.lock();
                 let old = allocator.old_bytes(&self.region);
                 let last = self.old_bytes_after_major.load(Ordering::Relaxed);
-                let is_due = old > last * 2 + u64::from(self.config.nursery_bytes);
+                let slack = u64::from(self.config.nursery_bytes).min(MOST_SLACK_BYTES);
+                let is_due = old > last * 2 + slack;
                 if is_due || allocator.has_many_new_versions() {
                     CollectionKind::Major
                 } else {

@@ -87,6 +87,11 @@ pub trait RootProvider: Send + Sync {
         None
     }
 
+    /// Bytes of it that are [charged](Heap::charge) to the heap's limit as long as it lives.
+    fn charged_bytes(&self) -> u64 {
+        0
+    }
+
     /// Whether the holder is the engine's registry rather than a virtual machine; it
     /// decides nothing but which of two seeded bugs concerns its buffer.
     fn is_registry(&self) -> bool {

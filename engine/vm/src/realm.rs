@@ -22,7 +22,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Heap, MemoryAccount, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot, Tlab,
+    Charge, Heap, MemoryAccount, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot,
+    Tlab,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::turns::Party;
@@ -49,6 +50,9 @@ pub struct Realm {
     left_locals: Slot,
     /// Where a fork's globals were allocated; nothing else allocates in it.
     tlab: Option<Tlab>,
+    /// What a fork takes outside of the heap's blocks. It may live for long after the fork was
+    /// dropped: a finalizer that was registered in it keeps it.
+    charge: Option<Charge>,
     counters: RealmCounters,
     /// Its tasks, as far as they share their turns.
     party: Arc<Party>,
@@ -57,6 +61,9 @@ pub struct Realm {
 }
 
 impl Realm {
+    /// Bytes of one without globals, its buffer and what others keep of it.
+    const BYTES: u64 = (size_of::<Realm>() + size_of::<Party>()) as u64 + 512;
+
     /// A realm whose globals are nil until the program's top level has run in it, registered
     /// with `heap`. `number` names it.
     pub fn new(heap: &Heap, program: Arc<LoadedProgram>, number: u32) -> Arc<Realm> {
@@ -71,8 +78,14 @@ impl Realm {
         tlab: Option<Tlab>,
     ) -> Arc<Realm> {
         let globals = program.program().globals.iter();
+        let globals: Box<[Slot]> = globals.map(|_| Slot::nil()).collect();
+        let charge = tlab.as_ref().map(|tlab| {
+            let bytes = Realm::BYTES + size_of_val(&*globals) as u64;
+            heap.charge_anyway(tlab.account(), bytes)
+        });
         let realm = Arc::new(Realm {
-            globals: globals.map(|_| Slot::nil()).collect(),
+            globals,
+            charge,
             frozen_modules: AtomicU32::new(0),
             is_retired: AtomicBool::new(false),
             left_locals: Slot::nil(),
@@ -285,6 +298,10 @@ impl RootProvider for Realm {
 
     fn tlab(&self) -> Option<&Tlab> {
         self.tlab.as_ref()
+    }
+
+    fn charged_bytes(&self) -> u64 {
+        self.charge.as_ref().map_or(0, Charge::bytes)
     }
 }
 
