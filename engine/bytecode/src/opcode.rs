@@ -50,7 +50,8 @@ pub type Reg = u8;
 macro_rules! define {
     ($(
         $(#[$meaning:meta])*
-        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })? $($fact:ident)*;
+        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })?
+            => $method:ident $($fact:ident)*;
     )*) => {
         /// One instruction.
         ///

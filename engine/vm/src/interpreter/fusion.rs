@@ -26,7 +26,8 @@ impl Int {
 macro_rules! with_pairs {
     ($(
         $(#[$meaning:meta])*
-        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })? $($fact:ident)*;
+        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })?
+            => $method:ident $($fact:ident)*;
     )*) => {
         /// An instruction, or two.
         #[derive(Clone, Copy, Debug)]

@@ -106,14 +106,14 @@ pub(crate) fn run<'p, C: Checks>(
         control,
         effects,
     };
-    let mut ended = run.to_its_end();
+    let mut ended = run.go_to_the_end();
     ended.left = ended.left.saturating_sub(cx.work.take());
     control.scopes.executed = executed_before + u64::from(ended.executed);
     ended
 }
 
 impl<'p, C: Checks> Run<'_, 'p, C> {
-    fn to_its_end(&mut self) -> Ended {
+    fn go_to_the_end(&mut self) -> Ended {
         loop {
             self.take_charged();
             let is_out = self.run_hot();

@@ -15,11 +15,17 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
         Ok(Flow::Goto(target))
     }
 
-    /// `JumpIf`, or `JumpIfNot` if it is to be falsy.
-    pub(super) fn jump_if(&mut self, cond: Reg, target: u32, to_be: bool) -> Executed<'p> {
-        match self.get(cond).is_truthy() == to_be {
+    pub(super) fn jump_if(&mut self, cond: Reg, target: u32) -> Executed<'p> {
+        match self.get(cond).is_truthy() {
             true => Ok(Flow::Goto(target)),
             false => Ok(Flow::Next),
+        }
+    }
+
+    pub(super) fn jump_if_not(&mut self, cond: Reg, target: u32) -> Executed<'p> {
+        match self.get(cond).is_truthy() {
+            true => Ok(Flow::Next),
+            false => Ok(Flow::Goto(target)),
         }
     }
 

@@ -10,6 +10,10 @@ use crate::interpreter::arithmetic::Operator;
 use crate::interpreter::run::{Executed, Flow, Run};
 
 impl<'p, C: Checks> Run<'_, 'p, C> {
+    pub(super) fn copy(&mut self, dst: Reg, src: Reg) -> Executed<'p> {
+        self.set(dst, self.get(src))
+    }
+
     pub(super) fn load_nil(&mut self, dst: Reg) -> Executed<'p> {
         self.set(dst, Value::NIL)
     }
@@ -48,13 +52,32 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     }
 
     #[inline]
-    pub(super) fn binary(
-        &mut self,
-        dst: Reg,
-        operator: Operator,
-        lhs: Reg,
-        rhs: Reg,
-    ) -> Executed<'p> {
+    pub(super) fn add(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        self.binary(dst, Operator::Add, lhs, rhs)
+    }
+
+    #[inline]
+    pub(super) fn sub(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        self.binary(dst, Operator::Sub, lhs, rhs)
+    }
+
+    #[inline]
+    pub(super) fn mul(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        self.binary(dst, Operator::Mul, lhs, rhs)
+    }
+
+    #[inline]
+    pub(super) fn div(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        self.binary(dst, Operator::Div, lhs, rhs)
+    }
+
+    #[inline]
+    pub(super) fn rem(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        self.binary(dst, Operator::Rem, lhs, rhs)
+    }
+
+    #[inline]
+    fn binary(&mut self, dst: Reg, operator: Operator, lhs: Reg, rhs: Reg) -> Executed<'p> {
         let (lhs, rhs) = (self.get(lhs), self.get(rhs));
         let made = self.here().binary(operator, lhs, rhs, self.safepoint())?;
         self.set(dst, made)
@@ -69,27 +92,31 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
         self.set(dst, Value::bool(!self.get(src).is_truthy()))
     }
 
-    /// `Eq`, or `Ne` if it is not to be equal.
     #[inline]
-    pub(super) fn equality(
-        &mut self,
-        dst: Reg,
-        lhs: Reg,
-        rhs: Reg,
-        to_be_equal: bool,
-    ) -> Executed<'p> {
-        let (lhs, rhs) = (self.get(lhs), self.get(rhs));
-        self.cx.charge_comparison(lhs, rhs);
-        let is_equal = self.cx.m.are_equal(lhs, rhs);
-        self.set(dst, Value::bool(is_equal == to_be_equal))
+    pub(super) fn eq(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        let is_equal = self.are_equal(lhs, rhs);
+        self.set(dst, Value::bool(is_equal))
     }
 
-    pub(super) fn less(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+    #[inline]
+    pub(super) fn ne(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+        let is_equal = self.are_equal(lhs, rhs);
+        self.set(dst, Value::bool(!is_equal))
+    }
+
+    #[inline]
+    fn are_equal(&self, lhs: Reg, rhs: Reg) -> bool {
+        let (lhs, rhs) = (self.get(lhs), self.get(rhs));
+        self.cx.charge_comparison(lhs, rhs);
+        self.cx.m.are_equal(lhs, rhs)
+    }
+
+    pub(super) fn lt(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
         let ordering = self.cx.compared(self.get(lhs), self.get(rhs))?;
         self.set(dst, Value::bool(ordering == Some(Ordering::Less)))
     }
 
-    pub(super) fn at_most(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
+    pub(super) fn le(&mut self, dst: Reg, lhs: Reg, rhs: Reg) -> Executed<'p> {
         let ordering = self.cx.compared(self.get(lhs), self.get(rhs))?;
         let is_at_most = matches!(ordering, Some(Ordering::Less | Ordering::Equal));
         self.set(dst, Value::bool(is_at_most))

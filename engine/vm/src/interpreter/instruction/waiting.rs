@@ -7,7 +7,15 @@ use crate::interpreter::Stop;
 use crate::interpreter::run::{Executed, Flow, Run, Takes};
 
 impl<'p, C: Checks> Run<'_, 'p, C> {
-    pub(super) fn spawn(&mut self, base: Reg, argc: u8, detached: bool) -> Executed<'p> {
+    pub(super) fn spawn(&mut self, base: Reg, argc: u8) -> Executed<'p> {
+        self.spawned(base, argc, false)
+    }
+
+    pub(super) fn spawn_detached(&mut self, base: Reg, argc: u8) -> Executed<'p> {
+        self.spawned(base, argc, true)
+    }
+
+    fn spawned(&mut self, base: Reg, argc: u8, detached: bool) -> Executed<'p> {
         self.poll()?;
         let (here, registers) = (self.here(), self.registers());
         match here.spawn(registers, &self.control.scopes, base, argc, detached) {
