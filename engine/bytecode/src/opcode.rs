@@ -89,6 +89,20 @@ macro_rules! define {
                 Ok(())
             }
 
+            /// The same instruction with other operands. One that comes back in another role
+            /// stays as it was.
+            #[must_use]
+            pub fn with_operands(self, mut edit: impl FnMut(Operand) -> Operand) -> Op {
+                match self {
+                    $(Op::$name $({ $($field),* })? => Op::$name $({
+                        $($field: match edit(Operand::$role($field $(, $size)?)) {
+                            Operand::$role(edited, ..) => edited,
+                            _ => $field,
+                        }),*
+                    })?,)*
+                }
+            }
+
             /// What is known of it whatever its operands are.
             pub const fn facts(self) -> Facts {
                 match self {
@@ -104,6 +118,15 @@ crate::instructions!(define);
 const _: () = assert!(size_of::<Op>() == 8);
 
 impl Op {
+    /// The same instruction with its target moved, if it has one.
+    #[must_use]
+    pub fn with_target(self, moved: impl Fn(u32) -> u32) -> Op {
+        self.with_operands(|operand| match operand {
+            Operand::Target(target) => Operand::Target(moved(target)),
+            other => other,
+        })
+    }
+
     /// Passes its operands, in the order of the listing.
     #[inline]
     pub fn each_operand(self, mut each: impl FnMut(Operand)) {
@@ -144,6 +167,26 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operands_are_changed_in_their_role_only() {
+        let catch = Op::PushCatchIf {
+            dst: 1,
+            type_id: 2,
+            target: 3,
+        };
+        let edited = catch.with_operands(|operand| match operand {
+            Operand::Type(index) => Operand::Type(index + 5),
+            Operand::Target(_) => Operand::Int(7),
+            other => other,
+        });
+        let expected = Op::PushCatchIf {
+            dst: 1,
+            type_id: 7,
+            target: 3,
+        };
+        assert_eq!(edited, expected);
+    }
 
     #[test]
     fn a_row_gives_name_operands_and_facts() {
