@@ -57,6 +57,9 @@ pub(crate) struct Control {
     pub(crate) unfinished: Slot,
     /// The trace that B-95b keeps past a catch.
     pub(crate) kept_trace: Option<Trace>,
+    /// Whether every instruction goes to its own function.
+    #[cfg(test)]
+    pub(crate) is_without_hot_loop: bool,
     /// Values thrown in this slice.
     pub(crate) thrown: u32,
     /// Of these, values that a `catch` got.
@@ -74,6 +77,8 @@ impl Control {
             operation: None,
             unfinished: Slot::nil(),
             kept_trace: None,
+            #[cfg(test)]
+            is_without_hot_loop: false,
             thrown: 0,
             caught: 0,
         }

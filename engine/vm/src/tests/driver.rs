@@ -22,6 +22,8 @@ pub(super) struct Setup {
     pub(super) max_frames: usize,
     /// Runs the code in the checked copy even if no mode needs it.
     pub(super) is_checked: bool,
+    /// Executes each instruction in its own function.
+    pub(super) is_without_hot_loop: bool,
 }
 
 impl Default for Setup {
@@ -32,6 +34,7 @@ impl Default for Setup {
             fuel: 1_000_000,
             max_frames: Vm::MAX_FRAMES,
             is_checked: true,
+            is_without_hot_loop: false,
         }
     }
 }
@@ -119,7 +122,18 @@ pub(super) fn without_detail(text: &str) -> &str {
         .map_or(text, |end| &text[..end])
 }
 
+/// Runs a verified program, and once more without the hot loop, which makes no difference.
 pub(super) fn run_program(program: Arc<Program>, setup: &Setup) -> Output {
+    let output = run_once(program.clone(), setup);
+    let setup = Setup {
+        is_without_hot_loop: true,
+        ..setup.clone()
+    };
+    assert_eq!(output, run_once(program, &setup), "without the hot loop");
+    output
+}
+
+fn run_once(program: Arc<Program>, setup: &Setup) -> Output {
     if setup.is_checked || setup.debug.needs_checks() {
         World::<Checked>::new(program, setup).run()
     } else {
@@ -212,6 +226,7 @@ impl<'t, C: Checks> World<'t, C> {
             ..VmOptions::default()
         };
         let vm = Vm::with_options(&self.heap, self.realm.clone(), number as u32, options);
+        vm.state.lock().control.is_without_hot_loop = self.setup.is_without_hot_loop;
         start(&vm);
         let future = Holder::new(&self.heap, "future", 1);
         self.tasks.push(Task {
