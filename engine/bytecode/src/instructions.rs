@@ -12,6 +12,8 @@
 //! Name { field: Role, field: Role(size) } => method fact fact;
 //! ```
 //!
+//! The fact `hot` comes first.
+//!
 //! The method is that of an executor which executes the instruction; it gets the fields. The
 //! order of the fields is that of the listing. A role with a size says how many registers
 //! an instruction reads behind the one that the field names.
@@ -23,63 +25,63 @@ macro_rules! instructions {
     ($with:ident) => {
         $with! {
             /// `dst = src`
-            Move { dst: Def, src: Use } => copy local;
+            Move { dst: Def, src: Use } => copy hot local;
             /// `dst = nil`
-            LoadNil { dst: Def } => load_nil local;
+            LoadNil { dst: Def } => load_nil hot local;
             /// `dst = value`
-            LoadBool { dst: Def, value: Bool } => load_bool local;
+            LoadBool { dst: Def, value: Bool } => load_bool hot local;
             /// `dst = value`
-            LoadInt { dst: Def, value: Int } => load_int local;
+            LoadInt { dst: Def, value: Int } => load_int hot local;
             /// `dst = constants[constant]`
-            LoadConst { dst: Def, constant: Constant } => load_const local;
+            LoadConst { dst: Def, constant: Constant } => load_const hot local;
             /// `dst =` the closure of a function without captures (the same object each time).
-            LoadFunction { dst: Def, function: BareFunction } => load_function local;
+            LoadFunction { dst: Def, function: BareFunction } => load_function hot local;
             /// `dst = globals[global]`
-            LoadGlobal { dst: Def, global: Global } => load_global;
+            LoadGlobal { dst: Def, global: Global } => load_global hot;
             /// `globals[global] = src`; throws `StoreGlobalAfterInit` outside the module's
             /// initialisation.
             StoreGlobal { global: Global, src: Use } => store_global;
 
             /// `dst = lhs + rhs`. Ints: checked, throws `Overflow`. Int and float mix to
             /// float. Two strings concatenate (allocates). All else throws `TypeError`.
-            Add { dst: Def, lhs: Use, rhs: Use } => add local;
+            Add { dst: Def, lhs: Use, rhs: Use } => add hot local;
             /// `dst = lhs - rhs`, numbers only.
-            Sub { dst: Def, lhs: Use, rhs: Use } => sub local;
+            Sub { dst: Def, lhs: Use, rhs: Use } => sub hot local;
             /// `dst = lhs * rhs`, numbers only.
-            Mul { dst: Def, lhs: Use, rhs: Use } => mul local;
+            Mul { dst: Def, lhs: Use, rhs: Use } => mul hot local;
             /// `dst = lhs / rhs`. Ints truncate toward zero and throw `DivideByZero`;
             /// floats follow IEEE 754.
-            Div { dst: Def, lhs: Use, rhs: Use } => div local;
+            Div { dst: Def, lhs: Use, rhs: Use } => div hot local;
             /// `dst = lhs % rhs`, the sign follows `lhs`; ints throw `DivideByZero`.
-            Rem { dst: Def, lhs: Use, rhs: Use } => rem local;
+            Rem { dst: Def, lhs: Use, rhs: Use } => rem hot local;
             /// `dst = -src`, numbers only; ints throw `Overflow`.
             Neg { dst: Def, src: Use } => neg local;
             /// `dst = !truthy(src)`
-            Not { dst: Def, src: Use } => not local;
+            Not { dst: Def, src: Use } => not hot local;
             /// `dst = lhs == rhs`: numbers by value (int and float too), strings by content,
             /// nil and bools by value, all else by identity. Never throws.
-            Eq { dst: Def, lhs: Use, rhs: Use } => eq local;
+            Eq { dst: Def, lhs: Use, rhs: Use } => eq hot local;
             /// `dst = lhs != rhs`
-            Ne { dst: Def, lhs: Use, rhs: Use } => ne local;
+            Ne { dst: Def, lhs: Use, rhs: Use } => ne hot local;
             /// `dst = lhs < rhs`: numbers, or two strings by bytes; else `TypeError`.
-            Lt { dst: Def, lhs: Use, rhs: Use } => lt local;
+            Lt { dst: Def, lhs: Use, rhs: Use } => lt hot local;
             /// `dst = lhs <= rhs`: as [`Op::Lt`].
-            Le { dst: Def, lhs: Use, rhs: Use } => le local;
+            Le { dst: Def, lhs: Use, rhs: Use } => le hot local;
             /// `dst =` the display texts of `count` registers from `first`, joined. Allocates.
             Concat { dst: Def, first: Range(count), count: Count } => concat;
 
             /// `dst =` whether `src` is of `types[type_id]`. Never throws.
-            Is { dst: Def, src: Use, type_id: Type } => is;
+            Is { dst: Def, src: Use, type_id: Type } => is hot;
 
             /// Go to `target`, forwards or backwards; not a safepoint.
-            Jump { target: Target } => jump local ends;
+            Jump { target: Target } => jump hot local ends;
             /// Go to `target` if `cond` is truthy.
-            JumpIf { cond: Use, target: Target } => jump_if local;
+            JumpIf { cond: Use, target: Target } => jump_if hot local;
             /// Go to `target` if `cond` is falsy.
-            JumpIfNot { cond: Use, target: Target } => jump_if_not local;
+            JumpIfNot { cond: Use, target: Target } => jump_if_not hot local;
             /// The back-edge of a loop: go to `target`. A safepoint. Every backward jump but
             /// those out of a `finally` is one of these.
-            Loop { target: Target } => loop_back local ends;
+            Loop { target: Target } => loop_back hot local ends;
 
             /// `dst = [first, …]` of `count` registers. Allocates.
             NewArray { dst: Def, first: Range(count), count: Count } => new_array local;
@@ -90,12 +92,12 @@ macro_rules! instructions {
             NewInstance { dst: Def, class: Class, first: Fields(class) } => new_instance local;
             /// `dst =` the value of `variants[variant]`, which has no payload (the same object
             /// each time).
-            LoadVariant { dst: Def, variant: BareVariant } => load_variant;
+            LoadVariant { dst: Def, variant: BareVariant } => load_variant hot;
             /// `dst =` a value of `variants[variant]`, its payload from `first` on. Allocates.
             NewVariant { dst: Def, variant: Variant, first: Payload(variant) } => new_variant;
             /// `dst =` part `index` of the payload of the enum value in `src`. Throws `Internal`
             /// if it is none or has no such part.
-            GetPayload { dst: Def, src: Use, index: Index } => get_payload;
+            GetPayload { dst: Def, src: Use, index: Index } => get_payload hot;
             /// `dst =` a closure of `functions[function]` over the cells its captures name.
             /// Allocates.
             NewClosure { dst: Def, function: Closure } => new_closure local;
@@ -105,29 +107,29 @@ macro_rules! instructions {
             /// values of the language. Allocates.
             NewCell { dst: Def, src: Use } => new_cell local;
             /// `dst =` what the cell in `cell` holds. Throws `Internal` if it is no cell.
-            LoadCell { dst: Def, cell: Use } => load_cell;
+            LoadCell { dst: Def, cell: Use } => load_cell hot;
             /// The cell in `cell` holds `src`. Throws `Internal` if it is no cell.
-            StoreCell { cell: Use, src: Use } => store_cell;
+            StoreCell { cell: Use, src: Use } => store_cell hot;
             /// `dst =` what captured cell `index` of the running closure holds. Throws `Internal`
             /// if it is no cell.
-            LoadCapture { dst: Def, index: Captured } => load_capture;
+            LoadCapture { dst: Def, index: Captured } => load_capture hot;
             /// Captured cell `index` of the running closure holds `src`. Throws `Internal` if it
             /// is no cell.
-            StoreCapture { index: Captured, src: Use } => store_capture;
+            StoreCapture { index: Captured, src: Use } => store_capture hot;
 
             /// `dst = object.name`: a field of an instance, or else a method of its class, bound
             /// to it (allocates), or else `UnknownField`; of an error: `kind` (text), `message`,
             /// `payload`. All else: `TypeError`.
-            GetField { dst: Def, object: Use, name: Name } => get_field;
+            GetField { dst: Def, object: Use, name: Name } => get_field hot;
             /// `object.name = src`: a field of an instance.
-            SetField { object: Use, name: Name, src: Use } => set_field;
+            SetField { object: Use, name: Name, src: Use } => set_field hot;
             /// `dst = object[index]`: arrays by int (`IndexOutOfBounds`), maps by key (nil if
             /// absent), strings by byte index of a character (a one-character string; not at a
             /// character's start or out of bounds: `IndexOutOfBounds`). May allocate.
-            GetIndex { dst: Def, object: Use, index: Use } => get_index;
+            GetIndex { dst: Def, object: Use, index: Use } => get_index hot;
             /// `object[index] = src`: arrays (`IndexOutOfBounds`), maps (insert or update;
             /// may allocate).
-            SetIndex { object: Use, index: Use, src: Use } => set_index;
+            SetIndex { object: Use, index: Use, src: Use } => set_index hot;
 
             /// `dst =` an iterator over an array (by index, sees later pushes), a map's keys
             /// (insertion order, sees later inserts), a range, or the characters of a string
@@ -143,29 +145,29 @@ macro_rules! instructions {
             /// method `receive`, but go to `target` when it is closed and empty, and skip the
             /// following instruction when there is a value. Throws `Internal` if it is neither.
             /// A safepoint for an instance or stream.
-            NextOrJump { dst: Element, iterator: Use, target: Target } => next_or_jump skips;
+            NextOrJump { dst: Element, iterator: Use, target: Target } => next_or_jump hot skips;
 
             /// Go to `target` if `dst` is nil, which ends the loop over what
             /// [`Op::NextOrJump`] called. The same loop's back-edge is elsewhere.
-            EndIfNil { dst: Use, target: Target } => end_if_nil;
+            EndIfNil { dst: Use, target: Target } => end_if_nil hot;
 
             /// Call the closure in `base` with `argc` arguments from `base + 1`; the result
             /// comes to `base`. A bound method is called with its receiver before the arguments.
             /// A safepoint. `NotCallable`, `WrongArity`, `StackOverflow`; `StepExhausted` when the
             /// call budget of a step is spent.
-            Call { base: Call(argc), argc: ArgumentCount } => call local;
+            Call { base: Call(argc), argc: ArgumentCount } => call hot local;
             /// Call the method `name` of the receiver in `base`, result to `base`: of an instance
             /// the method of its class (the receiver is its first argument), else the closure in
             /// its field of that name (without a receiver argument); of a built-in kind a
             /// [`Method`](crate::Method), else the function that
             /// [`Program::library`](crate::Program::library) names for kind and name (the
             /// receiver is its first argument). Else `UnknownMethod`. A safepoint, may allocate.
-            CallMethod { base: Call(argc), name: Name, argc: ArgumentCount } => call_method;
+            CallMethod { base: Call(argc), name: Name, argc: ArgumentCount } => call_method hot;
             /// Call a built-in with `argc` arguments from `base`; the result comes to `base`.
             /// May allocate, may end the slice.
             CallBuiltin { base: Arguments(argc), builtin: BuiltIn, argc: ArgumentCount } => call_builtin;
             /// Return `src` to the caller; the task ends when there is none.
-            Return { src: Use } => return_from local ends;
+            Return { src: Use } => return_from hot local ends;
 
             /// Throw `src`. Every throw, the machine's own too, has a *trace*: function and
             /// instruction of each frame, innermost first, taken before anything is unwound. Of a

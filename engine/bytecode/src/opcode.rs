@@ -140,6 +140,8 @@ impl Op {
 /// What is known of an instruction whatever its operands are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// The hot loop of the machine has its common cases.
+    pub hot: bool,
     /// It touches nothing but registers, frames, handlers and completions of its own task,
     /// objects that it makes, and what never changes: no other task can tell when it runs.
     pub local: bool,
@@ -156,6 +158,7 @@ pub struct Facts {
 impl Facts {
     /// None of them.
     pub const NONE: Facts = Facts {
+        hot: false,
         local: false,
         ends: false,
         skips: false,

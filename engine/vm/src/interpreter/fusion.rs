@@ -24,17 +24,30 @@ impl Int {
 }
 
 macro_rules! with_pairs {
-    ($(
+    // Keeps the rows of hot instructions.
+    (@ [$($kept:tt)*]
+        $(#[$meaning:meta])*
+        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })?
+            => $method:ident hot $($fact:ident)*;
+        $($rest:tt)*
+    ) => {
+        with_pairs! { @ [$($kept)* $name { $($($field: $role),*)? }] $($rest)* }
+    };
+    // Drops the others.
+    (@ [$($kept:tt)*]
         $(#[$meaning:meta])*
         $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })?
             => $method:ident $($fact:ident)*;
-    )*) => {
+        $($rest:tt)*
+    ) => {
+        with_pairs! { @ [$($kept)*] $($rest)* }
+    };
+    (@ [$($name:ident { $($field:ident: $role:ident),* })*]) => {
         /// An instruction, or two.
         #[derive(Clone, Copy, Debug)]
-        #[allow(dead_code, reason = "those that the hot loop declines have operands, too")]
         #[repr(u8)]
         pub(crate) enum Fused {
-            $($name $({ $($field: roles::$role),* })?,)*
+            $($name { $($field: roles::$role),* },)*
             /// Loads an int into `tmp`; then `dst = lhs + tmp`.
             AddInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
             /// The same, `dst = lhs - tmp`.
@@ -55,14 +68,21 @@ macro_rules! with_pairs {
             EqNil { dst: Reg, lhs: Reg, tmp: Reg },
             /// The same, `dst = lhs != tmp`.
             NeNil { dst: Reg, lhs: Reg, tmp: Reg },
+            /// An instruction that is not for the hot loop. One for all, so that the loop needs
+            /// no look at the range of its jump table.
+            Other,
         }
 
         /// An instruction as it is.
         fn plain(op: Op) -> Fused {
             match op {
-                $(Op::$name $({ $($field),* })? => Fused::$name $({ $($field),* })?,)*
+                $(Op::$name { $($field),* } => Fused::$name { $($field),* },)*
+                _ => Fused::Other,
             }
         }
+    };
+    ($($rows:tt)*) => {
+        with_pairs! { @ [] $($rows)* }
     };
 }
 

@@ -451,8 +451,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 set!(tmp, Value::NIL);
                 decide_both!(dst, !get!(lhs).is_nil());
             }
-            // The others are not for this loop.
-            _ => break,
+            Fused::Other => break,
         }
         pc += 1;
         left -= 1;
