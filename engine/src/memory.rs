@@ -198,7 +198,7 @@ impl Inner {
             }
             let kind = kind.unwrap_or_else(|| self.heap.kind_to_collect());
             let paced = paced.map(|paced| (paced, self.platform.now()));
-            let report = self.heap.collect(&mut permit, kind);
+            let report = permit.collect(kind);
             if let Some((paced, from)) = paced {
                 paced.end(from, self.platform.now());
             }

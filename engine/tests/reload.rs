@@ -180,9 +180,9 @@ impl Hot {
         let heap = self.engine.into_heap().expect("nothing else refers to it");
         assert_eq!(heap.stats().protected_by_kind, BTreeMap::new());
         let mut permit = heap.try_exclusive().expect("nobody runs");
-        heap.collect(&mut permit, CollectionKind::Major);
-        assert_eq!(heap.verify(&mut permit, VerifyLevel::Full), []);
-        assert_eq!(heap.census(&mut permit), []);
+        permit.collect(CollectionKind::Major);
+        assert_eq!(permit.verify(VerifyLevel::Full), []);
+        assert_eq!(permit.census(), []);
     }
 }
 

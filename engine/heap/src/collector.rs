@@ -28,10 +28,11 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::finalizer::{OwnerId, owner_id};
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, Slots, pattern, raw};
-use crate::roots::{RootKind, RootProvider, RootTracer};
+use crate::roots::{RootKind, RootProvider, RootTracer, sealed};
+use crate::slot::Slot;
 use crate::space::{Block, BlockUse, Generation, Region};
 use crate::tlab::Tlab;
-use crate::value::{Offset, Slot, Word};
+use crate::value::{Offset, Word};
 use crate::verifier;
 
 /// Buffers that collections use again and again.
@@ -876,12 +877,14 @@ fn leave_what_does_not_fit(
     true
 }
 
+impl sealed::Collector for Evacuation<'_> {}
+
 impl RootTracer for Evacuation<'_> {
     fn slot(&mut self, _kind: RootKind, slot: &Slot) {
         let before = slot.get();
         let after = self.evacuate(before);
         if after != before {
-            slot.set(after);
+            slot.forward(before, after);
         }
     }
 }

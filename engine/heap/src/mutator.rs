@@ -30,8 +30,8 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
 use crate::object::{HEADER_WORDS, Header, Kind};
 use crate::space::{BlockUse, Generation, Region};
-use crate::tlab::{Buffer, Tlab};
-use crate::value::{Offset, Slot, Value, Word};
+use crate::tlab::Buffer;
+use crate::value::{Offset, Value, Word};
 
 pub use channel::{Received, Sent};
 pub use comparing::Comparing;
@@ -57,7 +57,8 @@ pub struct Mutator<'p, C: Checks> {
     heap: &'p Heap,
     pub(crate) tlab: &'p Arc<Buffer>,
     site: u32,
-    checks: PhantomData<C>,
+    /// It stays on the thread of its permit.
+    checks: PhantomData<(C, *const ())>,
 }
 
 impl<C: Checks> Clone for Mutator<'_, C> {
@@ -69,10 +70,11 @@ impl<C: Checks> Clone for Mutator<'_, C> {
 impl<C: Checks> Copy for Mutator<'_, C> {}
 
 impl<'p, C: Checks> Mutator<'p, C> {
-    pub(crate) fn new(heap: &'p Heap, tlab: &'p Tlab) -> Self {
+    /// Only for the permit, which has leased the buffer.
+    pub(crate) fn new(heap: &'p Heap, tlab: &'p Arc<Buffer>) -> Self {
         Mutator {
             heap,
-            tlab: tlab.buffer(),
+            tlab,
             site: 0,
             checks: PhantomData,
         }
@@ -90,24 +92,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     #[inline(always)]
     pub fn is_poll_requested(&self) -> bool {
         self.heap.is_poll_requested()
-    }
-
-    /// Reads a root slot.
-    #[inline(always)]
-    pub fn load(&self, slot: &'p Slot) -> Value<'p> {
-        self.checked(slot.get())
-    }
-
-    /// Reads a root slot that lives shorter than the permit.
-    #[inline(always)]
-    pub fn load_root(&self, slot: &Slot) -> Value<'p> {
-        self.checked(slot.get())
-    }
-
-    /// Writes a root slot. Roots need no barrier.
-    #[inline(always)]
-    pub fn store(&self, slot: &Slot, value: Value<'p>) {
-        slot.set(value.word());
     }
 
     /// The kind of object, or `None` for an immediate value.
@@ -168,7 +152,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         (hash != 0).then_some(hash)
     }
 
-    pub(crate) fn heap(&self) -> &'p Heap {
+    /// The heap that it accesses.
+    #[inline(always)]
+    pub fn heap(&self) -> &'p Heap {
         self.heap
     }
 
@@ -180,7 +166,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// The value in a word that was just read; in the checked copy, not without a look at
     /// what it leads to.
     #[inline(always)]
-    fn checked(&self, word: Word) -> Value<'p> {
+    pub(crate) fn checked(&self, word: Word) -> Value<'p> {
         if C::ENABLED {
             if word.is_object() {
                 self.check_object(word);
@@ -288,6 +274,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
+        self.tlab.refuse_readers();
         let (terms, bytes) = (self.heap.terms(self.tlab), u64::from(words) * 8);
         let account = self.tlab.account();
         let mut allocator = self.heap.allocator.lock();
@@ -374,15 +361,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
         value.is_object()
             && self.region().block_at(object).is_old()
             && self.region().block_at(value.offset()).is_young()
-    }
-
-    /// The conservative barrier, for callers that will store something not yet known: an
-    /// old object's card is marked whatever is stored.
-    pub fn will_store(&self, object: Value<'p>, index: u32) {
-        if object.is_object() && self.region().block_at(self.offset(object)).is_old() {
-            self.region().cards.mark(self.offset(object) + index);
-            self.heap.counters.cards_marked.add(1);
-        }
     }
 
     /// The conservative barrier over `count` slots, for built-ins that shuffle what they hold:

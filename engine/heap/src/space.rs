@@ -15,7 +15,7 @@ use gcrucible_platform::memory::Reservation;
 use crate::card_table::CardTable;
 use crate::config::HeapConfig;
 use crate::object::{HEADER_WORDS, Header, Kind};
-use crate::value::{Offset, Slot};
+use crate::value::{Field, Offset};
 
 /// Bytes of a word.
 pub(crate) const WORD_BYTES: u32 = 8;
@@ -273,12 +273,12 @@ impl Region {
         self.word(offset).store(raw, Ordering::Relaxed);
     }
 
-    /// The word at `offset` as a slot.
+    /// The word at `offset` as a field.
     #[inline(always)]
-    pub(crate) fn slot(&self, offset: Offset) -> &Slot {
+    pub(crate) fn slot(&self, offset: Offset) -> &Field {
         let word: *const AtomicU64 = self.word(offset);
-        // SAFETY: `Slot` is a transparent wrapper of `AtomicU64`.
-        unsafe { &*word.cast::<Slot>() }
+        // SAFETY: `Field` is a transparent wrapper of `AtomicU64`.
+        unsafe { &*word.cast::<Field>() }
     }
 
     #[inline(always)]
@@ -507,25 +507,34 @@ impl std::fmt::Debug for Region {
 /// Zeroed integers as atomics. The allocator maps large zeroed arrays lazily, so that a
 /// table over gigabytes costs only what is touched.
 pub(crate) fn zeroed<T: AtomicInt>(len: u32) -> Box<[T]> {
+    const {
+        assert!(align_of::<T>() == align_of::<T::Int>() && size_of::<T>() == size_of::<T::Int>());
+    }
     let integers: Box<[T::Int]> = vec![T::Int::default(); len as usize].into_boxed_slice();
-    // SAFETY: `AtomicInt` is implemented for atomics only, which have the size, alignment
-    // and bit validity of their integer.
+    // SAFETY: size and alignment were just compared (on some targets of 32 bits the latter
+    // differ), and the trait's rule is that the bits of the one are those of the other.
     unsafe { Box::from_raw(Box::into_raw(integers) as *mut [T]) }
 }
 
-/// An atomic with the same layout as its integer.
-pub(crate) trait AtomicInt {
+/// An atomic and its integer.
+///
+/// # Safety
+/// Whatever bits the integer has, the atomic may have.
+pub(crate) unsafe trait AtomicInt {
     type Int: Clone + Default;
 }
 
-impl AtomicInt for AtomicU64 {
+// SAFETY: as the standard library says of its atomics, here and below.
+unsafe impl AtomicInt for AtomicU64 {
     type Int = u64;
 }
 
-impl AtomicInt for std::sync::atomic::AtomicU32 {
+// SAFETY: see above.
+unsafe impl AtomicInt for std::sync::atomic::AtomicU32 {
     type Int = u32;
 }
 
-impl AtomicInt for std::sync::atomic::AtomicU8 {
+// SAFETY: see above.
+unsafe impl AtomicInt for std::sync::atomic::AtomicU8 {
     type Int = u8;
 }
