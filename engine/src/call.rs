@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{
@@ -16,6 +15,7 @@ use gcrucible_heap::{
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use gcrucible_vm::host_value::Unfit;
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, uncaught};
 
@@ -87,7 +87,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
-    /// An argument is a value of another engine's.
+    /// A value that is passed or called is another engine's, or one of another version of the
+    /// program.
     ForeignObject,
 }
 
@@ -104,7 +105,12 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
-            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
+            CallError::ForeignObject => {
+                write!(
+                    f,
+                    "a value belongs to another engine or version of the program"
+                )
+            }
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gcrucible_bytecode::{Constant, Op, Program};
 use gcrucible_heap::Checked;
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::engine::Engine;
 use crate::futures::Signal;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gcrucible_bytecode::Program;
@@ -12,6 +11,7 @@ use gcrucible_heap::{
     HeapConfig, HeapDebug, HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 

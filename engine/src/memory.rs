@@ -13,10 +13,10 @@
 //!   work as that one looked at words, unless they have nothing to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gcrucible_heap::{CollectionKind, Heap, MemoryAccount, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::engine::{Engine, Inner};
 use crate::event::EngineEvent;

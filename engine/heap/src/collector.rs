@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::account::MemoryAccount;
 use crate::allocator::Allocator;
@@ -44,10 +45,7 @@ pub(crate) struct Scratch {
 /// Collects; the world is stopped.
 pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let debug = heap.debug();
-    let number = heap
-        .collection
-        .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        + 1;
+    let number = heap.collection.fetch_add(1, Ordering::Relaxed) + 1;
     let mut report = CollectionReport {
         kind: Some(kind),
         ..Default::default()
@@ -709,7 +707,7 @@ impl<'h> Evacuation<'h> {
                 counters.collections_major.add(1);
                 let bytes = self.allocator.old_bytes(self.region);
                 let after = &self.heap.old_bytes_after_major;
-                after.store(bytes, std::sync::atomic::Ordering::Relaxed);
+                after.store(bytes, Ordering::Relaxed);
             }
         }
         counters.objects_moved.add(u64::from(self.moved));

@@ -14,9 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use gcrucible_platform::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::permit::this_thread;

@@ -1,10 +1,10 @@
 //! The heap: one region and its tables.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};

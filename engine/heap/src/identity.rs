@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{OnceLock, Weak};
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
 use crate::heap::Heap;
 use crate::roots::RootProvider;

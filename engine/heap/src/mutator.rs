@@ -23,6 +23,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use gcrucible_platform::sync::{memory, thread};
 
 use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
@@ -122,7 +124,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// The object's identity hash: drawn from the holder's counter when first asked for,
     /// kept in the header, moved with the object. 0 for an immediate.
     pub fn identity_hash(&self, value: Value<'p>) -> u32 {
-        use std::sync::atomic::Ordering::Relaxed;
         if !value.is_object() {
             return 0;
         }
@@ -148,7 +149,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// which has none.
     fn known_hash(&self, value: Value<'p>) -> Option<u32> {
         let word = self.region().word(self.offset(value) + 1);
-        let hash = word.load(std::sync::atomic::Ordering::Relaxed) as u32;
+        let hash = word.load(Relaxed) as u32;
         (hash != 0).then_some(hash)
     }
 
@@ -400,7 +401,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     fn lock_contended(&self, object: Offset) -> Locked<'p> {
-        use std::sync::atomic::Ordering::{Acquire, Relaxed};
         /// Attempts in a row before the thread lets others run: whoever holds the lock may be
         /// one that the system has set aside.
         const ATTEMPTS: u32 = 64;
@@ -419,9 +419,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
             attempts += 1;
             if attempts % ATTEMPTS == 0 {
-                std::thread::yield_now();
+                thread::yield_now();
             } else {
-                std::hint::spin_loop();
+                thread::spin_loop();
             }
         }
     }
@@ -429,14 +429,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
 /// A held object lock.
 struct Locked<'p> {
-    header: Option<&'p std::sync::atomic::AtomicU64>,
+    header: Option<&'p memory::Word>,
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         if let Some(header) = self.header {
             let bit = !(u64::from(Header::LOCKED) << 8);
-            header.fetch_and(bit, std::sync::atomic::Ordering::Release);
+            header.fetch_and(bit, Release);
         }
     }
 }

@@ -46,7 +46,7 @@ use crate::verifier::{self, Violation};
 /// # use gcrucible_heap::*;
 /// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
 /// let permit = heap.try_shared().unwrap();
-/// std::thread::scope(|scope| {
+/// gcrucible_platform::sync::thread::scope(|scope| {
 ///     scope.spawn(|| permit.heap()); // error: a permit stays on its thread
 /// });
 /// ```

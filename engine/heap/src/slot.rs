@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mutator::Mutator;
 use crate::value::{Value, Word};

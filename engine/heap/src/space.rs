@@ -8,9 +8,9 @@
 //! Objects never span blocks, except *large* ones, which have a run of blocks of their
 //! own: a head and tails.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use gcrucible_platform::memory::Reservation;
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
+use gcrucible_platform::sync::memory;
 
 use crate::card_table::CardTable;
 use crate::config::HeapConfig;
@@ -160,7 +160,7 @@ impl Block {
 ///
 /// # Invariants
 /// 1. `reservation` is at least `words * 8` bytes; every word in it is only ever accessed
-///    as an `AtomicU64`, but for text of strings, which is written before the string is
+///    as a `memory::Word`, but for text of strings, which is written before the string is
 ///    published and never changed.
 /// 2. The bytes of a string object that anybody can refer to are valid UTF-8: they were written
 ///    by `Region::write_text` from a `&str` before the string was published. Whatever moves or
@@ -168,11 +168,11 @@ impl Block {
 pub struct Region {
     reservation: Reservation,
     words: u32,
-    blocks: Box<[AtomicU64]>,
+    blocks: Box<[memory::Word]>,
     pub(crate) cards: CardTable,
     block_shift: u32,
     /// Blocks at and above this one were never used by this heap.
-    used_end: std::sync::atomic::AtomicU32,
+    used_end: AtomicU32,
 }
 
 /// Where every access to the heap would go that is wrong. As a call it takes the offset by value:
@@ -248,7 +248,7 @@ impl Region {
     /// # Panics
     /// If the offset lies outside the region, which only a corrupt reference does.
     #[inline(always)]
-    pub(crate) fn word(&self, offset: Offset) -> &AtomicU64 {
+    pub(crate) fn word(&self, offset: Offset) -> &memory::Word {
         if offset >= self.words {
             outside(offset);
         }
@@ -257,7 +257,7 @@ impl Region {
             &*self
                 .reservation
                 .base()
-                .cast::<AtomicU64>()
+                .cast::<memory::Word>()
                 .as_ptr()
                 .add(offset as usize)
         }
@@ -276,8 +276,8 @@ impl Region {
     /// The word at `offset` as a field.
     #[inline(always)]
     pub(crate) fn slot(&self, offset: Offset) -> &Field {
-        let word: *const AtomicU64 = self.word(offset);
-        // SAFETY: `Field` is a transparent wrapper of `AtomicU64`.
+        let word: *const memory::Word = self.word(offset);
+        // SAFETY: `Field` is a transparent wrapper of `memory::Word`.
         unsafe { &*word.cast::<Field>() }
     }
 
@@ -349,7 +349,7 @@ impl Region {
         let fits = |at: Offset| u64::from(at) + u64::from(words) <= u64::from(self.words);
         assert!(fits(from), "{words} words at {from:x} leave the region");
         assert!(fits(to), "{words} words at {to:x} leave the region");
-        let base = self.reservation.base().cast::<AtomicU64>().as_ptr();
+        let base = self.reservation.base().cast::<memory::Word>().as_ptr();
         for index in 0..words as usize {
             // SAFETY: invariant 1, and both ranges were just checked.
             unsafe {
@@ -524,17 +524,17 @@ pub(crate) unsafe trait AtomicInt {
     type Int: Clone + Default;
 }
 
-// SAFETY: as the standard library says of its atomics, here and below.
-unsafe impl AtomicInt for AtomicU64 {
+// SAFETY: as the standard library says of what it wraps, here and below.
+unsafe impl AtomicInt for memory::Word {
     type Int = u64;
 }
 
 // SAFETY: see above.
-unsafe impl AtomicInt for std::sync::atomic::AtomicU32 {
+unsafe impl AtomicInt for memory::Half {
     type Int = u32;
 }
 
 // SAFETY: see above.
-unsafe impl AtomicInt for std::sync::atomic::AtomicU8 {
+unsafe impl AtomicInt for memory::Byte {
     type Int = u8;
 }

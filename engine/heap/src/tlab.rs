@@ -1,7 +1,8 @@
 //! Allocation buffers: each holder bumps in its own piece of the nursery.
 
 use std::sync::Arc;
-use std::sync::atomic::{
+
+use gcrucible_platform::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };

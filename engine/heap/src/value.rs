@@ -12,9 +12,10 @@
 //! tag is the epoch of the block that the object lay in when the reference was made; it
 //! is 0 unless the debug mode `tags` is on.
 
+use gcrucible_platform::sync::atomic::Ordering;
+use gcrucible_platform::sync::memory;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const TAG_SHIFT: u32 = 48;
 const TAG_INT: u64 = 0xFFF9;
@@ -281,7 +282,7 @@ impl fmt::Debug for Value<'_> {
 /// Fields are atomics, because virtual machines in parallel may race on them: reference
 /// stores release and loads acquire, so that who sees an object sees it filled (I-2).
 #[repr(transparent)]
-pub(crate) struct Field(AtomicU64);
+pub(crate) struct Field(memory::Word);
 
 impl Field {
     #[inline(always)]

@@ -81,12 +81,12 @@ fn threads_that_take_permits_without_a_pause_do_not_keep_a_collector_out() {
 
 fn keep_out(heap: &Heap, threads: usize) {
     const COLLECTIONS: u32 = 200;
-    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let is_over = gcrucible_platform::sync::atomic::AtomicBool::new(false);
     let is_over = &is_over;
-    std::thread::scope(|scope| {
+    gcrucible_platform::sync::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                while !is_over.load(gcrucible_platform::sync::atomic::Ordering::Relaxed) {
                     let permit = heap.shared_now();
                     std::hint::black_box(&permit);
                 }
@@ -96,7 +96,7 @@ fn keep_out(heap: &Heap, threads: usize) {
             // Parks the thread until it is woken: a lost hand-over would hang here.
             drop(block_on(heap.exclusive()));
         }
-        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        is_over.store(true, gcrucible_platform::sync::atomic::Ordering::Relaxed);
     });
 }
 

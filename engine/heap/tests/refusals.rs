@@ -6,7 +6,6 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Waker};
 
@@ -14,6 +13,7 @@ use gcrucible_heap::{
     Checked, CollectionKind, CompileTimeObjects, Heap, HeapConfig, Holder, SharedPermit, Tlab,
     Unchecked, Value, VerifyLevel,
 };
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 const TEXT: &str = "a text that is long enough for others to write into";
 
@@ -113,7 +113,7 @@ fn one_permit_at_a_time_allocates_in_a_buffer() {
     assert_eq!(refused, in_use);
     // The one who has it may ask again, and another thread may not.
     first.mutator::<Checked>(holder.tlab()).string("x").unwrap();
-    std::thread::scope(|scope| {
+    gcrucible_platform::sync::thread::scope(|scope| {
         let other = scope.spawn(|| {
             let permit = heap.try_shared().unwrap();
             refusal(|| permit.mutator::<Unchecked>(holder.tlab()))
@@ -226,7 +226,7 @@ fn a_heap_that_is_not_parallel_has_one_thread_at_a_time() {
     );
     heap.set_parallel(false);
     let other = || {
-        std::thread::scope(|scope| {
+        gcrucible_platform::sync::thread::scope(|scope| {
             let asks = || catch_unwind(AssertUnwindSafe(|| heap.try_shared().is_some())).ok();
             scope.spawn(asks).join().unwrap()
         })
@@ -272,7 +272,7 @@ fn compile_time_objects_are_made_under_their_heaps_permit() {
 fn threads_make_and_read_objects_beside_each_other() {
     const OBJECTS: i64 = 20_000;
     let heap = parallel_heap();
-    std::thread::scope(|scope| {
+    gcrucible_platform::sync::thread::scope(|scope| {
         for thread in 1..=2 {
             let heap = &heap;
             scope.spawn(move || {
@@ -296,7 +296,7 @@ fn two_threads_that_intern_a_text_get_one_object() {
     const TEXTS: usize = 5_000;
     let heap = parallel_heap();
     let barrier = Barrier::new(2);
-    let identities: Vec<Vec<u64>> = std::thread::scope(|scope| {
+    let identities: Vec<Vec<u64>> = gcrucible_platform::sync::thread::scope(|scope| {
         let threads = [0, 1].map(|_| {
             let (heap, barrier) = (&heap, &barrier);
             scope.spawn(move || {
@@ -326,7 +326,7 @@ fn a_slice_of_an_array_that_another_thread_changes_is_whole_or_refused() {
     }
     let is_over = AtomicBool::new(false);
     let (begun, has_begun) = mpsc::channel();
-    std::thread::scope(|scope| {
+    gcrucible_platform::sync::thread::scope(|scope| {
         let (heap, shared, is_over) = (&heap, &shared, &is_over);
         scope.spawn(move || {
             let holder = Holder::new(heap, "other", 0);
@@ -419,8 +419,8 @@ fn a_provider_is_added_to_its_heap_and_once() {
 mod common {
     #![allow(unsafe_code, reason = "a root provider")]
 
+    use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
     use gcrucible_heap::{Heap, Home, RootAudit, RootProvider, RootTracer};
 

@@ -119,7 +119,7 @@ impl World {
     /// Waits until the tasks have printed that many lines.
     pub(crate) fn wait_for_lines(&self, count: usize) {
         while self.watch.seen.lock().lines < count {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
         }
     }
 
@@ -132,7 +132,7 @@ impl World {
                 && self.engine.open_task_count() == 0
         };
         while !is_at_rest() {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
         }
         assert_eq!(self.engine.waiting_tasks(), []);
         let heap = self.engine.heap();

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use gcrucible_bytecode::{
     Constant, ErrorKind, Method, Op, Program, ValueKind, VerifyError, verify,
@@ -12,6 +11,7 @@ use gcrucible_heap::{
     Checked, CompileTimeObjects, Home, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
     SharedPermit, Slot, Value,
 };
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
 use crate::interpreter::fusion::Entry;
 use crate::roots::ROOTS;

@@ -17,7 +17,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use gcrucible_bytecode::Program;
@@ -26,6 +25,7 @@ use gcrucible_heap::{
     SharedPermit, Slot, Tlab, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use gcrucible_platform::turns::Party;
 
 use crate::program::{LoadError, LoadedProgram};
