@@ -131,7 +131,9 @@ impl Engine {
                     return Err(CallError::ArgumentTooDeep);
                 }
                 Argument::Data(arg) => data.push(arg.clone()),
-                Argument::Object(object) if !object.is_of(self) => {
+                Argument::Object(object)
+                    if !object.is_of(self) || !object.is_of_program(realm.loaded()) =>
+                {
                     return Err(CallError::ForeignObject);
                 }
                 Argument::Object(_) => {}
@@ -183,11 +185,21 @@ impl Object {
         Arc::ptr_eq(&self.engine.inner, &engine.inner)
     }
 
+    /// Whether its functions and classes are those of this program: they are numbers, which mean
+    /// something else in another version of it.
+    fn is_of_program(&self, program: &Arc<LoadedProgram>) -> bool {
+        Arc::ptr_eq(&self.program, program)
+    }
+
     /// Calls it. What is no function ends the call with the `TypeError` of that.
     ///
     /// # Errors
-    /// As [`Engine::call_with`], but for [`CallError::UnknownExport`].
+    /// As [`Engine::call_with`], but for [`CallError::UnknownExport`];
+    /// [`CallError::ForeignObject`] also if its version had been replaced when it was kept.
     pub async fn call(&self, id: u32, args: &[Argument]) -> Result<CallHandle, CallError> {
+        if !self.is_of_program(self.realm.loaded()) {
+            return Err(CallError::ForeignObject);
+        }
         let realm = Arc::clone(&self.realm);
         let callee = Callee::Kept(self.handle());
         self.engine.start_with(&realm, id, callee, args).await
