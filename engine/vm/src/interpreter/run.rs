@@ -12,6 +12,7 @@ use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, HandlerKind, Thrown, Unwound};
 use crate::frame::{Control, Frame, Operation};
+use crate::roots::ROOTS;
 use crate::slice::SliceEnd;
 
 /// How a run ended.
@@ -625,7 +626,7 @@ fn run_from<'p, C: Checks>(
                 continue;
             }
             Op::EnterFinallyWith { value, target } => {
-                let in_flight = Slot::nil();
+                let in_flight = Slot::nil(ROOTS);
                 in_flight.take_from(registers.slot(value));
                 control.push_completion(CompletionKind::ResumeWith {
                     pc: pc as u32,
@@ -709,7 +710,7 @@ fn run_from<'p, C: Checks>(
                 Ok(()) => match here!().m.array(&[]) {
                     Ok(children) => {
                         set!(dst, children);
-                        let slot = Slot::nil();
+                        let slot = Slot::nil(ROOTS);
                         m.store(&slot, children);
                         control.push_squad(slot);
                         continue;
@@ -777,7 +778,7 @@ fn run_from<'p, C: Checks>(
                     Err(NeedsMemory { words }) => {
                         // The end of a `finally` block has taken its completion already.
                         if let Some(trace) = thrown.trace {
-                            let slot = Slot::nil();
+                            let slot = Slot::nil(ROOTS);
                             m.store(&slot, value);
                             let value = slot;
                             control.push_completion(CompletionKind::Throw { value, trace });
