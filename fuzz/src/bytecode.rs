@@ -14,12 +14,13 @@ use gcrucible_trace::{RunOptions, Schedule};
 /// # Panics
 /// When a check fails or the engine panics.
 pub fn check(input: &[u8]) {
-    let Ok(program) = Program::arbitrary(&mut Unstructured::new(input)) else {
+    let Ok(mut program) = Program::arbitrary(&mut Unstructured::new(input)) else {
         return;
     };
     let instructions: usize = program.functions.iter().map(|f| f.code.len()).sum();
     let lines = disassemble(&program).lines().count();
     assert!(lines >= instructions, "{lines} lines list {instructions}");
+    program.find_live_registers();
     if verify(&program).is_err() {
         return;
     }

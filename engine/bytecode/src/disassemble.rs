@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::opcode::Op;
+use crate::operand::Operand;
 use crate::program::{Capture, Constant, Enum, Function, Program, Type, Variant};
 
 /// A listing of `program`: tables first, then each function with one line per
@@ -149,146 +150,41 @@ impl Listing<'_> {
     }
 
     fn instruction(&mut self, op: Op) -> fmt::Result {
-        let Text {
-            name,
-            operands,
-            comment,
-        } = self.text(op);
-        match (operands.is_empty(), comment.is_empty()) {
+        let mut operands = String::new();
+        let mut comment = None;
+        op.each_operand(|operand| {
+            let separator = match operand {
+                _ if operands.is_empty() => "",
+                Operand::Count(_) => " x ",
+                Operand::PairCount(_) => " x 2 x ",
+                _ => ", ",
+            };
+            operands.push_str(separator);
+            operands.push_str(&text(operand));
+            if comment.is_none() {
+                comment = self.name_behind(operand);
+            }
+        });
+        let name = op.name();
+        match (operands.is_empty(), comment) {
             (true, _) => write!(self.out, "{name}"),
-            (false, true) => write!(self.out, "{name:<16} {operands}"),
-            (false, false) => write!(self.out, "{name:<16} {operands:<16} ; {comment}"),
+            (false, None) => write!(self.out, "{name:<16} {operands}"),
+            (false, Some(comment)) => write!(self.out, "{name:<16} {operands:<16} ; {comment}"),
         }
     }
 
-    fn text(&self, op: Op) -> Text {
-        match op {
-            Op::Move { dst, src } => text("Move", format!("r{dst}, r{src}")),
-            Op::LoadNil { dst } => text("LoadNil", format!("r{dst}")),
-            Op::LoadBool { dst, value } => text("LoadBool", format!("r{dst}, {value}")),
-            Op::LoadInt { dst, value } => text("LoadInt", format!("r{dst}, {value}")),
-            Op::LoadConst { dst, constant } => {
-                text("LoadConst", format!("r{dst}, k{constant}")).with(self.constant(constant))
-            }
-            Op::LoadFunction { dst, function } => {
-                text("LoadFunction", format!("r{dst}, f{function}"))
-                    .with(self.function_name(function))
-            }
-            Op::LoadGlobal { dst, global } => {
-                text("LoadGlobal", format!("r{dst}, g{global}")).with(self.global_name(global))
-            }
-            Op::StoreGlobal { global, src } => {
-                text("StoreGlobal", format!("g{global}, r{src}")).with(self.global_name(global))
-            }
-            Op::Add { dst, lhs, rhs } => three("Add", dst, lhs, rhs),
-            Op::Sub { dst, lhs, rhs } => three("Sub", dst, lhs, rhs),
-            Op::Mul { dst, lhs, rhs } => three("Mul", dst, lhs, rhs),
-            Op::Div { dst, lhs, rhs } => three("Div", dst, lhs, rhs),
-            Op::Rem { dst, lhs, rhs } => three("Rem", dst, lhs, rhs),
-            Op::Neg { dst, src } => text("Neg", format!("r{dst}, r{src}")),
-            Op::Not { dst, src } => text("Not", format!("r{dst}, r{src}")),
-            Op::Eq { dst, lhs, rhs } => three("Eq", dst, lhs, rhs),
-            Op::Ne { dst, lhs, rhs } => three("Ne", dst, lhs, rhs),
-            Op::Lt { dst, lhs, rhs } => three("Lt", dst, lhs, rhs),
-            Op::Le { dst, lhs, rhs } => three("Le", dst, lhs, rhs),
-            Op::Concat { dst, first, count } => {
-                text("Concat", format!("r{dst}, r{first} x {count}"))
-            }
-            Op::Is { dst, src, type_id } => {
-                text("Is", format!("r{dst}, r{src}, t{type_id}")).with(self.type_name(type_id))
-            }
-            Op::Jump { target } => text("Jump", format!("@{target}")),
-            Op::JumpIf { cond, target } => text("JumpIf", format!("r{cond}, @{target}")),
-            Op::JumpIfNot { cond, target } => text("JumpIfNot", format!("r{cond}, @{target}")),
-            Op::Loop { target } => text("Loop", format!("@{target}")),
-            Op::NewArray { dst, first, count } => {
-                text("NewArray", format!("r{dst}, r{first} x {count}"))
-            }
-            Op::NewMap { dst, first, pairs } => {
-                text("NewMap", format!("r{dst}, r{first} x 2 x {pairs}"))
-            }
-            Op::NewInstance { dst, class, first } => {
-                text("NewInstance", format!("r{dst}, {class}, r{first}"))
-                    .with(self.class_name(class))
-            }
-            Op::LoadVariant { dst, variant } => {
-                text("LoadVariant", format!("r{dst}, {variant}")).with(self.variant_name(variant))
-            }
-            Op::NewVariant {
-                dst,
-                variant,
-                first,
-            } => text("NewVariant", format!("r{dst}, {variant}, r{first}"))
-                .with(self.variant_name(variant)),
-            Op::GetPayload { dst, src, index } => {
-                text("GetPayload", format!("r{dst}, r{src}, {index}"))
-            }
-            Op::NewClosure { dst, function } => text("NewClosure", format!("r{dst}, f{function}"))
-                .with(self.function_name(function)),
-            Op::NewRange { dst, first } => text("NewRange", format!("r{dst}, r{first}")),
-            Op::NewCell { dst, src } => text("NewCell", format!("r{dst}, r{src}")),
-            Op::LoadCell { dst, cell } => text("LoadCell", format!("r{dst}, r{cell}")),
-            Op::StoreCell { cell, src } => text("StoreCell", format!("r{cell}, r{src}")),
-            Op::LoadCapture { dst, index } => text("LoadCapture", format!("r{dst}, c{index}")),
-            Op::StoreCapture { index, src } => text("StoreCapture", format!("c{index}, r{src}")),
-            Op::GetField { dst, object, name } => {
-                text("GetField", format!("r{dst}, r{object}, k{name}")).with(self.constant(name))
-            }
-            Op::SetField { object, name, src } => {
-                text("SetField", format!("r{object}, k{name}, r{src}")).with(self.constant(name))
-            }
-            Op::GetIndex { dst, object, index } => three("GetIndex", dst, object, index),
-            Op::SetIndex { object, index, src } => three("SetIndex", object, index, src),
-            Op::NewIterator { dst, src } => text("NewIterator", format!("r{dst}, r{src}")),
-            Op::NextOrJump {
-                dst,
-                iterator,
-                target,
-            } => text("NextOrJump", format!("r{dst}, r{iterator}, @{target}")),
-            Op::EndIfNil { dst, target } => text("EndIfNil", format!("r{dst}, @{target}")),
-            Op::Call { base, argc } => text("Call", format!("r{base}, {argc}")),
-            Op::CallMethod { base, name, argc } => {
-                text("CallMethod", format!("r{base}, k{name}, {argc}")).with(self.constant(name))
-            }
-            Op::CallBuiltin {
-                base,
-                builtin,
-                argc,
-            } => text(
-                "CallBuiltin",
-                format!("r{base}, {}, {argc}", builtin.name()),
-            ),
-            Op::Return { src } => text("Return", format!("r{src}")),
-            Op::Throw { src } => text("Throw", format!("r{src}")),
-            Op::PushCatch { dst, target } => text("PushCatch", format!("r{dst}, @{target}")),
-            Op::PushCatchIf {
-                dst,
-                type_id,
-                target,
-            } => text("PushCatchIf", format!("r{dst}, t{type_id}, @{target}"))
-                .with(self.type_name(type_id)),
-            Op::PushFinally { target } => text("PushFinally", format!("@{target}")),
-            Op::PopHandler => text("PopHandler", String::new()),
-            Op::EnterFinally { target } => text("EnterFinally", format!("@{target}")),
-            Op::EnterFinallyWith { value, target } => {
-                text("EnterFinallyWith", format!("r{value}, @{target}"))
-            }
-            Op::EndFinally => text("EndFinally", String::new()),
-            Op::DropCompletion => text("DropCompletion", String::new()),
-            Op::Spawn { base, argc } => text("Spawn", format!("r{base}, {argc}")),
-            Op::SpawnDetached { base, argc } => text("SpawnDetached", format!("r{base}, {argc}")),
-            Op::Await { dst, src } => text("Await", format!("r{dst}, r{src}")),
-            Op::Cancel { src } => text("Cancel", format!("r{src}")),
-            Op::PushGuard { src } => text("PushGuard", format!("r{src}")),
-            Op::PushDeadline { src } => text("PushDeadline", format!("r{src}")),
-            Op::PushSquad { dst } => text("PushSquad", format!("r{dst}")),
-            Op::PopScope => text("PopScope", String::new()),
-            Op::JoinSquad { squad } => text("JoinSquad", format!("r{squad}")),
-            Op::DrainSquad { squad } => text("DrainSquad", format!("r{squad}")),
-            Op::CallStep { base, step } => {
-                text("CallStep", format!("r{base}, {step}")).with(self.step_name(step))
-            }
-        }
+    /// The name of what an operand is the number of.
+    fn name_behind(&self, operand: Operand) -> Option<String> {
+        Some(match operand {
+            Operand::Constant(index) | Operand::Name(index) => self.constant(index),
+            Operand::BareFunction(index) | Operand::Closure(index) => self.function_name(index),
+            Operand::Global(index) => self.global_name(index),
+            Operand::Class(index) => self.class_name(index),
+            Operand::BareVariant(index) | Operand::Variant(index) => self.variant_name(index),
+            Operand::Type(index) => self.type_name(index),
+            Operand::Step(index) => self.step_name(index),
+            _ => return None,
+        })
     }
 
     fn constant(&self, index: u16) -> String {
@@ -346,35 +242,45 @@ impl Listing<'_> {
     }
 }
 
-/// One instruction as text.
-struct Text {
-    name: &'static str,
-    operands: String,
-    comment: String,
-}
-
-impl Text {
-    fn with(self, comment: String) -> Self {
-        Self { comment, ..self }
+/// An operand as text.
+fn text(operand: Operand) -> String {
+    match operand {
+        Operand::Def(register)
+        | Operand::Use(register)
+        | Operand::Element(register)
+        | Operand::Caught(register)
+        | Operand::Taken(register)
+        | Operand::Range(register, _)
+        | Operand::PairRange(register, _)
+        | Operand::Fields(register, _)
+        | Operand::Payload(register, _)
+        | Operand::Call(register, _)
+        | Operand::Arguments(register, _) => format!("r{register}"),
+        Operand::Count(number)
+        | Operand::PairCount(number)
+        | Operand::ArgumentCount(number)
+        | Operand::Index(number) => number.to_string(),
+        Operand::Captured(index) => format!("c{index}"),
+        Operand::Bool(value) => value.to_string(),
+        Operand::Int(value) => value.to_string(),
+        Operand::Constant(index) | Operand::Name(index) => format!("k{index}"),
+        Operand::Global(index) => format!("g{index}"),
+        Operand::BareFunction(index) | Operand::Closure(index) => format!("f{index}"),
+        Operand::Class(number)
+        | Operand::BareVariant(number)
+        | Operand::Variant(number)
+        | Operand::Step(number) => number.to_string(),
+        Operand::Type(index) => format!("t{index}"),
+        Operand::BuiltIn(builtin) => builtin.name().to_owned(),
+        Operand::Target(target) => format!("@{target}"),
     }
-}
-
-fn text(name: &'static str, operands: String) -> Text {
-    Text {
-        name,
-        operands,
-        comment: String::new(),
-    }
-}
-
-fn three(name: &'static str, a: u8, b: u8, c: u8) -> Text {
-    text(name, format!("r{a}, r{b}, r{c}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error_kind::ErrorKind;
+    use crate::live::LiveMap;
     use crate::program::{Boundary, Class, Global, LibraryMethod, Module, SourceSpan, Step};
     use crate::value_kind::ValueKind;
 
@@ -409,6 +315,7 @@ mod tests {
                     Op::Return { src: 0 },
                 ],
                 spans: vec![span(1), span(1), span(2), span(2)],
+                live: LiveMap::default(),
             }],
             constants: vec![Constant::String("a\"b".into())],
             classes: vec![Class {

@@ -2,7 +2,9 @@
 //! harness's reference interpreter runs too.
 //!
 //! ```text
-//! Program ─┬─ functions   registers, captures, code, lines     program.rs, opcode.rs
+//! Program ─┬─ functions   registers, captures, code, lines     program.rs
+//!          │   ├─ code     instructions.rs (the table), opcode.rs, operand.rs
+//!          │   └─ live     which registers are alive                live.rs
 //!          ├─ constants   ints, floats, strings
 //!          ├─ classes     fields and methods; enums and variants; types; steps
 //!          ├─ globals     names, in initialisation order
@@ -16,7 +18,10 @@
 pub mod builtin;
 pub mod disassemble;
 pub mod error_kind;
+pub mod instructions;
+pub mod live;
 pub mod opcode;
+pub mod operand;
 pub mod program;
 pub mod value_kind;
 pub mod verify;
@@ -24,7 +29,9 @@ pub mod verify;
 pub use builtin::{Builtin, Method};
 pub use disassemble::disassemble;
 pub use error_kind::ErrorKind;
-pub use opcode::{Op, Reg};
+pub use live::{LiveMap, RegisterSet};
+pub use opcode::{Facts, Op, Reg};
+pub use operand::Operand;
 pub use program::{
     Boundary, Capture, Class, Constant, Enum, Function, FunctionId, Global, LibraryMethod, Module,
     Program, SourceSpan, Step, Type, Variant,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error_kind::ErrorKind;
+use crate::live::LiveMap;
 use crate::opcode::{Op, Reg};
 use crate::value_kind::ValueKind;
 
@@ -173,7 +174,7 @@ pub struct LibraryMethod {
 }
 
 /// A function, closure body or module body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Function {
     /// Its name; `Class.name` of a method, `kind.name` or `namespace.name` in the library;
@@ -197,6 +198,9 @@ pub struct Function {
     pub code: Vec<Op>,
     /// For each instruction the place in the source it came from.
     pub spans: Vec<SourceSpan>,
+    /// Which registers are alive; all, if the map is empty.
+    #[serde(default)]
+    pub live: LiveMap,
 }
 
 /// Where the creating function finds a cell to be captured.

@@ -22,12 +22,21 @@
 //! what lies below the completion. Every instruction is visited once: time and memory
 //! are linear in the code.
 //!
+//! # Dead registers
+//!
+//! A function may come with a map of the registers that are alive ([`live`](crate::live)). It is
+//! right if each row has what its instruction reads, and what the rows of the instructions
+//! behind it have and it does not write. That is looked at one instruction at a time: a map that
+//! was made by a wrong analysis, or by an enemy, cannot say that a register is dead which is read
+//! later.
+//!
 //! # Not proved here
 //!
 //! The kinds of values in registers. That a register holds a cell, an iterator, a squad's
 //! array or a future is checked by the executor when the instruction runs, and so is the
 //! shape of what a call finds: a method's arity, an enum value's payload.
 
+mod liveness;
 mod nesting;
 mod operands;
 mod rule;
@@ -35,7 +44,6 @@ mod tables;
 
 pub use rule::{Rule, VerifyError};
 
-use crate::opcode::Op;
 use crate::program::{Function, Program};
 use crate::verify::operands::Operands;
 
@@ -107,7 +115,7 @@ fn check_function(
     }
     match function.code.last() {
         None => refuse(None, Rule::EmptyCode),
-        Some(&last) if falls_through(last) => {
+        Some(last) if !last.facts().ends => {
             refuse(Some(function.code.len() - 1), Rule::FallsThrough);
         }
         Some(_) => {}
@@ -115,31 +123,31 @@ fn check_function(
     let mut nests = false;
     let operands = Operands { program, function };
     for (at, &op) in function.code.iter().enumerate() {
-        match operands.check(at, op) {
-            Ok(op_nests) => nests |= op_nests,
-            Err(rule) => refuse(Some(at), rule),
+        nests |= op.facts().nests;
+        if let Err(rule) = operands.check(at, op) {
+            refuse(Some(at), rule);
         }
     }
-    // Without an instruction that opens or closes something the nesting is empty
-    // everywhere; with broken targets it cannot be followed.
-    if nests && errors.len() == before {
-        nesting::check(&function.code, &mut |at, rule| {
-            errors.push(VerifyError {
-                function: Some(index),
-                instruction: Some(at),
-                rule,
-            });
-        });
+    if errors.len() > before {
+        // With broken targets the flow of control cannot be followed.
+        return;
     }
-}
-
-/// Whether control can go from `op` to the instruction behind it, now or when a
-/// completion resumes there.
-fn falls_through(op: Op) -> bool {
-    !matches!(
-        op,
-        Op::Jump { .. } | Op::Loop { .. } | Op::Return { .. } | Op::Throw { .. } | Op::EndFinally
-    )
+    let mut refuse = |at, rule| {
+        errors.push(VerifyError {
+            function: Some(index),
+            instruction: at,
+            rule,
+        });
+    };
+    if !function.live.fits(function) {
+        refuse(None, Rule::LiveMapSize);
+        return;
+    }
+    liveness::check(program, function, &mut |at, rule| refuse(Some(at), rule));
+    // Without an instruction that opens or closes something the nesting is empty everywhere.
+    if nests {
+        nesting::check(&function.code, &mut |at, rule| refuse(Some(at), rule));
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod try_stmt;
 
 pub(crate) use constants::{Constants, MAX_CONSTANTS};
 
-use gcrucible_bytecode::{Class, Enum, Function, Global, Variant};
+use gcrucible_bytecode::{Class, Enum, Function, Global, LiveMap, Variant};
 
 use crate::ast::{Ast, DeclId, FunctionNodeId};
 use crate::compile::emitter::{Emitter, TooLarge};
@@ -76,6 +76,7 @@ pub(crate) fn generate(
             capture_names,
             code,
             spans,
+            live: LiveMap::default(),
         });
     }
 }

@@ -8,7 +8,7 @@ mod spoiled;
 use std::sync::OnceLock;
 
 use gcrucible_bytecode::{
-    Builtin, Function, LibraryMethod, Module, Op, Program, SourceSpan, verify,
+    Builtin, Function, LibraryMethod, LiveMap, Module, Op, Program, SourceSpan, verify,
 };
 use rustc_hash::FxHashMap;
 
@@ -254,7 +254,8 @@ fn compile_sources(sources: &[(&str, &str)]) -> Result<Library, String> {
         }
         bases = bases.after(ast);
     }
-    let (program, _) = linker.finish();
+    let (mut program, _) = linker.finish();
+    program.find_live_registers();
     if errors.is_empty()
         && let Err(found) = verify(&program)
     {
@@ -280,5 +281,6 @@ fn initialiser() -> Function {
         capture_names: Vec::new(),
         spans: vec![SourceSpan::default(); code.len()],
         code,
+        live: LiveMap::default(),
     }
 }

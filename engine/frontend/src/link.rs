@@ -6,8 +6,8 @@
 //! turn: by name for methods, since nobody knows the kind of a receiver.
 
 use gcrucible_bytecode::{
-    Builtin, Class, Constant, Enum, Function, LibraryMethod, Module, Op, Program, Step, Type,
-    ValueKind, Variant,
+    Builtin, Class, Constant, Enum, Function, LibraryMethod, Module, Op, Operand, Program, Step,
+    Type, ValueKind, Variant,
 };
 use rustc_hash::FxHashMap;
 
@@ -344,37 +344,11 @@ impl<'l> Linker<'l> {
         let mut copy = function.clone();
         copy.module = 0;
         for op in &mut copy.code {
-            match op {
-                Op::LoadConst {
-                    constant: index, ..
-                }
-                | Op::GetField { name: index, .. }
-                | Op::SetField { name: index, .. } => *index = self.constant(library, *index),
-                Op::CallMethod { name: index, .. } => {
-                    if let Constant::String(name) = &library.program.constants[usize::from(*index)]
-                    {
+            match *op {
+                Op::CallMethod { name, .. } => {
+                    if let Constant::String(name) = &library.program.constants[usize::from(name)] {
                         self.calls_method(name);
                     }
-                    *index = self.constant(library, *index);
-                }
-                Op::LoadFunction { function, .. } | Op::NewClosure { function, .. } => {
-                    *function = self.function(*function);
-                }
-                Op::NewInstance { class, .. } => *class = self.class(*class),
-                Op::LoadVariant { variant, .. } | Op::NewVariant { variant, .. } => {
-                    *variant = self.variant(library, *variant);
-                }
-                Op::Is { type_id, .. } | Op::PushCatchIf { type_id, .. } => {
-                    let of = match library.program.types[usize::from(*type_id)] {
-                        Type::Class(class) => Type::Class(self.class(class)),
-                        Type::Enum(of) => Type::Enum(self.enumeration(of).0),
-                        Type::Variant(variant) => Type::Variant(self.variant(library, variant)),
-                        other @ (Type::Error(_) | Type::Kind(_)) => other,
-                    };
-                    *type_id = self.type_id(of);
-                }
-                Op::CallStep { step, .. } => {
-                    *step = self.step(library.program.steps[usize::from(*step)].clone());
                 }
                 Op::CallBuiltin {
                     builtin: Builtin::NewStream,
@@ -385,8 +359,35 @@ impl<'l> Linker<'l> {
                 }
                 _ => {}
             }
+            *op = op.with_operands(|operand| self.renumbered(library, operand));
         }
         copy
+    }
+
+    /// An operand of the library's code with the number of this program.
+    fn renumbered(&mut self, library: &Library, operand: Operand) -> Operand {
+        match operand {
+            Operand::Constant(index) => Operand::Constant(self.constant(library, index)),
+            Operand::Name(index) => Operand::Name(self.constant(library, index)),
+            Operand::BareFunction(function) => Operand::BareFunction(self.function(function)),
+            Operand::Closure(function) => Operand::Closure(self.function(function)),
+            Operand::Class(class) => Operand::Class(self.class(class)),
+            Operand::BareVariant(variant) => Operand::BareVariant(self.variant(library, variant)),
+            Operand::Variant(variant) => Operand::Variant(self.variant(library, variant)),
+            Operand::Type(type_id) => {
+                let of = match library.program.types[usize::from(type_id)] {
+                    Type::Class(class) => Type::Class(self.class(class)),
+                    Type::Enum(of) => Type::Enum(self.enumeration(of).0),
+                    Type::Variant(variant) => Type::Variant(self.variant(library, variant)),
+                    other @ (Type::Error(_) | Type::Kind(_)) => other,
+                };
+                Operand::Type(self.type_id(of))
+            }
+            Operand::Step(step) => {
+                Operand::Step(self.step(library.program.steps[usize::from(step)].clone()))
+            }
+            other => other,
+        }
     }
 
     fn constant(&mut self, library: &Library, index: u16) -> u16 {

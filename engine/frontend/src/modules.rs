@@ -176,7 +176,7 @@ fn link(graph: &mut Graph<'_>) -> Option<Program> {
 
 fn finish(linker: Linker<'_>, sink: &mut Sink) -> Option<Program> {
     let has_too_many_constants = linker.constants.is_full();
-    let (program, is_full) = linker.finish();
+    let (mut program, is_full) = linker.finish();
     if is_full {
         let what = if has_too_many_constants || program.constants.len() >= MAX_CONSTANTS {
             format!("too many literals and names, the limit is {MAX_CONSTANTS}")
@@ -189,6 +189,7 @@ fn finish(linker: Linker<'_>, sink: &mut Sink) -> Option<Program> {
         sink.report(Span::default(), what);
         return None;
     }
+    program.find_live_registers();
     if let Err(errors) = verify(&program) {
         // Never seen by a user unless the compiler is wrong; no executor may see it.
         for error in errors {

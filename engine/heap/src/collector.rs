@@ -885,6 +885,14 @@ impl RootTracer for Evacuation<'_> {
             slot.forward(before, after);
         }
     }
+
+    fn dead(&mut self, slot: &Slot) {
+        if self.heap.debug().scribble {
+            slot.set(pattern::DEAD_REGISTER);
+        } else if slot.is_object() {
+            slot.clear();
+        }
+    }
 }
 
 /// Turns a dead object into a zombie: it keeps kind and allocation site and learns when

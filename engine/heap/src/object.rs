@@ -387,6 +387,8 @@ pub(crate) mod pattern {
     pub(crate) const TLAB_TAIL: Word = Word::poison(0xDEAD_0004);
     /// Given out by the allocator, not written yet.
     pub(crate) const UNINITIALISED: Word = Word::poison(0xDEAD_0005);
+    /// A register that is dead: its frame writes it before it reads it.
+    pub(crate) const DEAD_REGISTER: Word = Word::poison(0xDEAD_0006);
     /// The last word of an allocation buffer's chunk.
     pub(crate) const CANARY: u16 = 0xCA9A;
 }

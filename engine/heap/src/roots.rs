@@ -144,6 +144,10 @@ pub unsafe trait RootProvider: Send + Sync {
 pub trait RootTracer: sealed::Collector {
     /// Traces one slot.
     fn slot(&mut self, kind: RootKind, slot: &Slot);
+
+    /// Passes over a slot that is written before it is read again: it keeps nothing alive, and
+    /// what it holds is lost.
+    fn dead(&mut self, slot: &Slot);
 }
 
 pub(crate) mod sealed {

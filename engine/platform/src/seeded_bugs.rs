@@ -188,6 +188,8 @@ catalogue! {
     B152 = "B-152", Simulation, "I-3", "a weak reference in a deep copy leads to the original of its target";
     B153 = "B-153", Simulation, "I-3", "a deep copy copies bound methods";
     B154 = "B-154", Simulation, "E-3", "a task that is cancelled before it starts stays charged to the heap's limit";
+    B160a = "B-160a", Simulation, "I-7", "a register that only an open handler reads counts as dead";
+    B160b = "B-160b", Simulation, "I-7", "a register that is read only behind a finally block counts as dead while that runs";
     B171 = "B-171", Simulation, "model", "a child's failure reaches its siblings and the block of its squad when the block has ended";
     B172 = "B-172", Simulation, "model", "an error of time that is caught inside of its deadline or step is caught for ever";
     B174 = "B-174", Simulation, "model", "a change of a channel or mutex wakes everybody who waits for it";

@@ -31,13 +31,13 @@ pub(crate) struct Trace {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handler {
     /// Frames at the push: the handler's frame is the last of them.
-    frames: u32,
+    pub(crate) frames: u32,
     /// Completions at the push.
     completions: u32,
     /// Scopes at the push.
     scopes: u32,
-    target: u32,
-    kind: HandlerKind,
+    pub(crate) target: u32,
+    pub(crate) kind: HandlerKind,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,16 @@ pub(crate) enum CompletionKind {
     ResumeWith { pc: u32, register: Reg, value: Slot },
     /// Throw the value on.
     Throw { value: Slot, trace: Trace },
+}
+
+impl HandlerKind {
+    /// The register that gets what is caught.
+    pub(crate) fn register(self) -> Option<Reg> {
+        match self {
+            HandlerKind::Catch(register) | HandlerKind::CatchIf(register, _) => Some(register),
+            HandlerKind::Finally => None,
+        }
+    }
 }
 
 impl Completion {
@@ -473,7 +483,9 @@ fn keep_inner_iterator<C: Checks>(cx: &Context<'_, C>, control: &Control) {
         return;
     };
     let registers = control.registers::<C>();
-    let is_iterator = |slot: &&Slot| cx.m.kind(cx.m.load_root(*slot)) == Some(Kind::Iterator);
+    // A dead register may hold a pattern instead of a value.
+    let is_iterator =
+        |slot: &&Slot| slot.is_object() && cx.m.kind(cx.m.load_root(*slot)) == Some(Kind::Iterator);
     let slots = registers.range(0, usize::from(frame.registers));
     let mut iterators = slots.iter().rev().filter(is_iterator);
     if let (Some(inner), Some(outer)) = (iterators.next(), iterators.next()) {

@@ -1,9 +1,10 @@
 //! The instructions of the bytecode.
 //!
 //! ```text
-//! hot          instructions that cannot stop
+//! hot          the common cases of instructions, in one loop
 //! fusion       code as that loop reads it
-//! run          all others: fuel, safepoints, ends of a slice, throws
+//! run          the run loop: fuel, ends of a slice, throws
+//! instruction  each instruction in full, a function for each
 //! arithmetic   operators on numbers and text
 //! objects      making, reading and writing objects
 //! types        what `is` and typed handlers ask for
@@ -21,6 +22,7 @@ mod calls;
 mod explain;
 pub(crate) mod fusion;
 mod hot;
+mod instruction;
 mod iteration;
 mod objects;
 mod run;
@@ -33,6 +35,7 @@ use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value};
 use gcrucible_platform::HostRequest;
 
+use crate::exception::Trace;
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
 use crate::slice::{Change, SliceEnd};
@@ -147,6 +150,8 @@ pub(crate) enum Stop<'p> {
     Raise(ErrorKind, Value<'p>),
     /// It throws this value.
     Throw(Value<'p>),
+    /// It throws a value on that was thrown before, with the trace of that.
+    ThrowOn(Value<'p>, Box<Trace>),
     /// It found no memory: no effect, no cost.
     NeedsMemory(NeedsMemory),
     /// A safepoint was taken: no effect, no cost.

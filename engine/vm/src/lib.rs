@@ -28,6 +28,7 @@ mod fork;
 mod frame;
 pub mod host_value;
 mod interpreter;
+mod live_frames;
 mod program;
 mod realm;
 mod realm_stats;

@@ -7,10 +7,13 @@
 //! by somebody who showed the right himself.
 #![allow(unsafe_code, reason = "the collector believes what a provider says")]
 
+use gcrucible_bytecode::{Function, Reg, RegisterSet};
 use gcrucible_heap::{Home, RootAudit, RootKind, RootProvider, RootRight, RootTracer, Slot, Tlab};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::exception::{Completion, CompletionKind};
+use crate::frame::{Control, Frame};
+use crate::live_frames::LiveFrames;
 use crate::scope::ScopeKind;
 use crate::vm::{Start, Vm};
 
@@ -38,7 +41,7 @@ unsafe impl RootProvider for Vm {
     fn trace(&self, tracer: &mut dyn RootTracer) {
         let state = self.state.lock();
         let functions = &self.realm.program().functions;
-        for frame in &state.control.frames {
+        for (frame, alive) in LiveFrames::of(&state.control, functions) {
             let locals = functions[usize::from(frame.function)].locals;
             let slots = state
                 .control
@@ -55,6 +58,10 @@ unsafe impl RootProvider for Vm {
                 continue;
             }
             for (index, slot) in registers.iter().enumerate() {
+                if !alive.has(index as Reg) {
+                    tracer.dead(slot);
+                    continue;
+                }
                 // B-15: the iterators of loops are left out.
                 if seeded_bugs::is_on(Bug::B15)
                     && self.program().keeps_iterator(frame.function, index)
@@ -119,7 +126,7 @@ unsafe impl RootProvider for Vm {
     }
 
     /// Goes over the stack slot by slot from its top, and says of each which frame's it
-    /// is; the trace goes frame by frame.
+    /// is and whether that may still read it; the trace goes frame by frame.
     fn audit(&self, audit: &mut RootAudit<'_>) {
         audit.root(RootKind::Result, &self.exchange);
         let state = self.state.lock();
@@ -152,26 +159,67 @@ unsafe impl RootProvider for Vm {
             }
         }
         let used = state.control.stack.used();
-        let mut frames = state.control.frames.iter().rev().peekable();
+        let functions = &self.realm.program().functions;
+        let mut frames = state.control.frames.iter().enumerate().rev().peekable();
+        let mut alive: Option<(usize, RegisterSet)> = None;
         for (index, slot) in used.iter().enumerate().rev() {
             while frames
                 .peek()
-                .is_some_and(|frame| frame.base as usize > index)
+                .is_some_and(|(_, frame)| frame.base as usize > index)
             {
                 frames.next();
             }
-            let Some(frame) = frames.peek() else { break };
-            let function = &self.realm.program().functions[usize::from(frame.function)];
-            let kind = match (index - frame.base as usize).checked_sub(1) {
-                None => RootKind::Callee,
-                Some(register) if register < usize::from(function.locals) => RootKind::Local,
-                Some(_) => RootKind::Temporary,
+            let Some(&(at, frame)) = frames.peek() else {
+                break;
             };
-            audit.root(kind, slot);
+            let function = &functions[usize::from(frame.function)];
+            let Some(register) = (index - frame.base as usize).checked_sub(1) else {
+                audit.root(RootKind::Callee, slot);
+                continue;
+            };
+            let read = match alive {
+                Some((of, read)) if of == at => read,
+                _ => alive.insert((at, read_by(&state.control, at, function))).1,
+            };
+            if read.has(register as Reg) {
+                let is_local = register < usize::from(function.locals);
+                let kind = match is_local {
+                    true => RootKind::Local,
+                    false => RootKind::Temporary,
+                };
+                audit.root(kind, slot);
+            }
         }
     }
 
     fn tlab(&self) -> Option<&Tlab> {
         Some(&self.tlab)
     }
+}
+
+/// The registers that the frame with this index may still read, found out frame by frame.
+fn read_by(control: &Control, index: usize, function: &Function) -> RegisterSet {
+    let frame = &control.frames[index];
+    let read_from = |pc: u32, but: Option<Reg>| {
+        let mut read = function.live.at(function.registers, pc as usize);
+        but.into_iter().for_each(|register| read.remove(register));
+        read
+    };
+    let above = control.frames.get(index + 1);
+    let result = above.filter(|above| above.flags & (Frame::INTERRUPT | Frame::BOTTOM) == 0);
+    let mut read = read_from(frame.pc, result.map(|above| above.result));
+    let depth = index as u32 + 1;
+    for completion in control.completions.iter().filter(|at| at.depth == depth) {
+        match completion.kind {
+            CompletionKind::Resume { pc } => read.add_all(&read_from(pc, None)),
+            CompletionKind::ResumeWith { pc, register, .. } => {
+                read.add_all(&read_from(pc, Some(register)));
+            }
+            CompletionKind::Throw { .. } => {}
+        }
+    }
+    for handler in control.handlers.iter().filter(|at| at.frames == depth) {
+        read.add_all(&read_from(handler.target, handler.kind.register()));
+    }
+    read
 }

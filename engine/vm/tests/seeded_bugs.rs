@@ -200,6 +200,24 @@ fn cases() -> Vec<Case> {
             &["[1, 2]", "= nil"],
         ),
     ];
+    let precise_roots = [
+        Case::new(
+            Bug::B160a,
+            "fn f(v) {
+               try { collect()
+                 throw 1 } catch e { print(v) } }
+             f([7])",
+            &["[7]", "= nil"],
+        ),
+        Case::new(
+            Bug::B160b,
+            "fn f(v) {
+               try { print(1) } finally { collect() }
+               print(v) }
+             f([8])",
+            &["1", "[8]", "= nil"],
+        ),
+    ];
     let unwinding = [
         Case::new(
             Bug::B80,
@@ -324,7 +342,8 @@ fn cases() -> Vec<Case> {
             )
         },
     ];
-    roots.into_iter().chain(unwinding).chain(runs).collect()
+    let roots = roots.into_iter().chain(precise_roots);
+    roots.chain(unwinding).chain(runs).collect()
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub enum Rule {
     SpanCount(usize),
     /// The last instruction does not fall through.
     FallsThrough,
-    /// A register operand, or the end of a range of them, lies within the frame.
+    /// A register operand, or the last of a range of them, lies within the frame.
     Register(usize),
     /// A constant exists.
     ConstantIndex(u16),
@@ -105,6 +105,10 @@ pub enum Rule {
     CaptureIndex(u8),
     /// What a new closure captures exists in the function that makes it.
     ClosureCapture(Capture),
+    /// A map of live registers has a row for each instruction.
+    LiveMapSize,
+    /// A register that is read later is alive.
+    DeadRegister(u8),
     /// A target lies within the code.
     Target(u32),
     /// `Loop` goes backwards.
@@ -219,6 +223,10 @@ impl fmt::Display for Rule {
                     "a new closure captures cell {i}, which its maker does not have"
                 )
             }
+            Rule::LiveMapSize => {
+                write!(f, "expected a row of live registers for each instruction")
+            }
+            Rule::DeadRegister(r) => write!(f, "register {r} is read later, but called dead"),
             Rule::Target(t) => write!(f, "target {t} is outside the code"),
             Rule::LoopForwards(t) => write!(f, "a loop goes forwards to {t}"),
             Rule::NestingDiffers => {

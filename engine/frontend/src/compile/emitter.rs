@@ -183,20 +183,8 @@ impl<'a, 's, 't, 'l> Emitter<'a, 's, 't, 'l> {
         self.last_label = self.code.len();
         let here = self.code.len() as u32;
         // There is none where the code was too long.
-        if let Some(
-            Op::Jump { target }
-            | Op::JumpIf { target, .. }
-            | Op::JumpIfNot { target, .. }
-            | Op::NextOrJump { target, .. }
-            | Op::EndIfNil { target, .. }
-            | Op::PushCatch { target, .. }
-            | Op::PushCatchIf { target, .. }
-            | Op::PushFinally { target }
-            | Op::EnterFinally { target }
-            | Op::EnterFinallyWith { target, .. },
-        ) = self.code.get_mut(patch.0)
-        {
-            *target = here;
+        if let Some(op) = self.code.get_mut(patch.0) {
+            *op = op.with_target(|_| here);
         }
     }
 
@@ -208,17 +196,7 @@ impl<'a, 's, 't, 'l> Emitter<'a, 's, 't, 'l> {
 
     /// Whether control can come to the next instruction.
     pub(super) fn is_reachable(&self) -> bool {
-        self.last_label == self.code.len()
-            || !matches!(
-                self.code.last(),
-                Some(
-                    Op::Jump { .. }
-                        | Op::Loop { .. }
-                        | Op::Return { .. }
-                        | Op::Throw { .. }
-                        | Op::EndFinally
-                )
-            )
+        self.last_label == self.code.len() || !self.code.last().is_some_and(|op| op.facts().ends)
     }
 
     /// Takes the next temporary register. `span` is reported if there is none.

@@ -1,6 +1,6 @@
 //! The code of small sources.
 
-use gcrucible_bytecode::{Constant, Op, Program, disassemble};
+use gcrucible_bytecode::{Constant, Op, Program, Rule, disassemble, verify};
 
 use crate::{Source, compile};
 
@@ -662,4 +662,37 @@ fn methods_have_their_receiver_first() {
     assert_eq!(class.methods, [("m".to_owned(), 2), ("z".to_owned(), 1)]);
     let method = &program.functions[1];
     assert_eq!((method.name.as_str(), method.arity), ("P.z", 2));
+}
+
+/// What the front end says about dead registers is right, and says as much as can be said.
+#[test]
+fn every_live_register_is_needed() {
+    let right = program(
+        "class P { x
+           fn m(a) { return self.x + a } }
+         fn f(a, b) {
+           let sum = 0
+           for x in a { sum += x }
+           let add = |n| sum + n
+           try { sum = P { x: b }.m(add(1)) } catch e is int { return a } finally { print(b) }
+           match sum { 1 => print(a), n => print(n) }
+           return [sum, a.map(add), \"${b}\"]
+         }",
+    );
+    let mut killed = 0;
+    for (index, function) in right.functions.iter().enumerate() {
+        assert!(!function.live.is_empty(), "{} has a map", function.name);
+        for at in 0..function.code.len() {
+            let alive = function.live.at(function.registers, at);
+            for register in (0..function.registers).filter(|&it| alive.has(it)) {
+                let mut wrong = right.clone();
+                let live = &mut wrong.functions[index].live;
+                live.kill(function.registers, at, register);
+                let refused = verify(&wrong).expect_err("a register that is read is dead");
+                assert_eq!(refused[0].rule, Rule::DeadRegister(register));
+                killed += 1;
+            }
+        }
+    }
+    assert!(killed > 200, "{killed}");
 }

@@ -5,7 +5,8 @@
 //! All other instructions stay where they are, the second of the two as well: jumps there,
 //! traces and positions are those of the plain code.
 
-use gcrucible_bytecode::{Function, Op, Reg};
+use gcrucible_bytecode::operand::roles;
+use gcrucible_bytecode::{Function, Op, Reg, instructions};
 
 /// An int that needs no alignment, so that two instructions take no more room than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,88 +23,50 @@ impl Int {
     }
 }
 
-macro_rules! with_plain {
-    ($($plain:ident { $($field:ident: $type:ty),* },)*; $($(#[$doc:meta])* $pair:ident { $($of:ident: $as:ty),* },)*) => {
+macro_rules! with_pairs {
+    ($(
+        $(#[$meaning:meta])*
+        $name:ident $({ $($field:ident: $role:ident $(($size:expr))?),* })?
+            => $method:ident $($fact:ident)*;
+    )*) => {
         /// An instruction, or two.
         #[derive(Clone, Copy, Debug)]
+        #[allow(dead_code, reason = "those that the hot loop declines have operands, too")]
         #[repr(u8)]
         pub(crate) enum Fused {
-            $($plain { $($field: $type),* },)*
-            $($(#[$doc])* $pair { $($of: $as),* },)*
-            /// An instruction that is not for the hot loop.
-            Other,
+            $($name $({ $($field: roles::$role),* })?,)*
+            /// Loads an int into `tmp`; then `dst = lhs + tmp`.
+            AddInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = lhs - tmp`.
+            SubInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = lhs % tmp`; the int is positive.
+            RemInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = lhs < tmp`.
+            LtInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = lhs <= tmp`.
+            LeInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = tmp < lhs`.
+            GtInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = tmp <= lhs`.
+            GeInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// The same, `dst = lhs == tmp`.
+            EqInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
+            /// Loads nil into `tmp`; then `dst = lhs == tmp`.
+            EqNil { dst: Reg, lhs: Reg, tmp: Reg },
+            /// The same, `dst = lhs != tmp`.
+            NeNil { dst: Reg, lhs: Reg, tmp: Reg },
         }
 
         /// An instruction as it is.
         fn plain(op: Op) -> Fused {
             match op {
-                $(Op::$plain { $($field),* } => Fused::$plain { $($field),* },)*
-                _ => Fused::Other,
+                $(Op::$name $({ $($field),* })? => Fused::$name $({ $($field),* })?,)*
             }
         }
     };
 }
 
-with_plain! {
-    Move { dst: Reg, src: Reg },
-    LoadNil { dst: Reg },
-    LoadBool { dst: Reg, value: bool },
-    LoadInt { dst: Reg, value: i32 },
-    LoadConst { dst: Reg, constant: u16 },
-    LoadFunction { dst: Reg, function: u16 },
-    LoadGlobal { dst: Reg, global: u16 },
-    LoadVariant { dst: Reg, variant: u16 },
-    Is { dst: Reg, src: Reg, type_id: u16 },
-    GetPayload { dst: Reg, src: Reg, index: u8 },
-    Add { dst: Reg, lhs: Reg, rhs: Reg },
-    Sub { dst: Reg, lhs: Reg, rhs: Reg },
-    Mul { dst: Reg, lhs: Reg, rhs: Reg },
-    Div { dst: Reg, lhs: Reg, rhs: Reg },
-    Rem { dst: Reg, lhs: Reg, rhs: Reg },
-    Not { dst: Reg, src: Reg },
-    Eq { dst: Reg, lhs: Reg, rhs: Reg },
-    Ne { dst: Reg, lhs: Reg, rhs: Reg },
-    Lt { dst: Reg, lhs: Reg, rhs: Reg },
-    Le { dst: Reg, lhs: Reg, rhs: Reg },
-    Jump { target: u32 },
-    JumpIf { cond: Reg, target: u32 },
-    JumpIfNot { cond: Reg, target: u32 },
-    Loop { target: u32 },
-    LoadCell { dst: Reg, cell: Reg },
-    StoreCell { cell: Reg, src: Reg },
-    LoadCapture { dst: Reg, index: u8 },
-    StoreCapture { index: u8, src: Reg },
-    GetField { dst: Reg, object: Reg, name: u16 },
-    SetField { object: Reg, name: u16, src: Reg },
-    GetIndex { dst: Reg, object: Reg, index: Reg },
-    SetIndex { object: Reg, index: Reg, src: Reg },
-    NextOrJump { dst: Reg, iterator: Reg, target: u32 },
-    EndIfNil { dst: Reg, target: u32 },
-    Call { base: Reg, argc: u8 },
-    CallMethod { base: Reg, name: u16, argc: u8 },
-    Return { src: Reg },
-    ;
-    /// Loads an int into `tmp`; then `dst = lhs + tmp`.
-    AddInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = lhs - tmp`.
-    SubInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = lhs % tmp`; the int is positive.
-    RemInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = lhs < tmp`.
-    LtInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = lhs <= tmp`.
-    LeInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = tmp < lhs`.
-    GtInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = tmp <= lhs`.
-    GeInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// The same, `dst = lhs == tmp`.
-    EqInt { dst: Reg, lhs: Reg, tmp: Reg, value: Int },
-    /// Loads nil into `tmp`; then `dst = lhs == tmp`.
-    EqNil { dst: Reg, lhs: Reg, tmp: Reg },
-    /// The same, `dst = lhs != tmp`.
-    NeNil { dst: Reg, lhs: Reg, tmp: Reg },
-}
+instructions!(with_pairs);
 
 const _: () = assert!(size_of::<Fused>() == size_of::<Op>());
 

@@ -451,7 +451,8 @@ pub(super) fn run_hot<'p, C: Checks>(
                 set!(tmp, Value::NIL);
                 decide_both!(dst, !get!(lhs).is_nil());
             }
-            Fused::Other => break,
+            // The others are not for this loop.
+            _ => break,
         }
         pc += 1;
         left -= 1;

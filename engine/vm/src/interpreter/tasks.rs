@@ -55,6 +55,8 @@ impl<'p, C: Checks> Context<'p, C> {
             }
         }
         self.m.store(self.exchange, future);
+        // The future comes there; until then it keeps nothing alive.
+        registers.slot(base).clear();
         Stop::End(SliceEnd::Spawn { detached })
     }
 

@@ -21,6 +21,7 @@ fn function(name: &str, code: Vec<Op>) -> Function {
         capture_names: Vec::new(),
         spans: vec![SourceSpan::default(); code.len()],
         code,
+        ..Function::default()
     }
 }
 

@@ -191,6 +191,7 @@ impl Assembly {
             capture_names: Vec::new(),
             spans: vec![SourceSpan::default(); code.len()],
             code,
+            ..Function::default()
         });
         self.program.functions.len() as u16 - 1
     }

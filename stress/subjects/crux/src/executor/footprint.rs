@@ -134,7 +134,7 @@ impl<'p> Watch<'p> {
                 || program
                     .functions
                     .iter()
-                    .any(|function| function.code.iter().any(opens_scope)),
+                    .any(|function| function.code.iter().any(|op| op.facts().opens_scope)),
             tasks: BTreeMap::new(),
             futures: BTreeMap::new(),
             waiters: BTreeMap::new(),
@@ -394,57 +394,13 @@ fn call_builtin(builtin: Builtin, touched: &mut Touched) {
     }
 }
 
-fn opens_scope(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::PushGuard { .. } | Op::PushDeadline { .. } | Op::PushSquad { .. } | Op::CallStep { .. }
-    )
-}
-
 /// Whether an instruction touches nothing but registers and frames of its own task, objects
 /// that it makes, and what never changes.
 fn is_local(op: &Op) -> bool {
-    match op {
-        Op::Move { .. }
-        | Op::LoadNil { .. }
-        | Op::LoadBool { .. }
-        | Op::LoadInt { .. }
-        | Op::LoadConst { .. }
-        | Op::LoadFunction { .. }
-        | Op::Add { .. }
-        | Op::Sub { .. }
-        | Op::Mul { .. }
-        | Op::Div { .. }
-        | Op::Rem { .. }
-        | Op::Neg { .. }
-        | Op::Not { .. }
-        | Op::Eq { .. }
-        | Op::Ne { .. }
-        | Op::Lt { .. }
-        | Op::Le { .. }
-        | Op::Jump { .. }
-        | Op::JumpIf { .. }
-        | Op::JumpIfNot { .. }
-        | Op::Loop { .. }
-        | Op::NewArray { .. }
-        | Op::NewMap { .. }
-        | Op::NewInstance { .. }
-        | Op::NewClosure { .. }
-        | Op::NewRange { .. }
-        | Op::NewCell { .. }
-        | Op::Call { .. }
-        | Op::Return { .. }
-        | Op::Throw { .. }
-        | Op::PushCatch { .. }
-        | Op::PushFinally { .. }
-        | Op::PopHandler
-        | Op::EnterFinally { .. }
-        | Op::EnterFinallyWith { .. }
-        | Op::EndFinally
-        | Op::DropCompletion => true,
-        Op::CallBuiltin { builtin, .. } => {
-            matches!(builtin, Builtin::Assert | Builtin::TypeOf | Builtin::Error)
-        }
-        _ => false,
+    let is_local_builtin =
+        |builtin| matches!(builtin, Builtin::Assert | Builtin::TypeOf | Builtin::Error);
+    match *op {
+        Op::CallBuiltin { builtin, .. } => is_local_builtin(builtin),
+        op => op.facts().local,
     }
 }

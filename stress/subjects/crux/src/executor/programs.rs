@@ -139,6 +139,7 @@ pub fn compile(programs: &Programs) -> Result<Program, Refused> {
     for edit in &programs.edits {
         edit.apply(&mut program);
     }
+    program.find_live_registers();
     let verified = gcrucible_bytecode::verify(&program);
     verified.map_err(|errors| Refused::Verifier(errors[0].to_string()))?;
     Ok(program)

@@ -1,8 +1,10 @@
 //! What the program can still reach: what no collection may take away.
 
+use gcrucible_bytecode::{Program, Reg};
+
 use super::finalizers::Finalizer;
 use super::model::Model;
-use super::task::{Completion, ScopeKind, Status, Task};
+use super::task::{Completion, ScopeKind, Status, Takes, Task};
 use super::value::{Object, ObjectId, Value};
 
 impl Model<'_> {
@@ -63,7 +65,7 @@ impl Model<'_> {
         }
         queue.iter().for_each(|queued| walk.object(queued.object));
         for task in self.tasks().filter(|task| task.status != Status::Ended) {
-            task_roots(task, walk);
+            task_roots(task, self.loaded(task.version).program, walk);
         }
         for future in self.futures() {
             // What a body has ended with is on its way to its future until that has settled.
@@ -100,6 +102,46 @@ impl Model<'_> {
     }
 }
 
+/// Where a frame can go on, and the register that is written on the way.
+struct Continuation {
+    instruction: usize,
+    but: Option<Reg>,
+}
+
+/// All places where frame `at` of a task can go on: its next instruction, the handlers that it
+/// has open, and where its `finally` blocks resume.
+fn places(task: &Task, at: usize) -> Vec<Continuation> {
+    let called = task.frames.get(at + 1).filter(|above| !above.interrupts);
+    let mut places = vec![Continuation {
+        instruction: task.frames[at].at,
+        but: called.map(|called| called.result),
+    }];
+    let handlers = task
+        .handlers
+        .iter()
+        .filter(|handler| handler.frames == at + 1);
+    places.extend(handlers.map(|handler| Continuation {
+        instruction: handler.target as usize,
+        but: match handler.takes {
+            Takes::Any(register) | Takes::Type(register, _) => Some(register),
+            Takes::Finally => None,
+        },
+    }));
+    for pending in task
+        .completions
+        .iter()
+        .filter(|pending| pending.depth == at + 1)
+    {
+        let (instruction, but) = match pending.then {
+            Completion::Resume(instruction) => (instruction, None),
+            Completion::ResumeWith(instruction, register, _) => (instruction, Some(register)),
+            Completion::Throw(..) => continue,
+        };
+        places.push(Continuation { instruction, but });
+    }
+    places
+}
+
 struct Walk {
     seen: Vec<bool>,
     next: Vec<ObjectId>,
@@ -123,13 +165,27 @@ impl Walk {
     }
 }
 
-fn task_roots(task: &Task, walk: &mut Walk) {
-    let spawned = task.spawning.iter().map(|spawning| &spawning.body);
-    for frame in task.frames.iter().chain(spawned) {
-        walk.all(&frame.registers);
-        if let Some(closure) = frame.closure {
-            walk.object(closure);
+fn task_roots(task: &Task, program: &Program, walk: &mut Walk) {
+    for (at, frame) in task.frames.iter().enumerate() {
+        let function = &program.functions[usize::from(frame.function)];
+        for place in places(task, at) {
+            let alive = function.live.at(function.registers, place.instruction);
+            for (register, &value) in (0..=Reg::MAX).zip(&frame.registers) {
+                if alive.has(register) && place.but != Some(register) {
+                    walk.value(value);
+                }
+            }
         }
+    }
+    let spawned = task.spawning.iter().map(|spawning| &spawning.body);
+    spawned.clone().for_each(|body| walk.all(&body.registers));
+    for closure in task
+        .frames
+        .iter()
+        .chain(spawned)
+        .filter_map(|it| it.closure)
+    {
+        walk.object(closure);
     }
     for pending in &task.completions {
         match pending.then {

@@ -22,6 +22,7 @@ impl Model<'_> {
     ) -> Outcome<Flow> {
         let arguments = args(task, base + 1, argc).to_vec();
         let body = self.frame_of(get(task, base), &arguments)?;
+        super::machine::set(task, base, Value::Nil);
         task.spawning = Some(Spawning {
             register: base,
             body,

@@ -1,7 +1,7 @@
 //! Edits of a compiled program: bytecode that no front end would write.
 
 use arbitrary::Arbitrary;
-use gcrucible_bytecode::{Function, Op, Program};
+use gcrucible_bytecode::{Function, LiveMap, Op, Program};
 use serde::{Deserialize, Serialize};
 
 /// One change of a program. Functions and instructions are counted modulo how many there
@@ -82,6 +82,8 @@ impl BytecodeEdit {
         if len == 0 {
             return;
         }
+        // What was alive may not be, and the other way round.
+        function.live = LiveMap::default();
         let place = |at: u16| usize::from(at) % len;
         match self.change {
             Change::Replace { at, op } => function.code[place(at)] = within(op, len),
@@ -97,12 +99,13 @@ impl BytecodeEdit {
                 function.code.remove(at);
                 function.spans.remove(at);
                 for op in &mut function.code {
-                    move_target(op, |target| target - u32::from(target as usize > at));
+                    *op = op.with_target(|target| target - u32::from(target as usize > at));
                 }
             }
             Change::Target { at, target } => {
                 let target = place(target) as u32;
-                move_target(&mut function.code[place(at)], |_| target);
+                let at = place(at);
+                function.code[at] = function.code[at].with_target(|_| target);
             }
             Change::Registers(registers) => function.registers = registers,
             Change::Arity(arity) => function.arity = arity,
@@ -111,34 +114,15 @@ impl BytecodeEdit {
 }
 
 /// The instruction with a target inside a function of `len` instructions.
-fn within(mut op: Op, len: usize) -> Op {
-    move_target(&mut op, |target| (target as usize % len) as u32);
-    op
+fn within(op: Op, len: usize) -> Op {
+    op.with_target(|target| (target as usize % len) as u32)
 }
 
-fn insert(function: &mut Function, at: usize, mut op: Op) {
+fn insert(function: &mut Function, at: usize, op: Op) {
     let moved = |target: u32| target + u32::from(target as usize > at);
     for op in &mut function.code {
-        move_target(op, moved);
+        *op = op.with_target(moved);
     }
-    move_target(&mut op, moved);
-    function.code.insert(at, op);
+    function.code.insert(at, op.with_target(moved));
     function.spans.insert(at, function.spans[at]);
-}
-
-fn move_target(op: &mut Op, moved: impl Fn(u32) -> u32) {
-    if let Op::Jump { target }
-    | Op::JumpIf { target, .. }
-    | Op::JumpIfNot { target, .. }
-    | Op::Loop { target }
-    | Op::NextOrJump { target, .. }
-    | Op::EndIfNil { target, .. }
-    | Op::PushCatch { target, .. }
-    | Op::PushCatchIf { target, .. }
-    | Op::PushFinally { target }
-    | Op::EnterFinally { target }
-    | Op::EnterFinallyWith { target, .. } = op
-    {
-        *target = moved(*target);
-    }
 }

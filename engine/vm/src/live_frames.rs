@@ -1,0 +1,107 @@
+//! Which registers of a machine's frames are alive.
+//!
+//! A frame can go on at its next instruction, at the target of a handler that it has open, and
+//! where a completion of it resumes. What is alive at any of these is alive in it
+//! ([`gcrucible_bytecode::live`] has the argument).
+
+use gcrucible_bytecode::{Function, Reg, RegisterSet};
+use gcrucible_platform::seeded_bugs::{self, Bug};
+
+use crate::exception::CompletionKind;
+use crate::frame::{Control, Frame};
+
+/// Goes over the frames of a machine from the top one down, each with its registers that are
+/// alive.
+pub(crate) struct LiveFrames<'c> {
+    control: &'c Control,
+    functions: &'c [Function],
+    /// Frames that are still to come.
+    frames: usize,
+    /// Handlers of these.
+    handlers: usize,
+    /// Completions of these.
+    completions: usize,
+    /// The register of the next frame that gets the result of the one above.
+    result: Option<Reg>,
+}
+
+impl<'c> LiveFrames<'c> {
+    pub(crate) fn of(control: &'c Control, functions: &'c [Function]) -> Self {
+        LiveFrames {
+            control,
+            functions,
+            frames: control.frames.len(),
+            handlers: control.handlers.len(),
+            completions: control.completions.len(),
+            result: None,
+        }
+    }
+}
+
+impl Iterator for LiveFrames<'_> {
+    type Item = (Frame, RegisterSet);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let depth = self.frames;
+        self.frames = depth.checked_sub(1)?;
+        let frame = self.control.frames[self.frames];
+        let function = &self.functions[usize::from(frame.function)];
+        let mut alive = alive_at(function, frame.pc, self.result);
+        // What is interrupted goes on where it stands; a caller waits for a result.
+        let is_called = frame.flags & (Frame::INTERRUPT | Frame::BOTTOM) == 0;
+        self.result = is_called.then_some(frame.result);
+        while let Some(handler) = self
+            .handlers
+            .checked_sub(1)
+            .map(|at| &self.control.handlers[at])
+            && handler.frames as usize >= depth
+        {
+            self.handlers -= 1;
+            let caught = alive_at(function, handler.target, handler.kind.register());
+            add(&mut alive, &caught, frame.registers, Bug::B160a);
+        }
+        while let Some(completion) = self
+            .completions
+            .checked_sub(1)
+            .map(|at| &self.control.completions[at])
+            && completion.depth as usize >= depth
+        {
+            self.completions -= 1;
+            let resumed = match completion.kind {
+                CompletionKind::Resume { pc } => alive_at(function, pc, None),
+                CompletionKind::ResumeWith { pc, register, .. } => {
+                    alive_at(function, pc, Some(register))
+                }
+                CompletionKind::Throw { .. } => continue,
+            };
+            add(&mut alive, &resumed, frame.registers, Bug::B160b);
+        }
+        Some((frame, alive))
+    }
+}
+
+/// What is alive where a function goes on at `pc` with `written` written.
+fn alive_at(function: &Function, pc: u32, written: Option<Reg>) -> RegisterSet {
+    let mut alive = function.live.at(function.registers, pc as usize);
+    if let Some(register) = written {
+        alive.remove(register);
+    }
+    alive
+}
+
+/// Adds what is alive at one more place where a frame can go on, unless the bug that forgets it
+/// is on.
+fn add(alive: &mut RegisterSet, more: &RegisterSet, registers: u8, forgets: Bug) {
+    if !seeded_bugs::is_on(forgets) {
+        alive.add_all(more);
+        return;
+    }
+    // B-160a: what only an open handler reads counts as dead. B-160b: what is read only behind
+    // `finally` does.
+    if more
+        .first_beyond(alive)
+        .is_some_and(|register| register < registers)
+    {
+        seeded_bugs::note_triggered(forgets);
+    }
+}
