@@ -159,9 +159,12 @@ fn render(plan: &Plan, outcome: &Outcome, dir: &Path) -> String {
         if let Ok(report) = std::fs::read_to_string(report) {
             let _ = writeln!(out, "\n{}", report.trim_end());
         }
-        let program = target::own_program();
-        let program = program.file_name().unwrap_or_default().to_string_lossy();
-        let _ = writeln!(out, "\n  {program} replay {}", filed.shrunk.display());
+        let _ = writeln!(
+            out,
+            "\nreplay it: {} replay {}",
+            target::own_command(),
+            filed.shrunk.display()
+        );
     }
     for vacuous in &outcome.vacuous {
         let _ = writeln!(

@@ -55,3 +55,14 @@ pub(super) fn own_program() -> PathBuf {
         _ => PathBuf::from("/proc/self/exe"),
     }
 }
+
+/// How people start this executable: by cargo, if it is one of cargo's tests.
+pub(super) fn own_command() -> String {
+    let program = own_program();
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let is_test = program.parent().is_some_and(|dir| dir.ends_with("deps"));
+    match name.rsplit_once('-') {
+        Some((test, _hash)) if is_test => format!("cargo test --test {test} --"),
+        _ => name.into_owned(),
+    }
+}

@@ -104,6 +104,8 @@ struct Generator<'a> {
 impl<'a> Generator<'a> {
     fn new(choices: &'a mut dyn Choices, caps: Caps) -> Self {
         let mut weights = KINDS.map(|(_, weight)| weight);
+        // Allocations, stores and drops are in all of them.
+        weights[3] *= [1, 1, 2, 5][choices.below(4) as usize];
         for weight in &mut weights[4..] {
             *weight *= [0, 1, 1, 3][choices.below(4) as usize];
         }
@@ -221,9 +223,10 @@ impl<'a> Generator<'a> {
     }
 
     fn collect(&mut self) -> Collect {
-        match self.choices.below(3) {
+        match self.choices.below(4) {
             0 if self.caps.has(Caps::GENERATIONS) => Collect::Minor,
-            1 if self.caps.has(Caps::INCREMENTAL) => Collect::Step,
+            // It takes many steps to get somewhere.
+            1..=3 if self.caps.has(Caps::INCREMENTAL) => Collect::Step,
             _ => Collect::Full,
         }
     }

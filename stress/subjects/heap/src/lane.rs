@@ -3,11 +3,12 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gcrucible_quarantine::{Fault, watch};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{Expectation, Mix, OracleInfo, Subject};
 use gcrucible_trace::choices::SeededChoices;
-use gcrucible_trace::{Refusal, RunOptions, RunReport, Schedule, Verdict};
+use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Schedule, Verdict};
 
 use super::caps::Caps;
 use super::generator::generate;
@@ -47,18 +48,36 @@ static SPOILT: AtomicBool = AtomicBool::new(false);
 
 /// Runs a program where no other run has left anything.
 pub(crate) fn run_apart<H: HeapSubject>(program: &Program, options: &RunOptions) -> RunReport {
-    let (report, is_spoilt) = if SPOILT.load(Ordering::Relaxed) {
+    let watched = || watch(|| run::run::<H>(program, options));
+    let ((mut report, mut is_spoilt), fault) = if SPOILT.load(Ordering::Relaxed) {
         std::thread::scope(|scope| {
-            let run = scope.spawn(|| run::run::<H>(program, options));
+            let run = scope.spawn(watched);
             run.join().expect("a run catches the panics of its heap")
         })
     } else {
-        run::run::<H>(program, options)
+        watched()
     };
+    if let Some(fault) = fault {
+        is_spoilt = true;
+        report.failure.get_or_insert_with(|| memory_fault(fault));
+    }
     if is_spoilt {
         SPOILT.store(true, Ordering::Relaxed);
     }
     report
+}
+
+fn memory_fault(fault: Fault) -> Failure {
+    let check = match fault {
+        Fault::DoubleFree { .. } => "double_free",
+        Fault::LateWrite { .. } => "late_write",
+    };
+    Failure {
+        oracle: "memory_is_sound".into(),
+        check: check.into(),
+        site: "run".into(),
+        message: fault.to_string(),
+    }
 }
 
 impl<H: HeapSubject> Subject for HeapLane<H> {
@@ -129,7 +148,15 @@ impl<H: HeapSubject> Subject for HeapLane<H> {
     }
 }
 
-const ORACLES: [OracleInfo; 7] = [
+const ORACLES: [OracleInfo; 9] = [
+    OracleInfo {
+        name: "memory_is_sound",
+        claim: "nothing is freed twice or written to after its free, as far as the quarantine sees",
+    },
+    OracleInfo {
+        name: "the_heap_verifies",
+        claim: "the heap's own checker, if it has one, finds nothing",
+    },
     OracleInfo {
         name: "nodes_drop_once",
         claim: "no node drops twice",

@@ -47,6 +47,10 @@ fn drop_pairs(search: &mut Search<'_, '_, Plain<Program>>) -> Result<(), Refusal
 /// Simpler operations in place of one, the simplest first.
 fn simpler(op: &Op) -> Vec<Op> {
     match op {
+        // What matters may be only that the root goes that was there.
+        Op::Clone { to, .. } | Op::Load { to, .. } | Op::Upgrade { to, .. } => {
+            vec![Op::Drop { at: *to }]
+        }
         Op::Alloc { to, fields, plan } => {
             let mut simpler = Vec::new();
             let mut with = |fields: u8, plan: Plan| {

@@ -104,7 +104,7 @@ fn a_weak_reference_that_dies_early_is_told() {
 
 #[test]
 fn fields_that_overlap_are_told() {
-    is_found_by::<FIELDS_OVERLAP>("fields_hold_what_was_stored", "field", 4);
+    is_found_by::<FIELDS_OVERLAP>("fields_hold_what_was_stored", "field", 8);
 }
 
 #[test]
