@@ -110,6 +110,11 @@ impl ThreadStore {
             let fresh = unsafe { System.alloc_zeroed(Layout::new::<Store>()) };
             self.0.set(fresh.cast());
         }
+        self.known()
+    }
+
+    /// The store, if it was needed yet.
+    fn known(&self) -> Option<&Store> {
         // SAFETY: invariant 1, and invariant 3 of the store for a fresh one.
         unsafe { self.0.get().as_ref() }
     }
@@ -141,7 +146,7 @@ pub fn watch<T>(does: impl FnOnce() -> T) -> (T, Option<Fault>) {
         fn drop(&mut self) {
             WATCHING.set(self.0);
             if !self.0 {
-                let _ = STORE.try_with(|store| store.get().map(Store::give_all_back));
+                let _ = STORE.try_with(|store| store.known().map(Store::give_all_back));
             }
         }
     }
