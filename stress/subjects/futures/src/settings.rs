@@ -27,7 +27,8 @@ pub struct Settings {
     pub spurious: u8,
     /// Each poll brings a new waker, and those of earlier polls are dead.
     pub fresh_wakers: bool,
-    /// The n-th place at which a task yields or sleeps panics; 0 for none.
+    /// The n-th place at which a task yields or sleeps panics, in a world that allows it
+    /// ([`World::may_panic`](crate::World::may_panic)); 0 for none.
     pub panic_at: u16,
     /// Seed of what [`World::below`](crate::World::below) draws.
     pub seed: u32,

@@ -33,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) now: Cell<u64>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) must_let_wakers_go: Cell<bool>,
+    may_panic: Cell<bool>,
     pub(crate) lines: RefCell<Option<Vec<(u32, String)>>>,
     /// The task being polled, from 1; 0 outside.
     pub(crate) current: Cell<u32>,
@@ -84,6 +85,7 @@ impl World {
             now: Cell::new(0),
             tokens: Arc::default(),
             must_let_wakers_go: Cell::new(false),
+            may_panic: Cell::new(false),
             lines: RefCell::new(records.then(Vec::new)),
             current: Cell::new(0),
             choices: RefCell::new(SeededChoices::new(settings.seed.into())),
@@ -188,6 +190,11 @@ impl World {
         self.0.must_let_wakers_go.set(true);
     }
 
+    /// From here on, the scenario may make a task panic where it yields or sleeps; once in a run.
+    pub fn may_panic(&self) {
+        self.0.may_panic.set(true);
+    }
+
     /// Whether a task may fail because the scenario has made one panic: locks may be poisoned.
     pub fn has_panicked(&self) -> bool {
         self.0.has_panicked.get()
@@ -204,7 +211,8 @@ impl World {
     fn point(&self) {
         let point = self.0.points.get() + 1;
         self.0.points.set(point);
-        if point == u32::from(self.0.settings.panic_at) && !std::thread::panicking() {
+        let panics = self.0.may_panic.get() && !std::thread::panicking();
+        if panics && point == u32::from(self.0.settings.panic_at) {
             self.0.has_panicked.set(true);
             self.note(|| "panics".to_owned());
             resume_unwind(Box::new(PlannedPanic));
