@@ -103,7 +103,12 @@ fn is_first_step(line: &str) -> bool {
 /// The files of the page are those of the example, in which the commands run.
 fn page_of_example(page: &str, example: &str) {
     let dir = repository().join("examples").join(example);
-    let _ = std::fs::remove_dir_all(dir.join("found"));
+    let forget = || {
+        for made in ["found", "target"] {
+            let _ = std::fs::remove_dir_all(dir.join(made));
+        }
+    };
+    forget();
     follow(page, &dir, |name, text| {
         let file = std::fs::read_to_string(dir.join(name)).unwrap();
         assert!(
@@ -111,7 +116,7 @@ fn page_of_example(page: &str, example: &str) {
             "{example}/{name} does not have the block:\n{text}"
         );
     });
-    let _ = std::fs::remove_dir_all(dir.join("found"));
+    forget();
 }
 
 /// The page alone, in an empty folder.
@@ -148,7 +153,18 @@ fn the_page_of_the_heap_is_the_example_and_does_what_it_says() {
 }
 
 #[test]
+fn the_page_of_the_futures_is_the_example_and_does_what_it_says() {
+    page_of_example("your-own-futures.md", "own_channel");
+}
+
+#[test]
 #[ignore = "builds the harness once more, in a folder of its own: for the night"]
 fn the_page_of_the_heap_is_enough_by_itself() {
     page_from_nothing("your-own-heap.md", "own_heap");
+}
+
+#[test]
+#[ignore = "builds the harness once more, in a folder of its own: for the night"]
+fn the_page_of_the_futures_is_enough_by_itself() {
+    page_from_nothing("your-own-futures.md", "own_channel");
 }
