@@ -12,7 +12,7 @@ pub const FIELDS: usize = 3;
 #[derive(Debug)]
 pub struct Allocation {
     heap: Arc<Heap>,
-    holder: Arc<Holder>,
+    holder: Holder,
 }
 
 impl Default for Allocation {
@@ -33,7 +33,7 @@ impl Allocation {
             left = self.until_full(left);
             if left > 0 {
                 let mut permit = self.heap.try_exclusive().expect("nobody else has a permit");
-                self.heap.collect(&mut permit, CollectionKind::Minor);
+                permit.collect(CollectionKind::Minor);
             }
         }
     }

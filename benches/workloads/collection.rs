@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug, Holder, PromoteMode, Slot,
+    CollectionKind, CollectionReport, Heap, HeapConfig, HeapDebug, Holder, PromoteMode, Register,
     Unchecked, Value,
 };
 
@@ -13,7 +13,7 @@ use gcrucible_heap::{
 #[derive(Debug)]
 pub struct Collection {
     heap: Arc<Heap>,
-    holder: Arc<Holder>,
+    holder: Holder,
 }
 
 impl Collection {
@@ -50,14 +50,14 @@ impl Collection {
         Collection { heap, holder }
     }
 
-    fn list(&self) -> &Slot {
+    fn list(&self) -> &Register {
         &self.holder.registers()[0]
     }
 
     /// Collects once.
     pub fn collect(&self, kind: CollectionKind) -> CollectionReport {
         let mut permit = self.heap.try_exclusive().expect("nobody else has a permit");
-        self.heap.collect(&mut permit, kind)
+        permit.collect(kind)
     }
 }
 

@@ -64,7 +64,7 @@ impl Interpreter {
             .expect("address space for a heap");
         let realm = {
             let permit = heap.try_shared().expect("nobody collects");
-            Realm::load(&heap, &permit, Arc::new(program)).expect("a verified program")
+            Realm::load(&permit, Arc::new(program)).expect("a verified program")
         };
         let made = Interpreter { heap, realm };
         made.run(Vm::start_init);
@@ -79,7 +79,10 @@ impl Interpreter {
             .program()
             .entry_export("main")
             .expect("the program has a main");
-        self.run(|vm| vm.start_call(self.realm.global(main), &[]))
+        self.run(|vm| {
+            let permit = self.heap.try_shared().expect("nobody collects");
+            vm.start_global(&permit, main, &[]);
+        })
     }
 
     fn run(&self, start: impl FnOnce(&Vm)) -> u64 {
@@ -96,7 +99,7 @@ impl Interpreter {
                 SliceEnd::Fuel | SliceEnd::Safepoint => {}
                 SliceEnd::NeedsMemory { .. } => {
                     let mut permit = self.heap.try_exclusive().expect("no slice runs");
-                    self.heap.collect(&mut permit, CollectionKind::Minor);
+                    permit.collect(CollectionKind::Minor);
                 }
                 SliceEnd::Returned => return instructions,
                 other => panic!("a bench program ended with {other:?}"),

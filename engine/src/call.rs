@@ -7,15 +7,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{
-    Checked, Checks, Handle, Heap, Mutator, RootAudit, RootKind, RootProvider, RootTracer, Slot,
-    Value,
+    Checked, Checks, Handle, Heap, Home, Mutator, RootAudit, RootKind, RootProvider, RootTracer,
+    Slot, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use gcrucible_vm::host_value::Unfit;
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, uncaught};
 
@@ -24,6 +24,7 @@ use crate::conversion::{Kept, data_of, text_of};
 use crate::engine::Engine;
 use crate::failures::{Failure, add_frames};
 use crate::futures::Signal;
+use crate::roots::ROOTS;
 use crate::run::Run;
 use crate::serve::Admission;
 use crate::trace::TraceFrame;
@@ -40,6 +41,7 @@ pub struct Call {
     realm: u32,
     /// The first state of its task's random numbers.
     seed: u64,
+    home: Home,
     value: Slot,
     /// The promise of the top level that it runs, until that has ended; nil for other calls.
     promise: Slot,
@@ -85,7 +87,8 @@ pub enum CallError {
     ArgumentTooDeep,
     /// The heap has no room for the arguments.
     OutOfMemory,
-    /// An argument is a value of another engine's.
+    /// A value that is passed or called is another engine's, or one of another version of the
+    /// program.
     ForeignObject,
 }
 
@@ -102,7 +105,12 @@ impl fmt::Display for CallError {
                 HostValue::LEVELS_MAX
             ),
             CallError::OutOfMemory => write!(f, "the heap has no room for the arguments"),
-            CallError::ForeignObject => write!(f, "an argument belongs to another engine"),
+            CallError::ForeignObject => {
+                write!(
+                    f,
+                    "a value belongs to another engine or version of the program"
+                )
+            }
             CallError::UnknownExport(name) => write!(f, "the program exports no `{name}`"),
         }
     }
@@ -127,8 +135,17 @@ impl Call {
     }
 
     /// The value or error it ended with; nil before that.
-    pub fn value(&self) -> &Slot {
-        &self.value
+    ///
+    /// # Panics
+    /// If the mutator is one of another heap.
+    pub fn value<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Value<'p> {
+        self.home.check(m.heap());
+        m.load(&self.value)
+    }
+
+    /// Notes the value or error it ends with.
+    pub(crate) fn set_value<'p, C: Checks>(&self, m: &Mutator<'p, C>, value: Value<'p>) {
+        m.store(&self.value, value);
     }
 
     /// How it ended, if it has.
@@ -245,9 +262,16 @@ fn wraps_cancellation<'p, C: Checks>(m: &Mutator<'p, C>, error: Value<'p>) -> bo
     false
 }
 
-impl RootProvider for Call {
+// SAFETY: rule 1: both slots are passed on. Rule 2: the home is made once, and `value` checks it.
+// Rule 3: by inspection.
+#[allow(unsafe_code, reason = "the collector believes what a provider says")]
+unsafe impl RootProvider for Call {
     fn name(&self) -> String {
         format!("call {}", self.id)
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
@@ -315,8 +339,9 @@ impl CallTable {
             program: Arc::clone(realm.loaded()),
             realm: realm.number(),
             seed,
-            value: Slot::nil(),
-            promise: Slot::nil(),
+            home: Home::new(heap),
+            value: Slot::nil(ROOTS),
+            promise: Slot::nil(ROOTS),
             outcome: Mutex::default(),
             threw_cancellation: AtomicBool::new(false),
             trace: Mutex::default(),
@@ -324,8 +349,7 @@ impl CallTable {
             admission: Mutex::default(),
             ended: Signal::default(),
         });
-        let weak: std::sync::Weak<Call> = Arc::downgrade(&call);
-        heap.add_provider(weak);
+        heap.add_provider(&call);
         let entry = Entry {
             call: Arc::clone(&call),
             token: Arc::clone(&call.token),
@@ -491,7 +515,7 @@ impl CallHandle {
     pub async fn uncaught(&self) -> String {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let m = permit.reader::<Checked>();
         uncaught(&m, self.call.program(), m.load_root(&self.call.value))
     }
 
@@ -515,7 +539,7 @@ impl CallHandle {
     pub async fn parameters(&self) -> Option<u8> {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let m = permit.reader::<Checked>();
         let function = m.closure_function(m.load_root(&self.call.value))?;
         let functions = &self.call.program().functions;
         functions.get(usize::from(function)).map(|it| it.arity)
@@ -526,8 +550,8 @@ impl CallHandle {
     pub async fn protect(&self) -> Handle {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
-        inner.heap.protect(m.load_root(&self.call.value))
+        let m = permit.reader::<Checked>();
+        permit.protect(m.load_root(&self.call.value))
     }
 
     /// Gives the call up without cancelling it: it goes on alone, and its id is free when it has

@@ -1,10 +1,10 @@
 //! Values on their way out of the engine and into it, in steps.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Checked, Checks, Handle, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
+    Checked, Checks, Handle, Home, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
     RootProvider, RootTracer, Slot, Value,
 };
 use gcrucible_platform::sync::Mutex;
@@ -14,6 +14,7 @@ use gcrucible_vm::{HostValue, Realm};
 
 use crate::call::CallError;
 use crate::engine::Inner;
+use crate::roots::ROOTS;
 
 /// Units of work that are done under one permit.
 const STEP: u32 = 10_000;
@@ -25,34 +26,39 @@ trait Steps: Send + 'static {
 
 impl Steps for Converting {
     fn roots(&self, root: &mut dyn FnMut(&Slot)) {
-        Converting::roots(self, root);
+        Converting::roots(self, ROOTS, root);
     }
 }
 
 impl Steps for Building {
     fn roots(&self, root: &mut dyn FnMut(&Slot)) {
-        Building::roots(self, root);
+        Building::roots(self, ROOTS, root);
     }
 }
 
 impl Steps for Showing {
     fn roots(&self, root: &mut dyn FnMut(&Slot)) {
-        Showing::roots(self, root);
+        Showing::roots(self, ROOTS, root);
     }
 }
 
 /// Something under way whose places are roots.
-struct UnderWay<S>(Mutex<S>);
+struct UnderWay<S> {
+    steps: Mutex<S>,
+    home: Home,
+}
 
 impl<S: Steps> UnderWay<S> {
-    fn new(steps: S) -> Arc<Self> {
-        Arc::new(UnderWay(Mutex::new(steps)))
+    fn new(inner: &Inner, steps: S) -> Arc<Self> {
+        Arc::new(UnderWay {
+            steps: Mutex::new(steps),
+            home: Home::new(&inner.heap),
+        })
     }
 
     /// Makes its places roots; under a permit, while nobody collects.
     fn add_to(self: &Arc<Self>, inner: &Inner) {
-        let provider: Weak<Self> = Arc::downgrade(self);
-        inner.heap.add_provider(provider);
+        inner.heap.add_provider(self);
     }
 }
 
@@ -75,17 +81,17 @@ async fn in_steps<S: Steps, R>(
     step: impl Fn(&mut S, &Mutator<'_, Checked>, &mut u32) -> Option<R>,
 ) -> R {
     let units_at_once = inner.heap.debug().steps.unwrap_or(STEP);
-    let under_way = UnderWay::new(steps);
+    let under_way = UnderWay::new(inner, steps);
     let mut has_begun = false;
     loop {
         {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<Checked>(inner.registry.tlab());
-            let mut steps = under_way.0.lock();
+            let m = permit.reader::<Checked>();
+            let mut steps = under_way.steps.lock();
             if !has_begun {
                 let value = match kept {
                     Kept::Slot(slot) => m.load_root(slot),
-                    Kept::Handle(handle) => inner.heap.protected(handle, &permit),
+                    Kept::Handle(handle) => permit.protected(handle),
                 };
                 if let Err(refused) = begin(&mut steps, &m, value) {
                     return refused;
@@ -108,7 +114,7 @@ async fn in_steps<S: Steps, R>(
 /// # Errors
 /// When the value is unfit for that.
 pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, Unfit> {
-    let converting = Converting::new(host_value::bytes_max(inner.heap.config()));
+    let converting = Converting::new(ROOTS, host_value::bytes_max(inner.heap.config()));
     in_steps(
         inner,
         kept,
@@ -118,7 +124,7 @@ pub(crate) async fn data_of(inner: &Inner, kept: Kept<'_>) -> Result<HostValue, 
             Ok(true) => Some(Ok(converting.take_data().pop().unwrap_or_default())),
             Ok(false) => None,
             Err(unfit) => {
-                let refused = std::mem::replace(converting, Converting::new(0));
+                let refused = std::mem::replace(converting, Converting::new(ROOTS, 0));
                 if let Some(data) = refused.into_large() {
                     inner.platform.discard(data);
                 }
@@ -134,7 +140,7 @@ pub(crate) async fn text_of(inner: &Inner, program: &Program, kept: Kept<'_>) ->
     in_steps(
         inner,
         kept,
-        Showing::default(),
+        Showing::new(ROOTS),
         |showing, m, value| {
             showing.begin(m, program, value);
             Ok(())
@@ -144,13 +150,36 @@ pub(crate) async fn text_of(inner: &Inner, program: &Program, kept: Kept<'_>) ->
     .await
 }
 
+/// Values that were made under a permit with a buffer that is free again, to be used under the same
+/// permit.
+pub(crate) struct Carried(Vec<Slot>);
+
+impl Carried {
+    pub(crate) fn new<'p, C: Checks>(
+        m: &Mutator<'p, C>,
+        values: impl IntoIterator<Item = Value<'p>>,
+    ) -> Self {
+        let slot = |value| {
+            let slot = Slot::nil(ROOTS);
+            m.store(&slot, value);
+            slot
+        };
+        Carried(values.into_iter().map(slot).collect())
+    }
+
+    /// The values.
+    pub(crate) fn values<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Vec<Value<'p>> {
+        self.0.iter().map(|slot| m.load(slot)).collect()
+    }
+}
+
 /// Values of the program that were made of data, and are roots as long as this lives.
 pub(crate) struct Built(Arc<UnderWay<Building>>);
 
 impl Built {
     /// The values, in the order of the data.
     pub(crate) fn values<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Vec<Value<'p>> {
-        self.0.0.lock().values(m)
+        self.0.steps.lock().values(m)
     }
 }
 
@@ -183,13 +212,13 @@ impl Inner {
         data: &[HostValue],
     ) -> Result<Built, NeedsMemory> {
         let units_at_once = self.heap.debug().steps.unwrap_or(STEP);
-        let under_way = UnderWay::new(Building::default());
+        let under_way = UnderWay::new(self, Building::new(ROOTS));
         let mut has_begun = false;
         let mut attempts = 0;
         loop {
             let stepped = {
                 let permit = self.heap.shared().await;
-                let mut building = under_way.0.lock();
+                let mut building = under_way.steps.lock();
                 let mut units = units_at_once;
                 let stepped = self
                     .registry
@@ -219,18 +248,25 @@ impl Inner {
     }
 }
 
-impl<S: Steps> RootProvider for UnderWay<S> {
+// SAFETY: rule 1: what works in steps knows its slots, and is registered before its second step.
+// Rule 2: the home is made once, and nobody outside of this module sees it. Rule 3: by inspection.
+#[allow(unsafe_code, reason = "the collector believes what a provider says")]
+unsafe impl<S: Steps> RootProvider for UnderWay<S> {
     fn name(&self) -> String {
         "a conversion for the host".to_owned()
     }
 
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
     fn trace(&self, tracer: &mut dyn RootTracer) {
-        let steps = self.0.lock();
+        let steps = self.steps.lock();
         steps.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
-        let steps = self.0.lock();
+        let steps = self.steps.lock();
         steps.roots(&mut |slot| audit.root(RootKind::Temporary, slot));
     }
 }

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gcrucible_bytecode::{Constant, Op, Program};
 use gcrucible_heap::Checked;
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::engine::Engine;
 use crate::futures::Signal;
@@ -178,8 +178,8 @@ impl Engine {
         let program = task.vm().realm().program();
         let holder = {
             let permit = self.inner.heap.shared().await;
-            let m = permit.mutator::<Checked>(self.inner.registry.tlab());
-            m.mutex_holder(m.load_root(task.vm().exchange()))
+            let m = permit.reader::<Checked>();
+            m.mutex_holder(task.vm().load_exchange(&m))
         };
         match holder {
             Some(holder) => WaitsFor::Mutex(object, holder),

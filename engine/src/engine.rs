@@ -3,20 +3,21 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, Heap,
+    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, Handle, Heap,
     HeapConfig, HeapDebug, HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
 use crate::call::{CallError, CallGuard, CallHandle, CallTable};
 use crate::cancellation::{Token, TokenTree};
+use crate::conversion::Carried;
 use crate::deadlock::Busy;
 use crate::event::{EngineEvent, Observer};
 use crate::failures::{Failure, Failures, Unseen};
@@ -235,7 +236,7 @@ impl Engine {
         heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
-            Realm::load(&heap, &permit, program)
+            Realm::load(&permit, program)
                 .map_err(|error| EngineError::Program(error.to_string()))?
         };
         let engine = Engine {
@@ -298,21 +299,20 @@ impl Engine {
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
-        let slot = |&arg: &i64| {
-            let value = Value::small_int(arg).ok_or(CallError::ArgumentTooLarge(arg))?;
-            Ok(Slot::immediate(value))
-        };
-        let args: Vec<Slot> = args.iter().map(slot).collect::<Result<_, CallError>>()?;
+        if let Some(&large) = args.iter().find(|&&arg| Value::small_int(arg).is_none()) {
+            return Err(CallError::ArgumentTooLarge(large));
+        }
         let guard = self.reserve_for_host(realm, id)?;
         let call = Arc::clone(guard.call());
         // A collection on another thread would not see the machine, which is new, and move what
         // it is given to call. Who starts a call must not wait for one to end, which may need
         // this very thread: the task gives its machine what it runs, then.
         match self.inner.heap.try_shared() {
-            Some(_permit) => self.run_call(realm, guard, Beginning::Ready, |vm| {
-                vm.start_call(realm.global(global), &args);
+            Some(permit) => self.run_call(realm, guard, Beginning::Ready, |vm| {
+                vm.start_global(&permit, global, &small_ints(args));
             }),
             None => {
+                let args = args.to_vec();
                 let late = LateStart { global, args };
                 self.run_call(realm, guard, Beginning::Late(late), |_| {});
             }
@@ -363,19 +363,12 @@ impl Engine {
                         Some(built) => built.values(m),
                         None => host_value::build_all(args, m)?,
                     };
-                    let slot = |value| {
-                        let slot = Slot::nil();
-                        m.store(&slot, value);
-                        slot
-                    };
-                    Ok(values.into_iter().map(slot).collect::<Vec<Slot>>())
+                    Ok(Carried::new(m, values))
                 });
-                // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let callee = realm.global(global);
-                        let prepare = |vm: &Vm| vm.start_call(callee, &args);
-                        return self.start_under_permit(realm, id, prepare);
+                        let callee = Callee::Global(global);
+                        return self.start_under_permit(&permit, realm, id, callee, &args);
                     }
                     Err(needs) => needs.words,
                 }
@@ -391,13 +384,19 @@ impl Engine {
     /// before its machine, which is new, has them.
     pub(crate) fn start_under_permit(
         &self,
+        permit: &SharedPermit<'_>,
         realm: &Arc<Realm>,
         id: u32,
-        prepare: impl FnOnce(&Vm),
+        callee: Callee<'_>,
+        args: &Carried,
     ) -> Result<CallHandle, CallError> {
+        let args = &*args.values(&permit.reader::<Unchecked>());
         let guard = self.reserve_for_host(realm, id)?;
         let call = Arc::clone(guard.call());
-        self.run_call(realm, guard, Beginning::Ready, prepare);
+        self.run_call(realm, guard, Beginning::Ready, |vm| match callee {
+            Callee::Global(global) => vm.start_global(permit, global, args),
+            Callee::Kept(handle) => vm.start_call(permit, permit.protected(handle), args),
+        });
         Ok(CallHandle::new(call, self.clone()))
     }
 
@@ -600,7 +599,7 @@ impl Engine {
     /// Collects now, if no slice is running.
     pub fn try_collect(&self, kind: CollectionKind) -> Option<CollectionReport> {
         let mut permit = self.inner.heap.try_exclusive()?;
-        let report = self.inner.heap.collect(&mut permit, kind);
+        let report = permit.collect(kind);
         drop(permit);
         self.inner
             .observe(&EngineEvent::Collected { report: &report });
@@ -840,13 +839,28 @@ impl Inner {
                 if seeded_bugs::is_on(Bug::B51) {
                     // B-51: cancelling a settled future makes it cancelled.
                     let permit = self.heap.shared().await;
-                    let m = permit.mutator::<C>(self.registry.tlab());
+                    let m = permit.reader::<C>();
                     m.future_overwrite_with_cancelled(m.load_root(slot));
                     seeded_bugs::note_triggered(Bug::B51);
                 }
             }
         }
     }
+}
+
+/// What a call runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Callee<'a> {
+    /// What a module-level variable of its realm holds.
+    Global(u16),
+    /// What the host keeps.
+    Kept(&'a Handle),
+}
+
+/// Ints that need no box, as values.
+pub(crate) fn small_ints(ints: &[i64]) -> Vec<Value<'static>> {
+    let value = |&int| Value::small_int(int).expect("the caller has looked");
+    ints.iter().map(value).collect()
 }
 
 impl fmt::Debug for Inner {

@@ -75,6 +75,7 @@ mod object;
 mod output;
 mod pace;
 mod reload;
+mod roots;
 mod run;
 mod serve;
 mod task;

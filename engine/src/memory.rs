@@ -13,10 +13,10 @@
 //!   work as that one looked at words, unless they have nothing to do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gcrucible_heap::{CollectionKind, Heap, MemoryAccount, NeedsMemory};
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::engine::{Engine, Inner};
 use crate::event::EngineEvent;
@@ -198,7 +198,7 @@ impl Inner {
             }
             let kind = kind.unwrap_or_else(|| self.heap.kind_to_collect());
             let paced = paced.map(|paced| (paced, self.platform.now()));
-            let report = self.heap.collect(&mut permit, kind);
+            let report = permit.collect(kind);
             if let Some((paced, from)) = paced {
                 paced.end(from, self.platform.now());
             }

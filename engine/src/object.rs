@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gcrucible_heap::{Checked, Handle, Mutator, SharedPermit, Slot, Value};
+use gcrucible_heap::{Checked, Handle, Mutator, SharedPermit, Value};
 use gcrucible_vm::host_value::Unfit;
-use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, host_value, type_name};
+use gcrucible_vm::{HostValue, LoadedProgram, Realm, host_value, type_name};
 
 use crate::call::{CallError, CallHandle};
-use crate::conversion::{Kept, data_of, text_of};
-use crate::engine::Engine;
+use crate::conversion::{Carried, Kept, data_of, text_of};
+use crate::engine::{Callee, Engine};
 
 /// A value of the program that the host keeps alive: protected once, until this drops.
 ///
@@ -112,15 +112,15 @@ impl Engine {
             .program()
             .entry_export(export)
             .ok_or_else(|| CallError::UnknownExport(export.to_owned()))?;
-        let callee = |_: &SharedPermit<'_>, slot: &Slot| slot.copy_from(realm.global(global));
-        self.start_with(&realm, id, callee, args).await
+        self.start_with(&realm, id, Callee::Global(global), args)
+            .await
     }
 
     async fn start_with(
         &self,
         realm: &Arc<Realm>,
         id: u32,
-        callee: impl Fn(&SharedPermit<'_>, &Slot),
+        callee: Callee<'_>,
         args: &[Argument],
     ) -> Result<CallHandle, CallError> {
         let inner = &self.inner;
@@ -131,7 +131,9 @@ impl Engine {
                     return Err(CallError::ArgumentTooDeep);
                 }
                 Argument::Data(arg) => data.push(arg.clone()),
-                Argument::Object(object) if !object.is_of(self) => {
+                Argument::Object(object)
+                    if !object.is_of(self) || !object.is_of_program(realm.loaded()) =>
+                {
                     return Err(CallError::ForeignObject);
                 }
                 Argument::Object(_) => {}
@@ -151,24 +153,15 @@ impl Engine {
                         None => host_value::build_all(&data, m)?,
                     };
                     let mut data = data.into_iter();
-                    let slot = |arg: &Argument| {
-                        let slot = Slot::nil();
-                        let value = match arg {
-                            Argument::Data(_) => data.next().unwrap_or(Value::NIL),
-                            Argument::Object(object) => object.value(&permit),
-                        };
-                        m.store(&slot, value);
-                        slot
+                    let value = |arg: &Argument| match arg {
+                        Argument::Data(_) => data.next().unwrap_or(Value::NIL),
+                        Argument::Object(object) => object.value(&permit),
                     };
-                    Ok(args.iter().map(slot).collect::<Vec<Slot>>())
+                    Ok(Carried::new(m, args.iter().map(value)))
                 });
-                // Nothing collects before the machine has them.
                 match made {
                     Ok(args) => {
-                        let function = Slot::nil();
-                        callee(&permit, &function);
-                        let prepare = |vm: &Vm| vm.start_call(&function, &args);
-                        return self.start_under_permit(realm, id, prepare);
+                        return self.start_under_permit(&permit, realm, id, callee, &args);
                     }
                     Err(needs) => needs.words,
                 }
@@ -192,18 +185,23 @@ impl Object {
         Arc::ptr_eq(&self.engine.inner, &engine.inner)
     }
 
+    /// Whether its functions and classes are those of this program: they are numbers, which mean
+    /// something else in another version of it.
+    fn is_of_program(&self, program: &Arc<LoadedProgram>) -> bool {
+        Arc::ptr_eq(&self.program, program)
+    }
+
     /// Calls it. What is no function ends the call with the `TypeError` of that.
     ///
     /// # Errors
-    /// As [`Engine::call_with`], but for [`CallError::UnknownExport`].
+    /// As [`Engine::call_with`], but for [`CallError::UnknownExport`];
+    /// [`CallError::ForeignObject`] also if its version had been replaced when it was kept.
     pub async fn call(&self, id: u32, args: &[Argument]) -> Result<CallHandle, CallError> {
-        let heap = self.engine.heap();
-        let callee = |permit: &SharedPermit<'_>, slot: &Slot| {
-            let tlab = self.engine.inner.registry.tlab();
-            let m = permit.mutator::<Checked>(tlab);
-            m.store(slot, heap.protected(self.handle(), permit));
-        };
+        if !self.is_of_program(self.realm.loaded()) {
+            return Err(CallError::ForeignObject);
+        }
         let realm = Arc::clone(&self.realm);
+        let callee = Callee::Kept(self.handle());
         self.engine.start_with(&realm, id, callee, args).await
     }
 
@@ -242,7 +240,7 @@ impl Object {
         }
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let m = permit.reader::<Checked>();
         m.are_equal(self.value(&permit), other.value(&permit))
     }
 
@@ -255,12 +253,12 @@ impl Object {
     async fn look<T>(&self, look: impl FnOnce(&Mutator<'_, Checked>, Value<'_>) -> T) -> T {
         let inner = &self.engine.inner;
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<Checked>(inner.registry.tlab());
+        let m = permit.reader::<Checked>();
         look(&m, self.value(&permit))
     }
 
     fn value<'p>(&self, permit: &'p SharedPermit<'_>) -> Value<'p> {
-        self.engine.heap().protected(self.handle(), permit)
+        permit.protected(self.handle())
     }
 
     fn handle(&self) -> &Handle {

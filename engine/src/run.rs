@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 use gcrucible_heap::Charge;
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use gcrucible_vm::Vm;
 
 use crate::futures::Signal;

@@ -29,7 +29,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-use gcrucible_heap::{Charge, Checks, Heap, Slot};
+use gcrucible_heap::{Charge, Checks, Heap, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Vm;
@@ -40,7 +40,7 @@ use self::meter::{Meter, metered};
 use crate::call::{CallGuard, Outcome};
 use crate::cancellation::{Link, Token};
 use crate::deadlock::{Busy, Presence};
-use crate::engine::Engine;
+use crate::engine::{Engine, small_ints};
 use crate::event::EngineEvent;
 use crate::futures::Signal;
 use crate::run::{Membership, Run};
@@ -104,8 +104,8 @@ pub(crate) enum Beginning {
 #[derive(Debug)]
 pub(crate) struct LateStart {
     pub(crate) global: u16,
-    /// Immediate values.
-    pub(crate) args: Vec<Slot>,
+    /// Ints that need no box.
+    pub(crate) args: Vec<i64>,
 }
 
 /// A task's state that others reach.
@@ -431,46 +431,32 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
     let id = match runs {
         Runs::Future(id, ..) => *id,
         Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
-            return start_finalizer::<C>(engine, task).await;
+            return start_finalizer(engine, task).await;
         }
         Runs::Call(_) => {
             let late = task.late.lock().take();
             if let Some(late) = late {
-                let _permit = inner.heap.shared().await;
-                let callee = task.vm.realm().global(late.global);
-                task.vm.start_call(callee, &late.args);
+                let permit = inner.heap.shared().await;
+                task.vm
+                    .start_global(&permit, late.global, &small_ints(&late.args));
             }
             return;
         }
     };
     let permit = inner.heap.shared().await;
-    let unscheduled = Slot::nil();
-    inner.registry.start(id, &unscheduled);
-    let m = permit.mutator::<C>(inner.registry.tlab());
-    let call = m.load_root(&unscheduled);
+    let m = permit.reader::<C>();
+    let call = inner.registry.start(id, &m);
     let count = m.unscheduled_args(call).unwrap_or(0);
-    let part = |index: u32| {
-        let slot = Slot::nil();
-        if let Some(value) = m.unscheduled_part(call, index) {
-            m.store(&slot, value);
-        }
-        slot
-    };
-    let args: Vec<Slot> = (1..=count).map(part).collect();
-    task.vm.start_call(&part(0), &args);
+    let part = |index: u32| m.unscheduled_part(call, index).unwrap_or(Value::NIL);
+    let args: Vec<Value<'_>> = (1..=count).map(part).collect();
+    task.vm.start_call(&permit, part(0), &args);
 }
 
 /// Takes a finalizer from the queue: its machine calls it with its object.
-async fn start_finalizer<C: Checks>(engine: &Engine, task: &Task) {
+async fn start_finalizer(engine: &Engine, task: &Task) {
     let inner = &engine.inner;
     let permit = inner.heap.shared().await;
-    let m = permit.mutator::<C>(inner.registry.tlab());
-    let taken = inner.heap.take_finalizer(&permit);
+    let taken = permit.take_finalizer();
     let (function, object) = taken.expect("only the finalizer that runs takes from the queue");
-    let [callee, argument] = [function, object].map(|value| {
-        let slot = Slot::nil();
-        m.store(&slot, value);
-        slot
-    });
-    task.vm.start_call(&callee, &[argument]);
+    task.vm.start_call(&permit, function, &[object]);
 }

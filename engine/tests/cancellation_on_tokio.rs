@@ -5,11 +5,11 @@ mod world;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use gcrucible_engine::{CallError, Outcome};
 use gcrucible_heap::FutureState;
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use self::world::World;
 
@@ -61,7 +61,7 @@ fn a_cancelled_call_ends_whatever_it_waits_for() {
         // Differing amounts of work before the request, so that it meets the call before
         // its start, in its spawn, in its await.
         for _ in 0..round * 4 {
-            std::hint::spin_loop();
+            gcrucible_platform::sync::thread::spin_loop();
         }
         assert_eq!(world.engine.cancel_call(round), Ok(()));
         assert_eq!(world.join(&handle), Outcome::Cancelled);
@@ -153,7 +153,7 @@ fn every_joiner_of_a_call_learns_of_its_end() {
     world.engine.cancel_call(0).expect("it waits for ever");
     for (flag, join) in &mut joins {
         let is_woken = (0..10_000_000).any(|_| {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
             flag.0.load(SeqCst)
         });
         assert!(is_woken, "a joiner was forgotten");

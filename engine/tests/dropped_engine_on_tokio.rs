@@ -4,9 +4,10 @@
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use self::world::World;
+
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
@@ -25,7 +26,7 @@ fn an_engine_may_be_dropped_while_its_tasks_run() {
         // platform whose thread it is on.
         drop(handle);
         while Arc::strong_count(&watch) > 1 {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
         }
     }
     assert_eq!(PANICS.load(SeqCst), 0);

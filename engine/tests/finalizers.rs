@@ -115,7 +115,7 @@ fn a_heap_that_is_taken_back_has_no_finalizers() {
     drop(world);
     let heap = engine.into_heap().expect("nobody else has it");
     let mut permit = heap.try_exclusive().expect("nobody runs");
-    let report = heap.collect(&mut permit, CollectionKind::Major);
+    let report = permit.collect(CollectionKind::Major);
     assert_eq!(report.queued, Vec::<u64>::new());
     assert_eq!(heap.next_finalizer(), None);
 }

@@ -280,7 +280,7 @@ fn a_dropped_fork_leaves_nothing() {
                 assert!(report.is_some_and(|report| report.violations.is_empty()));
                 let heap = world.engine.heap();
                 let mut permit = heap.try_exclusive().expect("nobody runs");
-                heap.census(&mut permit)
+                permit.census()
             };
             let before = census();
             for _ in 0..3 {

@@ -4,7 +4,6 @@
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gcrucible_engine::{
     CallError, Engine, EngineOptions, HostValue, Outcome, Source, VirtualPlatform, compile,
@@ -13,6 +12,7 @@ use gcrucible_engine::{
 use gcrucible_heap::HeapConfig;
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::host::unknown_operation;
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use self::world::World;
 use self::world::clockwork::Clockwork;

@@ -9,7 +9,7 @@ use gcrucible_engine::{
     Engine, EngineOptions, ForkOptions, HostValue, Outcome, Source, TokioPlatform, VirtualPlatform,
     compile,
 };
-use gcrucible_heap::{CollectionKind, HeapConfig, RootAudit, RootProvider, RootTracer};
+use gcrucible_heap::{CollectionKind, HeapConfig, Home, RootAudit, RootProvider, RootTracer};
 
 use self::world::clockwork::{Clockwork, ready};
 use self::world::small_heap;
@@ -459,11 +459,17 @@ fn in_a_full_heap_the_fork_that_has_most_of_it_is_refused_first() {
 }
 
 /// A root that cannot be traced.
-struct Broken;
+struct Broken(Home);
 
-impl RootProvider for Broken {
+// SAFETY: it has no slots.
+#[allow(unsafe_code, reason = "the trait is one to be kept")]
+unsafe impl RootProvider for Broken {
     fn name(&self) -> String {
         "broken".to_owned()
+    }
+
+    fn home(&self) -> &Home {
+        &self.0
     }
 
     fn trace(&self, _tracer: &mut dyn RootTracer) {
@@ -497,9 +503,8 @@ fn a_collection_that_panics_ends_all_calls_with_its_message() {
         let init = engine.start_init().await.expect("nothing runs yet");
         assert_eq!(init.join().await, Outcome::Returned);
         let calls = [(1, "main"), (2, "wait")].map(|(id, name)| engine.start_call(id, name, &[]));
-        let broken = Arc::new(Broken);
-        let weak: std::sync::Weak<Broken> = Arc::downgrade(&broken);
-        engine.heap().add_provider(weak);
+        let broken = Arc::new(Broken(Home::new(engine.heap())));
+        engine.heap().add_provider(&broken);
         for call in calls {
             let call = call.expect("its id is free");
             assert_eq!(call.join_run().await, Outcome::Panicked);

@@ -289,7 +289,7 @@ fn run(case: &Case, program: &Arc<gcrucible_bytecode::Program>, number: u32) -> 
     let heap = engine.heap();
     {
         let mut permit = heap.try_exclusive().expect("nobody runs");
-        let violations = heap.verify(&mut permit, VerifyLevel::Full);
+        let violations = permit.verify(VerifyLevel::Full);
         assert_eq!(violations, [], "{about}");
     }
     engine.try_collect(gcrucible_heap::CollectionKind::Major);

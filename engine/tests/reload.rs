@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use gcrucible_bytecode::Program;
 use gcrucible_engine::{
-    CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, Loader, NewVersion, Observer,
-    Outcome, Platform as _, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Source, Tick,
-    VirtualPlatform, compile, compile_modules,
+    Argument, CallError, CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, Loader,
+    NewVersion, Object, Observer, Outcome, Platform as _, ReloadAnswer, ReloadFailure,
+    ReloadOptions, ReloadStep, Source, Tick, VirtualPlatform, compile, compile_modules,
 };
 use gcrucible_heap::{CollectionKind, VerifyLevel};
 use gcrucible_platform::sync::Mutex;
@@ -180,9 +180,9 @@ impl Hot {
         let heap = self.engine.into_heap().expect("nothing else refers to it");
         assert_eq!(heap.stats().protected_by_kind, BTreeMap::new());
         let mut permit = heap.try_exclusive().expect("nobody runs");
-        heap.collect(&mut permit, CollectionKind::Major);
-        assert_eq!(heap.verify(&mut permit, VerifyLevel::Full), []);
-        assert_eq!(heap.census(&mut permit), []);
+        permit.collect(CollectionKind::Major);
+        assert_eq!(permit.verify(VerifyLevel::Full), []);
+        assert_eq!(permit.census(), []);
     }
 }
 
@@ -215,6 +215,45 @@ fn running_calls_finish_on_their_version_and_new_ones_see_the_new() {
         [(2, ReloadStep::Begun), (2, ReloadStep::Swapped)]
     );
     drop((old, new));
+    hot.finish();
+}
+
+#[test]
+fn what_the_host_keeps_of_a_version_is_called_in_that_version_or_not_at_all() {
+    let text = |number: u32| {
+        // The function that gives the number is another one in each version.
+        let others = "fn other(a, b) { return [a, b] }\n".repeat(number as usize % 2);
+        format!(
+            "{others}fn maker() {{ let n = {number}\n return || {{ n = n + 1\n return n }} }}\n\
+             fn made() {{ return maker() }}\nfn apply(f) {{ return f() }}\n"
+        )
+    };
+    let hot = Hot::new(&text(1));
+    let made = [hot.start(1, "made"), hot.start(2, "made")];
+    hot.settle();
+    let kept = Arc::new(hot.platform.block_on(made[0].object()));
+    let called = |object: &Arc<Object>, id| hot.platform.block_on(object.call(id, &[]));
+    let passed = |object: &Arc<Object>, id| {
+        let args = [Argument::Object(Arc::clone(object))];
+        hot.platform
+            .block_on(hot.engine.call_with(id, "apply", &args))
+    };
+    let result = |call: Result<CallHandle, CallError>| {
+        let call = call.expect("it is of the version that runs it");
+        hot.settle();
+        hot.text(&call)
+    };
+    assert_eq!(result(called(&kept, 3)), "2");
+    assert_eq!(result(passed(&kept, 4)), "3");
+    hot.swap(&text(2));
+    // It goes on in its own version, and is nothing to the new one.
+    assert_eq!(result(called(&kept, 5)), "4");
+    assert_eq!(passed(&kept, 6).err(), Some(CallError::ForeignObject));
+    // What is kept only now finds its version gone.
+    let late = Arc::new(hot.platform.block_on(made[1].object()));
+    assert_eq!(called(&late, 7).err(), Some(CallError::ForeignObject));
+    assert_eq!(passed(&late, 8).err(), Some(CallError::ForeignObject));
+    drop((made, kept, late));
     hot.finish();
 }
 

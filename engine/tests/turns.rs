@@ -1,11 +1,11 @@
 //! Channels, mutexes and futures wake as many tasks as can go on, in the order of waiting.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gcrucible_engine::{
     Engine, EngineEvent, EngineOptions, HostValue, Observer, Source, VirtualPlatform, compile,
 };
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[derive(Default)]
 struct Wakes(AtomicUsize);

@@ -41,9 +41,7 @@ fn answering() -> SocketAddr {
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
         }
     };
-    std::thread::Builder::new()
-        .spawn(answers)
-        .expect("a thread");
+    gcrucible_platform::sync::thread::spawn("test", answers).expect("a thread");
     address
 }
 
@@ -140,7 +138,7 @@ fn world() -> (World, usize, TcpListener) {
 fn stop(world: World) {
     assert_eq!(world.returned(1_000_000, "stop", &[]), "nil");
     while !world.engine.blocked_tasks().is_empty() {
-        std::thread::yield_now();
+        gcrucible_platform::sync::thread::yield_now();
     }
     world.finish();
 }
@@ -218,7 +216,7 @@ fn a_cancellation_at_completion_is_seen_or_comes_too_late() {
             let handle = world.call(id, "quick", &[n]);
             // Differing amounts of work before the request.
             for _ in 0..round * round * 40 {
-                std::hint::spin_loop();
+                gcrucible_platform::sync::thread::spin_loop();
             }
             let asked = world.engine.cancel_call(id);
             let name = OPERATIONS[n as usize];

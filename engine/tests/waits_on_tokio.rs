@@ -238,7 +238,7 @@ fn cancellation_finds_a_call_in_whatever_it_waits_for() {
         let function = ["receive", "drain", "lock", "nap"][round as usize % 4];
         let call = world.call(round, function, &[]);
         for _ in 0..round * 50 {
-            std::hint::spin_loop();
+            gcrucible_platform::sync::thread::spin_loop();
         }
         assert_eq!(world.engine.cancel_call(round), Ok(()));
         assert_eq!(world.join(&call), Outcome::Cancelled, "{function}");

@@ -19,10 +19,11 @@ mod server;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use process::Folder;
 use server::Server;
+
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const CLIENTS: usize = 4;
 const MOST_GROWTH: f64 = 1.05;

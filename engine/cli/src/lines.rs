@@ -56,8 +56,8 @@ pub(crate) fn start() -> io::Result<()> {
     let streams = [Stream::new(false), Stream::new(true)];
     for (stream, file) in streams.iter().zip([out, err]) {
         let stream = Arc::clone(stream);
-        let writer = std::thread::Builder::new().name("crux-lines".to_owned());
-        writer.spawn(move || stream.write_on(&mut File::from(file)))?;
+        let write = move || stream.write_on(&mut File::from(file));
+        gcrucible_platform::sync::thread::spawn("crux-lines", write)?;
     }
     // Nobody starts it twice.
     let _ = STREAMS.set(streams);

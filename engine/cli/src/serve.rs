@@ -57,10 +57,10 @@ pub(crate) use process::run;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::StatusCode;
 use gcrucible_engine::Engine;
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Semaphore, watch};
 
 use self::answer::REQUEST_ID;

@@ -59,7 +59,7 @@ fn answering(answers: Vec<String>) -> SocketAddr {
             sent.expect("the client reads");
         }
     };
-    std::thread::Builder::new().spawn(serve).expect("a thread");
+    gcrucible_platform::sync::thread::spawn("test", serve).expect("a thread");
     address
 }
 

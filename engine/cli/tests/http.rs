@@ -11,7 +11,7 @@ use self::process::{Folder, crux, finish};
 fn answering(answer: &'static str) -> (SocketAddr, std::thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let server = std::thread::Builder::new().spawn(move || {
+    let server = gcrucible_platform::sync::thread::spawn("test", move || {
         let (mut stream, _) = listener.accept().expect("a client");
         let mut request = Vec::new();
         let mut buffer = [0; 1024];

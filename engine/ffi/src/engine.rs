@@ -2,11 +2,11 @@
 
 use std::ffi::c_char;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome};
 use gcrucible_frontend::Source;
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use gcrucible_platform::tokio_platform::TokioPlatform;
 use gcrucible_platform::waiting::wait_for;
 

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::call::{CallState, GcrCall};
 use crate::engine::{GcrEngine, Running};

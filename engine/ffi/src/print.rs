@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gcrucible_engine::{Level, Output, OutputLine, OutputSink};
 use gcrucible_platform::sync::RwLock;
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::status::{Failure, GcrStatus};
 use crate::text::Text;

@@ -9,7 +9,8 @@
 //! one, what was allocated since is added, as far as it survived.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::allocator::NeedsMemory;
 use crate::heap::Heap;

@@ -8,17 +8,17 @@
 //! Address space for the cards of the whole region is reserved at once; the part in use
 //! grows in steps as the old generation reaches further into the region.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
+use gcrucible_platform::sync::memory;
 
 use crate::space::{WORD_BYTES, zeroed};
 use crate::value::Offset;
 
 pub(crate) struct CardTable {
-    cards: Box<[AtomicU8]>,
+    cards: Box<[memory::Byte]>,
     /// For each card the object that covers its first word.
-    starts: Box<[AtomicU32]>,
+    starts: Box<[memory::Half]>,
     shift: u32,
     /// Cards below this number are in use; no old slot lies beyond.
     covered: AtomicU32,

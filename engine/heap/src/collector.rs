@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::account::MemoryAccount;
 use crate::allocator::Allocator;
@@ -28,10 +29,11 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::finalizer::{OwnerId, owner_id};
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, Slots, pattern, raw};
-use crate::roots::{RootKind, RootProvider, RootTracer};
+use crate::roots::{RootKind, RootProvider, RootTracer, sealed};
+use crate::slot::Slot;
 use crate::space::{Block, BlockUse, Generation, Region};
 use crate::tlab::Tlab;
-use crate::value::{Offset, Slot, Word};
+use crate::value::{Offset, Word};
 use crate::verifier;
 
 /// Buffers that collections use again and again.
@@ -43,10 +45,7 @@ pub(crate) struct Scratch {
 /// Collects; the world is stopped.
 pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let debug = heap.debug();
-    let number = heap
-        .collection
-        .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        + 1;
+    let number = heap.collection.fetch_add(1, Ordering::Relaxed) + 1;
     let mut report = CollectionReport {
         kind: Some(kind),
         ..Default::default()
@@ -708,7 +707,7 @@ impl<'h> Evacuation<'h> {
                 counters.collections_major.add(1);
                 let bytes = self.allocator.old_bytes(self.region);
                 let after = &self.heap.old_bytes_after_major;
-                after.store(bytes, std::sync::atomic::Ordering::Relaxed);
+                after.store(bytes, Ordering::Relaxed);
             }
         }
         counters.objects_moved.add(u64::from(self.moved));
@@ -876,12 +875,14 @@ fn leave_what_does_not_fit(
     true
 }
 
+impl sealed::Collector for Evacuation<'_> {}
+
 impl RootTracer for Evacuation<'_> {
     fn slot(&mut self, _kind: RootKind, slot: &Slot) {
         let before = slot.get();
         let after = self.evacuate(before);
         if after != before {
-            slot.set(after);
+            slot.forward(before, after);
         }
     }
 

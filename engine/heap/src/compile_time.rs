@@ -5,6 +5,7 @@
 //! take no more memory than those of the versions that something still uses.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use crate::allocator::NeedsMemory;
 use crate::heap::Heap;
@@ -25,6 +26,8 @@ pub struct CompileTimeObjects<'p> {
     /// Where the next object goes, and where the block ends.
     cursor: Offset,
     limit: Offset,
+    /// It stays where its permit is.
+    not_send: PhantomData<*const ()>,
 }
 
 /// What tells one from the other.
@@ -36,9 +39,11 @@ enum Key {
 
 impl<'p> CompileTimeObjects<'p> {
     /// Opens a version without objects.
-    pub fn new(heap: &'p Heap, _permit: &'p SharedPermit<'_>) -> CompileTimeObjects<'p> {
+    pub fn new(permit: &'p SharedPermit<'_>) -> CompileTimeObjects<'p> {
+        let heap = permit.heap();
         CompileTimeObjects {
             heap,
+            not_send: PhantomData,
             version: heap.allocator.lock().open_version(),
             known: BTreeMap::new(),
             cursor: 0,
@@ -93,12 +98,13 @@ impl<'p> CompileTimeObjects<'p> {
         })
     }
 
-    /// The error for when there is no memory for any other. Its message must be of this
-    /// version: compile-time objects refer to nothing that moves, or is freed before them.
+    /// The error for when there is no memory for any other. Its message is one of this version's
+    /// strings: compile-time objects refer to nothing that moves, or is freed before them.
     ///
     /// # Errors
     /// When the region is full.
-    pub fn error(&mut self, kind: u8, message: Value<'p>) -> Result<Value<'p>, NeedsMemory> {
+    pub fn error(&mut self, kind: u8, message: &str) -> Result<Value<'p>, NeedsMemory> {
+        let message = self.string(message)?;
         let at = self.allocate(Kind::Error, u16::from(kind), HEADER_WORDS + 2)?;
         let region = self.heap.region();
         region.set_raw(at + HEADER_WORDS, message.word().0);
@@ -150,7 +156,7 @@ impl<'p> CompileTimeObjects<'p> {
             region.set_block_top(block, self.cursor - region.block_start(block));
             at
         };
-        let hash = u64::from(self.heap.compile_time_hashes().buffer().next_hash());
+        let hash = u64::from(self.heap.compile_time_hashes().next_hash());
         region.set_raw(at + 1, hash);
         region.set_header(at, Header::new(kind, shape, words));
         Ok(at)

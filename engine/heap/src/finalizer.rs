@@ -22,7 +22,8 @@ use crate::heap::Heap;
 use crate::mutator::Mutator;
 use crate::permit::SharedPermit;
 use crate::roots::{RootAudit, RootKind, RootTracer};
-use crate::value::{Slot, Value, Word};
+use crate::slot::Slot;
+use crate::value::{Value, Word};
 
 /// What a finalizer belongs to: the heap only keeps it.
 pub type FinalizerOwner = Arc<dyn Any + Send + Sync>;
@@ -64,15 +65,22 @@ impl<'p, C: Checks> Mutator<'p, C> {
         table.registered_ever += 1;
         let entry = Finalizer {
             number: table.registered_ever,
-            object: Slot::nil(),
-            function: Slot::nil(),
+            object: Slot::of(object.word()),
+            function: Slot::of(function.word()),
             owner,
             charge: Some(charge),
         };
-        entry.object.set(object.word());
-        entry.function.set(function.word());
         table.registered.push(entry);
         Ok(Some(table.registered_ever))
+    }
+}
+
+impl SharedPermit<'_> {
+    /// Takes the first registration from the queue: its function and its object.
+    pub fn take_finalizer(&self) -> Option<(Value<'_>, Value<'_>)> {
+        let entry = self.heap().finalizers.lock().queue.pop_front()?;
+        let value = |slot: &Slot| Value::from_word(slot.get());
+        Some((value(&entry.function), value(&entry.object)))
     }
 }
 
@@ -88,17 +96,6 @@ impl Heap {
         let table = self.finalizers.lock();
         let first = table.queue.front();
         first.map(|entry| (entry.number, entry.owner.clone()))
-    }
-
-    /// Takes the first registration from the queue, under the permit that `_permit` stands
-    /// for: its function and its object.
-    pub fn take_finalizer<'p>(
-        &self,
-        _permit: &'p SharedPermit<'_>,
-    ) -> Option<(Value<'p>, Value<'p>)> {
-        let entry = self.finalizers.lock().queue.pop_front()?;
-        let value = |slot: &Slot| Value::from_word(slot.get());
-        Some((value(&entry.function), value(&entry.object)))
     }
 
     /// Bytes that registrations are charged for, those in the queue too.
@@ -191,8 +188,7 @@ impl FinalizerTable {
             tracer.slot(RootKind::Finalizer, &entry.function);
             if seeded_bugs::is_on(Bug::B38b) {
                 // B-38b: what is in the queue is kept, the queue still names its old place.
-                let copy = Slot::nil();
-                copy.copy_from(&entry.object);
+                let copy = Slot::of(entry.object.get());
                 tracer.slot(RootKind::Finalizable, &copy);
                 if copy.get() != entry.object.get() {
                     seeded_bugs::note_triggered(Bug::B38b);
@@ -325,13 +321,11 @@ impl Table {
         for entry in self.queue.range(from..) {
             let again = Finalizer {
                 number: entry.number,
-                object: Slot::nil(),
-                function: Slot::nil(),
+                object: Slot::of(entry.object.get()),
+                function: Slot::of(entry.function.get()),
                 owner: entry.owner.clone(),
                 charge: None,
             };
-            again.object.copy_from(&entry.object);
-            again.function.copy_from(&entry.function);
             self.registered.push(again);
         }
     }

@@ -14,10 +14,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use gcrucible_platform::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::permit::this_thread;
 
 /// Counts permits and lets who must wait, wait.
 ///
@@ -27,6 +29,7 @@ use gcrucible_platform::sync::{Condvar, Mutex, MutexGuard};
 /// 3. The gate of a broken heap is closed for ever: `is_exclusive` stays.
 /// 4. `shared` counts the permits of a round from its beginning, `round` those that were not
 ///    given back, and `admitted` those that their holders do not know of yet.
+/// 5. Without `is_parallel` the threads of all shared permits are one, `thread`.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
@@ -34,12 +37,17 @@ pub(crate) struct Gate {
     opened: Condvar,
     /// Collectors that wait, for slices to look at without the lock; none during a round.
     waiting: AtomicU32,
-    has_rounds: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     shared: u32,
+    /// How many there have ever been.
+    numbered: u64,
+    /// Whether several threads may have permits at once. Then there are rounds.
+    is_parallel: bool,
+    /// Who has the shared permits of a heap that is not parallel.
+    thread: usize,
     is_exclusive: bool,
     /// Collectors that wait, those that came first in front.
     collectors: VecDeque<(u64, Waker)>,
@@ -55,6 +63,14 @@ struct State {
     admitted_threads: u32,
     /// What broke the heap.
     broken: Option<Arc<str>>,
+}
+
+/// A shared permit that somebody gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) kind: Shared,
+    /// What tells it apart from all others of the gate; not 0.
+    pub(crate) number: u64,
 }
 
 /// What a shared permit is.
@@ -80,6 +96,35 @@ impl State {
         }
     }
 
+    /// Counts a shared permit that the calling thread takes.
+    ///
+    /// # Panics
+    /// If another thread has one, and the heap is not parallel.
+    fn take(&mut self) -> Granted {
+        if !self.is_parallel {
+            self.hold();
+        }
+        self.shared += 1;
+        self.number(Shared::Taken)
+    }
+
+    /// The calling thread is the one that has the permits.
+    fn hold(&mut self) {
+        if self.shared == 0 {
+            self.thread = this_thread();
+        }
+        assert!(
+            self.thread == this_thread(),
+            "another thread holds a permit of a heap that is not parallel"
+        );
+    }
+
+    fn number(&mut self, kind: Shared) -> Granted {
+        self.numbered += 1;
+        let number = self.numbered;
+        Granted { kind, number }
+    }
+
     fn has_waiters(&self) -> bool {
         self.threads > 0 || !self.waiters.is_empty()
     }
@@ -91,22 +136,24 @@ impl State {
 }
 
 impl Gate {
-    /// From now on there are rounds, or none.
-    pub(crate) fn set_rounds(&self, has_rounds: bool) {
-        self.has_rounds.store(has_rounds, Relaxed);
+    /// From now on permits may be held by several threads at once, or not. What is held is under
+    /// the old rule, so nothing is.
+    ///
+    /// # Panics
+    /// If it is to change, and somebody has a shared permit.
+    pub(crate) fn set_parallel(&self, is_parallel: bool) {
+        let mut state = self.state.lock();
+        assert!(
+            state.shared == 0 || state.is_parallel == is_parallel,
+            "whether a heap is parallel is said before anybody has a permit"
+        );
+        state.is_parallel = is_parallel;
     }
 
     /// A shared permit, if there is one without waiting.
-    pub(crate) fn try_shared(&self) -> bool {
+    pub(crate) fn try_shared(&self) -> Option<Granted> {
         let mut state = self.state.lock();
-        let is_open = state.is_open();
-        state.shared += u32::from(is_open);
-        is_open
-    }
-
-    /// One more shared permit for somebody who has one.
-    pub(crate) fn add_shared(&self) {
-        self.state.lock().shared += 1;
+        state.is_open().then(|| state.take())
     }
 
     /// A shared permit, as soon as there is one. `ticket` is none until it has to wait for that.
@@ -117,18 +164,17 @@ impl Gate {
         &self,
         ticket: &mut Option<u64>,
         cx: &mut Context<'_>,
-    ) -> Poll<Shared> {
+    ) -> Poll<Granted> {
         let mut state = self.state.lock();
         let number = ticket.take();
         if number.is_some_and(|number| state.admitted.remove(&number)) {
-            return Poll::Ready(Shared::OfRound);
+            return Poll::Ready(state.number(Shared::OfRound));
         }
         if state.is_open() {
             if let Some(number) = number {
                 state.waiters.remove(&number);
             }
-            state.shared += 1;
-            return Poll::Ready(Shared::Taken);
+            return Poll::Ready(state.take());
         }
         state.refuse_if_broken();
         // Who was woken in vain stands at the end again.
@@ -154,11 +200,10 @@ impl Gate {
     ///
     /// # Panics
     /// If the heap is broken.
-    pub(crate) fn wait_shared(&self) -> Shared {
+    pub(crate) fn wait_shared(&self) -> Granted {
         let mut state = self.state.lock();
         if state.is_open() {
-            state.shared += 1;
-            return Shared::Taken;
+            return state.take();
         }
         state.threads += 1;
         loop {
@@ -169,12 +214,11 @@ impl Gate {
             self.opened.wait(&mut state);
             if state.admitted_threads > 0 {
                 state.admitted_threads -= 1;
-                return Shared::OfRound;
+                return state.number(Shared::OfRound);
             }
             if state.is_open() {
                 state.threads -= 1;
-                state.shared += 1;
-                return Shared::Taken;
+                return state.take();
             }
         }
     }
@@ -270,7 +314,7 @@ impl Gate {
             return;
         }
         state.is_exclusive = false;
-        if self.has_rounds.load(Relaxed) && state.has_waiters() {
+        if state.is_parallel && state.has_waiters() {
             return self.begin_round(state);
         }
         self.pass_on(state);

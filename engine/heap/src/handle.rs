@@ -1,7 +1,6 @@
 //! Handles: objects that the host keeps alive, counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
@@ -9,37 +8,28 @@ use gcrucible_platform::sync::Mutex;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::heap::Heap;
+use crate::identity::HeapId;
 use crate::object::Kind;
 use crate::permit::SharedPermit;
 use crate::roots::{RootAudit, RootKind, RootTracer};
+use crate::slot::Slot;
 use crate::tlab::Tlab;
-use crate::value::{Slot, Value, Word};
+use crate::value::{Value, Word};
 
-/// One protect of a value, undone by [`Heap::unprotect`], exactly once (I-8).
+/// One protect of a value, undone by [`Heap::unprotect`], exactly once (I-8). It is a root of the
+/// heap's own, and knows which heap that is.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a handle that is dropped without unprotect keeps its object for ever"]
 pub struct Handle {
     /// Whose table it is a place of.
-    table: TableId,
+    heap: HeapId,
     index: u32,
-}
-
-/// Tells the tables of a process apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TableId(u64);
-
-impl Default for TableId {
-    fn default() -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        TableId(MADE.fetch_add(1, Ordering::Relaxed))
-    }
 }
 
 /// The protected values. A value that is protected several times has one entry with a
 /// count.
 #[derive(Debug, Default)]
 pub(crate) struct HandleTable {
-    id: TableId,
     places: Mutex<Places>,
 }
 
@@ -68,7 +58,7 @@ impl Places {
             None => {
                 let index = self.free.pop_first().unwrap_or_else(|| {
                     self.entries.push(Entry {
-                        slot: Slot::nil(),
+                        slot: Slot::of(Word::NIL),
                         count: 0,
                         kind,
                     });
@@ -113,23 +103,13 @@ impl Places {
 }
 
 impl HandleTable {
-    /// The place of a handle.
-    ///
-    /// # Panics
-    /// If it is one of another table: that one's places mean nothing here.
-    fn index(&self, handle: &Handle) -> usize {
-        assert_eq!(handle.table, self.id, "the handle is one of another heap");
-        handle.index as usize
-    }
-
     /// Traces every entry in use.
     pub(crate) fn trace(&self, tracer: &mut dyn RootTracer) {
         let mut places = self.places.lock();
         for entry in places.used() {
             if seeded_bugs::is_on(Bug::B20e) {
                 // B-20e: the object is kept, the handle still names its old place.
-                let copy = Slot::nil();
-                copy.copy_from(&entry.slot);
+                let copy = Slot::of(entry.slot.get());
                 tracer.slot(RootKind::Handle, &copy);
                 if copy.get() != entry.slot.get() {
                     seeded_bugs::note_triggered(Bug::B20e);
@@ -165,43 +145,40 @@ impl HandleTable {
     }
 }
 
-impl Heap {
+impl SharedPermit<'_> {
     /// Keeps what `value` refers to alive, and counts it.
     pub fn protect(&self, value: Value<'_>) -> Handle {
+        let heap = self.heap();
         let word = value.word();
         let kind = word
             .is_object()
-            .then(|| self.region().header(word.offset()).kind().map(Kind::name));
+            .then(|| heap.region().header(word.offset()).kind().map(Kind::name));
         let kind = kind.flatten().unwrap_or("value");
         Handle {
-            table: self.handles.id,
-            index: self.handles.places.lock().add(word, kind),
+            heap: heap.id(),
+            index: heap.handles.places.lock().add(word, kind),
         }
-    }
-
-    /// Undoes one protect.
-    ///
-    /// # Panics
-    /// If the handle belongs to another heap.
-    pub fn unprotect(&self, handle: Handle) {
-        let index = self.handles.index(&handle);
-        self.handles.places.lock().remove(index as u32);
     }
 
     /// Makes a handle keep `value` instead of what it kept: the new value is protected, then
     /// the old one unprotected, so that nothing is lost when both are the same.
+    ///
+    /// # Panics
+    /// If the handle belongs to another heap, here and below.
     pub fn reprotect(&self, handle: Handle, value: Value<'_>) -> Handle {
+        let heap = self.heap();
+        let index = heap.index(&handle);
         let renewed = self.protect(value);
         if seeded_bugs::is_on(Bug::B32) {
-            let mut places = self.handles.places.lock();
-            let entry = &mut places.entries[handle.index as usize];
+            let mut places = heap.handles.places.lock();
+            let entry = &mut places.entries[index];
             if handle != renewed && entry.count > 1 {
                 // B-32: the old value is unprotected twice.
                 seeded_bugs::note_triggered(Bug::B32);
                 entry.count -= 1;
             }
         }
-        self.unprotect(handle);
+        heap.unprotect(handle);
         renewed
     }
 
@@ -213,49 +190,55 @@ impl Heap {
     pub fn protect_copy<C: Checks>(
         &self,
         handle: &Handle,
-        permit: &SharedPermit<'_>,
         tlab: &Tlab,
     ) -> Result<Handle, NeedsMemory> {
+        let original = self.protected(handle);
         let place = self.protect(Value::NIL);
-        let copied = permit
-            .mutator::<C>(tlab)
-            .deep_copy(self.protected(handle, permit));
-        match copied {
+        match self.mutator::<C>(tlab).deep_copy(original) {
             Ok(copy) => Ok(self.reprotect(place, copy)),
             Err(needs) => {
                 if seeded_bugs::is_on(Bug::B33) {
                     // B-33: the entry is not given back on the error path.
                     seeded_bugs::note_triggered(Bug::B33);
                 } else {
-                    self.unprotect(place);
+                    self.heap().unprotect(place);
                 }
                 Err(needs)
             }
         }
     }
 
-    /// What a handle keeps, read under the permit that `_permit` stands for.
+    /// What a handle keeps.
+    pub fn protected(&self, handle: &Handle) -> Value<'_> {
+        let heap = self.heap();
+        let places = heap.handles.places.lock();
+        Value::from_word(places.entries[heap.index(handle)].slot.get())
+    }
+}
+
+impl Heap {
+    /// Undoes one protect, at any time.
     ///
     /// # Panics
-    /// If the handle belongs to another heap.
-    pub fn protected<'p>(
-        &self,
-        handle: &Handle,
-        _permit: &'p crate::permit::SharedPermit<'_>,
-    ) -> Value<'p> {
-        Value::from_word(
-            self.handles.places.lock().entries[self.handles.index(handle)]
-                .slot
-                .get(),
-        )
+    /// If the handle belongs to another heap, here and below.
+    pub fn unprotect(&self, handle: Handle) {
+        let index = self.index(&handle);
+        self.handles.places.lock().remove(index as u32);
     }
 
     /// How often the object of a handle is protected now, by this handle and others.
-    ///
-    /// # Panics
-    /// If the handle belongs to another heap.
     pub fn protect_count(&self, handle: &Handle) -> u32 {
-        self.handles.places.lock().entries[self.handles.index(handle)].count
+        let index = self.index(handle);
+        self.handles.places.lock().entries[index].count
+    }
+
+    /// The place of a handle. Another heap's mean nothing here.
+    fn index(&self, handle: &Handle) -> usize {
+        assert!(
+            handle.heap == self.id(),
+            "the handle is one of another heap"
+        );
+        handle.index as usize
     }
 
     /// Protect counts by kind of object; immediates count as `value`.

@@ -13,7 +13,7 @@
 //!   key. They cost hardly more than an unkeyed hash; where keys collide cannot be told without
 //!   the key, of which no output is ever shown.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
 use siphasher::sip::SipHasher13;
 

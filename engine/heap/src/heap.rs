@@ -1,11 +1,10 @@
-//! The heap: one region, its tables, and who may touch it.
+//! The heap: one region and its tables.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};
@@ -13,19 +12,17 @@ use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
-use crate::fault;
 use crate::finalizer::FinalizerTable;
 use crate::gate::Gate;
 use crate::handle::HandleTable;
 use crate::hashing::Hashing;
+use crate::identity::HeapId;
 use crate::interning::InternTable;
-use crate::permit::ExclusivePermit;
 use crate::providers::Providers;
-use crate::roots::{RootAudit, RootKind, RootProvider, RootTracer};
+use crate::roots::RootProvider;
 use crate::space::Region;
 use crate::stats::{Counters, HeapStats};
-use crate::tlab::{Buffer, Tlab};
-use crate::value::Slot;
+use crate::tlab::Buffer;
 use crate::verifier::Violation;
 use crate::watch::WatchTable;
 
@@ -33,9 +30,10 @@ use crate::watch::WatchTable;
 ///
 /// Objects are reached through a [`Mutator`](crate::Mutator) under a
 /// [`SharedPermit`](crate::permit::SharedPermit); collections run under an
-/// [`ExclusivePermit`].
+/// [`ExclusivePermit`](crate::ExclusivePermit).
 #[derive(Debug)]
 pub struct Heap {
+    id: HeapId,
     region: Region,
     config: HeapConfig,
     debug: HeapDebug,
@@ -64,7 +62,10 @@ pub struct Heap {
     is_parallel: AtomicBool,
     /// What makes slices end at safepoints, as one word that they read.
     poll: AtomicBool,
-    compile_time_hashes: Tlab,
+    /// Where the hashes of compile-time objects come from.
+    compile_time_hashes: Buffer,
+    /// The buffer of those that allocate nothing.
+    readers: Arc<Buffer>,
     pub(crate) scratch: Mutex<collector::Scratch>,
     /// Words that collections may still go over until nothing is collected for a mode's sake;
     /// the maximum is no bound.
@@ -141,7 +142,9 @@ impl Heap {
                 | CollectMode::Seeded { .. }
                 | CollectMode::At(_)
         );
+        let id = HeapId::next();
         Ok(Arc::new(Heap {
+            id,
             region,
             config,
             debug,
@@ -164,7 +167,8 @@ impl Heap {
             safepoint: AtomicU64::new(0),
             is_parallel: AtomicBool::new(false),
             poll: AtomicBool::new(poll),
-            compile_time_hashes: Tlab::new(1 << 30),
+            compile_time_hashes: Buffer::new(id, 1 << 30, None),
+            readers: Arc::new(Buffer::of_readers(id)),
             scratch: Mutex::default(),
             forced_work_left: AtomicU64::new(u64::MAX),
         }))
@@ -191,10 +195,13 @@ impl Heap {
     }
 
     /// Says that several threads may hold shared permits at once; without it, structural
-    /// changes of arrays and maps take no locks. Must be said before they do.
+    /// changes of arrays and maps take no locks, and a second thread is refused one.
+    ///
+    /// # Panics
+    /// If it is to change, and somebody has a shared permit.
     pub fn set_parallel(&self, is_parallel: bool) {
+        self.gate.set_parallel(is_parallel);
         self.is_parallel.store(is_parallel, Ordering::Relaxed);
-        self.gate.set_rounds(is_parallel);
     }
 
     /// Sets the key of the heap's hash functions, which strangers must not know: it decides
@@ -210,8 +217,26 @@ impl Heap {
     }
 
     /// Adds a root provider; it is enumerated for as long as it lives.
-    pub fn add_provider(&self, provider: Weak<dyn RootProvider>) {
+    ///
+    /// # Panics
+    /// If it is one of another heap, or was added before.
+    pub fn add_provider<P: RootProvider + 'static>(&self, provider: &Arc<P>) {
+        let home = provider.home();
+        assert!(
+            home.heap() == self.id,
+            "the root provider is one of another heap"
+        );
+        let provider: Weak<P> = Arc::downgrade(provider);
+        home.register(provider.clone());
         self.providers.lock().add(provider);
+    }
+
+    pub(crate) fn id(&self) -> HeapId {
+        self.id
+    }
+
+    pub(crate) fn reader_buffer(&self) -> &Arc<Buffer> {
+        &self.readers
     }
 
     /// The root providers that live, in order of registration.
@@ -219,8 +244,8 @@ impl Heap {
         self.providers.lock().live()
     }
 
-    /// Allocates compile-time objects: they never move and never die singly.
-    pub(crate) fn compile_time_hashes(&self) -> &Tlab {
+    /// Where the hashes of compile-time objects come from.
+    pub(crate) fn compile_time_hashes(&self) -> &Buffer {
         &self.compile_time_hashes
     }
 
@@ -308,39 +333,6 @@ impl Heap {
         }
     }
 
-    /// Collects, in place, from start to end; verifies before and after as the modes say.
-    ///
-    /// # Panics
-    /// As whatever panics in its middle, a [`RootProvider`] for one. Objects are half moved
-    /// then: the heap is [broken](Heap::broken).
-    pub fn collect(
-        &self,
-        permit: &mut ExclusivePermit<'_>,
-        kind: CollectionKind,
-    ) -> CollectionReport {
-        assert!(
-            std::ptr::eq(permit.heap(), self),
-            "the permit is one of this heap"
-        );
-        match catch_unwind(AssertUnwindSafe(|| collector::collect(self, kind))) {
-            Ok(report) => report,
-            Err(panic) => {
-                self.gate.break_down(&fault::message_of(&*panic));
-                resume_unwind(panic)
-            }
-        }
-    }
-
-    /// Looks at the whole heap with the level given, and says what is broken.
-    pub fn verify(&self, permit: &mut ExclusivePermit<'_>, level: VerifyLevel) -> Vec<Violation> {
-        assert!(
-            std::ptr::eq(permit.heap(), self),
-            "the permit is one of this heap"
-        );
-        self.flush_tlabs();
-        crate::verifier::verify(self, level)
-    }
-
     /// Makes the unused part of every allocation buffer walkable.
     pub(crate) fn flush_tlabs(&self) -> u64 {
         let buffers = self.buffers.lock();
@@ -350,8 +342,8 @@ impl Heap {
             .sum()
     }
 
-    /// Forgets the buffers that collection `number` reset for no holder: the nursery they lay
-    /// in is retired. A holder that is being dropped is none any more, though it may still have
+    /// Resets and forgets the buffers that collection `number` reset for no holder: the nursery
+    /// they lay in is retired. A holder that is being dropped is none any more, though it may still have
     /// its buffer; were that kept, its rest would be filled at the next collection, when
     /// somebody else has the memory.
     pub(crate) fn prune_buffers(&self, number: u64) {
@@ -362,6 +354,9 @@ impl Heap {
                 seeded_bugs::note_triggered(Bug::B97);
                 return true;
             }
+            if !is_held {
+                buffer.forget();
+            }
             is_held
         });
     }
@@ -369,6 +364,7 @@ impl Heap {
     /// Gives `tlab` room for `words` words.
     #[cold]
     pub(crate) fn refill(&self, tlab: &Arc<Buffer>, words: u32) -> Result<(), NeedsMemory> {
+        tlab.refuse_readers();
         let mut wanted = tlab.next_chunk_words(
             (self.config.tlab_bytes / 8).max(16),
             self.region.block_words() / 2,
@@ -414,6 +410,7 @@ impl Heap {
 
     /// Lets one operation allocate objects without a collection between.
     pub(crate) fn grant(&self, tlab: &Buffer, demand: &Demand) -> Result<(), NeedsMemory> {
+        tlab.refuse_readers();
         let mut allocator = self.allocator.lock();
         if allocator.refuses(tlab.account(), demand.words() * 8) {
             let words = demand.room();
@@ -524,17 +521,6 @@ impl Heap {
             protected_by_kind: self.protected_by_kind(),
         }
     }
-
-    /// Live objects by kind name, by a walk over all blocks: exact only right after a
-    /// major collection. Needs the world stopped.
-    pub fn census(&self, permit: &mut ExclusivePermit<'_>) -> Vec<(&'static str, u64)> {
-        assert!(
-            std::ptr::eq(permit.heap(), self),
-            "the permit is one of this heap"
-        );
-        self.flush_tlabs();
-        crate::verifier::census(self)
-    }
 }
 
 /// Finalizer of SplitMix64.
@@ -542,94 +528,4 @@ fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)
-}
-
-/// A plain holder: registers and an allocation buffer. Tests, benches and the
-/// heap-operations lane use it; virtual machines have their own providers.
-pub struct Holder {
-    name: String,
-    registers: Box<[Slot]>,
-    tlab: Tlab,
-    is_registry: bool,
-}
-
-impl Holder {
-    /// A holder with `registers` registers, all nil, registered with the heap.
-    pub fn new(heap: &Heap, name: &str, registers: usize) -> Arc<Holder> {
-        Self::with_hashes(heap, name, registers, 0)
-    }
-
-    /// The same, whose identity hashes start at `first_hash`.
-    pub fn with_hashes(heap: &Heap, name: &str, registers: usize, first_hash: u32) -> Arc<Holder> {
-        Self::register(heap, name, registers, first_hash, false)
-    }
-
-    /// A holder that stands for the engine's registry.
-    pub fn registry(heap: &Heap, name: &str, registers: usize) -> Arc<Holder> {
-        Self::register(heap, name, registers, 1 << 29, true)
-    }
-
-    fn register(
-        heap: &Heap,
-        name: &str,
-        registers: usize,
-        first_hash: u32,
-        is_registry: bool,
-    ) -> Arc<Holder> {
-        let holder = Arc::new(Holder {
-            name: name.to_owned(),
-            registers: (0..registers).map(|_| Slot::nil()).collect(),
-            tlab: Tlab::new(first_hash),
-            is_registry,
-        });
-        let weak: Weak<Holder> = Arc::downgrade(&holder);
-        heap.add_provider(weak);
-        holder
-    }
-
-    /// Its registers.
-    pub fn registers(&self) -> &[Slot] {
-        &self.registers
-    }
-}
-
-impl Holder {
-    /// Its allocation buffer.
-    pub fn tlab(&self) -> &Tlab {
-        &self.tlab
-    }
-}
-
-impl RootProvider for Holder {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn trace(&self, tracer: &mut dyn RootTracer) {
-        for slot in &self.registers {
-            tracer.slot(RootKind::Register, slot);
-        }
-    }
-
-    fn audit(&self, audit: &mut RootAudit<'_>) {
-        for index in 0..self.registers.len() {
-            audit.root(RootKind::Register, &self.registers[index]);
-        }
-    }
-
-    fn tlab(&self) -> Option<&Tlab> {
-        Some(&self.tlab)
-    }
-
-    fn is_registry(&self) -> bool {
-        self.is_registry
-    }
-}
-
-impl std::fmt::Debug for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Holder")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }

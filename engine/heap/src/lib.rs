@@ -7,7 +7,10 @@
 //! demand               what an operation is about to allocate
 //! tlab, card_table     allocation buffers, remembered set
 //! permit, gate         who may touch the heap, who may stop it, who waits for that
-//! roots, providers     where references from outside are
+//! identity             what tells heaps apart, where providers are at home
+//! slot                 places outside that refer to objects, and the right to make them
+//! roots, providers     where these places are
+//! holder               a plain holder of some
 //! handle               objects that the host keeps alive
 //! compile_time         constants of a program, freed with its version
 //! hashing              where keys lie in tables: keyed hashes
@@ -37,12 +40,15 @@ mod gate;
 mod handle;
 mod hashing;
 mod heap;
+mod holder;
+mod identity;
 mod interning;
 mod mutator;
 mod object;
 pub mod permit;
 mod providers;
 pub mod roots;
+mod slot;
 mod space;
 mod stats;
 mod tlab;
@@ -62,7 +68,9 @@ pub use debug_mode::{
 pub use fault::{FaultKind, HeapFault};
 pub use finalizer::FinalizerOwner;
 pub use handle::Handle;
-pub use heap::{CollectionReport, Heap, Holder};
+pub use heap::{CollectionReport, Heap};
+pub use holder::{Holder, Register};
+pub use identity::Home;
 pub use mutator::{
     Acquired, Comparing, Copying, ForkStop, FutureState, Grant, MapStoreError, Mutator, Received,
     Sent, Sizes, StreamState,
@@ -70,8 +78,9 @@ pub use mutator::{
 pub use object::Kind;
 pub use permit::{ExclusivePermit, SharedPermit};
 pub use roots::{RootAudit, RootKind, RootProvider, RootTracer};
+pub use slot::{Place, RootRight, Slot};
 pub use space::{Generation, Region};
 pub use stats::HeapStats;
 pub use tlab::Tlab;
-pub use value::{SMALL_INT_MAX, SMALL_INT_MIN, Slot, Value};
+pub use value::{SMALL_INT_MAX, SMALL_INT_MIN, Value};
 pub use verifier::Violation;

@@ -23,6 +23,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use gcrucible_platform::sync::{memory, thread};
 
 use crate::allocator::{NeedsMemory, Terms};
 use crate::checks::Checks;
@@ -30,8 +32,8 @@ use crate::fault::{FaultKind, HeapFault};
 use crate::heap::Heap;
 use crate::object::{HEADER_WORDS, Header, Kind};
 use crate::space::{BlockUse, Generation, Region};
-use crate::tlab::{Buffer, Tlab};
-use crate::value::{Offset, Slot, Value, Word};
+use crate::tlab::Buffer;
+use crate::value::{Offset, Value, Word};
 
 pub use channel::{Received, Sent};
 pub use comparing::Comparing;
@@ -57,7 +59,8 @@ pub struct Mutator<'p, C: Checks> {
     heap: &'p Heap,
     pub(crate) tlab: &'p Arc<Buffer>,
     site: u32,
-    checks: PhantomData<C>,
+    /// It stays on the thread of its permit.
+    checks: PhantomData<(C, *const ())>,
 }
 
 impl<C: Checks> Clone for Mutator<'_, C> {
@@ -69,10 +72,11 @@ impl<C: Checks> Clone for Mutator<'_, C> {
 impl<C: Checks> Copy for Mutator<'_, C> {}
 
 impl<'p, C: Checks> Mutator<'p, C> {
-    pub(crate) fn new(heap: &'p Heap, tlab: &'p Tlab) -> Self {
+    /// Only for the permit, which has leased the buffer.
+    pub(crate) fn new(heap: &'p Heap, tlab: &'p Arc<Buffer>) -> Self {
         Mutator {
             heap,
-            tlab: tlab.buffer(),
+            tlab,
             site: 0,
             checks: PhantomData,
         }
@@ -90,24 +94,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     #[inline(always)]
     pub fn is_poll_requested(&self) -> bool {
         self.heap.is_poll_requested()
-    }
-
-    /// Reads a root slot.
-    #[inline(always)]
-    pub fn load(&self, slot: &'p Slot) -> Value<'p> {
-        self.checked(slot.get())
-    }
-
-    /// Reads a root slot that lives shorter than the permit.
-    #[inline(always)]
-    pub fn load_root(&self, slot: &Slot) -> Value<'p> {
-        self.checked(slot.get())
-    }
-
-    /// Writes a root slot. Roots need no barrier.
-    #[inline(always)]
-    pub fn store(&self, slot: &Slot, value: Value<'p>) {
-        slot.set(value.word());
     }
 
     /// The kind of object, or `None` for an immediate value.
@@ -138,7 +124,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// The object's identity hash: drawn from the holder's counter when first asked for,
     /// kept in the header, moved with the object. 0 for an immediate.
     pub fn identity_hash(&self, value: Value<'p>) -> u32 {
-        use std::sync::atomic::Ordering::Relaxed;
         if !value.is_object() {
             return 0;
         }
@@ -164,11 +149,13 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// which has none.
     fn known_hash(&self, value: Value<'p>) -> Option<u32> {
         let word = self.region().word(self.offset(value) + 1);
-        let hash = word.load(std::sync::atomic::Ordering::Relaxed) as u32;
+        let hash = word.load(Relaxed) as u32;
         (hash != 0).then_some(hash)
     }
 
-    pub(crate) fn heap(&self) -> &'p Heap {
+    /// The heap that it accesses.
+    #[inline(always)]
+    pub fn heap(&self) -> &'p Heap {
         self.heap
     }
 
@@ -180,7 +167,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// The value in a word that was just read; in the checked copy, not without a look at
     /// what it leads to.
     #[inline(always)]
-    fn checked(&self, word: Word) -> Value<'p> {
+    pub(crate) fn checked(&self, word: Word) -> Value<'p> {
         if C::ENABLED {
             if word.is_object() {
                 self.check_object(word);
@@ -288,6 +275,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     #[cold]
     fn allocate_large(&self, words: u32) -> Result<Offset, NeedsMemory> {
+        self.tlab.refuse_readers();
         let (terms, bytes) = (self.heap.terms(self.tlab), u64::from(words) * 8);
         let account = self.tlab.account();
         let mut allocator = self.heap.allocator.lock();
@@ -376,15 +364,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
             && self.region().block_at(value.offset()).is_young()
     }
 
-    /// The conservative barrier, for callers that will store something not yet known: an
-    /// old object's card is marked whatever is stored.
-    pub fn will_store(&self, object: Value<'p>, index: u32) {
-        if object.is_object() && self.region().block_at(self.offset(object)).is_old() {
-            self.region().cards.mark(self.offset(object) + index);
-            self.heap.counters.cards_marked.add(1);
-        }
-    }
-
     /// The conservative barrier over `count` slots, for built-ins that shuffle what they hold:
     /// every card is marked, then slots are written plainly. It and the writes lie between
     /// the same two safepoints.
@@ -422,7 +401,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     fn lock_contended(&self, object: Offset) -> Locked<'p> {
-        use std::sync::atomic::Ordering::{Acquire, Relaxed};
         /// Attempts in a row before the thread lets others run: whoever holds the lock may be
         /// one that the system has set aside.
         const ATTEMPTS: u32 = 64;
@@ -441,9 +419,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
             attempts += 1;
             if attempts % ATTEMPTS == 0 {
-                std::thread::yield_now();
+                thread::yield_now();
             } else {
-                std::hint::spin_loop();
+                thread::spin_loop();
             }
         }
     }
@@ -451,14 +429,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
 /// A held object lock.
 struct Locked<'p> {
-    header: Option<&'p std::sync::atomic::AtomicU64>,
+    header: Option<&'p memory::Word>,
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         if let Some(header) = self.header {
             let bit = !(u64::from(Header::LOCKED) << 8);
-            header.fetch_and(bit, std::sync::atomic::Ordering::Release);
+            header.fetch_and(bit, Release);
         }
     }
 }

@@ -7,8 +7,10 @@
 
 use std::fmt;
 
+use crate::identity::Home;
+use crate::slot::Slot;
 use crate::tlab::Tlab;
-use crate::value::{Slot, Word};
+use crate::value::Word;
 
 /// What kind of root a slot is; named in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,9 +74,39 @@ impl RootKind {
 }
 
 /// A container of roots. The heap calls it only while the world is stopped.
-pub trait RootProvider: Send + Sync {
+///
+/// # Safety
+/// The collector believes what it says, so whoever implements it owes:
+///
+/// 1. *All of them.* `trace` passes on every slot whose value is read again after the collection,
+///    whichever thread calls it and however often.
+/// 2. *At home.* `home` is always the same, made for the heap that the slots' values are of, and
+///    `tlab`, if there is one, is always the same and made for that heap, too. Where the provider
+///    is handed to safe code in an `Arc`, which that may take it out of, its slots are used only
+///    after a [check](Home::check).
+/// 3. *Nothing else.* `trace` and `audit` read and write no slot otherwise, ask for no permit,
+///    and call nothing that does.
+///
+/// `audit` lists the same slots by other code: on that nothing depends but what the verifier
+/// finds. A provider that panics breaks the heap ([`Heap::broken`](crate::Heap::broken)), and no
+/// more.
+///
+/// ```compile_fail,E0200
+/// # use gcrucible_heap::*;
+/// struct Nothing(Home);
+/// impl RootProvider for Nothing { // error: the trait is unsafe to implement
+///     fn name(&self) -> String { "nothing".into() }
+///     fn home(&self) -> &Home { &self.0 }
+///     fn trace(&self, _: &mut dyn RootTracer) {}
+///     fn audit(&self, _: &mut RootAudit<'_>) {}
+/// }
+/// ```
+pub unsafe trait RootProvider: Send + Sync {
     /// Its name in reports.
     fn name(&self) -> String;
+
+    /// Which heap it belongs to.
+    fn home(&self) -> &Home;
 
     /// Passes every slot to the tracer, which may forward it.
     fn trace(&self, tracer: &mut dyn RootTracer);
@@ -99,14 +131,28 @@ pub trait RootProvider: Send + Sync {
     }
 }
 
-/// What a collection does with each root.
-pub trait RootTracer {
+/// What a collection does with each root. The heap's own: nobody else gets at a provider's slots
+/// this way.
+///
+/// ```compile_fail,E0277
+/// # use gcrucible_heap::*;
+/// struct Mine;
+/// impl RootTracer for Mine { // error: it is sealed
+///     fn slot(&mut self, _: RootKind, _: &Slot) {}
+/// }
+/// ```
+pub trait RootTracer: sealed::Collector {
     /// Traces one slot.
     fn slot(&mut self, kind: RootKind, slot: &Slot);
 
     /// Passes over a slot that is written before it is read again: it keeps nothing alive, and
     /// what it holds is lost.
     fn dead(&mut self, slot: &Slot);
+}
+
+pub(crate) mod sealed {
+    /// What is a collector of this crate.
+    pub trait Collector {}
 }
 
 /// Collects what the verifier starts from.

@@ -8,14 +8,14 @@
 //! Objects never span blocks, except *large* ones, which have a run of blocks of their
 //! own: a head and tails.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use gcrucible_platform::memory::Reservation;
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
+use gcrucible_platform::sync::memory;
 
 use crate::card_table::CardTable;
 use crate::config::HeapConfig;
 use crate::object::{HEADER_WORDS, Header, Kind};
-use crate::value::{Offset, Slot};
+use crate::value::{Field, Offset};
 
 /// Bytes of a word.
 pub(crate) const WORD_BYTES: u32 = 8;
@@ -160,7 +160,7 @@ impl Block {
 ///
 /// # Invariants
 /// 1. `reservation` is at least `words * 8` bytes; every word in it is only ever accessed
-///    as an `AtomicU64`, but for text of strings, which is written before the string is
+///    as a `memory::Word`, but for text of strings, which is written before the string is
 ///    published and never changed.
 /// 2. The bytes of a string object that anybody can refer to are valid UTF-8: they were written
 ///    by `Region::write_text` from a `&str` before the string was published. Whatever moves or
@@ -168,11 +168,11 @@ impl Block {
 pub struct Region {
     reservation: Reservation,
     words: u32,
-    blocks: Box<[AtomicU64]>,
+    blocks: Box<[memory::Word]>,
     pub(crate) cards: CardTable,
     block_shift: u32,
     /// Blocks at and above this one were never used by this heap.
-    used_end: std::sync::atomic::AtomicU32,
+    used_end: AtomicU32,
 }
 
 /// Where every access to the heap would go that is wrong. As a call it takes the offset by value:
@@ -248,7 +248,7 @@ impl Region {
     /// # Panics
     /// If the offset lies outside the region, which only a corrupt reference does.
     #[inline(always)]
-    pub(crate) fn word(&self, offset: Offset) -> &AtomicU64 {
+    pub(crate) fn word(&self, offset: Offset) -> &memory::Word {
         if offset >= self.words {
             outside(offset);
         }
@@ -257,7 +257,7 @@ impl Region {
             &*self
                 .reservation
                 .base()
-                .cast::<AtomicU64>()
+                .cast::<memory::Word>()
                 .as_ptr()
                 .add(offset as usize)
         }
@@ -273,12 +273,12 @@ impl Region {
         self.word(offset).store(raw, Ordering::Relaxed);
     }
 
-    /// The word at `offset` as a slot.
+    /// The word at `offset` as a field.
     #[inline(always)]
-    pub(crate) fn slot(&self, offset: Offset) -> &Slot {
-        let word: *const AtomicU64 = self.word(offset);
-        // SAFETY: `Slot` is a transparent wrapper of `AtomicU64`.
-        unsafe { &*word.cast::<Slot>() }
+    pub(crate) fn slot(&self, offset: Offset) -> &Field {
+        let word: *const memory::Word = self.word(offset);
+        // SAFETY: `Field` is a transparent wrapper of `memory::Word`.
+        unsafe { &*word.cast::<Field>() }
     }
 
     #[inline(always)]
@@ -349,7 +349,7 @@ impl Region {
         let fits = |at: Offset| u64::from(at) + u64::from(words) <= u64::from(self.words);
         assert!(fits(from), "{words} words at {from:x} leave the region");
         assert!(fits(to), "{words} words at {to:x} leave the region");
-        let base = self.reservation.base().cast::<AtomicU64>().as_ptr();
+        let base = self.reservation.base().cast::<memory::Word>().as_ptr();
         for index in 0..words as usize {
             // SAFETY: invariant 1, and both ranges were just checked.
             unsafe {
@@ -507,25 +507,34 @@ impl std::fmt::Debug for Region {
 /// Zeroed integers as atomics. The allocator maps large zeroed arrays lazily, so that a
 /// table over gigabytes costs only what is touched.
 pub(crate) fn zeroed<T: AtomicInt>(len: u32) -> Box<[T]> {
+    const {
+        assert!(align_of::<T>() == align_of::<T::Int>() && size_of::<T>() == size_of::<T::Int>());
+    }
     let integers: Box<[T::Int]> = vec![T::Int::default(); len as usize].into_boxed_slice();
-    // SAFETY: `AtomicInt` is implemented for atomics only, which have the size, alignment
-    // and bit validity of their integer.
+    // SAFETY: size and alignment were just compared (on some targets of 32 bits the latter
+    // differ), and the trait's rule is that the bits of the one are those of the other.
     unsafe { Box::from_raw(Box::into_raw(integers) as *mut [T]) }
 }
 
-/// An atomic with the same layout as its integer.
-pub(crate) trait AtomicInt {
+/// An atomic and its integer.
+///
+/// # Safety
+/// Whatever bits the integer has, the atomic may have.
+pub(crate) unsafe trait AtomicInt {
     type Int: Clone + Default;
 }
 
-impl AtomicInt for AtomicU64 {
+// SAFETY: as the standard library says of what it wraps, here and below.
+unsafe impl AtomicInt for memory::Word {
     type Int = u64;
 }
 
-impl AtomicInt for std::sync::atomic::AtomicU32 {
+// SAFETY: see above.
+unsafe impl AtomicInt for memory::Half {
     type Int = u32;
 }
 
-impl AtomicInt for std::sync::atomic::AtomicU8 {
+// SAFETY: see above.
+unsafe impl AtomicInt for memory::Byte {
     type Int = u8;
 }

@@ -1,7 +1,8 @@
 //! What the heap has done and what it holds.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
 /// Numbers of a heap. Counts are since its creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,16 @@
 //! Allocation buffers: each holder bumps in its own piece of the nursery.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use gcrucible_platform::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::account::MemoryAccount;
 use crate::escape::Escape;
+use crate::heap::Heap;
+use crate::identity::HeapId;
 use crate::object::{Header, Kind, pattern};
 use crate::space::Region;
 use crate::value::Offset;
@@ -12,29 +18,22 @@ use crate::value::Offset;
 /// A holder's allocation buffer, and the counter its identity hashes come from.
 ///
 /// The heap shares it: when the holder dies between two collections, what it left unused
-/// must still be made walkable.
-#[derive(Debug, Default)]
+/// must still be made walkable. Who allocates in it [leases](crate::SharedPermit::mutator) it.
+#[derive(Debug)]
 pub struct Tlab {
     buffer: Arc<Buffer>,
 }
 
 impl Tlab {
-    /// An empty buffer. Identity hashes of its holder start at `first_hash`.
-    pub fn new(first_hash: u32) -> Self {
-        let tlab = Tlab::default();
-        tlab.buffer.next_hash.store(first_hash, Relaxed);
-        tlab
+    /// An empty buffer in `heap`. Identity hashes of its holder start at `first_hash`.
+    pub fn new(heap: &Heap, first_hash: u32) -> Self {
+        Self::of_account(heap, first_hash, None)
     }
 
     /// The same of a holder whose allocations are counted in an account, if there is one.
-    pub fn of_account(first_hash: u32, account: Option<Arc<MemoryAccount>>) -> Self {
-        let buffer = Buffer {
-            next_hash: AtomicU32::new(first_hash),
-            account,
-            ..Buffer::default()
-        };
+    pub fn of_account(heap: &Heap, first_hash: u32, account: Option<Arc<MemoryAccount>>) -> Self {
         Tlab {
-            buffer: Arc::new(buffer),
+            buffer: Arc::new(Buffer::new(heap.id(), first_hash, account)),
         }
     }
 
@@ -54,10 +53,15 @@ impl Tlab {
 /// # Invariants
 /// 1. `cursor..limit` is nursery memory that nobody else allocates in. A collection moves
 ///    what the nursery held and retires its blocks, so it must reset both (I-4).
-/// 2. Only the thread that holds the permit under which the holder runs touches it, or
-///    the collector while the world is stopped.
-#[derive(Debug, Default)]
+/// 2. Only who has the lease touches it, or the collector while the world is stopped; of a
+///    buffer without a lease cursor and limit are equal.
+/// 3. Nobody leases that of readers, in which there is never room; only its counter of hashes is
+///    used.
+#[derive(Debug)]
 pub(crate) struct Buffer {
+    heap: HeapId,
+    /// The number of the permit that has the lease; 0 if none has.
+    lease: AtomicU64,
     cursor: AtomicU32,
     limit: AtomicU32,
     /// Size that the next chunk should have, in words.
@@ -79,6 +83,79 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// The number that no permit has, for the lease of a buffer that nobody gets.
+    const NOBODY: u64 = u64::MAX;
+
+    pub(crate) fn new(heap: HeapId, first_hash: u32, account: Option<Arc<MemoryAccount>>) -> Self {
+        Buffer {
+            heap,
+            lease: AtomicU64::new(0),
+            cursor: AtomicU32::new(0),
+            limit: AtomicU32::new(0),
+            wanted_words: AtomicU32::new(0),
+            next_hash: AtomicU32::new(first_hash),
+            allocations: AtomicU32::new(0),
+            is_held_up: AtomicBool::new(false),
+            is_granted: AtomicBool::new(false),
+            granted_words: AtomicU64::new(0),
+            is_known: AtomicBool::new(false),
+            forwarded_in: AtomicU64::new(0),
+            escape: Escape::default(),
+            account,
+        }
+    }
+
+    /// That of all who allocate nothing.
+    pub(crate) fn of_readers(heap: HeapId) -> Self {
+        Buffer {
+            lease: AtomicU64::new(Self::NOBODY),
+            ..Self::new(heap, 1 << 31, None)
+        }
+    }
+
+    /// # Panics
+    /// If it is that of readers.
+    pub(crate) fn refuse_readers(&self) {
+        assert!(
+            !self.is_leased_to(Self::NOBODY),
+            "a reader allocates nothing"
+        );
+    }
+
+    /// Whether the permit of this number has it.
+    #[inline(always)]
+    pub(crate) fn is_leased_to(&self, permit: u64) -> bool {
+        self.lease.load(Relaxed) == permit
+    }
+
+    /// Leases it to the permit of this number.
+    ///
+    /// # Panics
+    /// If it is one of another heap, or another permit has it.
+    pub(crate) fn begin_lease(&self, heap: HeapId, permit: u64) {
+        assert!(
+            self.heap == heap,
+            "the allocation buffer is one of another heap"
+        );
+        let taken = self.lease.compare_exchange(0, permit, Acquire, Relaxed);
+        assert!(
+            taken.is_ok(),
+            "the allocation buffer is in use under another permit"
+        );
+    }
+
+    /// Ends the lease.
+    pub(crate) fn end_lease(&self) {
+        self.lease.store(0, Release);
+    }
+
+    /// A collection has retired what it pointed into, and no provider names it: the heap
+    /// forgets it until it is used again.
+    pub(crate) fn forget(&self) {
+        self.set_range(0, 0);
+        self.is_known.store(false, Relaxed);
+    }
+
     pub(crate) fn account(&self) -> Option<&MemoryAccount> {
         self.account.as_deref()
     }

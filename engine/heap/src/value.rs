@@ -12,9 +12,10 @@
 //! tag is the epoch of the block that the object lay in when the reference was made; it
 //! is 0 unless the debug mode `tags` is on.
 
+use gcrucible_platform::sync::atomic::Ordering;
+use gcrucible_platform::sync::memory;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const TAG_SHIFT: u32 = 48;
 const TAG_INT: u64 = 0xFFF9;
@@ -103,35 +104,44 @@ impl fmt::Debug for Word {
 /// needs that permit back. So a `Value` held across a possible collection is a compile
 /// error:
 ///
-/// ```compile_fail,E0502
+/// ```compile_fail,E0505
 /// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Holder, Unchecked};
 /// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
 /// # let holder = Holder::new(&heap, "test", 1);
-/// let mut permit = heap.try_shared().unwrap();
+/// let permit = heap.try_shared().unwrap();
 /// let value = permit.mutator::<Unchecked>(holder.tlab()).string("kept").unwrap();
-/// let collected = permit.safepoint(); // error: `value` still borrows `permit`
+/// drop(permit); // error: `value` still borrows it
 /// assert!(value.is_object());
-/// # drop(collected);
 /// ```
 ///
-/// What must survive a collection is put into a root slot first, and read again:
+/// What must survive a collection is put into a root first, and read again:
 ///
 /// ```
-/// # use gcrucible_heap::{Heap, HeapConfig, HeapDebug, Holder, Unchecked};
+/// # use gcrucible_heap::{CollectionKind, Heap, HeapConfig, HeapDebug, Holder, Unchecked};
 /// # let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
 /// # let holder = Holder::new(&heap, "test", 1);
-/// let mut permit = heap.try_shared().unwrap();
+/// let permit = heap.try_shared().unwrap();
 /// let m = permit.mutator::<Unchecked>(holder.tlab());
 /// m.store(&holder.registers()[0], m.string("kept").unwrap());
-/// let collected = permit.safepoint();
-/// # drop(collected);
+/// drop(permit);
+/// heap.try_exclusive().unwrap().collect(CollectionKind::Minor);
+/// let permit = heap.try_shared().unwrap();
 /// let m = permit.mutator::<Unchecked>(holder.tlab());
 /// assert_eq!(m.text(m.load(&holder.registers()[0])), Some("kept"));
+/// ```
+///
+/// A value stays on the thread whose permit it borrows: what a thread has read of one heap can
+/// so never be taken for a value of another ([`SharedPermit`](crate::SharedPermit), rule 3).
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>(_: T) {}
+/// is_send(gcrucible_heap::Value::NIL);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Value<'p> {
     word: Word,
-    permit: PhantomData<&'p ()>,
+    /// The borrow of the permit, and neither `Send` nor `Sync`.
+    permit: PhantomData<(&'p (), *const ())>,
 }
 
 impl<'p> Value<'p> {
@@ -266,30 +276,15 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// A place that holds a value and that the collector knows: inside an object, or in a
-/// root container. It is read and written through a [`Mutator`](crate::Mutator), under a
-/// permit.
+/// A word of an object that holds a value. Read and written through a
+/// [`Mutator`](crate::Mutator) alone, which knows when a store must mark a card.
 ///
-/// Slots are atomics, because virtual machines in parallel may race on them: reference
+/// Fields are atomics, because virtual machines in parallel may race on them: reference
 /// stores release and loads acquire, so that who sees an object sees it filled (I-2).
 #[repr(transparent)]
-pub struct Slot(pub(crate) AtomicU64);
+pub(crate) struct Field(memory::Word);
 
-impl Slot {
-    /// A slot that holds nil.
-    pub const fn nil() -> Self {
-        Self(AtomicU64::new(NIL))
-    }
-
-    /// A slot that holds an immediate value, which needs no permit.
-    ///
-    /// # Panics
-    /// If the value is a reference.
-    pub fn immediate(value: Value<'static>) -> Self {
-        assert!(!value.is_object(), "a reference needs a permit");
-        Self(AtomicU64::new(value.word().0))
-    }
-
+impl Field {
     #[inline(always)]
     pub(crate) fn get(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))
@@ -300,44 +295,10 @@ impl Slot {
         self.0.store(word.0, Ordering::Release);
     }
 
-    /// Makes it hold nil, which needs no permit.
+    /// Makes it hold nil.
     #[inline]
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.set(Word::NIL);
-    }
-
-    /// Whether it holds nil, which needs no permit.
-    pub fn is_nil(&self) -> bool {
-        self.get() == Word::NIL
-    }
-
-    /// Whether it holds a reference to an object, which needs no permit.
-    pub fn is_object(&self) -> bool {
-        self.get().is_object()
-    }
-
-    /// Moves what `from` holds into this slot and leaves nil there, which needs no permit.
-    pub fn take_from(&self, from: &Slot) {
-        self.set(from.get());
-        from.clear();
-    }
-
-    /// Makes it hold what `from` holds, which needs no permit.
-    #[inline(always)]
-    pub fn copy_from(&self, from: &Slot) {
-        self.set(from.get());
-    }
-}
-
-impl Default for Slot {
-    fn default() -> Self {
-        Self::nil()
-    }
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.get().fmt(f)
     }
 }
 

@@ -6,7 +6,8 @@
 use gcrucible_platform::sync::Mutex;
 
 use crate::heap::Heap;
-use crate::value::{Slot, Value, Word};
+use crate::permit::SharedPermit;
+use crate::value::{Value, Word};
 
 /// The watched objects of a heap.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub(crate) struct WatchTable {
 
 #[derive(Debug, Default)]
 struct Table {
-    watched: Vec<(Slot, u64)>,
+    watched: Vec<(Word, u64)>,
     /// What was freed since somebody asked.
     freed: Vec<u64>,
 }
@@ -27,10 +28,10 @@ impl WatchTable {
         let mut table = self.table.lock();
         let table = &mut *table;
         let freed = &mut table.freed;
-        table.watched.retain(|(slot, id)| {
-            let survives = survivor(slot.get());
+        table.watched.retain_mut(|(object, id)| {
+            let survives = survivor(*object);
             match survives {
-                Some(word) => slot.set(word),
+                Some(word) => *object = word,
                 None => freed.push(*id),
             }
             survives.is_some()
@@ -38,16 +39,17 @@ impl WatchTable {
     }
 }
 
-impl Heap {
+impl SharedPermit<'_> {
     /// Watches an object; `id` tells it from others. Nothing comes of it for an immediate.
     pub fn watch(&self, object: Value<'_>, id: u64) {
         if object.is_object() {
-            let slot = Slot::nil();
-            slot.set(object.word());
-            self.watched.table.lock().watched.push((slot, id));
+            let watched = &self.heap().watched;
+            watched.table.lock().watched.push((object.word(), id));
         }
     }
+}
 
+impl Heap {
     /// The ids of watched objects that were freed since this was asked last, in order of their
     /// watches.
     pub fn take_freed(&self) -> Vec<u64> {

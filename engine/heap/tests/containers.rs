@@ -27,7 +27,7 @@ impl Numbers {
 
 fn collect(heap: &Heap, kind: CollectionKind) {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    let report = heap.collect(&mut permit, kind);
+    let report = permit.collect(kind);
     assert!(report.violations.is_empty(), "{:?}", report.violations);
 }
 
@@ -177,7 +177,7 @@ fn storages(
     }
     // Nothing was collected: all that were ever made are there.
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    let census = heap.census(&mut permit);
+    let census = permit.census();
     let storages = census.iter().find(|(name, _)| *name == "array storage");
     storages.map_or(0, |&(_, count)| count)
 }

@@ -1,4 +1,5 @@
 //! A heap that is nearly full: what a collection copies to, what it leaves, what breaks it.
+#![allow(unsafe_code, reason = "a root provider that panics")]
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -6,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use gcrucible_heap::{
-    Checked, CollectionKind, CompileTimeObjects, Heap, HeapConfig, HeapDebug, Holder, Mutator,
-    RootAudit, RootProvider, RootTracer, Value, VerifyLevel,
+    Checked, CollectionKind, CompileTimeObjects, Heap, HeapConfig, HeapDebug, Holder, Home,
+    Mutator, RootAudit, RootProvider, RootTracer, Value, VerifyLevel,
 };
 
 fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>) -> R) -> R {
@@ -17,7 +18,7 @@ fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>)
 
 fn collect(heap: &Heap, kind: CollectionKind) {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    assert_eq!(heap.collect(&mut permit, kind).violations, []);
+    assert_eq!(permit.collect(kind).violations, []);
 }
 
 /// A chain of cells, until the heap has no room for one more; returns how many there are.
@@ -80,7 +81,7 @@ fn a_full_heap_is_collected_within_half_as_much_again() {
     assert_eq!(length(&heap, &holder, 0), made);
     {
         let mut permit = heap.try_exclusive().expect("no permit is held");
-        assert_eq!(heap.verify(&mut permit, VerifyLevel::Full), []);
+        assert_eq!(permit.verify(VerifyLevel::Full), []);
     }
     // What dies is found, in as many collections as it takes.
     with(&heap, &holder, |m| {
@@ -113,11 +114,16 @@ fn dead_large_objects_make_a_major_collection_due() {
     assert!(most < 200_000, "{most}");
 }
 
-struct Broken;
+struct Broken(Home);
 
-impl RootProvider for Broken {
+// SAFETY: it has no slots.
+unsafe impl RootProvider for Broken {
     fn name(&self) -> String {
         "broken".to_owned()
+    }
+
+    fn home(&self) -> &Home {
+        &self.0
     }
 
     fn trace(&self, _tracer: &mut dyn RootTracer) {
@@ -130,9 +136,8 @@ impl RootProvider for Broken {
 #[test]
 fn a_collection_that_panics_closes_the_heap() {
     let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).expect("address space");
-    let broken = Arc::new(Broken);
-    let weak: std::sync::Weak<Broken> = Arc::downgrade(&broken);
-    heap.add_provider(weak);
+    let broken = Arc::new(Broken(Home::new(&heap)));
+    heap.add_provider(&broken);
     let collected = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         collect(&heap, CollectionKind::Minor);
     }));
@@ -157,7 +162,8 @@ fn handles_are_found_by_what_they_keep() {
         with(&heap, &holder, |m| {
             let cell = m.cell(Value::small_int(n).expect("a small int"));
             let Ok(cell) = cell else { return };
-            handles.push((heap.protect(cell), heap.protect(cell)));
+            let permit = heap.try_shared().expect("nobody collects");
+            handles.push((permit.protect(cell), permit.protect(cell)));
         });
         if n % 500 == 0 {
             collect(&heap, CollectionKind::Minor);
@@ -178,7 +184,7 @@ fn a_version_without_objects_is_none() {
     let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).expect("address space");
     for _ in 0..100 {
         let permit = heap.try_shared().expect("nobody collects");
-        drop(CompileTimeObjects::new(&heap, &permit));
+        drop(CompileTimeObjects::new(&permit));
     }
     assert_eq!(heap.stats().versions, 0);
 }

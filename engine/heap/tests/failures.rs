@@ -22,7 +22,7 @@ fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>)
 
 fn collect(heap: &Heap) {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    heap.collect(&mut permit, CollectionKind::Major);
+    permit.collect(CollectionKind::Major);
 }
 
 /// Allocates a cell as an engine does; gives whether it was refused for good.

@@ -18,7 +18,7 @@ fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>)
 
 fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    let report = heap.collect(&mut permit, kind);
+    let report = permit.collect(kind);
     assert!(report.violations.is_empty(), "{:?}", report.violations);
     report
 }
@@ -26,7 +26,7 @@ fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
 /// Takes the first of the queue: what its function's and its object's cell hold.
 fn take(heap: &Heap, holder: &Holder) -> Option<[Option<i64>; 2]> {
     let permit = heap.try_shared().expect("nobody collects");
-    let (function, object) = heap.take_finalizer(&permit)?;
+    let (function, object) = permit.take_finalizer()?;
     let m = permit.mutator::<Checked>(holder.tlab());
     Some([function, object].map(|cell| m.as_int(m.cell_get(cell)?)))
 }
@@ -61,7 +61,7 @@ fn finalizers_are_queued_in_order_of_registration_and_once() {
     assert_eq!(take(&heap, &holder), None);
     assert!(collect(&heap, CollectionKind::Major).queued.is_empty());
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    assert_eq!(heap.census(&mut permit), []);
+    assert_eq!(permit.census(), []);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn weak_references_to_what_comes_back_to_life_are_cleared() {
     assert_eq!(report.queued, [1]);
     assert_eq!(report.cleared, [1, 3, 4]);
     let permit = heap.try_shared().expect("nobody collects");
-    let (_, object) = heap.take_finalizer(&permit).expect("it is queued");
+    let (_, object) = permit.take_finalizer().expect("it is queued");
     let m = permit.mutator::<Checked>(holder.tlab());
     let part = |index| m.field(object, index).expect("three fields");
     assert_eq!(m.cell_get(part(0)), Some(Value::FALSE));
@@ -108,7 +108,7 @@ fn dropped_registrations_keep_nothing_alive() {
     assert_eq!(heap.next_finalizer(), None);
     collect(&heap, CollectionKind::Major);
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    assert_eq!(heap.census(&mut permit), []);
+    assert_eq!(permit.census(), []);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! What each kind of object does, collections apart.
+#![allow(unsafe_code, reason = "copies in steps have roots")]
 
 use std::sync::Arc;
 
 use gcrucible_heap::{
     Acquired, Checked, CollectionKind, Copying, ForkStop, FutureState, Heap, HeapConfig, Holder,
-    Mutator, Received, Sent, Slot, StreamState, Value,
+    Mutator, Received, RootRight, Sent, Slot, StreamState, Value,
 };
+
+// SAFETY: each slot is filled and read under one permit.
+const ROOTS: RootRight = unsafe { RootRight::claim() };
 
 fn heap() -> Arc<Heap> {
     let modes = "zombie,verify=full".parse().expect("modes that exist");
@@ -19,7 +23,7 @@ fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>)
 
 fn collect(heap: &Heap, kind: CollectionKind) {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    let report = heap.collect(&mut permit, kind);
+    let report = permit.collect(kind);
     assert!(report.violations.is_empty(), "{:?}", report.violations);
 }
 
@@ -222,7 +226,7 @@ fn forks_share_nothing(step: Option<u32>) {
     let holder = Holder::new(&heap, "test", 1);
     with(&heap, &holder, |m| {
         let copy_of = |value| {
-            let [from, to] = [Slot::nil(), Slot::nil()];
+            let [from, to] = [Slot::nil(ROOTS), Slot::nil(ROOTS)];
             m.store(&from, value);
             let slots = (std::slice::from_ref(&from), std::slice::from_ref(&to));
             let Some(step) = step else {
@@ -230,7 +234,7 @@ fn forks_share_nothing(step: Option<u32>) {
                 let made = m.fork(slots.0, slots.1, &mut units);
                 return made.map(|_| m.load_root(&to));
             };
-            let mut copying = Copying::of_fork(slots.0);
+            let mut copying = Copying::of_fork(ROOTS, slots.0);
             while !m.fork_on(&mut copying, slots.1, &mut { step })? {}
             Ok(m.load_root(&to))
         };
@@ -325,7 +329,7 @@ fn a_copied_weak_reference_leads_to_the_copy_of_its_target() {
         let other = m.weak(targets[1]).unwrap();
         assert!(m.deep_equals(weak[1], other) && !m.deep_equals(weak[0], other));
         // A fork must not lead to what is the template's alone.
-        let slots = [Slot::nil(), Slot::nil()];
+        let slots = [Slot::nil(ROOTS), Slot::nil(ROOTS)];
         m.store(&slots[0], array);
         let mut units = u32::MAX;
         assert_eq!(m.fork(&slots[..1], &slots[1..], &mut units), Ok(true));
@@ -363,7 +367,7 @@ fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
         let expected = ids(m.deep_copy(array).unwrap());
         let from = expected.into_iter().min().unwrap();
         for units in [1, 7, 100] {
-            let mut copying = Copying::of_value(array);
+            let mut copying = Copying::of_value(ROOTS, array);
             while !copying.step(m, &mut { units }).unwrap() {}
             copying.renew(m);
             let found = ids(copying.result(m, 0));
@@ -377,8 +381,8 @@ fn a_copy_in_steps_gives_the_ids_that_one_in_one_go_gives() {
 #[should_panic(expected = "the handle is one of another heap")]
 fn a_handle_of_another_heap_is_refused() {
     let (one, other) = (heap(), heap());
-    let handle = one.protect(Value::TRUE);
+    let handle = one.try_shared().unwrap().protect(Value::TRUE);
     // It has a handle in the same place.
-    let _its_own = other.protect(Value::TRUE);
+    let _its_own = other.try_shared().unwrap().protect(Value::TRUE);
     other.unprotect(handle);
 }

@@ -49,7 +49,7 @@ fn configs() -> impl Iterator<Item = HeapConfig> {
 
 struct World {
     heap: Arc<Heap>,
-    holder: Arc<Holder>,
+    holder: Holder,
     config: HeapConfig,
     modes: &'static str,
 }
@@ -69,7 +69,7 @@ impl World {
 
     fn collect(&self, kind: CollectionKind) {
         let mut permit = self.heap.try_exclusive().expect("no permit is held");
-        let report = self.heap.collect(&mut permit, kind);
+        let report = permit.collect(kind);
         assert_eq!(report.violations, []);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, CollectionKind, CompileTimeObjects, Heap, HeapConfig, Holder, Mutator, Slot,
+    Checked, CollectionKind, CompileTimeObjects, Heap, HeapConfig, Holder, Mutator, Register,
 };
 
 const MODES: [&str; 4] = [
@@ -23,7 +23,7 @@ fn heap(modes: &str) -> Arc<Heap> {
 fn version(heap: &Heap, holder: &Holder, register: usize) {
     let permit = heap.try_shared().expect("nobody collects");
     let m = permit.mutator::<Checked>(holder.tlab());
-    let mut objects = CompileTimeObjects::new(heap, &permit);
+    let mut objects = CompileTimeObjects::new(&permit);
     for number in 0..100 {
         objects.string(&format!("constant {number}")).unwrap();
         objects.int(i64::MAX - number).unwrap();
@@ -34,7 +34,7 @@ fn version(heap: &Heap, holder: &Holder, register: usize) {
     let message = objects.string("message").unwrap();
     let again = objects.string("message").unwrap();
     assert_eq!(message, again, "a text is made once");
-    objects.error(1, message).unwrap();
+    objects.error(1, "message").unwrap();
     m.store(&holder.registers()[register], message);
 }
 
@@ -45,11 +45,11 @@ fn with<R>(heap: &Heap, holder: &Holder, act: impl FnOnce(&Mutator<'_, Checked>)
 
 fn collect(heap: &Heap, kind: CollectionKind) {
     let mut permit = heap.try_exclusive().expect("no permit is held");
-    let report = heap.collect(&mut permit, kind);
+    let report = permit.collect(kind);
     assert_eq!(report.violations, []);
 }
 
-fn forget(slot: &Slot, heap: &Heap, holder: &Holder) {
+fn forget(slot: &Register, heap: &Heap, holder: &Holder) {
     with(heap, holder, |m| m.store(slot, gcrucible_heap::Value::NIL));
 }
 
@@ -94,7 +94,7 @@ fn an_object_a_weak_reference_and_a_handle_keep_a_version() {
                 [0, 1, 2].map(|register| m.load_root(&holder.registers()[register]));
             m.store(&holder.registers()[0], m.array(&[first]).unwrap());
             m.store(&holder.registers()[1], m.weak(second).unwrap());
-            heap.protect(third)
+            heap.try_shared().unwrap().protect(third)
         });
         forget(&holder.registers()[2], &heap, &holder);
         for _ in 0..3 {

@@ -221,7 +221,7 @@ impl Bug {
 #[cfg(feature = "seeded-bugs")]
 mod switch {
     use super::Bug;
-    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+    use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
     /// Number of the bug that is on, plus one.
     static ACTIVE: AtomicU32 = AtomicU32::new(0);

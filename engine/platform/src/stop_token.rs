@@ -71,8 +71,8 @@ impl fmt::Debug for StopToken {
 
 #[cfg(test)]
 mod tests {
+    use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::task::Wake;
 
     use super::*;

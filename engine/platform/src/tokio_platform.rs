@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::clock::Clock;
 use crate::host::{HostOperation, HostRequest, HostValue};
 use crate::platform::{Place, Platform, Task};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::turns::Turns;
 
 thread_local! {

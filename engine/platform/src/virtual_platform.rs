@@ -6,13 +6,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::host::{self, HostOperation, HostRequest};
 use crate::platform::{Place, Platform, Task};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Answers host operations of a [`VirtualPlatform`].
 pub type HostFunction = dyn Fn(HostRequest) -> HostOperation + Send + Sync;

@@ -4,12 +4,12 @@ use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A thread that waits.
 struct Parked {
@@ -86,7 +86,7 @@ mod tests {
                 return Poll::Ready(());
             }
             let waker = cx.waker().clone();
-            let other = std::thread::Builder::new().spawn(move || waker.wake());
+            let other = crate::sync::thread::spawn("test", move || waker.wake());
             drop(other.expect("a thread"));
             Poll::Pending
         });

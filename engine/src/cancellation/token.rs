@@ -1,11 +1,11 @@
 //! Requests for cancellation.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
 
 use gcrucible_platform::StopToken;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
 
 /// The cancellation of one task. It is requested at most once; requests after the first
 /// change nothing (I-16).

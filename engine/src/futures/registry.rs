@@ -9,19 +9,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checks, Heap, Mutator, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
-    SharedPermit, Slot, Tlab,
+    Checks, Heap, Home, Mutator, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
+    SharedPermit, Slot, Tlab, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
 use super::Signal;
 use crate::cancellation::Token;
+use crate::roots::ROOTS;
 
 /// Unfinished futures.
 pub struct Registry {
     state: Mutex<State>,
     tlab: Tlab,
+    home: Home,
 }
 
 #[derive(Default)]
@@ -68,10 +70,10 @@ impl Registry {
                 next_id: 1,
                 ..State::default()
             }),
-            tlab: Tlab::new(1 << 29),
+            tlab: Tlab::new(heap, 1 << 29),
+            home: Home::new(heap),
         });
-        let weak: std::sync::Weak<Registry> = Arc::downgrade(&registry);
-        heap.add_provider(weak);
+        heap.add_provider(&registry);
         registry
     }
 
@@ -86,7 +88,7 @@ impl Registry {
         make: impl FnOnce(&Mutator<'_, C>) -> Result<R, NeedsMemory>,
     ) -> Result<R, NeedsMemory> {
         let _state = self.state.lock();
-        make(&permit.mutator::<C>(&self.tlab))
+        permit.with_mutator(&self.tlab, make)
     }
 
     /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
@@ -103,18 +105,20 @@ impl Registry {
     ) -> Result<(u64, Arc<Token>), NeedsMemory> {
         let mut state = self.state.lock();
         let id = state.next_id;
-        let m = permit.mutator::<C>(&self.tlab);
-        let future = m.future(id)?;
+        let future = Arc::new(Slot::nil(ROOTS));
+        permit.with_mutator(&self.tlab, |m: &Mutator<'_, C>| {
+            m.store(&*future, m.future(id)?);
+            Ok(())
+        })?;
         let token = new_token();
         let entry = Entry {
-            future: Arc::new(Slot::nil()),
-            unscheduled: Slot::nil(),
+            future,
+            unscheduled: Slot::nil(ROOTS),
             token: Arc::clone(&token),
             waiters: BTreeMap::new(),
         };
-        entry.unscheduled.copy_from(exchange);
-        m.store(&entry.future, future);
-        m.store(exchange, future);
+        entry.unscheduled.take_from(exchange);
+        exchange.copy_from(&entry.future);
         state.next_id += 1;
         state.entries.insert(id, entry);
         Ok((id, token))
@@ -129,11 +133,15 @@ impl Registry {
             .map(|entry| Arc::clone(&entry.future))
     }
 
-    /// Moves callee and arguments of a future that starts into `slot`.
-    pub(crate) fn start(&self, id: u64, slot: &Slot) {
-        if let Some(entry) = self.state.lock().entries.get(&id) {
-            slot.take_from(&entry.unscheduled);
-        }
+    /// Callee and arguments of a future that starts, which it gives away; nil if it is none.
+    pub(crate) fn start<'p, C: Checks>(&self, id: u64, m: &Mutator<'p, C>) -> Value<'p> {
+        let state = self.state.lock();
+        let Some(entry) = state.entries.get(&id) else {
+            return Value::NIL;
+        };
+        let call = m.load(&entry.unscheduled);
+        entry.unscheduled.clear();
+        call
     }
 
     /// The token of the task that runs a pending future.
@@ -236,15 +244,19 @@ impl Registry {
         waiting.sort_unstable();
         waiting
     }
-
-    pub(crate) fn tlab(&self) -> &Tlab {
-        &self.tlab
-    }
 }
 
-impl RootProvider for Registry {
+// SAFETY: rule 1: the two slots of each entry are all that it has; a `future` that somebody has
+// taken out of it is read only after the entry's future is known to live (see `ending.rs`).
+// Rule 2: both are made once, for one heap. Rule 3: by inspection.
+#[allow(unsafe_code, reason = "the collector believes what a provider says")]
+unsafe impl RootProvider for Registry {
     fn name(&self) -> String {
         "future registry".to_owned()
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {

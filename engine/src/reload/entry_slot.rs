@@ -13,11 +13,11 @@
 //! | an entry with nothing to evaluate | the promise that is there, else a settled one |
 //! | test isolation, shutdown | none |
 
-use gcrucible_heap::{
-    Checks, FutureState, Handle, Heap, SharedPermit, Slot, Tlab, Unchecked, Value,
-};
+use gcrucible_heap::{Checks, FutureState, Handle, Heap, SharedPermit, Slot, Unchecked, Value};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+
+use crate::roots::ROOTS;
 
 /// The promise of the entry module's evaluation, protected.
 #[derive(Debug, Default)]
@@ -43,11 +43,20 @@ pub(super) enum Store {
 }
 
 /// What is in the slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
     protected: Option<Handle>,
     /// What B-101 keeps instead, outside of all roots.
     bare: Slot,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Held {
+            protected: None,
+            bare: Slot::nil(ROOTS),
+        }
+    }
 }
 
 impl EntrySlot {
@@ -65,12 +74,11 @@ impl EntrySlot {
             for bug in [Bug::B101a, Bug::B101b, Bug::B101c] {
                 seeded_bugs::note_triggered(bug);
             }
-            let bare = Slot::nil();
-            let tlab = Tlab::default();
-            permit.mutator::<Unchecked>(&tlab).store(&bare, promise);
+            let bare = Slot::nil(ROOTS);
+            permit.reader::<Unchecked>().store(&bare, promise);
             return self.put(heap, None, bare);
         }
-        self.put(heap, Some(heap.protect(promise)), Slot::nil());
+        self.put(heap, Some(permit.protect(promise)), Slot::nil(ROOTS));
     }
 
     /// Empties the slot.
@@ -87,7 +95,7 @@ impl EntrySlot {
             seeded_bugs::note_triggered(Bug::B104);
             return;
         }
-        self.put(heap, None, Slot::nil());
+        self.put(heap, None, Slot::nil(ROOTS));
     }
 
     /// The one setter. The new promise is protected already, so that it is alive whatever the
@@ -116,11 +124,10 @@ impl EntrySlot {
 
     /// The state of the promise; none if there is none.
     pub(super) fn state<C: Checks>(&self, permit: &SharedPermit<'_>) -> Option<FutureState> {
-        let tlab = Tlab::default();
-        let m = permit.mutator::<C>(&tlab);
+        let m = permit.reader::<C>();
         let held = self.promise.lock();
         let promise = match &held.protected {
-            Some(handle) => permit.heap().protected(handle, permit),
+            Some(handle) => permit.protected(handle),
             None => m.load_root(&held.bare),
         };
         m.future_state(promise).map(|(state, _)| state)
@@ -131,7 +138,7 @@ impl EntrySlot {
         let promise = {
             let held = self.promise.lock();
             let handle = held.protected.as_ref();
-            handle.map(|handle| permit.heap().protected(handle, permit))
+            handle.map(|handle| permit.protected(handle))
         };
         if let Some(promise) = promise {
             self.set(permit, Store::Nothing, promise);

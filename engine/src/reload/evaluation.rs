@@ -39,7 +39,7 @@ impl Engine {
         loop {
             let loaded = {
                 let permit = inner.heap.shared().await;
-                LoadedProgram::load(&inner.heap, &permit, Arc::clone(&program))
+                LoadedProgram::load(&permit, Arc::clone(&program))
             };
             let needs = match loaded {
                 Ok(loaded) => return Ok(Realm::new(&inner.heap, loaded, inner.new_realm())),
@@ -81,7 +81,7 @@ impl Engine {
                         m.store(guard.call().promise(), promise);
                         inner.reload.slot.set(&permit, store, promise);
                         let is_preload = purpose == Purpose::Preload;
-                        (guard, is_preload.then(|| inner.heap.protect(promise)))
+                        (guard, is_preload.then(|| permit.protect(promise)))
                     });
                     Ok(reserved)
                 })
@@ -125,12 +125,8 @@ impl Engine {
             Outcome::Panicked => FutureState::InternalError,
         };
         let permit = inner.heap.shared().await;
-        let m = permit.mutator::<C>(inner.registry.tlab());
-        m.future_settle(
-            m.load_root(call.promise()),
-            state,
-            m.load_root(call.value()),
-        );
+        let m = permit.reader::<C>();
+        m.future_settle(m.load_root(call.promise()), state, call.value(&m));
         call.promise().clear();
     }
 }

@@ -17,6 +17,7 @@ use super::reloader::Purpose;
 use super::request::ReloadFailure;
 use crate::call::{Call, CallError};
 use crate::engine::Engine;
+use crate::roots::ROOTS;
 
 /// A preload under way. Dropping it before its end requests its cancellation, as with a
 /// [`CallHandle`](crate::CallHandle): nothing of it remains.
@@ -78,7 +79,7 @@ impl Engine {
             Err(CallError::DuplicateCallId(_)) => return Ok(None),
             Err(_) => return Err(ReloadFailure::OutOfMemory),
         };
-        let bare = Slot::nil();
+        let bare = Slot::nil(ROOTS);
         let own = match own {
             Some(own) if seeded_bugs::is_on(Bug::B103) => {
                 // B-103: the loop's own promise is no root of its own.
@@ -120,13 +121,13 @@ impl Preload {
         let inner = &self.engine.inner;
         let (state, text) = {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<Checked>(inner.registry.tlab());
+            let m = permit.reader::<Checked>();
             let promise = match &self.own {
-                Some(own) => inner.heap.protected(own, &permit),
+                Some(own) => permit.protected(own),
                 None => m.load_root(&self.bare),
             };
             let state = m.future_state(promise).map(|(state, _)| state);
-            let value = m.load_root(self.call.value());
+            let value = self.call.value(&m);
             (state, display(&m, self.realm.program(), value))
         };
         match state {

@@ -284,8 +284,8 @@ impl Engine {
         let inner = &self.inner;
         let text = {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<Checked>(inner.registry.tlab());
-            let value = m.load_root(evaluation.call.value());
+            let m = permit.reader::<Checked>();
+            let value = evaluation.call.value(&m);
             display(&m, evaluation.realm.program(), value)
         };
         match outcome {

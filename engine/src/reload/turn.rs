@@ -1,6 +1,6 @@
 //! One caller after the other, across waits.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::futures::Signal;
 

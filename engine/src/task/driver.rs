@@ -18,6 +18,7 @@ use crate::cancellation::Token;
 use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::memory::Asked;
+use crate::roots::ROOTS;
 use crate::wait_lists;
 
 /// Takes one task from slice to slice.
@@ -373,8 +374,8 @@ impl<'e> Driver<'e> {
             let outcome = task.vm.run_slice::<C>(&permit, input.clone());
             let cancelling = (outcome.end == SliceEnd::Cancel)
                 .then(|| {
-                    let m = permit.mutator::<C>(inner.registry.tlab());
-                    m.future_id(m.load_root(task.vm.exchange()))
+                    let m = permit.reader::<C>();
+                    m.future_id(task.vm.load_exchange(&m))
                 })
                 .flatten();
             (outcome, cancelling, Asked::now(&inner.heap))
@@ -447,7 +448,7 @@ impl<'e> Driver<'e> {
                 SliceEnd::Safepoint | SliceEnd::NeedsMemory { .. }
             );
         if let Some(future) = cancelling {
-            let slot = task.vm.exchange();
+            let slot = task.vm.exchange(ROOTS);
             inner.cancel_future::<C>(self.engine, future, slot).await;
         }
         Ran {
@@ -615,7 +616,7 @@ impl<'e> Driver<'e> {
     /// Returns the error to throw instead when there is no room for a future.
     async fn register<C: Checks>(&self, detached: bool) -> Option<Pending> {
         let inner = &self.engine.inner;
-        let exchange = self.task.vm.exchange();
+        let exchange = self.task.vm.exchange(ROOTS);
         let outlives_calls = detached || self.task.run.is_none();
         let place = match outlives_calls && self.task.vm.realm().is_fork() {
             false => None,

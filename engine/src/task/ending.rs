@@ -96,17 +96,17 @@ impl Driver<'_> {
         }
         let is_settled = {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<C>(inner.registry.tlab());
+            let m = permit.reader::<C>();
             let payload = match state {
                 FutureState::Cancelled => Value::NIL,
-                _ => m.load_root(self.task.vm.exchange()),
+                _ => self.task.vm.load_exchange(&m),
             };
-            let future = m.load_root(&future);
+            let future = m.load_root(&*future);
             let has_failed = matches!(state, FutureState::Error | FutureState::InternalError);
             if has_failed {
                 // Before anybody can see that it is settled, and have seen its error.
                 self.note_failure(id, &end, &m, payload);
-                inner.heap.watch(future, id);
+                permit.watch(future, id);
             }
             let is_settled = m.future_settle(future, state, payload);
             if has_failed && !is_settled {
@@ -114,7 +114,7 @@ impl Driver<'_> {
             }
             is_settled
         };
-        self.task.vm.exchange().clear();
+        self.task.vm.clear_exchange();
         if let Some(membership) = &membership {
             membership.settled();
         }
@@ -228,9 +228,9 @@ impl Driver<'_> {
         let mut uncaught = None;
         if outcome != Outcome::Cancelled {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<C>(inner.registry.tlab());
-            let value = m.load_root(self.task.vm.exchange());
-            m.store(guard.call().value(), value);
+            let m = permit.reader::<C>();
+            let value = self.task.vm.load_exchange(&m);
+            guard.call().set_value(&m, value);
             if outcome == Outcome::Threw {
                 guard.call().recognise(&m, value);
             }
@@ -239,7 +239,7 @@ impl Driver<'_> {
             uncaught =
                 (is_finalizer && has_failed).then(|| display(&m, guard.call().program(), value));
         }
-        self.task.vm.exchange().clear();
+        self.task.vm.clear_exchange();
         if guard.call().id() == Engine::INIT_CALL {
             self.task.vm.realm().freeze();
             self.engine.settle_promise::<C>(guard.call(), outcome).await;

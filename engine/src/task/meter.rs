@@ -6,10 +6,10 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use gcrucible_platform::Platform;
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use gcrucible_platform::turns::Party;
 
 /// Counts for a task, which one thread polls at a time.

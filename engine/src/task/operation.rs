@@ -30,6 +30,7 @@ use super::ending::BodyEnd;
 use super::yield_points;
 use crate::cancellation::Watched;
 use crate::event::EngineEvent;
+use crate::roots::ROOTS;
 
 /// The operations of one task that are under way, innermost last.
 #[derive(Default)]
@@ -345,7 +346,7 @@ impl Driver<'_> {
         if seeded_bugs::is_on(Bug::B52) {
             // B-52: the original cause of an internal error is lost.
             seeded_bugs::note_triggered(Bug::B52);
-            self.task.vm.exchange().clear();
+            self.task.vm.clear_exchange();
         }
         self.wake_changed(&changed).await;
         BodyEnd::Panicked
@@ -377,28 +378,27 @@ impl Driver<'_> {
         }
         let mut attempts = 0;
         loop {
-            let needs = {
+            // B-17: until it is registered the result lies where no collection looks.
+            let unrooted = seeded_bugs::is_on(Bug::B17).then(|| Slot::nil(ROOTS));
+            let placed = {
                 let permit = inner.heap.shared().await;
-                // B-17: until it is registered the result lies where no collection looks.
-                let unrooted = seeded_bugs::is_on(Bug::B17).then(Slot::nil);
-                let placed = inner.registry.allocate::<C, _>(&permit, |m| {
-                    let place = unrooted.as_ref().unwrap_or(self.task.vm.exchange());
+                inner.registry.allocate::<C, _>(&permit, |m| {
+                    let place = unrooted.as_ref().unwrap_or(self.task.vm.exchange(ROOTS));
                     m.store(place, host_value::build(&data, m)?);
                     Ok(())
-                });
-                drop(permit);
-                match (placed, unrooted) {
-                    (Ok(()), None) => return None,
-                    (Ok(()), Some(result)) => {
-                        if result.is_object() {
-                            seeded_bugs::note_triggered(Bug::B17);
-                        }
-                        self.yield_at(yield_points::BEFORE_WAKE).await;
-                        self.task.vm.exchange().take_from(&result);
-                        return None;
+                })
+            };
+            let needs = match (placed, unrooted) {
+                (Ok(()), None) => return None,
+                (Ok(()), Some(result)) => {
+                    if result.is_object() {
+                        seeded_bugs::note_triggered(Bug::B17);
                     }
-                    (Err(needs), _) => needs,
+                    self.yield_at(yield_points::BEFORE_WAKE).await;
+                    self.task.vm.exchange(ROOTS).take_from(&result);
+                    return None;
                 }
+                (Err(needs), _) => needs,
             };
             if !self.make_room(needs.words, &mut attempts, None).await {
                 return Some(ErrorKind::OutOfMemory.into());
@@ -417,9 +417,9 @@ impl Driver<'_> {
         match built {
             Ok(built) => {
                 let permit = inner.heap.shared().await;
-                let m = permit.mutator::<C>(inner.registry.tlab());
+                let m = permit.reader::<C>();
                 let value = built.values(&m).pop().unwrap_or(Value::NIL);
-                m.store(self.task.vm.exchange(), value);
+                self.task.vm.store_exchange(&m, value);
                 None
             }
             Err(needs) => {

@@ -135,8 +135,8 @@ impl Driver<'_> {
         let at = inner.wait_lists.add(place, waiter, version, had_turn);
         let now = {
             let permit = inner.heap.shared().await;
-            let m = permit.mutator::<C>(inner.registry.tlab());
-            m.wait_version(m.load_root(task.vm.exchange()))
+            let m = permit.reader::<C>();
+            m.wait_version(task.vm.load_exchange(&m))
         };
         let is_same = now == Some((object, version));
         if is_same {

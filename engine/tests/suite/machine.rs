@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gcrucible_engine::{CallHandle, Engine, EngineEvent, EngineOptions, Observer, TraceFrame};
 use gcrucible_frontend::{Loader, ModuleErrors, compile_modules};
-use gcrucible_heap::{Checked, HeapConfig, Tlab, VerifyLevel};
+use gcrucible_heap::{Checked, HeapConfig, VerifyLevel};
 use gcrucible_platform::host::{HostOperation, HostRequest, HostValue, fails, unknown_operation};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{Platform, VirtualPlatform};
@@ -171,9 +171,8 @@ fn end_of(engine: &Engine, call: &CallHandle, case: &Case) -> End {
     };
     let text = {
         let permit = engine.heap().try_shared().expect("nobody collects");
-        let tlab = Tlab::default();
-        let m = permit.mutator::<Checked>(&tlab);
-        let value = m.load_root(call.call().value());
+        let m = permit.reader::<Checked>();
+        let value = call.call().value(&m);
         display(&m, engine.program().program(), value)
     };
     if outcome == gcrucible_engine::Outcome::Returned {
@@ -213,7 +212,7 @@ fn at_rest(engine: &Engine, platform: &VirtualPlatform) -> Vec<String> {
         wrong.push(format!("a permit is held at rest ({platform:?})"));
         return wrong;
     };
-    let broken = heap.verify(&mut permit, VerifyLevel::Full);
+    let broken = permit.verify(VerifyLevel::Full);
     wrong.extend(broken.iter().map(ToString::to_string));
     wrong
 }

@@ -150,7 +150,7 @@ impl Clockwork {
         assert_eq!(self.platform.next_timer(), None);
         let heap = self.engine.heap();
         let mut permit = heap.try_exclusive().expect("nobody runs");
-        assert_eq!(heap.verify(&mut permit, VerifyLevel::Full), []);
+        assert_eq!(permit.verify(VerifyLevel::Full), []);
     }
 }
 

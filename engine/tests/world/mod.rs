@@ -10,7 +10,7 @@ use gcrucible_engine::{
     CallHandle, Capabilities, Engine, EngineEvent, EngineOptions, Observer, Outcome,
 };
 use gcrucible_frontend::{Source, compile};
-use gcrucible_heap::{Checked, FutureState, HeapConfig, Tlab, VerifyLevel};
+use gcrucible_heap::{Checked, FutureState, HeapConfig, VerifyLevel};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::tokio_platform::TokioPlatform;
 use gcrucible_vm::display;
@@ -100,13 +100,8 @@ impl World {
     /// The display text of what a call ended with.
     pub(crate) fn value(&self, handle: &CallHandle) -> String {
         let permit = self.platform.block_on(self.engine.heap().shared());
-        let tlab = Tlab::default();
-        let m = permit.mutator::<Checked>(&tlab);
-        display(
-            &m,
-            self.engine.program().program(),
-            m.load_root(handle.call().value()),
-        )
+        let m = permit.reader::<Checked>();
+        display(&m, self.engine.program().program(), handle.call().value(&m))
     }
 
     /// Calls a function, waits, and gives the display text of what it returned.
@@ -124,7 +119,7 @@ impl World {
     /// Waits until the tasks have printed that many lines.
     pub(crate) fn wait_for_lines(&self, count: usize) {
         while self.watch.seen.lock().lines < count {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
         }
     }
 
@@ -137,12 +132,12 @@ impl World {
                 && self.engine.open_task_count() == 0
         };
         while !is_at_rest() {
-            std::thread::yield_now();
+            gcrucible_platform::sync::thread::yield_now();
         }
         assert_eq!(self.engine.waiting_tasks(), []);
         let heap = self.engine.heap();
         let mut permit = self.platform.block_on(heap.exclusive());
-        assert_eq!(heap.verify(&mut permit, VerifyLevel::Full), []);
+        assert_eq!(permit.verify(VerifyLevel::Full), []);
         drop(permit);
         let seen = self.watch.seen.lock();
         assert_eq!(seen.violations, Vec::<String>::new());

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use gcrucible_bytecode::{Class, ErrorKind, Program, Variant};
-use gcrucible_heap::{Checks, Kind, Mutator, Slot, Value};
+use gcrucible_heap::{Checks, Kind, Mutator, RootRight, Slot, Value};
+
+use crate::roots::ROOTS;
 
 /// Levels of containers that are shown; the outermost is level 1.
 const LEVELS_SHOWN: u32 = 3;
@@ -28,12 +30,18 @@ pub fn display<'p, C: Checks>(m: &Mutator<'p, C>, program: &Program, value: Valu
 }
 
 /// The same text, put together in steps.
-#[derive(Debug, Default)]
+/// Between two steps it has roots, so it takes the right to have some.
+#[derive(Debug)]
 pub struct Showing(Displaying);
 
 impl Showing {
+    /// Begins with nothing.
+    pub fn new(_: RootRight) -> Self {
+        Showing(Displaying::default())
+    }
+
     /// Passes each of its roots on. They must be roots between two steps.
-    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         self.0.roots(root);
     }
 
@@ -244,7 +252,7 @@ impl<'p, C: Checks> Display<'_, 'p, C> {
     }
 
     fn open(&mut self, value: Value<'p>, what: What) {
-        let slot = Slot::nil();
+        let slot = Slot::nil(ROOTS);
         self.m.store(&slot, value);
         self.to.open.push(Open {
             value: slot,

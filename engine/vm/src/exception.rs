@@ -15,6 +15,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 use crate::display::write_display;
 use crate::frame::{Control, Frame};
 use crate::interpreter::{Context, Effects};
+use crate::roots::ROOTS;
 use crate::scope::{Cut, Leaving, ScopeKind};
 
 /// Where a value was thrown.
@@ -398,7 +399,7 @@ impl Control {
                 self.registers().set(&cx.m, register, value);
             }
             HandlerKind::Finally => {
-                let in_flight = Slot::nil();
+                let in_flight = Slot::nil(ROOTS);
                 cx.m.store(&in_flight, value);
                 let trace = trace.unwrap_or_else(|| Trace {
                     frames: self.trace(),
@@ -484,7 +485,7 @@ fn keep_inner_iterator<C: Checks>(cx: &Context<'_, C>, control: &Control) {
     let registers = control.registers::<C>();
     // A dead register may hold a pattern instead of a value.
     let is_iterator =
-        |slot: &&Slot| slot.is_object() && cx.m.kind(cx.m.load_root(slot)) == Some(Kind::Iterator);
+        |slot: &&Slot| slot.is_object() && cx.m.kind(cx.m.load_root(*slot)) == Some(Kind::Iterator);
     let slots = registers.range(0, usize::from(frame.registers));
     let mut iterators = slots.iter().rev().filter(is_iterator);
     if let (Some(inner), Some(outer)) = (iterators.next(), iterators.next()) {

@@ -1,15 +1,17 @@
 //! Forks of a realm for serving: globals of their own that share nothing which can change.
+#![allow(unsafe_code, reason = "the collector believes what a provider says")]
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checks, Copying, ForkStop, Heap, MemoryAccount, NeedsMemory, RootAudit, RootKind, RootProvider,
-    RootTracer, SharedPermit, Tlab,
+    Checks, Copying, ForkStop, Heap, Home, MemoryAccount, NeedsMemory, RootAudit, RootKind,
+    RootProvider, RootTracer, SharedPermit, Tlab,
 };
 use gcrucible_platform::sync::Mutex;
 
 use crate::realm::Realm;
+use crate::roots::ROOTS;
 use crate::stream_path::path_to_stream;
 use crate::work::Work;
 
@@ -71,6 +73,7 @@ pub struct Forking {
     fork: Arc<Realm>,
     /// What is copied so far of what is too much for one go.
     copying: Mutex<Option<Copying>>,
+    home: Home,
 }
 
 impl Forking {
@@ -82,13 +85,15 @@ impl Forking {
         number: u32,
         account: Option<Arc<MemoryAccount>>,
     ) -> Arc<Self> {
-        let tlab = Tlab::of_account(FIRST_HASH | number << 12, account);
+        template.home().check(heap);
+        let tlab = Tlab::of_account(heap, FIRST_HASH | number << 12, account);
         let program = Arc::clone(template.loaded());
         let fork = Realm::with_buffer(heap, program, number, Some(tlab));
         Arc::new(Forking {
             template,
             fork,
             copying: Mutex::default(),
+            home: Home::new(heap),
         })
     }
 
@@ -99,6 +104,9 @@ impl Forking {
     ///
     /// # Errors
     /// See [`ForkFailure`]; nothing has changed then.
+    ///
+    /// # Panics
+    /// If the permit is one of another heap.
     pub fn attempt<C: Checks>(
         self: &Arc<Self>,
         permit: &SharedPermit<'_>,
@@ -110,6 +118,10 @@ impl Forking {
         let m = permit.mutator::<C>(tlab);
         let mut units = permit.heap().debug().steps.unwrap_or(Work::STEP);
         let mut copying = self.copying.lock();
+        if copying.is_some() {
+            // It is registered since then.
+            self.home.check(permit.heap());
+        }
         let made = match copying.as_mut() {
             None => m.fork(self.template.globals(), self.fork.globals(), &mut units),
             Some(copying) => {
@@ -131,9 +143,8 @@ impl Forking {
             }
             Ok(false) => {
                 if copying.is_none() {
-                    *copying = Some(Copying::of_fork(self.template.globals()));
-                    let provider: Weak<Forking> = Arc::downgrade(self);
-                    permit.heap().add_provider(provider);
+                    *copying = Some(Copying::of_fork(ROOTS, self.template.globals()));
+                    permit.heap().add_provider(self);
                 }
                 Err(ForkFailure::Unfinished)
             }
@@ -148,20 +159,26 @@ impl Forking {
     }
 }
 
-impl RootProvider for Forking {
+// SAFETY: rule 1: what is copied so far has all its slots; the realms are providers themselves.
+// Rule 2: the home is made once, and `attempt` checks it before it goes on. Rule 3: by inspection.
+unsafe impl RootProvider for Forking {
     fn name(&self) -> String {
         format!("fork {}", self.fork.number())
     }
 
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
     fn trace(&self, tracer: &mut dyn RootTracer) {
         if let Some(copying) = &*self.copying.lock() {
-            copying.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
+            copying.roots(ROOTS, &mut |slot| tracer.slot(RootKind::Temporary, slot));
         }
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
         if let Some(copying) = &*self.copying.lock() {
-            copying.audit(&mut |slot| audit.root(RootKind::Temporary, slot));
+            copying.audit(ROOTS, &mut |slot| audit.root(RootKind::Temporary, slot));
         }
     }
 }

@@ -4,6 +4,7 @@ use gcrucible_bytecode::{Program, Reg};
 use gcrucible_heap::{Checks, Slot};
 
 use crate::exception::{Completion, Handler, Trace};
+use crate::roots::ROOTS;
 use crate::scope::Scopes;
 use crate::stack::{Registers, Stack};
 
@@ -75,7 +76,7 @@ impl Control {
             completions: Vec::new(),
             scopes: Scopes::new(grace_ms),
             operation: None,
-            unfinished: Slot::nil(),
+            unfinished: Slot::nil(ROOTS),
             kept_trace: None,
             #[cfg(test)]
             is_without_hot_loop: false,

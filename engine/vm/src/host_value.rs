@@ -5,9 +5,11 @@ mod building;
 use std::fmt;
 
 use gcrucible_heap::{
-    Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, Sizes, Slot, Value,
+    Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, RootRight, Sizes, Slot, Value,
 };
 use gcrucible_platform::HostValue;
+
+use crate::roots::ROOTS;
 
 pub use building::{Building, takes_more_than};
 
@@ -47,7 +49,7 @@ pub fn bytes_max(config: &HeapConfig) -> u64 {
 
 /// Values of the language on their way to the host. The conversion takes as many steps as it
 /// must; what other machines change between two of them is in the data or not, as a loop would
-/// see it.
+/// see it. Between two steps it has roots, so it takes the right to have some.
 #[derive(Debug)]
 pub struct Converting {
     bytes_max: u64,
@@ -74,7 +76,7 @@ enum Parts {
 
 impl Converting {
     /// Begins with no value. Data of more than `bytes_max` bytes is refused.
-    pub fn new(bytes_max: u64) -> Self {
+    pub fn new(_: RootRight, bytes_max: u64) -> Self {
         Converting {
             bytes_max,
             bytes: 0,
@@ -89,7 +91,7 @@ impl Converting {
     }
 
     /// Passes all its roots on. They must be roots between two steps.
-    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         for open in &self.open {
             root(&open.container);
         }
@@ -235,7 +237,7 @@ impl Converting {
         if self.open.len() >= HostValue::LEVELS_MAX as usize {
             return Err(Unfit::NoData);
         }
-        let container = Slot::nil();
+        let container = Slot::nil(ROOTS);
         m.store(&container, value);
         self.open.push(Open {
             container,

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gcrucible_bytecode::{
     Constant, ErrorKind, Method, Op, Program, ValueKind, VerifyError, verify,
 };
 use gcrucible_heap::{
-    Checked, CompileTimeObjects, Heap, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
-    SharedPermit, Slot, Tlab, Value,
+    Checked, CompileTimeObjects, Home, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
+    SharedPermit, Slot, Value,
 };
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
 use crate::interpreter::fusion::Entry;
+use crate::roots::ROOTS;
 
 /// A program with its compile-time objects. Nothing of it ever changes; its globals are those
 /// of a [`Realm`](crate::Realm).
@@ -53,6 +54,7 @@ pub struct LoadedProgram {
     stream_next: Option<u16>,
     /// For each constant and a class: where the last field was that was asked for.
     last_fields: Box<[AtomicU32]>,
+    home: Home,
 }
 
 /// Functions by what they are looked up with.
@@ -103,21 +105,17 @@ impl LoadedProgram {
     /// # Errors
     /// When the verifier refuses the program or the heap has no room.
     pub fn load(
-        heap: &Heap,
         permit: &SharedPermit<'_>,
         program: Arc<Program>,
     ) -> Result<Arc<LoadedProgram>, LoadError> {
         verify(&program).map_err(LoadError::Refused)?;
-        // Nothing is allocated from this buffer: compile-time objects have a place of
-        // their own. It is what a mutator needs to fill slots.
-        let tlab = Tlab::new(0);
-        let m = permit.mutator::<Checked>(&tlab);
+        let m = permit.reader::<Checked>();
         let slot = |value: Value<'_>| {
-            let slot = Slot::nil();
+            let slot = Slot::nil(ROOTS);
             m.store(&slot, value);
             slot
         };
-        let mut objects = CompileTimeObjects::new(heap, permit);
+        let mut objects = CompileTimeObjects::new(permit);
 
         let mut constants = Vec::with_capacity(program.constants.len());
         for constant in &program.constants {
@@ -132,7 +130,7 @@ impl LoadedProgram {
             functions.push(if function.captures.is_empty() {
                 slot(objects.function(index as u16)?)
             } else {
-                Slot::nil()
+                Slot::nil(ROOTS)
             });
         }
         let mut messages = Vec::new();
@@ -146,12 +144,11 @@ impl LoadedProgram {
             variants.push(if variant.arity == 0 {
                 slot(objects.variant(index as u16)?)
             } else {
-                Slot::nil()
+                Slot::nil(ROOTS)
             });
         }
-        let message = m.load_root(&messages[ErrorKind::OutOfMemory as usize]);
-        let number = ErrorKind::OutOfMemory as u8;
-        let out_of_memory = slot(objects.error(number, message)?);
+        let kind = ErrorKind::OutOfMemory;
+        let out_of_memory = slot(objects.error(kind as u8, kind.message())?);
         let names = Names::of(&program);
         let loaded = Arc::new(LoadedProgram {
             entries: program.functions.iter().map(Entry::of).collect(),
@@ -170,9 +167,9 @@ impl LoadedProgram {
             library: names.library,
             stream_next: names.stream_next,
             program,
+            home: Home::new(permit.heap()),
         });
-        let weak: Weak<LoadedProgram> = Arc::downgrade(&loaded);
-        heap.add_provider(weak);
+        permit.heap().add_provider(&loaded);
         Ok(loaded)
     }
 
@@ -362,9 +359,17 @@ impl Names {
     }
 }
 
-impl RootProvider for LoadedProgram {
+// SAFETY: rule 1: the five lists and `out_of_memory` are all slots that it has. Rule 2: the home is
+// made once; realms check it when they are made and keep the program from then on. Rule 3: by
+// inspection.
+#[allow(unsafe_code, reason = "the collector believes what a provider says")]
+unsafe impl RootProvider for LoadedProgram {
     fn name(&self) -> String {
         "program".to_owned()
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {

@@ -17,19 +17,20 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{
-    Charge, Heap, MemoryAccount, RootAudit, RootKind, RootProvider, RootTracer, SharedPermit, Slot,
-    Tlab,
+    Charge, Checks, Heap, Home, MemoryAccount, Mutator, RootAudit, RootKind, RootProvider,
+    RootTracer, SharedPermit, Slot, Tlab, Value,
 };
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use gcrucible_platform::turns::Party;
 
 use crate::program::{LoadError, LoadedProgram};
 use crate::realm_stats::{RealmCounters, RealmStats};
+use crate::roots::ROOTS;
 
 /// What a host attaches to a realm, to find it again when something happens there.
 pub type Attachment = Arc<dyn Any + Send + Sync>;
@@ -53,6 +54,7 @@ pub struct Realm {
     /// What a fork takes outside of the heap's blocks. It may live for long after the fork was
     /// dropped: a finalizer that was registered in it keeps it.
     charge: Option<Charge>,
+    home: Home,
     counters: RealmCounters,
     /// Its tasks, as far as they share their turns.
     party: Arc<Party>,
@@ -66,6 +68,9 @@ impl Realm {
 
     /// A realm whose globals are nil until the program's top level has run in it, registered
     /// with `heap`. `number` names it.
+    ///
+    /// # Panics
+    /// If the program was loaded into another heap.
     pub fn new(heap: &Heap, program: Arc<LoadedProgram>, number: u32) -> Arc<Realm> {
         Self::with_buffer(heap, program, number, None)
     }
@@ -77,8 +82,9 @@ impl Realm {
         number: u32,
         tlab: Option<Tlab>,
     ) -> Arc<Realm> {
+        program.home().check(heap);
         let globals = program.program().globals.iter();
-        let globals: Box<[Slot]> = globals.map(|_| Slot::nil()).collect();
+        let globals: Box<[Slot]> = globals.map(|_| Slot::nil(ROOTS)).collect();
         let charge = tlab.as_ref().map(|tlab| {
             let bytes = Realm::BYTES + size_of_val(&*globals) as u64;
             heap.charge_anyway(tlab.account(), bytes)
@@ -88,16 +94,16 @@ impl Realm {
             charge,
             frozen_modules: AtomicU32::new(0),
             is_retired: AtomicBool::new(false),
-            left_locals: Slot::nil(),
+            left_locals: Slot::nil(ROOTS),
             tlab,
+            home: Home::new(heap),
             counters: RealmCounters::default(),
             party: Arc::default(),
             attachment: OnceLock::new(),
             program,
             number,
         });
-        let weak: Weak<Realm> = Arc::downgrade(&realm);
-        heap.add_provider(weak);
+        heap.add_provider(&realm);
         realm
     }
 
@@ -105,13 +111,9 @@ impl Realm {
     ///
     /// # Errors
     /// When the verifier refuses the program or the heap has no room.
-    pub fn load(
-        heap: &Heap,
-        permit: &SharedPermit<'_>,
-        program: Arc<Program>,
-    ) -> Result<Arc<Realm>, LoadError> {
-        let program = LoadedProgram::load(heap, permit, program)?;
-        Ok(Realm::new(heap, program, 0))
+    pub fn load(permit: &SharedPermit<'_>, program: Arc<Program>) -> Result<Arc<Realm>, LoadError> {
+        let program = LoadedProgram::load(permit, program)?;
+        Ok(Realm::new(permit.heap(), program, 0))
     }
 
     /// The account that what runs in it is counted in.
@@ -184,12 +186,21 @@ impl Realm {
         &self.globals
     }
 
-    /// A module-level variable.
+    /// The value of a module-level variable.
+    ///
+    /// # Panics
+    /// If the program has no global of that index, or the mutator is one of another heap.
+    pub fn load_global<'p, C: Checks>(&self, m: &Mutator<'p, C>, index: u16) -> Value<'p> {
+        self.home.check(m.heap());
+        m.load(self.global(index))
+    }
+
+    /// A module-level variable, for the machines of the realm.
     ///
     /// # Panics
     /// If the program has no global of that index.
     #[inline(always)]
-    pub fn global(&self, index: u16) -> &Slot {
+    pub(crate) fn global(&self, index: u16) -> &Slot {
         &self.globals[usize::from(index)]
     }
 
@@ -262,12 +273,20 @@ impl Realm {
     }
 }
 
-impl RootProvider for Realm {
+// SAFETY: rule 1: the globals and `left_locals` are all slots that it has. Rule 2: `home` and `tlab`
+// are made once, for one heap; machines and forks check the former when they begin and keep the
+// realm from then on, and so does `load_global`. Rule 3: by inspection.
+#[allow(unsafe_code, reason = "the collector believes what a provider says")]
+unsafe impl RootProvider for Realm {
     fn name(&self) -> String {
         match self.is_retired.load(Ordering::Relaxed) {
             true => "globals of an old version".to_owned(),
             false => "globals".to_owned(),
         }
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {

@@ -1,6 +1,6 @@
 //! What has been run in a realm.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What has been run in a realm so far, by its calls and by the tasks that they started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,14 @@
-//! What the collector finds in a machine.
+//! What the collector finds in a machine, and the right to make what it finds.
+//!
+//! # Safety
+//! This crate claims the [`RootRight`] once, here. Its slots are in [`Vm`], in
+//! [`Realm`](crate::Realm), in [`LoadedProgram`](crate::LoadedProgram), in
+//! [`Forking`](crate::Forking), and in what works in steps, which is part of a machine or was made
+//! by somebody who showed the right himself.
+#![allow(unsafe_code, reason = "the collector believes what a provider says")]
 
 use gcrucible_bytecode::{Function, Reg, RegisterSet};
-use gcrucible_heap::{RootAudit, RootKind, RootProvider, RootTracer, Slot, Tlab};
+use gcrucible_heap::{Home, RootAudit, RootKind, RootProvider, RootRight, RootTracer, Slot, Tlab};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::exception::{Completion, CompletionKind};
@@ -10,9 +17,25 @@ use crate::live_frames::LiveFrames;
 use crate::scope::ScopeKind;
 use crate::vm::{Start, Vm};
 
-impl RootProvider for Vm {
+/// The right of this crate.
+// SAFETY: rule 1: each provider of the crate passes all its slots on, as its own comment says, and
+// slots elsewhere are filled and read within one slice. Rule 2: machines, realms and programs check
+// their home wherever safe code hands them a permit or each other. Rule 3: slices and forks run
+// under a permit, and nothing else copies slots. Rule 4: what hands slots out is private to the
+// crate, or takes the right.
+pub(crate) const ROOTS: RootRight = unsafe { RootRight::claim() };
+
+// SAFETY: rule 1: the stack's frames, the control state, the call to come, the progress of an
+// instruction, `exchange` and `locals` are all slots that it has; what lies above the top frame is
+// cleared before it is read. Rule 2: `home` and `tlab` are made once, for one heap, and whoever
+// reads or writes a slot in `context` or next to it has checked the former. Rule 3: by inspection.
+unsafe impl RootProvider for Vm {
     fn name(&self) -> String {
         format!("task {}", self.task)
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {

@@ -21,6 +21,8 @@ use std::ptr::NonNull;
 use gcrucible_bytecode::Reg;
 use gcrucible_heap::{Checks, Mutator, Slot, Value};
 
+use crate::roots::ROOTS;
+
 /// Slots that are there from the base of any frame on: the callee and 256 registers.
 const REACH: usize = 257;
 
@@ -145,7 +147,7 @@ impl Stack {
 }
 
 fn nils(count: usize) -> Box<[Slot]> {
-    (0..count).map(|_| Slot::nil()).collect()
+    (0..count).map(|_| Slot::nil(ROOTS)).collect()
 }
 
 /// The registers of one frame.

@@ -1,10 +1,13 @@
 //! One task's machine.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gcrucible_bytecode::Op;
-use gcrucible_heap::{Checks, Heap, Mutator, SharedPermit, Slot, Tlab, Value};
+use gcrucible_heap::{
+    Checks, Heap, Home, Mutator, RootProvider, RootRight, SharedPermit, Slot, Tlab, Unchecked,
+    Value,
+};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
@@ -14,6 +17,7 @@ use crate::host_value;
 use crate::interpreter::{Context, Effects, Takes};
 use crate::program::LoadedProgram;
 use crate::realm::Realm;
+use crate::roots::ROOTS;
 use crate::slice::{Change, SliceInput, SliceOutcome};
 use crate::work::{Progress, Work};
 
@@ -24,6 +28,7 @@ pub struct Vm {
     pub(crate) task: u32,
     pub(crate) realm: Arc<Realm>,
     pub(crate) tlab: Tlab,
+    pub(crate) home: Home,
     pub(crate) exchange: Slot,
     /// What belongs to the run of which this is the root.
     pub(crate) locals: Slot,
@@ -109,13 +114,15 @@ impl Vm {
 
     /// The same, made to order.
     pub fn with_options(heap: &Heap, realm: Arc<Realm>, task: u32, options: VmOptions) -> Arc<Vm> {
-        let tlab = Tlab::of_account(task << 12, realm.account().cloned());
+        realm.home().check(heap);
+        let tlab = Tlab::of_account(heap, task << 12, realm.account().cloned());
         let vm = Arc::new(Vm {
             task,
             realm,
             tlab,
-            exchange: Slot::nil(),
-            locals: Slot::nil(),
+            home: Home::new(heap),
+            exchange: Slot::nil(ROOTS),
+            locals: Slot::nil(ROOTS),
             state: Mutex::new(State {
                 control: Control::new(options.grace_ms),
                 start: Start::None,
@@ -130,8 +137,7 @@ impl Vm {
                 ..options
             },
         });
-        let weak: Weak<Vm> = Arc::downgrade(&vm);
-        heap.add_provider(weak);
+        heap.add_provider(&vm);
         vm
     }
 
@@ -146,8 +152,28 @@ impl Vm {
 
     /// The slot through which machine and engine hand values to each other; see
     /// [`SliceEnd`](crate::SliceEnd).
-    pub fn exchange(&self) -> &Slot {
+    pub fn exchange(&self, _: RootRight) -> &Slot {
         &self.exchange
+    }
+
+    /// What is in the exchange slot.
+    ///
+    /// # Panics
+    /// If the mutator is one of another heap, here and below.
+    pub fn load_exchange<'p, C: Checks>(&self, m: &Mutator<'p, C>) -> Value<'p> {
+        self.home.check(m.heap());
+        m.load(&self.exchange)
+    }
+
+    /// Leaves a value in the exchange slot.
+    pub fn store_exchange<'p, C: Checks>(&self, m: &Mutator<'p, C>, value: Value<'p>) {
+        self.home.check(m.heap());
+        m.store(&self.exchange, value);
+    }
+
+    /// Empties the exchange slot, at any time.
+    pub fn clear_exchange(&self) {
+        self.exchange.clear();
     }
 
     /// Makes the next slices run all modules' initialisers in order.
@@ -158,21 +184,36 @@ impl Vm {
         self.start(Start::Init { next: 0 });
     }
 
-    /// Makes the next slices call `callee`. Both it and the arguments are copied. The
-    /// first slice throws `NotCallable` or `WrongArity` if they do not fit.
+    /// Makes the next slices call `callee`. The first one throws `NotCallable` or `WrongArity`
+    /// if the arguments do not fit.
     ///
     /// # Panics
-    /// If the machine has something to run.
-    pub fn start_call(&self, callee: &Slot, args: &[Slot]) {
-        let copy = |from: &Slot| {
-            let slot = Slot::nil();
-            slot.copy_from(from);
+    /// If the machine has something to run, or the permit is one of another heap.
+    pub fn start_call<'p>(
+        &self,
+        permit: &'p SharedPermit<'_>,
+        callee: Value<'p>,
+        args: &[Value<'p>],
+    ) {
+        self.home.check(permit.heap());
+        let m = permit.reader::<Unchecked>();
+        let root = |&value: &Value<'p>| {
+            let slot = Slot::nil(ROOTS);
+            m.store(&slot, value);
             slot
         };
         self.start(Start::Call {
-            callee: copy(callee),
-            args: args.iter().map(copy).collect(),
+            callee: root(&callee),
+            args: args.iter().map(root).collect(),
         });
+    }
+
+    /// The same with a function that a module-level variable of the realm holds.
+    pub fn start_global<'p>(&self, permit: &'p SharedPermit<'_>, global: u16, args: &[Value<'p>]) {
+        let callee = self
+            .realm
+            .load_global(&permit.reader::<Unchecked>(), global);
+        self.start_call(permit, callee, args);
     }
 
     fn start(&self, start: Start) {
@@ -281,7 +322,8 @@ impl Vm {
 
     /// Whether the run of which this is the root has a handler of this signal.
     pub fn handles<C: Checks>(&self, permit: &SharedPermit<'_>, signal: &str) -> bool {
-        let m = permit.mutator::<C>(&self.tlab);
+        self.home.check(permit.heap());
+        let m = permit.reader::<C>();
         let handlers = text_entry(&m, m.load_root(&self.locals), "interrupts");
         let handlers = handlers.and_then(|handlers| text_entry(&m, handlers, signal));
         handlers.is_some_and(|handlers| m.array_len(handlers).is_some_and(|len| len > 0))
@@ -290,7 +332,8 @@ impl Vm {
     /// The signals that the run of which this is the root has handlers of, in the order in which
     /// the program named them.
     pub fn handled<C: Checks>(&self, permit: &SharedPermit<'_>) -> Vec<String> {
-        let m = permit.mutator::<C>(&self.tlab);
+        self.home.check(permit.heap());
+        let m = permit.reader::<C>();
         let mut signals = Vec::new();
         if let Some(handlers) = text_entry(&m, m.load_root(&self.locals), "interrupts") {
             let mut position = 0;
@@ -345,6 +388,7 @@ impl Vm {
         input: &SliceInput,
         work: &'p Work,
     ) -> Context<'p, C> {
+        self.home.check(permit.heap());
         Context {
             m: permit.mutator::<C>(&self.tlab),
             program: self.realm.loaded(),
@@ -368,7 +412,7 @@ impl Vm {
     /// Runs until something is to be decided by the engine.
     ///
     /// # Panics
-    /// If there is nothing to run; in the checked copy also with a
+    /// If there is nothing to run, or the permit is one of another heap; in the checked copy also with a
     /// [`HeapFault`](gcrucible_heap::HeapFault) when a stale reference is met.
     pub fn run_slice<C: Checks>(
         &self,

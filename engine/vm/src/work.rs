@@ -20,6 +20,7 @@ use gcrucible_platform::HostValue;
 use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Trim, Writing};
 use crate::display::Displaying;
 use crate::host_value::Converting;
+use crate::roots::ROOTS;
 
 /// Bytes that are read, written or compared in about one instruction's time.
 pub(crate) const BYTES_PER_UNIT: usize = 64;
@@ -170,8 +171,8 @@ impl Progress {
     /// Passes each of its roots on.
     pub(crate) fn roots(&self, root: &mut dyn FnMut(&Slot)) {
         match self {
-            Progress::Copying(copying) => copying.roots(root),
-            Progress::Comparing(comparing) => comparing.roots(root),
+            Progress::Copying(copying) => copying.roots(ROOTS, root),
+            Progress::Comparing(comparing) => comparing.roots(ROOTS, root),
             Progress::Search(_) => {}
             Progress::Entries(entries) => root(&entries.out),
             Progress::Split(split) => root(&split.out),
@@ -182,14 +183,14 @@ impl Progress {
             Progress::Writing(writing) => writing.roots(root),
             Progress::Trim(trim) => trim.roots(root),
             Progress::Find(_) | Progress::Range(_) => {}
-            Progress::Converting(converting) => converting.roots(root),
+            Progress::Converting(converting) => converting.roots(ROOTS, root),
         }
     }
 
     /// The same roots, listed for the verifier.
     pub(crate) fn audit(&self, root: &mut dyn FnMut(&Slot)) {
         match self {
-            Progress::Copying(copying) => copying.audit(root),
+            Progress::Copying(copying) => copying.audit(ROOTS, root),
             other => other.roots(root),
         }
     }

@@ -53,7 +53,7 @@ fn run(case: &Case) -> Result<Vec<String>, String> {
     let debug: HeapDebug = "zombie,verify=full".parse().expect("well formed");
     let heap = Heap::new(HeapConfig::tiny(), debug).expect("there is address space");
     let permit = heap.try_shared().expect("nobody else has a permit");
-    let realm = Realm::load(&heap, &permit, Arc::new(program)).expect("it loads");
+    let realm = Realm::load(&permit, Arc::new(program)).expect("it loads");
     drop(permit);
     let mut world = World {
         case,
@@ -67,7 +67,10 @@ fn run(case: &Case) -> Result<Vec<String>, String> {
     for name in ["first", "second"] {
         let realm = Arc::clone(&world.realm);
         if let Some(function) = realm.program().entry_export(name) {
-            world.call(|vm| vm.start_call(realm.global(function), &[]))?;
+            world.call(|vm| {
+                let permit = world.heap.try_shared().expect("nobody collects");
+                vm.start_global(&permit, function, &[]);
+            })?;
         }
     }
     Ok(world.lines)
@@ -135,7 +138,7 @@ impl World<'_> {
 
     fn collect(&self, kind: CollectionKind) -> Result<(), String> {
         let mut permit = self.heap.try_exclusive().expect("nobody has a permit");
-        let report = self.heap.collect(&mut permit, kind);
+        let report = permit.collect(kind);
         match report.violations.first() {
             Some(violation) => Err(format!("{violation:?}")),
             None => Ok(()),
@@ -148,7 +151,7 @@ impl World<'_> {
         let tlab = Tlab::new(0);
         let m = permit.mutator::<Checked>(&tlab);
         let program = self.realm.program();
-        let value = display(&m, program, m.load_root(vm.exchange()));
+        let value = display(&m, program, vm.load_exchange(&m));
         if outcome.end == SliceEnd::Returned {
             return format!("= {value}");
         }

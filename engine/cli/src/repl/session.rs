@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use gcrucible_engine::{
 use gcrucible_frontend::{Diagnostic, ModuleErrors, Source, compile_modules};
 use gcrucible_platform::HostRequest;
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use tokio::sync::Notify;
 
 use crate::output;

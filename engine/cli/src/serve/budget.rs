@@ -7,7 +7,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gcrucible_platform::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of each charge that are free.
 pub(super) const FREE: usize = 4 * 1024;

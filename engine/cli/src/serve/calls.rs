@@ -1,8 +1,7 @@
 //! Calls of the program.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use gcrucible_engine::{CallError, CallHandle, Engine, Fork, HostValue, Outcome, Unfit};
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
 /// Ids for calls.
 #[derive(Debug, Default)]

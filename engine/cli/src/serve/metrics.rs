@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use gcrucible_engine::{Engine, EngineEvent, Observer, ReloadStep};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::{Server, log};

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +21,8 @@ use tokio::time::{Instant, Sleep};
 use super::Server;
 use super::answer::REQUEST_ID;
 use super::budget::Charge;
+
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// So much of what is written must be taken within the time for writing.
 const PROGRESS: usize = 64 * 1024;

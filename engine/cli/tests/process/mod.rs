@@ -70,7 +70,7 @@ pub(crate) fn interrupted(file: &Path, line: &str, times: usize) -> Finished {
 /// The lines that a process writes to a pipe, as they come.
 pub(crate) fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
-    let reader = std::thread::Builder::new().spawn(move || {
+    let reader = gcrucible_platform::sync::thread::spawn("test", move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;

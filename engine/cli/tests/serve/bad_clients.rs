@@ -104,7 +104,7 @@ async fn a_head_of_ten_megabytes_is_refused() {
     ] {
         let mut stream = connect(&server);
         let mut sending = stream.try_clone().expect("the same connection");
-        let writer = std::thread::Builder::new().spawn(move || {
+        let writer = gcrucible_platform::sync::thread::spawn("test", move || {
             // The server does not read all of it.
             let _ = sending.write_all(b"GET / HTTP/1.1\r\n");
             let _ = sending.write_all(field.as_bytes());

@@ -29,7 +29,7 @@ fn answers(server: &Server, sent: &[u8]) -> String {
     stream.set_read_timeout(Some(LIMIT)).expect("a time-out");
     let mut sending = stream.try_clone().expect("the same connection");
     let sent = sent.to_vec();
-    let writer = std::thread::Builder::new().spawn(move || {
+    let writer = gcrucible_platform::sync::thread::spawn("test", move || {
         // The server may have had enough of it.
         let _ = sending.write_all(&sent);
     });

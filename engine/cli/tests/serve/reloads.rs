@@ -1,9 +1,10 @@
 //! Versions that come and go while requests are served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use reqwest::{Client, Method};
+
+use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::process::Folder;
 use crate::server::{Answer, Server};

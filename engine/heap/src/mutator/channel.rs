@@ -3,9 +3,8 @@
 //! Nobody waits here: a send to a full channel and a receive from an empty one say so, and
 //! who wants to wait waits for the [version](Mutator::wait_version) to change.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-
 use gcrucible_platform::seeded_bugs::Bug;
+use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Mutator;
 use crate::allocator::NeedsMemory;

@@ -6,7 +6,8 @@
 use super::Mutator;
 use super::memo::Memo;
 use crate::checks::Checks;
-use crate::value::{Slot, Value, Word};
+use crate::slot::{RootRight, Slot};
+use crate::value::{Value, Word};
 
 /// Units of work for a pair of objects.
 const UNITS_PER_PAIR: u32 = 6;
@@ -14,7 +15,7 @@ const UNITS_PER_PAIR: u32 = 6;
 /// Bytes of text that are compared for one unit.
 const BYTES_PER_UNIT: usize = 64;
 
-/// A comparison under way.
+/// A comparison under way. Between two steps it has roots, so it takes the right to have some.
 #[derive(Debug)]
 pub struct Comparing {
     left: Vec<Slot>,
@@ -44,14 +45,12 @@ enum Part<'p> {
 }
 
 fn slot(value: Value<'_>) -> Slot {
-    let slot = Slot::nil();
-    slot.set(value.word());
-    slot
+    Slot::of(value.word())
 }
 
 impl Comparing {
     /// Begins the comparison of two values.
-    pub fn new(a: Value<'_>, b: Value<'_>) -> Self {
+    pub fn new(_: RootRight, a: Value<'_>, b: Value<'_>) -> Self {
         Comparing {
             left: Vec::new(),
             right: Vec::new(),
@@ -64,7 +63,7 @@ impl Comparing {
     }
 
     /// Passes all its roots on. They must be roots between two steps.
-    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         if let Some(begin) = &self.begin {
             root(&begin.0);
             root(&begin.1);

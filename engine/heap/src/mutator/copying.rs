@@ -21,13 +21,14 @@ use super::memo::Memo;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{HEADER_WORDS, Kind, raw};
-use crate::value::{Offset, Slot, Value, Word};
+use crate::slot::{RootRight, Slot};
+use crate::value::{Offset, Value, Word};
 
 /// Units of work for an object that is copied, and for so many of its words.
 const UNITS_PER_OBJECT: u32 = 6;
 const WORDS_PER_UNIT: u32 = 4;
 
-/// A copy under way.
+/// A copy under way. Between two steps it has roots, so it takes the right to have some.
 #[derive(Debug)]
 pub struct Copying {
     pub(super) reach: Reach,
@@ -56,19 +57,14 @@ pub struct Copying {
 
 impl Copying {
     /// Begins a deep copy of a value.
-    pub fn of_value(value: Value<'_>) -> Self {
-        let root = Slot::nil();
-        root.set(value.word());
+    pub fn of_value(_: RootRight, value: Value<'_>) -> Self {
+        let root = Slot::of(value.word());
         Copying::new(Reach::Value, Box::new([root]))
     }
 
     /// Begins a fork of what these root slots reach.
-    pub fn of_fork(originals: &[Slot]) -> Self {
-        let copy = |from: &Slot| {
-            let slot = Slot::nil();
-            slot.copy_from(from);
-            slot
-        };
+    pub fn of_fork(_: RootRight, originals: &[Slot]) -> Self {
+        let copy = |from: &Slot| Slot::of(from.get());
         Copying::new(Reach::Fork, originals.iter().map(copy).collect())
     }
 
@@ -90,7 +86,7 @@ impl Copying {
     }
 
     /// Passes all its roots on. They must be roots between two steps.
-    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         // B-140: what is copied so far is kept where no collection looks.
         if seeded_bugs::is_on(Bug::B140) {
             if !self.copies.is_empty() {
@@ -109,7 +105,7 @@ impl Copying {
     }
 
     /// The same roots, listed by other code for the verifier.
-    pub fn audit(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn audit(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         for list in [&self.shared, &self.renewed, &self.copies, &self.originals] {
             for slot in list {
                 root(slot);
@@ -196,8 +192,7 @@ impl Copying {
             if self.reach == Reach::Fork {
                 self.has_stream |= kind == Kind::Stream;
                 if matches!(kind, Kind::Future | Kind::Channel) {
-                    let shared = Slot::nil();
-                    shared.set(word);
+                    let shared = Slot::of(word);
                     self.shared.push(shared);
                 }
             }
@@ -209,17 +204,12 @@ impl Copying {
             return Ok(self.copies[number as usize].get());
         }
         let copy = self.copied(m, at, kind, units)?;
-        let slot = |word: Word| {
-            let slot = Slot::nil();
-            slot.set(word);
-            slot
-        };
         self.memo.insert(hash, self.originals.len() as u32);
-        self.originals.push(slot(word));
-        self.copies.push(slot(copy.word()));
+        self.originals.push(Slot::of(word));
+        self.copies.push(Slot::of(copy.word()));
         match kind {
-            Kind::Mutex | Kind::Weak => self.renewed.push(slot(copy.word())),
-            _ => self.unlinked.push_back(slot(copy.word())),
+            Kind::Mutex | Kind::Weak => self.renewed.push(Slot::of(copy.word())),
+            _ => self.unlinked.push_back(Slot::of(copy.word())),
         }
         Ok(copy.word())
     }
@@ -308,8 +298,7 @@ impl Copying {
             // Its one part is a copy; what that refers to comes when it is its turn.
             let storage = m.region().slot(copy + storage_at).get();
             if storage.is_object() {
-                let slot = Slot::nil();
-                slot.set(storage);
+                let slot = Slot::of(storage);
                 self.unlinked.push_back(slot);
             }
             self.unlinked.pop_front();

@@ -19,8 +19,9 @@ use super::copy::Reach;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::Kind;
+use crate::slot::Slot;
 use crate::space::Generation;
-use crate::value::{Offset, Slot, Word};
+use crate::value::{Offset, Word};
 
 /// Why a fork was not made. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

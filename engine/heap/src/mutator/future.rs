@@ -4,9 +4,8 @@
 //! to *settling* (which everybody else sees as pending) stores the payload and then
 //! publishes the final state; a loser touches nothing (I-11).
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-
 use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Mutator;
 use crate::allocator::NeedsMemory;

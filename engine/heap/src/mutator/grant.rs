@@ -65,7 +65,8 @@ mod tests {
     use crate::checks::Checked;
     use crate::config::HeapConfig;
     use crate::debug_mode::CollectionKind;
-    use crate::heap::{Heap, Holder};
+    use crate::heap::Heap;
+    use crate::holder::Holder;
     use crate::object::Kind;
 
     fn heap(config: HeapConfig, modes: &str) -> Arc<Heap> {
@@ -154,7 +155,7 @@ mod tests {
                     assert!(opened <= demand.blocks(), "{}", about(heap, sizes));
                 }
                 let mut permit = heap.try_exclusive().expect("no permit is held");
-                assert_eq!(heap.collect(&mut permit, kind).violations, []);
+                assert_eq!(permit.collect(kind).violations, []);
                 if granted.is_ok() {
                     return;
                 }
@@ -176,7 +177,7 @@ mod tests {
             let holders = ["first", "second"].map(|name| Holder::new(heap, name, 0));
             let is_made = || {
                 let mut permit = heap.try_exclusive().expect("no permit is held");
-                heap.collect(&mut permit, CollectionKind::Minor);
+                permit.collect(CollectionKind::Minor);
                 drop(permit);
                 with(heap, &holders[0], |m| {
                     let Ok(_grant) = m.grant(sizes.iter().copied()) else {

@@ -1,6 +1,7 @@
 //! Numbers of objects by their identity, valid across collections.
 
-use crate::value::{Offset, Slot};
+use crate::slot::Slot;
+use crate::value::Offset;
 
 /// Tables of which each grows on its own: no one step of a long operation pays for all.
 const SHARDS: usize = 256;

@@ -1,8 +1,8 @@
 //! Mutexes: who holds it, and a version that says when to try again.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
-
 use super::Mutator;
+use gcrucible_platform::sync::atomic::Ordering::{AcqRel, Acquire};
+
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{Kind, raw};

@@ -7,7 +7,8 @@ use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{HEADER_WORDS, Kind, Slots, raw};
-use crate::value::{Slot, Value};
+use crate::slot::Slot;
+use crate::value::Value;
 
 impl<'p, C: Checks> Mutator<'p, C> {
     /// An object whose parts are in root slots, if the allocation buffer has room for it:

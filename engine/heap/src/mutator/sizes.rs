@@ -117,7 +117,8 @@ mod tests {
     use crate::checks::Unchecked;
     use crate::config::HeapConfig;
     use crate::debug_mode::HeapDebug;
-    use crate::heap::{Heap, Holder};
+    use crate::heap::Heap;
+    use crate::holder::Holder;
 
     #[test]
     fn sizes_are_those_of_the_objects() {

@@ -1,8 +1,8 @@
 //! Streams: a function that is called for each element, and can be used once only.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
-
 use super::Mutator;
+use gcrucible_platform::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{HEADER_WORDS, Kind, raw};

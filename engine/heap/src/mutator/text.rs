@@ -29,23 +29,36 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(self.reference(at))
     }
 
-    /// A string of `len` bytes that are written piece by piece. Until all of them are, what it
-    /// holds is not text, and nobody may read it.
+    /// A string of `len` bytes that are written piece by piece.
     ///
     /// # Errors
     /// When a collection is due first.
-    pub fn begin_string(&self, len: usize) -> Result<Value<'p>, NeedsMemory> {
+    ///
+    /// # Safety
+    /// Until all of its bytes are [written](Mutator::write_string), what it holds is not text:
+    /// nobody reads it, and nobody else gets to see it.
+    ///
+    /// ```compile_fail,E0133
+    /// # use gcrucible_heap::*;
+    /// fn half_a_text(m: &Mutator<'_, Checked>) {
+    ///     let _ = m.begin_string(1000); // error: unsafe
+    /// }
+    /// ```
+    pub unsafe fn begin_string(&self, len: usize) -> Result<Value<'p>, NeedsMemory> {
         let at = self.allocate(Kind::String, 0, string_words(len))?;
         self.region().set_raw(at + raw::STRING_LEN, len as u64);
         Ok(self.reference(at))
     }
 
-    /// Writes bytes of a string that nobody has seen yet, from byte `from` on, a multiple of
-    /// eight. All of its bytes are text in the end.
+    /// Writes bytes of a string from byte `from` on, a multiple of eight.
     ///
     /// # Panics
     /// If it is no string, or has no such bytes.
-    pub fn write_string(&self, string: Value<'p>, from: usize, bytes: &[u8]) {
+    ///
+    /// # Safety
+    /// The string was [begun](Mutator::begin_string), and nobody has seen it yet. All of its bytes
+    /// are UTF-8 in the end.
+    pub unsafe fn write_string(&self, string: Value<'p>, from: usize, bytes: &[u8]) {
         let at = self.as_kind(string, Kind::String).expect("it is a string");
         let len = self.region().raw(at + raw::STRING_LEN) as usize;
         assert!(
@@ -91,8 +104,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
             let bytes = self.region().bytes(at + raw::STRING_BYTES, len);
             assert!(std::str::from_utf8(bytes).is_ok(), "a string holds text");
         }
-        // SAFETY: the object is a string, the value was read under the permit that it
-        // borrows, and all strings are made by `string` and its like for compile-time objects.
+        // SAFETY: the object is a string, which is whole: the value was read under the permit that
+        // it borrows, and only `begin_string` makes others, whose callers do not come here.
         Some(unsafe { self.region().text(at + raw::STRING_BYTES, len) })
     }
 

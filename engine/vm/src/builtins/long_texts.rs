@@ -1,6 +1,7 @@
 //! Texts of any length, put together and searched in steps.
 //!
 //! A text is put together outside of the heap, and then copied there: both in steps.
+#![allow(unsafe_code, reason = "strings are written in steps")]
 
 use std::borrow::Cow;
 
@@ -9,6 +10,7 @@ use gcrucible_heap::{Checks, Slot, Value};
 
 use super::SPACES;
 use crate::interpreter::{Context, Made, Stop};
+use crate::roots::ROOTS;
 use crate::work::{BYTES_PER_UNIT, Progress};
 
 /// Short texts are repeated by as many of them as make about so many bytes.
@@ -28,10 +30,19 @@ pub(crate) struct Writing {
 }
 
 /// A string on the heap that a text is copied to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Copied {
     pub(crate) string: Slot,
     bytes: usize,
+}
+
+impl Default for Copied {
+    fn default() -> Self {
+        Copied {
+            string: Slot::nil(ROOTS),
+            bytes: 0,
+        }
+    }
 }
 
 impl Writing {
@@ -103,7 +114,8 @@ impl<'p, C: Checks> Context<'p, C> {
                 take_bytes(units, text.len());
                 return Ok(Some(self.m.string(text)?));
             }
-            let string = self.m.begin_string(text.len())?;
+            // SAFETY: nobody but this reads the slot until all bytes are copied.
+            let string = unsafe { self.m.begin_string(text.len())? };
             self.m.store(&copied.string, string);
             self.work.advance();
         }
@@ -115,8 +127,10 @@ impl<'p, C: Checks> Context<'p, C> {
             // In whole words, as they lie in memory.
             let bytes = (text.len() - copied.bytes).min(*units as usize * BYTES_PER_UNIT);
             let end = copied.bytes + bytes;
-            self.m
-                .write_string(string, copied.bytes, &text.as_bytes()[copied.bytes..end]);
+            let bytes_left = &text.as_bytes()[copied.bytes..end];
+            // SAFETY: the string was begun above, for the same text: an instruction gives the one
+            // that it began with until all of its bytes are copied.
+            unsafe { self.m.write_string(string, copied.bytes, bytes_left) };
             copied.bytes = end;
             take_bytes(units, bytes);
         }

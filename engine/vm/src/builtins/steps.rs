@@ -11,6 +11,7 @@ use super::Copied;
 use crate::display::Displaying;
 use crate::host_value::{Converting, Unfit};
 use crate::interpreter::{Context, Made, Stop};
+use crate::roots::ROOTS;
 use crate::work::{BYTES_PER_UNIT, ELEMENTS_PER_UNIT, Progress};
 
 /// Units for an entry of a map that is read, and for an object that is made.
@@ -92,7 +93,7 @@ impl<'p, C: Checks> Context<'p, C> {
             }
         }
         self.in_steps(
-            || Progress::Copying(Copying::of_value(value)),
+            || Progress::Copying(Copying::of_value(ROOTS, value)),
             |progress, units| {
                 let Progress::Copying(copying) = progress else {
                     return Err(ErrorKind::Internal.into());
@@ -121,7 +122,7 @@ impl<'p, C: Checks> Context<'p, C> {
             }
         }
         self.in_steps(
-            || Progress::Comparing(Comparing::new(a, b)),
+            || Progress::Comparing(Comparing::new(ROOTS, a, b)),
             |progress, units| match progress {
                 Progress::Comparing(comparing) => {
                     Ok(comparing.step(&self.m, units).map(Value::bool))
@@ -202,7 +203,7 @@ impl<'p, C: Checks> Context<'p, C> {
     pub(super) fn host_args(&self, args: &[Slot]) -> Result<Vec<HostValue>, Stop<'p>> {
         let mut data = Vec::new();
         self.in_steps(
-            || Progress::Converting(Converting::new(self.data_bytes_max)),
+            || Progress::Converting(Converting::new(ROOTS, self.data_bytes_max)),
             |progress, units| {
                 let Progress::Converting(converting) = progress else {
                     return Err(ErrorKind::Internal.into());
@@ -313,7 +314,7 @@ impl<'p, C: Checks> Context<'p, C> {
         self.in_steps(
             || {
                 Progress::Entries(Entries {
-                    out: Slot::nil(),
+                    out: Slot::nil(ROOTS),
                     position: 0,
                 })
             },
@@ -382,7 +383,7 @@ impl<'p, C: Checks> Context<'p, C> {
         self.in_steps(
             || {
                 Progress::Split(Split {
-                    out: Slot::nil(),
+                    out: Slot::nil(ROOTS),
                     count: 0,
                     from: 0,
                     at: 0,

@@ -1,16 +1,19 @@
 //! Data on its way into the heap, in steps.
+#![allow(unsafe_code, reason = "strings are written in steps")]
 
-use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, Slot, Value};
+use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, RootRight, Slot, Value};
 use gcrucible_platform::HostValue;
 
 use super::UNITS_PER_VALUE;
+use crate::roots::ROOTS;
 
 /// Bytes of a text that are copied for one unit of work.
 const BYTES_PER_UNIT: usize = 64;
 
 /// What is made so far of data that is too large for one go. It goes over the data by places in
-/// it, which stay as they are between two steps.
-#[derive(Debug, Default)]
+/// it, which stay as they are between two steps. Then it has roots, so it takes the right to have
+/// some.
+#[derive(Debug)]
 pub struct Building {
     /// What is made in full, of one data after the other.
     done: Vec<Slot>,
@@ -78,8 +81,19 @@ pub fn takes_more_than(data: &[HostValue], units: u32) -> bool {
 }
 
 impl Building {
+    /// Begins with nothing. Who has the right also owes that each [step](Building::step) is given
+    /// the same data: texts are written in steps.
+    pub fn new(_: RootRight) -> Self {
+        Building {
+            done: Vec::new(),
+            open: Vec::new(),
+            made: Slot::nil(ROOTS),
+            state: State::default(),
+        }
+    }
+
     /// Passes all its roots on. They must be roots between two steps.
-    pub fn roots(&self, root: &mut dyn FnMut(&Slot)) {
+    pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
         self.done.iter().for_each(&mut *root);
         for open in &self.open {
             root(&open.container);
@@ -184,7 +198,7 @@ impl Building {
             HostValue::Map(entries) => m.map_with_capacity(entries.len() as u32)?,
             _ => Value::NIL,
         };
-        let container = Slot::nil();
+        let container = Slot::nil(ROOTS);
         m.store(&container, made);
         self.open.push(Open {
             container,
@@ -210,13 +224,16 @@ impl Building {
                 return Ok(());
             }
             _ => {
-                m.store(&self.made, m.begin_string(text.len())?);
+                // SAFETY: nobody but this reads `made`, and only when its state is `Made`.
+                m.store(&self.made, unsafe { m.begin_string(text.len())? });
                 0
             }
         };
         // In whole words, as they lie in memory.
         let end = text.len().min(from + reach);
-        m.write_string(m.load_root(&self.made), from, &text.as_bytes()[from..end]);
+        // SAFETY: `made` is the string that was begun for this text, which is the same each time
+        // (the maker of this owes that): all of its bytes are copied in the end.
+        unsafe { m.write_string(m.load_root(&self.made), from, &text.as_bytes()[from..end]) };
         *units = units.saturating_sub(((end - from) / BYTES_PER_UNIT) as u32);
         self.state = match end == text.len() {
             true => State::Made,
@@ -234,7 +251,7 @@ impl Building {
     fn put<'p, C: Checks>(&mut self, m: &Mutator<'p, C>) -> Result<(), NeedsMemory> {
         let value = m.load_root(&self.made);
         let Some(open) = self.open.last_mut() else {
-            let slot = Slot::nil();
+            let slot = Slot::nil(ROOTS);
             slot.take_from(&self.made);
             self.done.push(slot);
             self.state = State::Next;
@@ -253,7 +270,7 @@ impl Building {
             }
             None if m.array_push(container, value)? => open.position += 1,
             None => {
-                let key = Slot::nil();
+                let key = Slot::nil(ROOTS);
                 key.take_from(&self.made);
                 open.key = Some(key);
             }
@@ -266,30 +283,36 @@ impl Building {
 
 #[cfg(test)]
 mod tests {
-    use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, Holder, RootAudit, RootKind};
-    use gcrucible_heap::{RootProvider, RootTracer};
+    use gcrucible_heap::{
+        Checked, CollectionKind, Heap, HeapConfig, Holder, Home, RootAudit, RootKind, RootProvider,
+        RootTracer,
+    };
     use gcrucible_platform::sync::Mutex;
     use std::sync::Arc;
 
     use super::super::Converting;
     use super::*;
 
-    #[derive(Default)]
-    struct Rooted(Mutex<Building>);
+    struct Rooted(Mutex<Building>, Home);
 
-    impl RootProvider for Rooted {
+    // SAFETY: the building has all slots; nobody else has it or its home.
+    unsafe impl RootProvider for Rooted {
         fn name(&self) -> String {
             "a building".to_owned()
         }
 
+        fn home(&self) -> &Home {
+            &self.1
+        }
+
         fn trace(&self, tracer: &mut dyn RootTracer) {
             let building = self.0.lock();
-            building.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
+            building.roots(ROOTS, &mut |slot| tracer.slot(RootKind::Temporary, slot));
         }
 
         fn audit(&self, audit: &mut RootAudit<'_>) {
             let building = self.0.lock();
-            building.roots(&mut |slot| audit.root(RootKind::Temporary, slot));
+            building.roots(ROOTS, &mut |slot| audit.root(RootKind::Temporary, slot));
         }
     }
 
@@ -330,9 +353,9 @@ mod tests {
                 let config = HeapConfig::tiny();
                 let heap = Heap::new(config, modes.parse().expect("modes")).expect("a heap");
                 let holder = Holder::new(&heap, "test", 0);
-                let rooted = Arc::<Rooted>::default();
-                let provider: std::sync::Weak<Rooted> = Arc::downgrade(&rooted);
-                heap.add_provider(provider);
+                let building = Mutex::new(Building::new(ROOTS));
+                let rooted = Arc::new(Rooted(building, Home::new(&heap)));
+                heap.add_provider(&rooted);
                 loop {
                     let is_done = {
                         let permit = heap.try_shared().expect("nobody collects");
@@ -351,11 +374,11 @@ mod tests {
                             CollectionKind::Major
                         }
                     };
-                    assert_eq!(heap.collect(&mut permit, kind).violations, []);
+                    assert_eq!(permit.collect(kind).violations, []);
                 }
                 let permit = heap.try_shared().expect("nobody collects");
                 let m = permit.mutator::<Checked>(holder.tlab());
-                let mut converting = Converting::new(1 << 20);
+                let mut converting = Converting::new(ROOTS, 1 << 20);
                 for value in rooted.0.lock().values(&m) {
                     converting.begin(&m, value).expect("data");
                     assert_eq!(converting.step(&m, &mut { u32::MAX }), Ok(true));

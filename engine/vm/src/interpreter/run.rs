@@ -11,6 +11,7 @@ use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, Thrown, Trace, Unwound};
 use crate::frame::Control;
+use crate::roots::ROOTS;
 use crate::slice::SliceEnd;
 use crate::stack::Registers;
 
@@ -312,7 +313,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
             Err(NeedsMemory { words }) => {
                 // The end of a `finally` block has taken its completion already.
                 if let Some(trace) = thrown.trace {
-                    let slot = Slot::nil();
+                    let slot = Slot::nil(ROOTS);
                     self.cx.m.store(&slot, value);
                     let value = slot;
                     self.control

@@ -7,6 +7,7 @@ use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::{Context, Effects, Made, Stop};
 use crate::frame::Control;
+use crate::roots::ROOTS;
 use crate::scope::{ScopeKind, Scopes};
 use crate::slice::{Side, SliceEnd};
 use crate::stack::Registers;
@@ -269,7 +270,7 @@ impl<'p, C: Checks> Context<'p, C> {
         match self.m.mutex_try_acquire(mutex, self.task) {
             Some(Acquired::Done) => {
                 effects.note_acquired(self, mutex);
-                let slot = gcrucible_heap::Slot::nil();
+                let slot = gcrucible_heap::Slot::nil(ROOTS);
                 self.m.store(&slot, mutex);
                 control.push_scope(None, ScopeKind::Guard { mutex: slot });
                 Ok(())

@@ -11,6 +11,7 @@ use gcrucible_heap::{
     SharedPermit, Slot, Tlab, Unchecked, Value,
 };
 
+use crate::roots::ROOTS;
 use crate::{HostValue, Realm, SliceEnd, SliceInput, Vm, VmOptions, display, host_value};
 
 /// How a program is run.
@@ -152,7 +153,7 @@ enum Wait {
 struct Task {
     vm: Arc<Vm>,
     /// Its future, in register 0.
-    future: Arc<Holder>,
+    future: Holder,
     /// Futures, channels or mutexes of which one must settle or change first.
     waits_for: Vec<Wait>,
     is_cancelled: bool,
@@ -169,7 +170,7 @@ struct World<'t, C> {
     heap: Arc<Heap>,
     realm: Arc<Realm>,
     setup: &'t Setup,
-    registry: Arc<Holder>,
+    registry: Holder,
     /// Index is task number and future id.
     tasks: Vec<Task>,
     ready: VecDeque<usize>,
@@ -186,7 +187,7 @@ impl<'t, C: Checks> World<'t, C> {
     fn new(program: Arc<Program>, setup: &'t Setup) -> Self {
         let heap = Heap::new(setup.config, setup.debug.clone()).expect("there is address space");
         let permit = heap.try_shared().expect("nobody else has a permit");
-        let realm = Realm::load(&heap, &permit, program).expect("the program loads");
+        let realm = Realm::load(&permit, program).expect("the program loads");
         drop(permit);
         World {
             registry: Holder::registry(&heap, "registry", 1),
@@ -210,8 +211,11 @@ impl<'t, C: Checks> World<'t, C> {
         let Some(main) = self.realm.program().entry_export("main") else {
             return self.output;
         };
-        let callee = self.realm.clone();
-        let main = self.add_task(|vm| vm.start_call(callee.global(main), &[]));
+        let heap = self.heap.clone();
+        let main = self.add_task(|vm| {
+            let permit = heap.try_shared().expect("nobody collects");
+            vm.start_global(&permit, main, &[]);
+        });
         self.run_task(main);
         self.output
     }
@@ -266,7 +270,7 @@ impl<'t, C: Checks> World<'t, C> {
 
     fn collect(&mut self, kind: CollectionKind) {
         let mut permit = self.heap.try_exclusive().expect("nobody has a permit");
-        let report = self.heap.collect(&mut permit, kind);
+        let report = permit.collect(kind);
         assert!(report.violations.is_empty(), "{:?}", report.violations);
     }
 
@@ -362,10 +366,10 @@ impl<'t, C: Checks> World<'t, C> {
                     "echo" => {
                         task.operation_over = true;
                         let args = HostValue::Array(request.args);
+                        let tlab = Tlab::new(&self.heap, 0);
                         self.allocating(|permit| {
-                            let tlab = Tlab::new(0);
                             let m = permit.mutator::<C>(&tlab);
-                            m.store(vm.exchange(), host_value::build(&args, &m)?);
+                            vm.store_exchange(&m, host_value::build(&args, &m)?);
                             Ok(())
                         });
                     }
@@ -402,13 +406,13 @@ impl<'t, C: Checks> World<'t, C> {
                 self.ready.push_front(number);
             }
             SliceEnd::Cancel => {
-                let future = self.id_in(vm.exchange());
+                let future = self.id_in(vm.exchange(ROOTS));
                 self.ready.push_front(number);
                 self.cancel(future);
             }
             SliceEnd::Await { future } => {
                 task.waits_for = [Wait::Future(future)].into_iter().chain(deadline).collect();
-                assert_eq!(self.id_in(vm.exchange()), future as usize);
+                assert_eq!(self.id_in(vm.exchange(ROOTS)), future as usize);
                 self.wake_if_settled(number);
             }
             SliceEnd::AwaitMany { drain } => {
@@ -469,32 +473,27 @@ impl<'t, C: Checks> World<'t, C> {
 
     fn spawn(&mut self, vm: &Vm, detached: bool) {
         let deadline = vm.inheritable_deadline().filter(|_| !detached);
-        let permit = self.heap.try_shared().expect("nobody collects");
-        let m = permit.mutator::<C>(self.registry.tlab());
-        let call = m.load_root(vm.exchange());
-        let count = m.unscheduled_args(call).expect("it is unscheduled");
-        let part = |index| {
-            let slot = Slot::nil();
-            m.store(
-                &slot,
-                m.unscheduled_part(call, index).expect("it has this part"),
-            );
-            slot
-        };
-        let callee = part(0);
-        let args: Vec<Slot> = (1..=count).map(part).collect();
-        drop(permit);
-        let task = self.add_task(|vm| vm.start_call(&callee, &args));
+        let heap = self.heap.clone();
+        let task = self.add_task(|new| {
+            let permit = heap.try_shared().expect("nobody collects");
+            let m = permit.reader::<C>();
+            let call = vm.load_exchange(&m);
+            let count = m.unscheduled_args(call).expect("it is unscheduled");
+            let part = |index| m.unscheduled_part(call, index).expect("it has this part");
+            let args: Vec<Value<'_>> = (1..=count).map(part).collect();
+            new.start_call(&permit, part(0), &args);
+        });
         self.tasks[task].deadline = deadline;
-        vm.exchange()
-            .copy_from(&self.tasks[task].future.registers()[0]);
+        let permit = heap.try_shared().expect("nobody collects");
+        let m = permit.reader::<C>();
+        vm.store_exchange(&m, m.load(&self.tasks[task].future.registers()[0]));
     }
 
     fn settle(&mut self, number: usize, state: FutureState, is_main: bool) {
         let heap = self.heap.clone();
         let permit = heap.try_shared().expect("nobody collects");
         let m = permit.mutator::<C>(self.registry.tlab());
-        let value = m.load_root(self.tasks[number].vm.exchange());
+        let value = self.tasks[number].vm.load_exchange(&m);
         if is_main {
             self.output.result = display(&m, self.realm.program(), value);
             self.output.is_thrown = state != FutureState::Ready;

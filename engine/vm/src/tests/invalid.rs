@@ -151,7 +151,7 @@ fn a_refused_program_is_not_loaded() {
     refused.functions[1].code[0] = Op::Return { src: 200 };
     let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
     let permit = heap.try_shared().unwrap();
-    let error = LoadedProgram::load(&heap, &permit, Arc::new(refused)).unwrap_err();
+    let error = LoadedProgram::load(&permit, Arc::new(refused)).unwrap_err();
     assert!(matches!(&error, LoadError::Refused(errors) if errors.len() == 1));
     assert!(
         error.to_string().contains("register 200 is outside"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gcrucible_bytecode::{
     Boundary, Constant, ErrorKind, Function, Global, Module, Op, Program, SourceSpan, Step,
 };
-use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Slot};
+use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Register};
 
 use super::driver::program;
 use crate::{Realm, SliceEnd, SliceInput, SliceOutcome, Vm, display};
@@ -15,7 +15,7 @@ pub(super) struct Machine {
     pub(super) heap: Arc<Heap>,
     pub(super) realm: Arc<Realm>,
     pub(super) vm: Arc<Vm>,
-    holder: Arc<Holder>,
+    holder: Holder,
 }
 
 impl Machine {
@@ -49,7 +49,7 @@ impl Machine {
     fn with_modes(program: Arc<Program>, debug: HeapDebug) -> Machine {
         let heap = Heap::new(HeapConfig::tiny(), debug).unwrap();
         let permit = heap.try_shared().unwrap();
-        let realm = Realm::load(&heap, &permit, program)
+        let realm = Realm::load(&permit, program)
             .unwrap_or_else(|error| panic!("the program does not load: {error}"));
         drop(permit);
         let vm = Vm::new(&heap, realm.clone(), 0);
@@ -74,7 +74,8 @@ impl Machine {
     /// Makes the next slices call `main`.
     pub(super) fn start_main(&self) {
         let main = self.realm.program().entry_export("main").unwrap();
-        self.vm.start_call(self.realm.global(main), &[]);
+        let permit = self.heap.try_shared().unwrap();
+        self.vm.start_global(&permit, main, &[]);
     }
 
     pub(super) fn slice(&self, fuel: u32) -> SliceOutcome {
@@ -113,16 +114,16 @@ impl Machine {
     pub(super) fn exchange(&self) -> String {
         let permit = self.heap.try_shared().unwrap();
         let m = permit.mutator::<Checked>(self.holder.tlab());
-        display(&m, self.realm.program(), m.load_root(self.vm.exchange()))
+        display(&m, self.realm.program(), self.vm.load_exchange(&m))
     }
 
     /// Answers a spawned call as the engine does, with a pending future.
-    pub(super) fn register(&self, id: u64) -> &Slot {
+    pub(super) fn register(&self, id: u64) -> &Register {
         let permit = self.heap.try_shared().unwrap();
         let m = permit.mutator::<Checked>(self.holder.tlab());
         let future = &self.holder.registers()[id as usize % 4];
         m.store(future, m.future(id).unwrap());
-        self.vm.exchange().copy_from(future);
+        self.vm.store_exchange(&m, m.load(future));
         future
     }
 

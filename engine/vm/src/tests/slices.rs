@@ -1,7 +1,7 @@
 //! What a slice says of itself.
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Checked, CollectionKind, Slot};
+use gcrucible_heap::{Checked, CollectionKind, Value};
 
 use super::driver::{Setup, run};
 use super::machine::Machine;
@@ -101,7 +101,7 @@ fn a_passed_safepoint_is_not_taken_again_after_memory_was_short() {
                 assert!(words > 0);
                 memory_stops += 1;
                 let mut permit = machine.heap.try_exclusive().unwrap();
-                machine.heap.collect(&mut permit, CollectionKind::Minor);
+                permit.collect(CollectionKind::Minor);
             }
             end => {
                 assert_eq!(end, SliceEnd::Returned);
@@ -143,10 +143,7 @@ fn a_call_that_does_not_fit_throws_in_its_first_slice() {
     let machine = Machine::new("let n = 1\nfn f(a) { return a }");
     machine.vm.start_init();
     machine.slice(1000);
-    let global = |name| {
-        let index = machine.realm.program().entry_export(name).unwrap();
-        machine.realm.global(index)
-    };
+    let global = |name| machine.realm.program().entry_export(name).unwrap();
     for (callee, args, expected) in [
         ("n", 0, "NotCallable: not a function: int"),
         (
@@ -160,15 +157,22 @@ fn a_call_that_does_not_fit_throws_in_its_first_slice() {
             "WrongArity: wrong number of arguments: `f` takes 1, not 2",
         ),
     ] {
-        let args: Vec<Slot> = (0..args).map(|_| Slot::nil()).collect();
-        machine.vm.start_call(global(callee), &args);
+        {
+            let permit = machine.heap.try_shared().unwrap();
+            let args = vec![Value::NIL; args];
+            machine.vm.start_global(&permit, global(callee), &args);
+        }
         let outcome = machine.slice(1000);
         assert_eq!((outcome.end, outcome.instructions), (SliceEnd::Threw, 0));
         assert_eq!(machine.exchange(), expected);
     }
-    let arg = Slot::nil();
-    arg.copy_from(global("n"));
-    machine.vm.start_call(global("f"), &[arg]);
+    {
+        let permit = machine.heap.try_shared().unwrap();
+        let arg = machine
+            .realm
+            .load_global(&permit.reader::<Checked>(), global("n"));
+        machine.vm.start_global(&permit, global("f"), &[arg]);
+    }
     assert_eq!(machine.slice(1000).end, SliceEnd::Returned);
     assert_eq!(machine.exchange(), "1");
 }
@@ -207,11 +211,11 @@ fn a_spawned_future_comes_from_the_exchange_slot() {
     {
         let permit = machine.heap.try_shared().unwrap();
         let m = permit.mutator::<Checked>(holder.tlab());
-        let call = m.load_root(machine.vm.exchange());
+        let call = machine.vm.load_exchange(&m);
         assert_eq!(m.unscheduled_args(call), Some(1));
         m.store(future, m.future(41).unwrap());
+        machine.vm.store_exchange(&m, m.load(future));
     }
-    machine.vm.exchange().copy_from(future);
 
     // Waiting costs the instruction that waits, each time.
     let before = machine.slice(100);
@@ -237,7 +241,7 @@ fn a_spawned_future_comes_from_the_exchange_slot() {
     assert_eq!(machine.exchange(), "Internal: internal error: settled");
     let permit = machine.heap.try_shared().unwrap();
     let m = permit.mutator::<Checked>(holder.tlab());
-    let (_, _, payload) = m.error_parts(m.load_root(machine.vm.exchange())).unwrap();
+    let (_, _, payload) = m.error_parts(machine.vm.load_exchange(&m)).unwrap();
     assert_eq!(m.text(payload), Some("settled"));
 }
 

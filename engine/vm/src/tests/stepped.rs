@@ -140,7 +140,7 @@ fn a_built_in_that_is_not_done_is_no_instruction() {
             SliceEnd::Returned => break,
             SliceEnd::NeedsMemory { .. } => {
                 let mut permit = machine.heap.try_exclusive().expect("nobody holds one");
-                machine.heap.collect(&mut permit, CollectionKind::Major);
+                permit.collect(CollectionKind::Major);
             }
             _ => {}
         }
@@ -215,7 +215,7 @@ fn no_built_in_does_more_than_a_step_at_a_time() {
                 SliceEnd::Threw => panic!("{call} threw {}", machine.exchange()),
                 SliceEnd::NeedsMemory { .. } => {
                     let mut permit = machine.heap.try_exclusive().expect("nobody holds one");
-                    machine.heap.collect(&mut permit, CollectionKind::Major);
+                    permit.collect(CollectionKind::Major);
                 }
                 _ => {}
             }

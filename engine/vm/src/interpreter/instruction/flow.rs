@@ -8,6 +8,7 @@ use crate::exception::{CompletionKind, HandlerKind};
 use crate::frame::Frame;
 use crate::interpreter::Stop;
 use crate::interpreter::run::{Executed, Flow, Run};
+use crate::roots::ROOTS;
 use crate::slice::SliceEnd;
 
 impl<'p, C: Checks> Run<'_, 'p, C> {
@@ -96,7 +97,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     }
 
     pub(super) fn enter_finally_with(&mut self, register: Reg, target: u32) -> Executed<'p> {
-        let value = Slot::nil();
+        let value = Slot::nil(ROOTS);
         value.take_from(self.registers().slot(register));
         let pc = self.pc as u32;
         self.control.push_completion(CompletionKind::ResumeWith {

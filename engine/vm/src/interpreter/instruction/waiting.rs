@@ -5,6 +5,7 @@ use gcrucible_heap::{Checks, Slot};
 
 use crate::interpreter::Stop;
 use crate::interpreter::run::{Executed, Flow, Run, Takes};
+use crate::roots::ROOTS;
 
 impl<'p, C: Checks> Run<'_, 'p, C> {
     pub(super) fn spawn(&mut self, base: Reg, argc: u8) -> Executed<'p> {
@@ -60,7 +61,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     pub(super) fn push_squad(&mut self, dst: Reg) -> Executed<'p> {
         self.poll()?;
         let children = self.here().m.array(&[])?;
-        let slot = Slot::nil();
+        let slot = Slot::nil(ROOTS);
         self.cx.m.store(&slot, children);
         self.control.push_squad(slot);
         self.set(dst, children)

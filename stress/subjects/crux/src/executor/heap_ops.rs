@@ -59,8 +59,8 @@ fn run_on<C: Checks>(heap: &Arc<Heap>, program: &HeapOps, options: &RunOptions) 
 struct Run<'h, C: Checks> {
     heap: &'h Arc<Heap>,
     options: &'h RunOptions,
-    holders: Vec<Arc<Holder>>,
-    registry: Arc<Holder>,
+    holders: Vec<Holder>,
+    registry: Holder,
     current: usize,
     registers: usize,
     model: Model,
@@ -210,13 +210,13 @@ impl<'h, C: Checks> Run<'h, C> {
         memory_runs_out_with_reason::at_limit(self.heap.config(), words, stats.used_bytes)
     }
 
-    fn tlab_holder(&self) -> &Arc<Holder> {
+    fn tlab_holder(&self) -> &Holder {
         &self.holders[self.current]
     }
 
     /// The operation on heap and model. The model changes only after the heap did.
     fn perform(&mut self, permit: &SharedPermit<'_>, op: &HeapOp) -> Result<(), Stop> {
-        let holder = Arc::clone(self.tlab_holder());
+        let holder = self.tlab_holder().clone();
         let m = permit.mutator::<C>(holder.tlab()).at_site(self.op_index);
         let registers = self.registers;
         let slot = |register: u8| &holder.registers()[usize::from(register) % registers];
@@ -645,7 +645,7 @@ impl<'h, C: Checks> Run<'h, C> {
         let mut permit = heap
             .try_exclusive()
             .expect("no permit is held between operations");
-        let report = heap.collect(&mut permit, kind);
+        let report = permit.collect(kind);
         drop(permit);
         self.note(format_args!(
             "{kind:?} collection: {} moved, {} promoted",
@@ -683,7 +683,7 @@ impl<'h, C: Checks> Run<'h, C> {
         }
         let heap = Arc::clone(self.heap);
         let permit = heap.try_shared().expect("nobody collects");
-        let registry = Arc::clone(&self.registry);
+        let registry = self.registry.clone();
         let m = permit.mutator::<C>(registry.tlab());
         let mut work = compare::Pairs::new();
         for (holder, registers) in self.holders.iter().zip(&self.model.registers) {
@@ -695,7 +695,7 @@ impl<'h, C: Checks> Run<'h, C> {
             work.push((m.load_root(slot), model));
         }
         for (handle, &model) in self.handles.iter().zip(&self.model.handles) {
-            work.push((heap.protected(handle, &permit), model));
+            work.push((permit.protected(handle), model));
         }
         if self.options.canary {
             work.push((Value::TRUE, ModelValue::Bool(false)));
@@ -724,12 +724,12 @@ impl<'h, C: Checks> Run<'h, C> {
             holder
                 .registers()
                 .iter()
-                .for_each(gcrucible_heap::Slot::clear);
+                .for_each(gcrucible_heap::Register::clear);
         }
         self.registry
             .registers()
             .iter()
-            .for_each(gcrucible_heap::Slot::clear);
+            .for_each(gcrucible_heap::Register::clear);
         for handle in self.handles.drain(..) {
             self.heap.unprotect(handle);
         }
@@ -737,7 +737,7 @@ impl<'h, C: Checks> Run<'h, C> {
         self.heap.drop_finalizers();
         let heap = Arc::clone(self.heap);
         let mut permit = heap.try_exclusive().expect("no permit is held at the end");
-        let report = heap.collect(&mut permit, CollectionKind::Major);
+        let report = permit.collect(CollectionKind::Major);
         if let Some(violation) = report.violations.into_iter().next() {
             return Err(self.failure(
                 "heap_is_sound",
@@ -746,7 +746,7 @@ impl<'h, C: Checks> Run<'h, C> {
                 format!("at the end: {violation}"),
             ));
         }
-        let left = heap.census(&mut permit);
+        let left = permit.census();
         if !left.is_empty() {
             let message = format!("{left:?} are left after all roots were dropped");
             return Err(self.failure("nothing_leaks", "live_objects", left[0].0, message));

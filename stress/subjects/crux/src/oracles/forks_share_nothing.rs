@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use gcrucible_engine::Engine;
-use gcrucible_heap::{Checks, Generation, Kind, Mutator, Tlab, Unchecked, Value};
+use gcrucible_heap::{Checks, Generation, Kind, Mutator, Unchecked, Value};
 use gcrucible_vm::Realm;
 
 use gcrucible_trace::Failure;
@@ -28,9 +28,8 @@ pub fn check(engine: &Engine, fork: &Realm) -> Result<(), Failure> {
     let Some(permit) = engine.heap().try_shared() else {
         return Ok(());
     };
-    let tlab = Tlab::default();
     let mut walk = Walk {
-        m: permit.mutator::<Unchecked>(&tlab),
+        m: permit.reader::<Unchecked>(),
         copies: BTreeMap::new(),
         originals: BTreeMap::new(),
         work: Vec::new(),
@@ -38,7 +37,7 @@ pub fn check(engine: &Engine, fork: &Realm) -> Result<(), Failure> {
     };
     for global in 0..template.program().globals.len() as u16 {
         let m = walk.m;
-        let pair = [&*template, fork].map(|realm| m.load_root(realm.global(global)));
+        let pair = [&*template, fork].map(|realm| realm.load_global(&m, global));
         walk.meet(pair[0], pair[1])?;
     }
     while let Some((original, copy)) = walk.work.pop() {
@@ -239,9 +238,7 @@ fn parts_of<'p, C: Checks>(m: &Mutator<'p, C>, kind: Kind, value: Value<'p>) -> 
 /// No stream is reachable in a fork, through what is shared neither.
 fn no_stream<C: Checks>(m: &Mutator<'_, C>, fork: &Realm) -> Result<(), Failure> {
     let globals = 0..fork.program().globals.len() as u16;
-    let mut work: Vec<Value<'_>> = globals
-        .map(|global| m.load_root(fork.global(global)))
-        .collect();
+    let mut work: Vec<Value<'_>> = globals.map(|global| fork.load_global(m, global)).collect();
     let mut seen = std::collections::BTreeSet::new();
     while let Some(value) = work.pop() {
         let Some(kind) = m.kind(value).filter(|_| seen.insert(value.identity())) else {

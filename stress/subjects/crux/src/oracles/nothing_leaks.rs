@@ -65,7 +65,7 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
             "a permit is still held at the end".into(),
         ));
     };
-    let report = heap.collect(&mut permit, CollectionKind::Major);
+    let report = permit.collect(CollectionKind::Major);
     if let Some(violation) = report.violations.into_iter().next() {
         return Err(Failure {
             oracle: "heap_is_sound".into(),
@@ -88,7 +88,7 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
         let message = format!("{bytes} bytes are charged after everything was dropped");
         return Err(failure("charges", "limit", message));
     }
-    match heap.census(&mut permit).first() {
+    match permit.census().first() {
         None => Ok(()),
         Some(&(kind, count)) => {
             let message =

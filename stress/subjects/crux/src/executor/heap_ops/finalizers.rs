@@ -45,7 +45,7 @@ impl<C: Checks> Run<'_, C> {
         m: &Mutator<'p, C>,
     ) -> Result<(Value<'p>, ModelValue), Stop> {
         let number = self.heap.next_finalizer();
-        let taken = self.heap.take_finalizer(permit);
+        let taken = permit.take_finalizer();
         let expected = self.model.finalizers.queue.pop_front();
         if self.options.advantages.model && number != expected.map(|expected| expected.number) {
             let message = format!("number {number:?} is first in the queue, not {expected:?}");

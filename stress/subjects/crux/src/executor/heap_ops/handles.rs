@@ -16,10 +16,10 @@ impl<C: Checks> Run<'_, C> {
         }
         let heap = Arc::clone(self.heap);
         let permit = heap.try_shared().expect("nobody collects");
-        let holder = Arc::clone(self.tlab_holder());
+        let holder = self.tlab_holder().clone();
         let m = permit.mutator::<C>(holder.tlab());
         let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
-        self.handles.push(heap.protect(value));
+        self.handles.push(permit.protect(value));
         self.model.handles.push(model);
         self.event(model, EventKind::Protect);
         Ok(())
@@ -62,11 +62,11 @@ impl<C: Checks> Run<'_, C> {
         let at = usize::from(nth) % self.handles.len();
         let heap = Arc::clone(self.heap);
         let permit = heap.try_shared().expect("nobody collects");
-        let holder = Arc::clone(self.tlab_holder());
+        let holder = self.tlab_holder().clone();
         let m = permit.mutator::<C>(holder.tlab());
         let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
         let old = self.handles.remove(at);
-        self.handles.push(heap.reprotect(old, value));
+        self.handles.push(permit.reprotect(old, value));
         let before = self.model.handles.remove(at);
         self.model.handles.push(model);
         self.event(model, EventKind::Protect);
@@ -84,9 +84,7 @@ impl<C: Checks> Run<'_, C> {
             return Ok(());
         }
         let at = usize::from(nth) % self.handles.len();
-        let handle = self
-            .heap
-            .protect_copy::<C>(&self.handles[at], permit, holder.tlab())?;
+        let handle = permit.protect_copy::<C>(&self.handles[at], holder.tlab())?;
         self.handles.push(handle);
         let copy = self.model.deep_copy(self.model.handles[at]);
         self.model.handles.push(copy);

@@ -10,7 +10,7 @@ use gcrucible_engine::{
     CallError, CallHandle, Engine, Fork, HostValue, NewVersion, Outcome, Preload, ReloadOptions,
     Request, RequestError, RequestId,
 };
-use gcrucible_heap::{Handle, Kind, Tlab, Unchecked};
+use gcrucible_heap::{Handle, Kind, Unchecked};
 use gcrucible_vm::Realm;
 
 use super::observer::{TraceObserver, version_failure};
@@ -499,9 +499,8 @@ impl HostScript {
             return;
         }
         let permit = engine.heap().try_shared().expect("nobody collects");
-        let tlab = Tlab::default();
-        let m = permit.mutator::<Unchecked>(&tlab);
-        let protected = engine.heap().protect(m.load_root(handle.call().value()));
+        let m = permit.reader::<Unchecked>();
+        let protected = permit.protect(handle.call().value(&m));
         let task = handle.call().task();
         self.protected.push((call, task, protected));
         self.note(observer, task, EventKind::Protect);
@@ -517,10 +516,9 @@ impl HostScript {
         let Some(permit) = engine.heap().try_shared() else {
             return counts;
         };
-        let tlab = Tlab::default();
-        let m = permit.mutator::<Unchecked>(&tlab);
+        let m = permit.reader::<Unchecked>();
         for (_, _, handle) in &self.protected {
-            let value = engine.heap().protected(handle, &permit);
+            let value = permit.protected(handle);
             *counts
                 .entry(m.kind(value).map_or("value", Kind::name))
                 .or_default() += 1;

@@ -11,8 +11,7 @@ use gcrucible_engine::{
     ReloadStep,
 };
 use gcrucible_heap::{
-    Checked, Checks, CollectionKind, CollectionReport, FutureState as HeapState, Heap, Tlab,
-    Unchecked,
+    Checked, Checks, CollectionKind, CollectionReport, FutureState as HeapState, Heap, Unchecked,
 };
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{SliceEnd as VmEnd, SliceInput, SliceOutcome};
@@ -32,7 +31,6 @@ use gcrucible_trace::{EventKind, Failure, PairTracker, Site};
 pub(super) struct TraceObserver {
     state: Mutex<State>,
     is_checked: bool,
-    tlab: Tlab,
 }
 
 #[derive(Default)]
@@ -84,7 +82,6 @@ impl TraceObserver {
         TraceObserver {
             state: Mutex::default(),
             is_checked,
-            tlab: Tlab::default(),
         }
     }
 
@@ -175,8 +172,8 @@ impl TraceObserver {
         let permit = heap
             .try_shared()
             .expect("the engine observes without a permit in hand");
-        let m = permit.mutator::<C>(&self.tlab);
-        dump(&m, m.load_root(call.value()))
+        let m = permit.reader::<C>();
+        dump(&m, call.value(&m))
     }
 
     fn collected(&self, report: &CollectionReport) {

@@ -1,0 +1,1 @@
+//! Nothing but tests: each block of the pages in `docs/your-own-*.md` is run.

@@ -1,0 +1,184 @@
+//! Entry points: a function for `#[test]`, and an executable with workers.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use gcrucible_report::failure_report;
+use gcrucible_scenario::{Lane, ScenarioData as _, ScenarioSeed};
+use gcrucible_shrink::ShrinkBudget;
+use gcrucible_subject::{AnySubject, Build, Case, Mix, NoBugs, Subject, Subjects};
+use gcrucible_trace::{ReplayMode, RunOptions, Verdict};
+
+use super::lane::{FuturesLane, FuturesScenario};
+use super::world::World;
+
+/// How a world is checked within a test.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    schedules: u64,
+    seed: u64,
+    name: Option<&'static str>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Checker {
+            schedules: 5_000,
+            seed: 1,
+            name: None,
+        }
+    }
+}
+
+/// Checks a world under 5,000 schedules, in this process.
+///
+/// # Panics
+/// If a run fails, with the smallest one that was found, and how to replay it.
+pub fn check(make: impl Fn(&World) + Send + Sync + 'static) {
+    Checker::default().check(make);
+}
+
+impl Checker {
+    /// So many schedules; the variable `GCRUCIBLE_SCHEDULES` replaces it.
+    pub fn schedules(mut self, schedules: u64) -> Self {
+        self.schedules = schedules;
+        self
+    }
+
+    /// Another seed than 1; the variable `GCRUCIBLE_SEED` replaces it.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The name in reports and files; that of the test by default.
+    pub fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Checks a world. With the variable `GCRUCIBLE_REPLAY` it runs the scenario of that file instead.
+    ///
+    /// # Panics
+    /// If a run fails, with the smallest one that was found, and how to replay it.
+    pub fn check(&self, make: impl Fn(&World) + Send + Sync + 'static) {
+        let name = self.name.unwrap_or_else(test_name);
+        let lane = FuturesLane::new(Lane::EXTRA, name, make);
+        if let Some(path) = std::env::var_os("GCRUCIBLE_REPLAY") {
+            let scenario = FuturesScenario::read(&PathBuf::from(path));
+            let scenario = scenario.unwrap_or_else(|error| panic!("{error:?}"));
+            report(lane, &scenario, false);
+            return;
+        }
+        let number = |name: &str, default: u64| {
+            let given = std::env::var(name).ok();
+            given.map_or(default, |text| {
+                text.parse()
+                    .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+            })
+        };
+        let seed = number("GCRUCIBLE_SEED", self.seed);
+        for index in 0..number("GCRUCIBLE_SCHEDULES", self.schedules) {
+            let seed = ScenarioSeed {
+                lane: Subject::lane(&lane),
+                seed,
+                index,
+            };
+            let scenario = Subject::generate(&lane, seed, &Mix::default());
+            if lane
+                .run(&scenario, &RunOptions::default())
+                .failure
+                .is_some()
+            {
+                report(lane, &scenario, true);
+                return;
+            }
+        }
+    }
+}
+
+/// The name of the test that runs, which libtest gives its threads.
+fn test_name() -> &'static str {
+    let name = std::thread::current().name().unwrap_or("world").to_owned();
+    Box::leak(name.replace("::", "-").into_boxed_str())
+}
+
+fn run(lane: &FuturesLane, scenario: &FuturesScenario, replay: ReplayMode) -> Verdict {
+    let options = RunOptions {
+        record: true,
+        replay,
+        ..RunOptions::default()
+    };
+    lane.run(scenario, &options).into()
+}
+
+/// Ends the test with what a scenario does, as small as it gets.
+fn report(lane: FuturesLane, scenario: &FuturesScenario, shrinks: bool) {
+    // A test fails once; what is shown needs the lane for good.
+    let lane: &'static FuturesLane = Box::leak(Box::new(lane));
+    let name = Subject::lane(lane).name();
+    let case = AnySubject::parse(lane, &scenario.to_text()).expect("it is read as it is written");
+    let verdict = run(lane, scenario, ReplayMode::Strict);
+    if !shrinks {
+        let text = failure_report::render(&*case, &verdict);
+        assert!(
+            verdict.failure.is_none() && verdict.diverged.is_none(),
+            "{text}"
+        );
+        println!("{text}");
+        return;
+    }
+    let shrunk = case.shrink(
+        None,
+        &mut |text: &str, _record, replay| {
+            let scenario = FuturesScenario::from_text(text).expect("it is read as it is written");
+            Ok(run(lane, &scenario, replay))
+        },
+        ShrinkBudget::CAMPAIGN,
+    );
+    let (case, verdict): (Box<dyn Case>, Verdict) = match shrunk {
+        Ok(Some(shrunk)) => (shrunk.case, shrunk.verdict),
+        Ok(None) | Err(_) => (case, verdict),
+    };
+    let text = failure_report::render(&*case, &verdict);
+    let path = PathBuf::from(format!("target/crucible/{name}.scenario"));
+    let kept = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&path, case.to_text()));
+    let how = match kept {
+        Ok(()) => format!(
+            "replay it: GCRUCIBLE_REPLAY={} cargo test {name}",
+            path.display()
+        ),
+        Err(error) => format!(
+            "{}\nit cannot be kept in {}: {error}",
+            case.to_text(),
+            path.display()
+        ),
+    };
+    panic!("{text}\n{how}");
+}
+
+/// A world of an executable, by its name.
+pub type NamedWorld = (&'static str, fn(&World));
+
+/// The whole `main` of an executable that tests worlds: commands `run`, `replay`, `shrink`. Each world is a lane by its
+/// name, and runs in worker processes: what blocks or crashes is a finding.
+pub fn futures_main(worlds: &[NamedWorld]) -> ExitCode {
+    let lanes = (Lane::EXTRA..).zip(worlds).map(|(order, &(name, make))| {
+        let lane: &'static dyn AnySubject =
+            Box::leak(Box::new(FuturesLane::new(order, name, make)));
+        lane
+    });
+    let list: Vec<&'static dyn AnySubject> = lanes.collect();
+    let build = Box::leak(Box::new(Build {
+        version: env!("CARGO_PKG_VERSION"),
+        ..Build::default()
+    }));
+    gcrucible_command::main(Subjects::new(
+        Box::leak(list.into_boxed_slice()),
+        &NoBugs,
+        build,
+    ))
+}
