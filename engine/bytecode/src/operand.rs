@@ -1,7 +1,7 @@
 //! Operands and their roles.
 //!
 //! The type of a field says how it is stored, its role what the instruction does with it. The
-//! table of [instructions](crate::instructions) is written in roles.
+//! table of [instructions](mod@crate::instructions) is written in roles.
 
 use crate::builtin::Builtin;
 use crate::opcode::Reg;

@@ -119,7 +119,7 @@ pub unsafe trait RootProvider: Send + Sync {
         None
     }
 
-    /// Bytes of it that are [charged](Heap::charge) to the heap's limit as long as it lives.
+    /// Bytes of it that are [charged](crate::Heap::charge) to the heap's limit as long as it lives.
     fn charged_bytes(&self) -> u64 {
         0
     }
