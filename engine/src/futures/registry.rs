@@ -246,8 +246,8 @@ impl Registry {
     }
 }
 
-// SAFETY: rule 1: the two slots of each entry are all that it has; a `future` that somebody has
-// taken out of it is read only after the entry's future is known to live (see `ending.rs`).
+// SAFETY: rule 1: the two slots of each entry are all that it has; whoever has a share of a `future`
+// reads it before the entry is removed (`task/ending.rs`), but for a seeded bug.
 // Rule 2: both are made once, for one heap. Rule 3: by inspection.
 #[allow(unsafe_code, reason = "the collector believes what a provider says")]
 unsafe impl RootProvider for Registry {

@@ -49,6 +49,9 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::fork_for_serving`].
+    ///
+    /// # Panics
+    /// If the realm is one of another engine, here and below.
     pub async fn fork_of(&self, template: &Arc<Realm>) -> Result<Fork, ForkError> {
         self.fork_with(template, &ForkOptions::default()).await
     }

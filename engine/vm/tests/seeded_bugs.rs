@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_frontend::{Source, compile};
-use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, HeapDebug, Tlab};
+use gcrucible_heap::{Checked, CollectionKind, Heap, HeapConfig, HeapDebug};
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_vm::{Realm, SliceEnd, SliceInput, SliceOutcome, Vm, display};
 
@@ -67,8 +67,9 @@ fn run(case: &Case) -> Result<Vec<String>, String> {
     for name in ["first", "second"] {
         let realm = Arc::clone(&world.realm);
         if let Some(function) = realm.program().entry_export(name) {
+            let heap = Arc::clone(&world.heap);
             world.call(|vm| {
-                let permit = world.heap.try_shared().expect("nobody collects");
+                let permit = heap.try_shared().expect("nobody collects");
                 vm.start_global(&permit, function, &[]);
             })?;
         }
@@ -148,8 +149,7 @@ impl World<'_> {
     /// How a call ended: with which value, and for one that threw, in which functions.
     fn end(&self, vm: &Vm, outcome: &SliceOutcome) -> String {
         let permit = self.heap.try_shared().expect("nobody collects");
-        let tlab = Tlab::new(0);
-        let m = permit.mutator::<Checked>(&tlab);
+        let m = permit.reader::<Checked>();
         let program = self.realm.program();
         let value = display(&m, program, vm.load_exchange(&m));
         if outcome.end == SliceEnd::Returned {
