@@ -48,5 +48,9 @@ fn main() -> ExitCode {
         version: env!("CARGO_PKG_VERSION"),
         ..Build::default()
     }));
-    gcrucible_command::main(Subjects::new(Box::leak(list.0.into_boxed_slice()), &NoBugs, build))
+    gcrucible_command::main(Subjects::new(
+        Box::leak(list.0.into_boxed_slice()),
+        &NoBugs,
+        build,
+    ))
 }
