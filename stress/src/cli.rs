@@ -3,6 +3,7 @@
 
 mod bugs;
 mod explore;
+mod foreign;
 mod import_fuzz;
 mod keep;
 mod list;

@@ -6,6 +6,7 @@
 //! as found only when the engine without the switches passes the very scenario that failed.
 
 pub mod budget;
+pub mod foreign;
 pub mod hunt;
 pub mod quick;
 pub mod record;

@@ -61,7 +61,7 @@ pub(super) fn build() -> Result<PathBuf, Refusal> {
 }
 
 /// The workspace that this executable was built from.
-fn workspace() -> Result<PathBuf, Refusal> {
+pub(super) fn workspace() -> Result<PathBuf, Refusal> {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     match package.parent() {

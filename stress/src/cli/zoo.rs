@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use gcrucible_platform::seeded_bugs::{self, Bug, BugKind};
 
-use super::{bugs, complain, say, target, values};
+use super::{bugs, complain, foreign, say, target, values};
 use crate::subjects;
 use gcrucible_campaign::journal::{checksum, write_json};
 use gcrucible_campaign::zoo::budget::Budget;
+use gcrucible_campaign::zoo::foreign::ForeignPlan;
 use gcrucible_campaign::zoo::{self, ADVANTAGES, Case, ZooPlan, quick, table};
 use gcrucible_scenario::ScenarioSeed;
 use gcrucible_subject::Mix;
@@ -21,6 +22,7 @@ Examples:
   cargo crucible zoo B-03 B-20 --seeds 30
   cargo crucible zoo --without all          what is each advantage of the harness worth?
   cargo crucible zoo --quick                what CI runs
+  cargo crucible zoo --foreign              bugs of published crates
 
 Exit codes: 0 all found, 1 some missed, 4 the unchanged engine fails a scenario.")]
 pub(super) struct ZooArgs {
@@ -40,6 +42,10 @@ pub(super) struct ZooArgs {
     /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine.
     #[arg(long, conflicts_with_all = ["bugs", "seeds", "budget", "without"])]
     quick: bool,
+    /// Look for bugs that others have published, in crates in the versions that had them, instead; BUG is a
+    /// name of stress/subjects/foreign/foreign.ron. Downloads and builds these crates.
+    #[arg(long, conflicts_with_all = ["quick", "without", "jobs"])]
+    foreign: bool,
     /// Folder for the results; target/crucible/zoo-<time> by default. It must be new or empty.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -75,15 +81,22 @@ pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
              the other itself",
         ));
     }
+    if args.foreign {
+        let dir = folder(args, "zoo-foreign");
+        prepare(&dir)?;
+        let plan = ForeignPlan {
+            seeds: args.seeds,
+            budget: args.budget,
+            dir,
+        };
+        return foreign::zoo(&args.bugs, &plan);
+    }
     let cases = if args.quick {
         quick::cases(QUICK)
     } else {
         cases(args)?
     };
-    let dir = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from("target/crucible")
-            .join(format!("zoo-{}", clock::stamp(clock::since_epoch().0)))
-    });
+    let dir = folder(args, "zoo");
     prepare(&dir)?;
     complain("building the engine with the seeded bugs");
     let plan = ZooPlan {
@@ -117,6 +130,13 @@ pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
         .map_err(|error| Refusal::broken(format!("cannot write {}: {error}", path.display())))?;
     say(&format!("results in {}\n", plan.dir.display()));
     Ok(outcome.exit())
+}
+
+/// Where the results go.
+fn folder(args: &ZooArgs, kind: &str) -> PathBuf {
+    let stamp = clock::stamp(clock::since_epoch().0);
+    let default = || PathBuf::from("target/crucible").join(format!("{kind}-{stamp}"));
+    args.out.clone().unwrap_or_else(default)
 }
 
 fn cases(args: &ZooArgs) -> Result<Vec<Case>, Refusal> {

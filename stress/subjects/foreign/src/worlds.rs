@@ -6,6 +6,8 @@ mod shapes;
 #[cfg(not(feature = "older"))]
 mod async_lock;
 #[cfg(not(feature = "older"))]
+mod async_unsync;
+#[cfg(not(feature = "older"))]
 mod bb8;
 #[cfg(not(feature = "older"))]
 mod event_listener;
@@ -47,6 +49,8 @@ pub(super) const ALL: &[NamedWorld] = &[
     ("bb8", bb8::pool),
     ("async-lock-semaphore", async_lock::semaphore),
     ("async-lock-mutex", async_lock::mutex),
+    ("async-unsync-channel", async_unsync::channel),
+    ("async-unsync-semaphore", async_unsync::semaphore),
     ("tokio-reserve", tokio::reserve),
     ("tokio-mpsc", tokio::mpsc),
     ("tokio-oneshot", tokio::oneshot),

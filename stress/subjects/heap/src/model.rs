@@ -18,6 +18,9 @@ pub(crate) struct ModelNode {
     pub is_finalized: bool,
     /// It was dropped.
     pub is_dropped: bool,
+    /// It could not be reached when a finalizer made something reachable again: weak references to
+    /// it may be dead from then on.
+    pub was_garbage: bool,
 }
 
 /// All nodes of a run.
@@ -102,6 +105,13 @@ impl Model {
                 .extend(self.nodes[id as usize].fields.iter().flatten());
             self.work
                 .extend(self.ephemerons.get(&id).into_iter().flatten());
+        }
+    }
+
+    /// A finalizer is about to make something reachable again.
+    pub(crate) fn resurrect(&mut self) {
+        for id in self.garbage() {
+            self.nodes[id as usize].was_garbage = true;
         }
     }
 

@@ -1,6 +1,8 @@
 //! The crate `bacon_rajan_cc`: counted references with trial deletion, weak references.
 
-use gcrucible_heap_subject::{Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe};
+use gcrucible_heap_subject::{
+    Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe,
+};
 
 /// A heap of one version of the crate.
 macro_rules! heap {

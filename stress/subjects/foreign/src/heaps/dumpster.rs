@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dumpster::unsync::Gc;
 use dumpster::{Collectable, Visitor};
-use gcrucible_heap_subject::{Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe};
+use gcrucible_heap_subject::{
+    Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe,
+};
 
 pub(crate) struct Heap;
 

@@ -1,7 +1,13 @@
 //! The crate `gc`: mark and sweep, one heap for each thread, finalizers.
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "the crate's macro for tracing is older than that rule"
+)]
 
 use gc::{Finalize, Gc, GcCell, Trace, custom_trace};
-use gcrucible_heap_subject::{Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe};
+use gcrucible_heap_subject::{
+    Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe,
+};
 
 /// The heap, with finalizers that make dying nodes reachable again or without.
 pub(crate) struct Heap<const RESURRECTS: bool>;
@@ -36,10 +42,18 @@ impl<const RESURRECTS: bool> Inside<Heap<RESURRECTS>> for Inhabitant<RESURRECTS>
 }
 
 impl<const RESURRECTS: bool> HeapSubject for Heap<RESURRECTS> {
-    const NAME: &'static str = if RESURRECTS { "gc-resurrecting" } else { "gc-plain" };
+    const NAME: &'static str = if RESURRECTS {
+        "gc-resurrecting"
+    } else {
+        "gc-plain"
+    };
     const CAPS: Caps = {
         let caps = Caps::CYCLES.and(Caps::FINALIZERS).and(Caps::ARRAYS);
-        if RESURRECTS { caps.and(Caps::RESURRECTION) } else { caps.and(Caps::PROMPT) }
+        if RESURRECTS {
+            caps.and(Caps::RESURRECTION)
+        } else {
+            caps.and(Caps::PROMPT)
+        }
     };
     const FIELDS_MAX: usize = 64;
 

@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gcrucible_heap_subject::{Caps, Collect as How, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe};
-use gc_arena::{ArenaParameters, Collect};
-#[cfg(feature = "bad")]
-use gc_arena::{make_arena, CollectionContext as Collection, GcCell, MutationContext};
 #[cfg(feature = "good")]
 use gc_arena::{Arena as ArenaOf, Collection, Gc, Mutation, Rootable, lock::RefLock};
+use gc_arena::{ArenaParameters, Collect};
+#[cfg(feature = "bad")]
+use gc_arena::{CollectionContext as Collection, GcCell, MutationContext, make_arena};
+use gcrucible_heap_subject::{
+    Caps, Collect as How, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe,
+};
 
 /// The cell of the version that is tested.
 #[cfg(feature = "bad")]
@@ -102,7 +104,9 @@ make_arena!(Arena, Table);
 type Arena = ArenaOf<Rootable![Table<'_>]>;
 
 fn arena() -> Arena {
-    Arena::new(ArenaParameters::default(), |mc| Table(shared(mc, Vec::new())))
+    Arena::new(ArenaParameters::default(), |mc| {
+        Table(shared(mc, Vec::new()))
+    })
 }
 
 pub(crate) struct Heap {
@@ -217,7 +221,8 @@ impl HeapSubject for Heap {
     fn same(&self, one: &Root, other: &Root) -> bool {
         self.arena.borrow_mut().mutate(|_, table| {
             let (one, other) = read(table.0, |roots| (roots[one.place], roots[other.place]));
-            one.zip(other).is_some_and(|(one, other)| pointer(one) == pointer(other))
+            one.zip(other)
+                .is_some_and(|(one, other)| pointer(one) == pointer(other))
         })
     }
 

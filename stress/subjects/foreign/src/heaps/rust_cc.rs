@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use gcrucible_heap_subject::{Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe};
+use gcrucible_heap_subject::{
+    Caps, Collect, HeapSubject, Inside, Knobs, Look, NoMemory, Node, Probe,
+};
 use rust_cc::weak::Weak;
 use rust_cc::{Cc, Context, Finalize, Trace};
 

@@ -70,7 +70,10 @@ struct Held(Rc<Cell<u32>>);
 impl Held {
     fn new(held: &Rc<Cell<u32>>, permits: u32) -> Held {
         held.set(held.get() + 1);
-        assert!(held.get() <= permits, "more are inside than there are permits");
+        assert!(
+            held.get() <= permits,
+            "more are inside than there are permits"
+        );
         Held(Rc::clone(held))
     }
 }
@@ -132,7 +135,10 @@ pub(super) fn channel<S, R, FS, FR>(
     });
     world.at_rest(move || {
         let (accepted, received) = (accepted.get(), received.get());
-        assert!(received >= accepted, "{accepted} values were accepted, and {received} received");
+        assert!(
+            received >= accepted,
+            "{accepted} values were accepted, and {received} received"
+        );
         assert!(
             received <= accepted + under_way.get(),
             "{accepted} values were accepted, and {received} received"
@@ -196,6 +202,9 @@ pub(super) fn once<S: 'static, R: Future<Output = Option<Token>> + 'static>(
         }
     });
     world.at_rest(move || {
-        assert!(!is_received.get() || is_sent.get(), "a value is received that was not sent");
+        assert!(
+            !is_received.get() || is_sent.get(),
+            "a value is received that was not sent"
+        );
     });
 }

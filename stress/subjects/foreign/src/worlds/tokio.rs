@@ -81,7 +81,10 @@ pub(super) fn oneshot(world: &World) {
     let (of_task, sender) = (world.clone(), Rc::clone(&kept));
     world.task("sender", async move {
         of_task.sleep(1).await;
-        let is_closed = sender.borrow().as_ref().is_some_and(|sender| sender.is_closed());
+        let is_closed = sender
+            .borrow()
+            .as_ref()
+            .is_some_and(|sender| sender.is_closed());
         if !is_closed && let Some(sender) = sender.take() {
             let _ = sender.send(of_task.token());
         }

@@ -1,7 +1,7 @@
 //! The crate `tokio` in its second series.
 
-use std::rc::Rc;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gcrucible_futures_subject::{Token, World};

@@ -12,7 +12,11 @@ pub(super) fn cancellation(world: &World) {
     shapes::event(
         world,
         move || {
-            let token = if has_children { waits.child_token() } else { waits.clone() };
+            let token = if has_children {
+                waits.child_token()
+            } else {
+                waits.clone()
+            };
             async move { token.cancelled().await }
         },
         move || token.cancel(),

@@ -190,6 +190,7 @@ impl<H: HeapSubject> Run<H> {
             (Look::Live(seen), Some(expected)) if seen == expected && !self.state(seen).1 => {
                 self.say(|| format!("node {id} makes a root of node {seen}"));
                 self.count(|counters| counters.zombies += 1);
+                self.model.borrow_mut().resurrect();
                 self.model.borrow_mut().node_mut(seen).rooted += 1;
                 self.put(to, Some((seen, root)));
             }

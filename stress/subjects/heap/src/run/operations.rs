@@ -226,7 +226,7 @@ impl<H: HeapSubject> Run<H> {
                 self.found(id, &root);
                 self.put(to, Some((id, root)));
             }
-            None if is_reachable => self.fail(
+            None if is_reachable && !self.was_garbage(id) => self.fail(
                 "weak_references_tell_the_truth",
                 "upgrade_refused",
                 &format!("a weak reference to node {id} is not upgraded, though it is reachable"),
@@ -351,6 +351,12 @@ impl<H: HeapSubject> Run<H> {
         let mut model = self.model.borrow_mut();
         let is_dropped = model.node(id).is_some_and(|node| node.is_dropped);
         (model.is_reachable(id), is_dropped)
+    }
+
+    /// Whether weak references to a node may be dead though it is reachable.
+    fn was_garbage(&self, id: Id) -> bool {
+        let model = self.model.borrow();
+        model.node(id).is_some_and(|node| node.was_garbage)
     }
 
     /// The heap handed out a new root of a node.
