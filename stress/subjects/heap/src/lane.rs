@@ -46,8 +46,20 @@ impl<H: HeapSubject> HeapLane<H> {
 /// heaps are their thread's.
 static SPOILT: AtomicBool = AtomicBool::new(false);
 
-/// Runs a program where no other run has left anything.
+/// Runs a program as often as the heap asks for, or until it fails.
 pub(crate) fn run_apart<H: HeapSubject>(program: &Program, options: &RunOptions) -> RunReport {
+    let mut report = run_once::<H>(program, options);
+    for _ in 1..H::RUNS {
+        if report.failure.is_some() {
+            break;
+        }
+        report = run_once::<H>(program, options);
+    }
+    report
+}
+
+/// Runs a program where no other run has left anything.
+fn run_once<H: HeapSubject>(program: &Program, options: &RunOptions) -> RunReport {
     let watched = || watch(|| run::run::<H>(program, options));
     let ((mut report, mut is_spoilt), fault) = if SPOILT.load(Ordering::Relaxed) {
         std::thread::scope(|scope| {

@@ -62,6 +62,10 @@ pub trait HeapSubject: Sized + 'static {
     /// Fields that a node has at the most, at least 1.
     const FIELDS_MAX: usize = 3;
 
+    /// How often each program runs, until one of the runs fails. More than once only for a heap that
+    /// breaks rule 5, because its hash tables have seeds of their own: its findings replay more surely then.
+    const RUNS: u32 = 1;
+
     /// A strong root held by the host.
     type Ref: 'static;
     /// A weak one; `()` without [`Caps::WEAK`].
