@@ -57,9 +57,13 @@ fn reload_under_load(reloads: usize, calls_each: u32) {
         }
         assert_eq!(world.engine.heap().stats().protected_by_kind, baseline);
     }
-    world.engine.try_collect(CollectionKind::Major);
-    let versions = world.engine.heap().stats().versions;
-    assert_eq!(versions, 1, "what nothing runs on is freed (I-20)");
+    // Who joins a call may be faster than the thread that puts its machine away.
+    let is_freed = (0..1_000_000).any(|_| {
+        gcrucible_platform::sync::thread::yield_now();
+        world.engine.try_collect(CollectionKind::Major);
+        world.engine.heap().stats().versions == 1
+    });
+    assert!(is_freed, "what nothing runs on is freed (I-20)");
     world.engine.shutdown();
     let protected = world.engine.heap().stats().protected_by_kind;
     assert_eq!(protected, BTreeMap::new());
