@@ -91,39 +91,53 @@ pub enum VerifyWhen {
     After,
 }
 
-/// All debug modes of a heap. The default is everything off.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HeapDebug {
+macro_rules! modes {
+    ($($(#[doc = $doc:literal])* $(#[serde($($serde:tt)*)])? $field:ident: $type:ty;)*) => {
+        /// All debug modes of a heap. The default is everything off.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct HeapDebug {
+            $($(#[doc = $doc])* $(#[serde($($serde)*)])? pub $field: $type,)*
+        }
+
+        impl HeapDebug {
+            /// What turns a single mode off, in the order in which a shrinker tries them.
+            pub const OFF: &'static [fn(&mut HeapDebug)] =
+                &[$(|debug| debug.$field = Default::default(),)*];
+        }
+    };
+}
+
+modes! {
     /// When to collect.
-    pub collect: CollectMode,
+    collect: CollectMode;
     /// Minor or major.
-    pub kind: KindMode,
+    kind: KindMode;
     /// Who becomes old.
-    pub promote: PromoteMode,
+    promote: PromoteMode;
     /// Dead objects become zombies: they keep their header, and every access names them.
-    pub zombie: bool,
+    zombie: bool;
     /// Freed memory is filled with patterns that tell what it was.
-    pub scribble: bool,
+    scribble: bool;
     /// Collections for which retired blocks are kept from reuse.
-    pub quarantine: u16,
+    quarantine: u16;
     /// A generation tag in each reference, checked on every access.
-    pub tags: bool,
+    tags: bool;
     /// Copies that each collection finds room for; what it should move after them stays
     /// where it is, as if memory were exhausted. `None`: as many as memory really holds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exhausted: Option<u32>,
+    exhausted: Option<u32>;
     /// Units of work that a built-in does at a time; `None`: as many as in production.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub steps: Option<u32>,
+    steps: Option<u32>;
     /// How much the verifier checks.
-    pub verify: VerifyLevel,
+    verify: VerifyLevel;
     /// When it runs.
-    pub verify_when: VerifyWhen,
+    verify_when: VerifyWhen;
     /// Allocation requests (from 0, in rising order) for which there is no memory, whatever
     /// is free: each ends as at the heap's limit, once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fail: Vec<u32>,
+    fail: Vec<u32>;
 }
 
 impl HeapDebug {
@@ -340,6 +354,20 @@ mod tests {
             let modes: HeapDebug = text.parse().unwrap();
             assert_eq!(modes.to_string(), text);
         }
+    }
+
+    #[test]
+    fn each_mode_can_be_turned_off() {
+        let all = "collect=never,kind=minor,promote=never,zombie,scribble,quarantine=2,tags,\
+                   exhausted=7,steps=1,verify=full,verify-when=after,fail=alloc:3";
+        let mut modes: HeapDebug = all.parse().unwrap();
+        assert_eq!(modes.to_string(), all, "every mode is on");
+        for off in HeapDebug::OFF {
+            let before = modes.clone();
+            off(&mut modes);
+            assert_ne!(modes, before);
+        }
+        assert_eq!(modes, HeapDebug::default());
     }
 
     #[test]

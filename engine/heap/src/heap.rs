@@ -488,7 +488,6 @@ impl Heap {
 
     /// Numbers of the heap.
     pub fn stats(&self) -> HeapStats {
-        let counters = &self.counters;
         let (faults, used_bytes, resident_bytes, versions) = {
             let allocator = self.allocator.lock();
             (
@@ -499,26 +498,14 @@ impl Heap {
             )
         };
         HeapStats {
-            collections_minor: counters.collections_minor.get(),
-            collections_major: counters.collections_major.get(),
-            objects_moved: counters.objects_moved.get(),
-            objects_promoted: counters.objects_promoted.get(),
-            objects_kept: counters.objects_kept.get(),
-            weak_cleared: counters.weak_cleared.get(),
-            finalizers_queued: counters.finalizers_queued.get(),
-            zombies: counters.zombies.get(),
-            bytes_scribbled: counters.bytes_scribbled.get(),
-            verifications: counters.verifications.get(),
-            cards_marked: counters.cards_marked.get(),
-            tlab_refills: counters.tlab_refills.get(),
             faults,
-            safepoints: counters.safepoints.get(),
             used_bytes,
             resident_bytes,
             external_bytes: self.external.bytes(),
             versions,
             root_providers: self.providers.lock().len() as u64,
             protected_by_kind: self.protected_by_kind(),
+            ..self.counters.read()
         }
     }
 }

@@ -4,68 +4,75 @@ use std::collections::BTreeMap;
 
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers of a heap. Counts are since its creation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeapStats {
-    /// Minor collections.
-    pub collections_minor: u64,
-    /// Major collections.
-    pub collections_major: u64,
-    /// Objects that collections moved.
-    pub objects_moved: u64,
-    /// Objects that became old.
-    pub objects_promoted: u64,
-    /// Objects that a collection could not copy.
-    pub objects_kept: u64,
-    /// Weak references that collections cleared.
-    pub weak_cleared: u64,
-    /// Finalizers that collections queued.
-    pub finalizers_queued: u64,
-    /// Dead objects made zombies.
-    pub zombies: u64,
-    /// Bytes filled with a pattern.
-    pub bytes_scribbled: u64,
-    /// Verifier passes.
-    pub verifications: u64,
-    /// Stores that marked a card.
-    pub cards_marked: u64,
-    /// Allocation buffers handed out.
-    pub tlab_refills: u64,
-    /// Allocations that failed because a mode said so.
-    pub faults: u64,
-    /// Safepoints at which a mode was asked for a collection.
-    pub safepoints: u64,
-    /// Bytes of blocks in use.
-    pub used_bytes: u64,
-    /// Bytes of blocks that have memory, those in use and those that are kept for the next
-    /// collection.
-    pub resident_bytes: u64,
-    /// Bytes outside of blocks that are charged to the limit.
-    pub external_bytes: u64,
-    /// Versions of programs whose compile-time objects are there.
-    pub versions: u64,
-    /// Root providers on the list, dead ones included that were not forgotten yet.
-    pub root_providers: u64,
-    /// Protect counts of live handles by object kind.
-    pub protected_by_kind: BTreeMap<&'static str, u64>,
+macro_rules! stats {
+    (counted { $($(#[$doc:meta])* $counter:ident,)* } looked up { $($(#[$rest_doc:meta])* $rest:ident: $type:ty,)* }) => {
+        /// Numbers of a heap. Counts are since its creation.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct HeapStats {
+            $($(#[$doc])* pub $counter: u64,)*
+            $($(#[$rest_doc])* pub $rest: $type,)*
+        }
+
+        /// The counters behind [`HeapStats`].
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $(pub(crate) $counter: Counter,)* }
+
+        impl Counters {
+            /// What was counted; the rest is empty.
+            pub(crate) fn read(&self) -> HeapStats {
+                HeapStats { $($counter: self.$counter.get(),)* ..HeapStats::default() }
+            }
+        }
+    };
 }
 
-/// The counters behind [`HeapStats`].
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) collections_minor: Counter,
-    pub(crate) collections_major: Counter,
-    pub(crate) objects_moved: Counter,
-    pub(crate) objects_promoted: Counter,
-    pub(crate) objects_kept: Counter,
-    pub(crate) weak_cleared: Counter,
-    pub(crate) finalizers_queued: Counter,
-    pub(crate) zombies: Counter,
-    pub(crate) bytes_scribbled: Counter,
-    pub(crate) verifications: Counter,
-    pub(crate) cards_marked: Counter,
-    pub(crate) tlab_refills: Counter,
-    pub(crate) safepoints: Counter,
+// What is counted where it happens, and what [`crate::Heap::stats`] looks up elsewhere.
+stats! {
+    counted {
+        /// Minor collections.
+        collections_minor,
+        /// Major collections.
+        collections_major,
+        /// Objects that collections moved.
+        objects_moved,
+        /// Objects that became old.
+        objects_promoted,
+        /// Objects that a collection could not copy.
+        objects_kept,
+        /// Weak references that collections cleared.
+        weak_cleared,
+        /// Finalizers that collections queued.
+        finalizers_queued,
+        /// Dead objects made zombies.
+        zombies,
+        /// Bytes filled with a pattern.
+        bytes_scribbled,
+        /// Verifier passes.
+        verifications,
+        /// Stores that marked a card.
+        cards_marked,
+        /// Allocation buffers handed out.
+        tlab_refills,
+        /// Safepoints at which a mode was asked for a collection.
+        safepoints,
+    }
+    looked up {
+        /// Allocations that failed because a mode said so.
+        faults: u64,
+        /// Bytes of blocks in use.
+        used_bytes: u64,
+        /// Bytes of blocks that have memory, those in use and those that are kept for the next
+        /// collection.
+        resident_bytes: u64,
+        /// Bytes outside of blocks that are charged to the limit.
+        external_bytes: u64,
+        /// Versions of programs whose compile-time objects are there.
+        versions: u64,
+        /// Root providers on the list, dead ones included that were not forgotten yet.
+        root_providers: u64,
+        /// Protect counts of live handles by object kind.
+        protected_by_kind: BTreeMap<&'static str, u64>,
+    }
 }
 
 /// A count that several threads may raise.

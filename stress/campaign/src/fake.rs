@@ -1,10 +1,10 @@
 //! A subject for tests: what its scenarios do is known from their index.
 
-use gcrucible_scenario::{Lane, Mode, Plain, ScenarioSeed, Size};
+use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{AnySubject, Build, Expectation, Mix, NoBugs, Subject, Subjects};
 use gcrucible_trace::{
-    EventKind, Failure, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict,
+    EventKind, Failure, Mode, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict,
 };
 
 /// Scenarios whose body is their index; odd hundreds fail, and 13 panics.

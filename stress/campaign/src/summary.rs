@@ -1,5 +1,7 @@
 //! The summary of a campaign: `summary.json`, and the text that people read.
 
+mod reported;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -11,7 +13,7 @@ use crate::session::Outcome;
 use crate::totals::{LaneTotals, Totals};
 use crate::vacuity::{self, Vacuous};
 use gcrucible_scenario::Lane;
-use gcrucible_trace::infeasible;
+use gcrucible_trace::{Counters, infeasible};
 
 /// `summary.json`; other tools read it, so its fields stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,88 +41,14 @@ pub struct Summary {
     reason = "the fields are those of the file, documented with the contract"
 )]
 pub struct LaneSummary {
-    pub scenarios: u64,
-    pub operations: u64,
-    pub statements: u64,
-    pub tasks: u64,
-    pub decisions: u64,
-    pub safepoints: u64,
-    pub collections: Collections,
-    pub objects_moved: u64,
-    pub objects_kept: u64,
-    pub weak_cleared: u64,
-    pub finalizers_queued: u64,
-    pub zombies: u64,
-    pub bytes_scribbled: u64,
-    pub faults: u64,
-    pub futures: Futures,
-    pub calls: u64,
-    pub cancels: u64,
-    pub cancelled: Cancelled,
-    pub drops: u64,
-    pub deadlines: u64,
-    pub interrupts: u64,
-    pub reloads: Reloads,
-    pub forks: u64,
+    /// Those that have a key ([`gcrucible_trace::Counter::json`]).
+    #[serde(flatten, with = "reported")]
+    pub counters: Counters,
     pub findings: u64,
     pub trace_hash: String,
     pub cpu_s: f64,
     pub scenarios_per_s: f64,
     pub decisions_per_s: f64,
-}
-
-/// Collections by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are those of the file, documented with the contract"
-)]
-pub struct Collections {
-    pub minor: u64,
-    pub major: u64,
-}
-
-/// Cancellations by where they met their target, and what else ends or interrupts waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(
-    missing_docs,
-    reason = "the fields are those of the file, documented with the contract"
-)]
-pub struct Cancelled {
-    pub unstarted: u64,
-    pub running: u64,
-    pub awaiting: u64,
-    pub waiting: u64,
-    pub in_host: u64,
-    pub late: u64,
-    pub aborted: u64,
-}
-
-/// Futures by terminal state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are those of the file, documented with the contract"
-)]
-pub struct Futures {
-    pub ready: u64,
-    pub error: u64,
-    pub cancelled: u64,
-    pub internal_error: u64,
-}
-
-/// Reloads by what came of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the fields are those of the file, documented with the contract"
-)]
-pub struct Reloads {
-    pub begun: u64,
-    pub swapped: u64,
-    pub failed: u64,
-    pub deferred: u64,
 }
 
 /// Coverage of event pairs.
@@ -226,50 +154,7 @@ fn lane_summary(done: &LaneTotals, findings: u64, totals: &Totals) -> LaneSummar
         ns => (count as f64 * 1e9 / ns as f64).round(),
     };
     LaneSummary {
-        scenarios: c.scenarios,
-        operations: c.operations,
-        statements: c.statements,
-        tasks: c.tasks,
-        decisions: c.decisions,
-        safepoints: c.safepoints,
-        collections: Collections {
-            minor: c.collections_minor,
-            major: c.collections_major,
-        },
-        objects_moved: c.objects_moved,
-        objects_kept: c.objects_kept,
-        weak_cleared: c.weak_cleared,
-        finalizers_queued: c.finalizers_queued,
-        zombies: c.zombies,
-        bytes_scribbled: c.bytes_scribbled,
-        faults: c.faults,
-        futures: Futures {
-            ready: c.futures_ready,
-            error: c.futures_error,
-            cancelled: c.futures_cancelled,
-            internal_error: c.futures_internal_error,
-        },
-        calls: c.calls,
-        cancels: c.cancels,
-        cancelled: Cancelled {
-            unstarted: c.cancelled_unstarted,
-            running: c.cancelled_running,
-            awaiting: c.cancelled_awaiting,
-            waiting: c.cancelled_waiting,
-            in_host: c.cancelled_in_host,
-            late: c.cancelled_late,
-            aborted: c.cancelled_aborted,
-        },
-        drops: c.drops,
-        deadlines: c.deadlines,
-        interrupts: c.interrupts,
-        reloads: Reloads {
-            begun: c.reloads_begun,
-            swapped: c.reloads_swapped,
-            failed: c.reloads_failed,
-            deferred: c.reloads_deferred,
-        },
-        forks: c.forks,
+        counters: c.clone(),
         findings,
         trace_hash: format!("{:016x}", done.trace_hash),
         cpu_s: seconds(cpu_ns),
@@ -357,61 +242,30 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
     out
 }
 
-type Row = (&'static str, fn(&LaneSummary) -> String);
-
 fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
-    let rows: [Row; 34] = [
-        ("scenarios", |l| l.scenarios.to_string()),
-        ("scenarios per CPU second", |l| {
-            format!("{:.0}", l.scenarios_per_s)
-        }),
-        ("operations", |l| l.operations.to_string()),
-        ("statements", |l| l.statements.to_string()),
-        ("tasks", |l| l.tasks.to_string()),
-        ("decisions", |l| l.decisions.to_string()),
-        ("safepoints", |l| l.safepoints.to_string()),
-        ("collections, minor", |l| l.collections.minor.to_string()),
-        ("collections, major", |l| l.collections.major.to_string()),
-        ("objects moved", |l| l.objects_moved.to_string()),
-        ("objects kept in place", |l| l.objects_kept.to_string()),
-        ("weak references cleared", |l| l.weak_cleared.to_string()),
-        ("finalizers queued", |l| l.finalizers_queued.to_string()),
-        ("zombies", |l| l.zombies.to_string()),
-        ("bytes scribbled", |l| l.bytes_scribbled.to_string()),
-        ("injected failures", |l| l.faults.to_string()),
-        ("futures ready", |l| l.futures.ready.to_string()),
-        ("futures with an error", |l| l.futures.error.to_string()),
-        ("futures cancelled", |l| l.futures.cancelled.to_string()),
-        ("calls", |l| l.calls.to_string()),
-        ("cancels", |l| l.cancels.to_string()),
-        ("cancelled unstarted", |l| l.cancelled.unstarted.to_string()),
-        ("cancelled running", |l| l.cancelled.running.to_string()),
-        ("cancelled in an await", |l| {
-            l.cancelled.awaiting.to_string()
-        }),
-        ("cancelled in a wait", |l| l.cancelled.waiting.to_string()),
-        ("cancelled in the host", |l| l.cancelled.in_host.to_string()),
-        ("cancelled too late", |l| l.cancelled.late.to_string()),
-        ("cancelled and aborted", |l| l.cancelled.aborted.to_string()),
-        ("calls dropped", |l| l.drops.to_string()),
-        ("deadlines", |l| l.deadlines.to_string()),
-        ("interrupts", |l| l.interrupts.to_string()),
-        ("reloads", |l| l.reloads.begun.to_string()),
-        ("forks", |l| l.forks.to_string()),
-        ("findings", |l| l.findings.to_string()),
-    ];
     let mut line = format!("\n{:<26}", "");
     for (name, _) in lanes {
         let _ = write!(line, " {name:>14}");
     }
     let _ = writeln!(out, "{line}");
-    for (name, value) in rows {
+    let mut row = |name: &str, value: &dyn Fn(&LaneSummary) -> String| {
         let mut line = format!("{name:<26}");
         for (_, lane) in lanes {
             let _ = write!(line, " {:>14}", value(lane));
         }
         let _ = writeln!(out, "{line}");
+    };
+    for counter in Counters::ALL {
+        if let Some(text) = counter.text {
+            row(text, &|lane| (counter.get)(&lane.counters).to_string());
+        }
+        if counter.name == "scenarios" {
+            row("scenarios per CPU second", &|lane| {
+                format!("{:.0}", lane.scenarios_per_s)
+            });
+        }
     }
+    row("findings", &|lane| lane.findings.to_string());
     out.push('\n');
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::totals::{LaneTotals, Totals};
-use gcrucible_scenario::strategy_modes;
 use gcrucible_subject::{AnySubject, Subjects};
+use gcrucible_trace::StrategyName;
 
 /// Expected count from which on zero is vacuous.
 pub const EXPECTED_MIN: f64 = 20.0;
@@ -97,7 +97,7 @@ fn judge_lane(
     for (mode, scenarios, effect) in done.modes.iter() {
         let expected = scenarios as f64 * EFFECT_PER_SCENARIO;
         if expected >= EXPECTED_MIN && effect == 0 {
-            let mut modes = subject.modes().iter().chain(strategy_modes());
+            let mut modes = subject.modes().iter().chain(StrategyName::modes());
             let known = modes.find(|known| known.name == mode);
             let effect = known.map_or("effects", |known| known.effect);
             say(

@@ -74,16 +74,6 @@ mod tests {
 
     use super::*;
 
-    const NAMES: [StrategyName; 7] = [
-        StrategyName::Random,
-        StrategyName::Pct2,
-        StrategyName::Pct3,
-        StrategyName::Urw,
-        StrategyName::RoundRobin,
-        StrategyName::KthPoint,
-        StrategyName::Aimed,
-    ];
-
     /// Points at each of so many decisions.
     fn everywhere(decisions: u32) -> InjectionPoints {
         let events = [
@@ -195,7 +185,7 @@ mod tests {
     #[test]
     fn the_same_seed_takes_the_same_decisions() {
         let counts = World::counts();
-        for name in NAMES {
+        for name in StrategyName::ALL {
             for counts in [None, Some(&counts)] {
                 let runs: Vec<_> = (0..20).map(|seed| drawn(name, seed, counts)).collect();
                 assert_eq!(runs[3], drawn(name, 3, counts), "{name:?}");
@@ -214,7 +204,7 @@ mod tests {
     #[test]
     fn replay_takes_the_recorded_decisions_again() {
         let counts = World::counts();
-        for name in NAMES {
+        for name in StrategyName::ALL {
             for seed in 0..10 {
                 let decisions = drawn(name, seed, Some(&counts));
                 for mode in [ReplayMode::Strict, ReplayMode::Lenient] {

@@ -14,7 +14,7 @@ pub mod text;
 
 pub use data::ScenarioData;
 pub use lane::{Lane, SEED_LIMIT, ScenarioSeed, parse_seed};
-pub use modes::{Mode, ModeCounts, strategy_mode, strategy_modes};
+pub use modes::ModeCounts;
 pub use origin::Origin;
 pub use plain::Plain;
 pub use size::Size;

@@ -1,58 +1,12 @@
-//! Modes that scenarios run under, and what each is there for.
+//! Modes that scenarios ran under, and what came of each.
 //!
-//! For each mode a campaign counts the scenarios that ran under it and the effect that the
+//! For each [`Mode`] a campaign counts the scenarios that ran under it and the effect that the
 //! mode exists for. A mode without its effect is vacuous.
 
 use std::borrow::Cow;
 
-use gcrucible_trace::{Counters, Schedule, StrategyName};
+use gcrucible_trace::{Counters, Mode};
 use serde::{Deserialize, Serialize};
-
-/// A mode of a subject, or a strategy.
-#[derive(Debug)]
-pub struct Mode {
-    /// The mode as it is given on the command line.
-    pub name: &'static str,
-    /// What the mode is there for, as the name of a counter.
-    pub effect: &'static str,
-    /// That counter.
-    pub count: fn(&Counters) -> u64,
-}
-
-/// The strategies as modes, in the order of [`StrategyName::ALL`].
-static STRATEGIES: [Mode; StrategyName::ALL.len()] = {
-    const DECISIONS: fn(&Counters) -> u64 = |counters| counters.decisions;
-    const INJECTIONS: fn(&Counters) -> u64 = |counters| counters.injections;
-    const fn mode(name: &'static str, injects: bool) -> Mode {
-        Mode {
-            name,
-            effect: if injects { "injections" } else { "decisions" },
-            count: if injects { INJECTIONS } else { DECISIONS },
-        }
-    }
-    [
-        mode("strategy random", false),
-        mode("strategy pct2", false),
-        mode("strategy pct3", false),
-        mode("strategy urw", false),
-        mode("strategy round-robin", false),
-        mode("strategy kth-point", true),
-        mode("strategy aimed", true),
-    ]
-};
-
-/// The mode that a drawn schedule's strategy is.
-pub fn strategy_mode(schedule: &Schedule) -> Option<&'static Mode> {
-    match schedule {
-        Schedule::Drawn { strategy, .. } => Some(&STRATEGIES[*strategy as usize]),
-        Schedule::Recorded(_) => None,
-    }
-}
-
-/// All strategies as modes.
-pub fn strategy_modes() -> &'static [Mode] {
-    &STRATEGIES
-}
 
 /// Scenarios and effects by mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,15 +49,6 @@ impl std::ops::AddAssign<&ModeCounts> for ModeCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strategies_are_in_their_order() {
-        for strategy in StrategyName::ALL {
-            let schedule = Schedule::Drawn { strategy, seed: 0 };
-            let mode = strategy_mode(&schedule).expect("it is drawn");
-            assert_eq!(mode.name, format!("strategy {}", strategy.name()));
-        }
-    }
 
     #[test]
     fn modes_are_counted_with_their_effect() {

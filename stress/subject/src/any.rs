@@ -3,12 +3,10 @@
 use std::any::Any;
 
 use gcrucible_scenario::text::FormatError;
-use gcrucible_scenario::{
-    Lane, Mode, ModeCounts, Origin, ScenarioData, ScenarioSeed, Size, strategy_mode,
-};
+use gcrucible_scenario::{Lane, ModeCounts, Origin, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::{Reduce, Search, ShrinkBudget};
 use gcrucible_trace::{
-    Counters, Failure, Refusal, ReplayMode, RunOptions, RunReport, Schedule, Verdict,
+    Counters, Failure, Mode, Refusal, ReplayMode, RunOptions, RunReport, Schedule, Verdict,
 };
 
 use super::subject::{Expectation, Mix, OracleInfo, Subject, Variant};
@@ -212,7 +210,7 @@ impl<T: Subject> Case for Of<T> {
 
     fn note_modes(&self, modes: &mut ModeCounts, counters: &Counters) {
         if self.subject.has_schedule(&self.scenario)
-            && let Some(mode) = strategy_mode(self.scenario.schedule())
+            && let Some(mode) = self.scenario.schedule().mode()
         {
             modes.note(mode, counters);
         }

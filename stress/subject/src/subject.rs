@@ -2,9 +2,11 @@
 
 use std::any::Any;
 
-use gcrucible_scenario::{Lane, Mode, ScenarioData, ScenarioSeed, Size};
+use gcrucible_scenario::{Lane, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
-use gcrucible_trace::{Counters, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict};
+use gcrucible_trace::{
+    Counters, Mode, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict,
+};
 
 /// What the command line fixes in every generated scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,121 +1,182 @@
-//! What runs did, as counts.
+//! What runs did, as counts: one table, from which their fields, their sum and their places in
+//! reports follow.
 
 use serde::{Deserialize, Serialize};
 
-/// What a run did. Adding two gives what both did; all counts are exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counters {
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    /// The name of its field.
+    pub name: &'static str,
+    /// Its key in `summary.json`, `group.key` for one in a group; `None` if it is not there.
+    pub json: Option<&'static str>,
+    /// What it is called in the table that people read; `None` if it is not there.
+    pub text: Option<&'static str>,
+    /// Its value.
+    pub get: fn(&Counters) -> u64,
+    /// Its value, to be changed.
+    pub get_mut: fn(&mut Counters) -> &mut u64,
+}
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:literal) => {
+        Some($value)
+    };
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $field:ident $(, json $json:literal)? $(, text $text:literal)?;)*) => {
+        /// What a run did. Adding two gives what both did; all counts are exact.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Counters { $($(#[$doc])* pub $field: u64,)* }
+
+        impl Counters {
+            /// All counters, in the order of reports. Groups of `summary.json` are together.
+            pub const ALL: &'static [Counter] = &[$(Counter {
+                name: stringify!($field),
+                json: optional!($($json)?),
+                text: optional!($($text)?),
+                get: |counters| counters.$field,
+                get_mut: |counters| &mut counters.$field,
+            },)*];
+        }
+
+        impl std::ops::AddAssign<&Counters> for Counters {
+            fn add_assign(&mut self, other: &Counters) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
+counters! {
     /// Scenarios run.
-    pub scenarios: u64,
+    scenarios, json "scenarios", text "scenarios";
     /// Heap operations, or host events and instructions of programs.
-    pub operations: u64,
+    operations, json "operations", text "operations";
     /// Statements of Crux executed.
-    pub statements: u64,
+    statements, json "statements", text "statements";
     /// Tasks started.
-    pub tasks: u64,
+    tasks, json "tasks", text "tasks";
     /// Decisions of the schedule.
-    pub decisions: u64,
+    decisions, json "decisions", text "decisions";
     /// Safepoints at which a collection could happen.
-    pub safepoints: u64,
+    safepoints, json "safepoints", text "safepoints";
     /// Minor collections.
-    pub collections_minor: u64,
+    collections_minor, json "collections.minor", text "collections, minor";
     /// Major collections.
-    pub collections_major: u64,
+    collections_major, json "collections.major", text "collections, major";
     /// Objects moved by collections.
-    pub objects_moved: u64,
+    objects_moved, json "objects_moved", text "objects moved";
     /// Objects that a collection could not copy and kept where they were.
-    pub objects_kept: u64,
+    objects_kept, json "objects_kept", text "objects kept in place";
     /// Weak references that collections cleared.
-    pub weak_cleared: u64,
+    weak_cleared, json "weak_cleared", text "weak references cleared";
     /// Finalizers that collections queued.
-    pub finalizers_queued: u64,
+    finalizers_queued, json "finalizers_queued", text "finalizers queued";
     /// Dead objects made zombies.
-    pub zombies: u64,
+    zombies, json "zombies", text "zombies";
     /// Bytes filled with a pattern.
-    pub bytes_scribbled: u64,
-    /// Verifier passes.
-    pub verifications: u64,
-    /// Futures settled with a value.
-    pub futures_ready: u64,
-    /// Futures settled with an error.
-    pub futures_error: u64,
-    /// Futures cancelled.
-    pub futures_cancelled: u64,
-    /// Futures that failed inside the engine.
-    pub futures_internal_error: u64,
-    /// Host calls started.
-    pub calls: u64,
-    /// Cancellations requested.
-    pub cancels: u64,
-    /// Cancellations that ended a task before its body began.
-    pub cancelled_unstarted: u64,
-    /// Cancellations thrown in a task that was running.
-    pub cancelled_running: u64,
-    /// Cancellations thrown in a task that awaited a future, or several.
-    pub cancelled_awaiting: u64,
-    /// Cancellations thrown in a task that slept, or waited for a channel or mutex.
-    pub cancelled_waiting: u64,
-    /// Cancellations thrown in a task that stood at an operation of the host.
-    pub cancelled_in_host: u64,
-    /// Cancellations of calls and futures that had ended.
-    pub cancelled_late: u64,
-    /// Cancelled tasks that were aborted after their grace time.
-    pub cancelled_aborted: u64,
-    /// Calls whose future the host dropped.
-    pub drops: u64,
-    /// Deadlines that fired, as far as the model says.
-    pub deadlines: u64,
-    /// Signals that were dispatched, as far as the model says.
-    pub interrupts: u64,
-    /// Events that the k-th point and the aimed strategy injected.
-    pub injections: u64,
-    /// Reloads begun.
-    pub reloads_begun: u64,
-    /// Reloads swapped in.
-    pub reloads_swapped: u64,
-    /// Reloads that failed.
-    pub reloads_failed: u64,
-    /// Reloads deferred.
-    pub reloads_deferred: u64,
-    /// Serving forks made.
-    pub forks: u64,
-    /// Serving forks refused because a stream was reachable.
-    pub forks_refused: u64,
-    /// Serving forks that the host dropped.
-    pub forks_dropped: u64,
-    /// Requests that were served.
-    pub requests: u64,
-    /// Requests that were refused, too many being under way.
-    pub requests_refused: u64,
-    /// Requests whose client was gone before the end.
-    pub disconnects: u64,
-    /// Calls of the host in serving forks.
-    pub fork_calls: u64,
-    /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
-    pub costly: u64,
+    bytes_scribbled, json "bytes_scribbled", text "bytes scribbled";
     /// Allocations that the scenario made fail.
-    pub faults: u64,
+    faults, json "faults", text "injected failures";
+    /// Verifier passes.
+    verifications;
+    /// Futures settled with a value.
+    futures_ready, json "futures.ready", text "futures ready";
+    /// Futures settled with an error.
+    futures_error, json "futures.error", text "futures with an error";
+    /// Futures cancelled.
+    futures_cancelled, json "futures.cancelled", text "futures cancelled";
+    /// Futures that failed inside the engine.
+    futures_internal_error, json "futures.internal_error";
+    /// Host calls started.
+    calls, json "calls", text "calls";
+    /// Cancellations requested.
+    cancels, json "cancels", text "cancels";
+    /// Cancellations that ended a task before its body began.
+    cancelled_unstarted, json "cancelled.unstarted", text "cancelled unstarted";
+    /// Cancellations thrown in a task that was running.
+    cancelled_running, json "cancelled.running", text "cancelled running";
+    /// Cancellations thrown in a task that awaited a future, or several.
+    cancelled_awaiting, json "cancelled.awaiting", text "cancelled in an await";
+    /// Cancellations thrown in a task that slept, or waited for a channel or mutex.
+    cancelled_waiting, json "cancelled.waiting", text "cancelled in a wait";
+    /// Cancellations thrown in a task that stood at an operation of the host.
+    cancelled_in_host, json "cancelled.in_host", text "cancelled in the host";
+    /// Cancellations of calls and futures that had ended.
+    cancelled_late, json "cancelled.late", text "cancelled too late";
+    /// Cancelled tasks that were aborted after their grace time.
+    cancelled_aborted, json "cancelled.aborted", text "cancelled and aborted";
+    /// Calls whose future the host dropped.
+    drops, json "drops", text "calls dropped";
+    /// Deadlines that fired, as far as the model says.
+    deadlines, json "deadlines", text "deadlines";
+    /// Signals that were dispatched, as far as the model says.
+    interrupts, json "interrupts", text "interrupts";
+    /// Events that the k-th point and the aimed strategy injected.
+    injections;
+    /// Reloads begun.
+    reloads_begun, json "reloads.begun", text "reloads";
+    /// Reloads swapped in.
+    reloads_swapped, json "reloads.swapped";
+    /// Reloads that failed.
+    reloads_failed, json "reloads.failed";
+    /// Reloads deferred.
+    reloads_deferred, json "reloads.deferred";
+    /// Serving forks made.
+    forks, json "forks", text "forks";
+    /// Serving forks refused because a stream was reachable.
+    forks_refused;
+    /// Serving forks that the host dropped.
+    forks_dropped;
+    /// Requests that were served.
+    requests;
+    /// Requests that were refused, too many being under way.
+    requests_refused;
+    /// Requests whose client was gone before the end.
+    disconnects;
+    /// Calls of the host in serving forks.
+    fork_calls;
+    /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.
+    costly;
     /// Generated programs the front end refused (there should be none).
-    pub invalid: u64,
+    invalid;
     /// Programs with edited bytecode that the verifier refused.
-    pub refused: u64,
+    refused;
 }
 
-macro_rules! add_fields {
-    ($self:ident, $other:ident; $($field:ident)*) => { $($self.$field += $other.$field;)* };
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl std::ops::AddAssign<&Counters> for Counters {
-    fn add_assign(&mut self, other: &Counters) {
-        add_fields!(self, other;
-            scenarios operations statements tasks decisions safepoints collections_minor
-            collections_major objects_moved objects_kept weak_cleared finalizers_queued zombies bytes_scribbled
-            verifications futures_ready futures_error futures_cancelled futures_internal_error
-            calls cancels cancelled_unstarted cancelled_running cancelled_awaiting
-            cancelled_waiting cancelled_in_host cancelled_late cancelled_aborted drops deadlines interrupts
-            injections reloads_begun reloads_swapped reloads_failed
-            reloads_deferred forks forks_refused forks_dropped fork_calls
-            requests requests_refused disconnects costly faults invalid refused);
+    #[test]
+    fn a_sum_has_all_counters() {
+        let mut one = Counters::default();
+        for (at, counter) in (1..).zip(Counters::ALL) {
+            *(counter.get_mut)(&mut one) = at;
+        }
+        let mut sum = one.clone();
+        sum += &one;
+        for (at, counter) in (1..).zip(Counters::ALL) {
+            assert_eq!((counter.get)(&sum), 2 * at, "{}", counter.name);
+        }
+    }
+
+    #[test]
+    fn keys_are_taken_once_and_groups_are_together() {
+        let keys: Vec<_> = Counters::ALL.iter().filter_map(|row| row.json).collect();
+        let mut groups: Vec<_> = keys.iter().map(|key| key.split('.').next()).collect();
+        groups.dedup();
+        for mut list in [keys.into_iter().map(Some).collect(), groups] {
+            let all = list.len();
+            list.sort_unstable();
+            list.dedup();
+            assert_eq!(list.len(), all);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mode::Mode;
+
 /// Which generations a collection goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CollectionKind {
@@ -25,55 +27,64 @@ pub enum Schedule {
     Recorded(Vec<Decision>),
 }
 
-/// The strategies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum StrategyName {
+macro_rules! strategies {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, file $file:literal, $effect:ident;)*) => {
+        /// The strategies.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum StrategyName { $($(#[$doc])* #[serde(rename = $file)] $variant,)* }
+
+        impl StrategyName {
+            /// All strategies.
+            pub const ALL: [StrategyName; [$($name,)*].len()] = [$(StrategyName::$variant,)*];
+
+            /// The name on the command line and in reports.
+            pub fn name(self) -> &'static str {
+                match self { $(StrategyName::$variant => $name,)* }
+            }
+        }
+
+        /// The strategies as modes, in their order.
+        static MODES: [Mode; StrategyName::ALL.len()] = [$(Mode {
+            name: concat!("strategy ", $name),
+            effect: stringify!($effect),
+            count: |counters| counters.$effect,
+        },)*];
+    };
+}
+
+// A row: the name on the command line, that in files, and the counter that a campaign under this
+// strategy must move.
+strategies! {
     /// Uniform choice of the next ready actor.
-    #[serde(rename = "random")]
-    Random,
+    Random = "random", file "random", decisions;
     /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
-    #[serde(rename = "pct2")]
-    Pct2,
+    Pct2 = "pct2", file "pct2", decisions;
     /// The same with depth 3.
-    #[serde(rename = "pct3")]
-    Pct3,
+    Pct3 = "pct3", file "pct3", decisions;
     /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
-    #[serde(rename = "urw")]
-    Urw,
+    Urw = "urw", file "urw", decisions;
     /// Each ready actor in turn, one long slice each.
-    #[serde(rename = "round_robin")]
-    RoundRobin,
+    RoundRobin = "round-robin", file "round_robin", decisions;
     /// One event, or two, at the place with this number among all those of a schedule.
-    #[serde(rename = "kth_point")]
-    KthPoint,
+    KthPoint = "kth-point", file "kth_point", injections;
     /// Cancellations, drops and interrupts right before and right after a transition of the
     /// task they are meant for, one or two of them.
-    #[serde(rename = "aimed")]
-    Aimed,
+    Aimed = "aimed", file "aimed", injections;
 }
 
 impl StrategyName {
-    /// All strategies.
-    pub const ALL: [StrategyName; 7] = [
-        StrategyName::Random,
-        StrategyName::Pct2,
-        StrategyName::Pct3,
-        StrategyName::Urw,
-        StrategyName::RoundRobin,
-        StrategyName::KthPoint,
-        StrategyName::Aimed,
-    ];
+    /// All strategies as modes.
+    pub fn modes() -> &'static [Mode] {
+        &MODES
+    }
+}
 
-    /// The name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+impl Schedule {
+    /// The mode that a drawn schedule's strategy is.
+    pub fn mode(&self) -> Option<&'static Mode> {
         match self {
-            StrategyName::Random => "random",
-            StrategyName::Pct2 => "pct2",
-            StrategyName::Pct3 => "pct3",
-            StrategyName::Urw => "urw",
-            StrategyName::RoundRobin => "round-robin",
-            StrategyName::KthPoint => "kth-point",
-            StrategyName::Aimed => "aimed",
+            Schedule::Drawn { strategy, .. } => Some(&MODES[*strategy as usize]),
+            Schedule::Recorded(_) => None,
         }
     }
 }
@@ -137,4 +148,27 @@ impl Site {
     pub const TIMERS: u32 = u32::MAX;
     /// The actor number of the host script.
     pub const HOST: u32 = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strategies_are_in_their_order() {
+        for strategy in StrategyName::ALL {
+            let schedule = Schedule::Drawn { strategy, seed: 0 };
+            let mode = schedule.mode().expect("it is drawn");
+            assert_eq!(mode.name, format!("strategy {}", strategy.name()));
+        }
+    }
+
+    #[test]
+    fn files_name_strategies_as_they_always_did() {
+        let names = serde_json::to_string(&StrategyName::ALL).expect("they are plain");
+        assert_eq!(
+            names,
+            r#"["random","pct2","pct3","urw","round_robin","kth_point","aimed"]"#
+        );
+    }
 }

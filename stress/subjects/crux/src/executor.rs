@@ -11,8 +11,8 @@ pub mod trace;
 
 use std::hash::{Hash as _, Hasher as _};
 
-use gcrucible_heap::{CollectMode, HeapDebug, VerifyLevel};
-use gcrucible_trace::{Advantages, RunOptions, RunReport};
+use gcrucible_heap::{CollectMode, HeapDebug, HeapStats, VerifyLevel};
+use gcrucible_trace::{Advantages, Counters, RunOptions, RunReport};
 
 use crate::scenario::{Body, Fault, Scenario};
 
@@ -82,6 +82,21 @@ pub(crate) fn heap_debug(scenario: &Scenario, advantages: Advantages) -> HeapDeb
     // model it is one.
     debug.steps.get_or_insert(HeapDebug::STEPS_IN_PRODUCTION);
     debug
+}
+
+/// What the heap did, as a report counts it.
+fn note_heap(stats: &HeapStats, counters: &mut Counters) {
+    counters.safepoints = stats.safepoints;
+    counters.collections_minor = stats.collections_minor;
+    counters.collections_major = stats.collections_major;
+    counters.objects_moved = stats.objects_moved;
+    counters.objects_kept = stats.objects_kept;
+    counters.weak_cleared = stats.weak_cleared;
+    counters.finalizers_queued = stats.finalizers_queued;
+    counters.zombies = stats.zombies;
+    counters.bytes_scribbled = stats.bytes_scribbled;
+    counters.verifications = stats.verifications;
+    counters.faults = stats.faults;
 }
 
 /// Hash of a trace: equal runs have equal ones.

@@ -86,7 +86,7 @@ fn is_found(lane: &str, scenarios: u64, expected: &[&str]) {
     let summary = std::fs::read_to_string(out.join("campaign/summary.json")).unwrap();
     let summary: Summary = serde_json::from_str(&summary).unwrap();
     assert_eq!(
-        summary.lanes[lane].scenarios, scenarios,
+        summary.lanes[lane].counters.scenarios, scenarios,
         "the campaign goes on: {text}"
     );
     for found in expected {

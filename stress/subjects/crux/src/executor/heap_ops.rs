@@ -908,20 +908,9 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 
     fn finish(mut self) -> RunReport {
-        let stats = self.heap.stats();
         let counters = &mut self.report.counters;
+        super::note_heap(&self.heap.stats(), counters);
         counters.scenarios = 1;
-        counters.safepoints = stats.safepoints;
-        counters.collections_minor = stats.collections_minor;
-        counters.collections_major = stats.collections_major;
-        counters.objects_moved = stats.objects_moved;
-        counters.objects_kept = stats.objects_kept;
-        counters.weak_cleared = stats.weak_cleared;
-        counters.finalizers_queued = stats.finalizers_queued;
-        counters.zombies = stats.zombies;
-        counters.bytes_scribbled = stats.bytes_scribbled;
-        counters.verifications = stats.verifications;
-        counters.faults = stats.faults;
         let debug = self.heap.debug();
         counters.costly = u64::from(
             debug.collect == CollectMode::EverySafepoint

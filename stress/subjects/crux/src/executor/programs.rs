@@ -23,7 +23,7 @@ use self::observer::TraceObserver;
 use super::footprint::{Step, Watch};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
-use super::{Ran, heap_debug, kind_of, points, region_pool, trace_digest};
+use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_digest};
 use crate::oracles::{self, Evidence, Notes, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
@@ -640,7 +640,7 @@ impl<'s> Run<'s> {
         match heap {
             Some(heap) => {
                 // The oracle collects, too; that is no collection of the run.
-                self.note_heap(&heap);
+                note_heap(&heap.stats(), &mut self.report.counters);
                 let verdict = oracles::judge_heap(&heap);
                 self.recycle(heap);
                 // What the engine did wrong comes first.
@@ -674,26 +674,9 @@ impl<'s> Run<'s> {
         region_pool::recycle(heap);
     }
 
-    fn note_heap(&mut self, heap: &Heap) {
-        let stats = heap.stats();
-        let counters = &mut self.report.counters;
-        counters.safepoints = stats.safepoints;
-        counters.collections_minor = stats.collections_minor;
-        counters.collections_major = stats.collections_major;
-        counters.objects_moved = stats.objects_moved;
-        counters.objects_kept = stats.objects_kept;
-        counters.weak_cleared = stats.weak_cleared;
-        counters.finalizers_queued = stats.finalizers_queued;
-        counters.zombies = stats.zombies;
-        counters.bytes_scribbled = stats.bytes_scribbled;
-        counters.verifications = stats.verifications;
-        counters.faults = stats.faults;
-    }
-
     fn finish(mut self, program: &Program) -> Ran {
         if let Some(engine) = &self.engine {
-            let heap = Arc::clone(engine.heap());
-            self.note_heap(&heap);
+            note_heap(&engine.heap().stats(), &mut self.report.counters);
         }
         let mut events = std::mem::take(&mut self.events);
         if events.is_empty() {

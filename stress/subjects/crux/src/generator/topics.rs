@@ -40,112 +40,83 @@ use super::swarm::{Feature, Swarm};
 use crate::scenario::program::Stmt;
 use gcrucible_trace::choices::Choices;
 
-/// A topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    Numbers,
-    Arrays,
-    Maps,
-    Instances,
-    Closures,
-    Exceptions,
-    Tasks,
-    Cancellation,
-    Strings,
-    Methods,
-    Enums,
-    Handlers,
-    Iteration,
-    Streams,
-    Channels,
-    Squads,
-    Schedules,
-    Deadlines,
-    Steps,
-    Guards,
-    Library,
-    Lifecycle,
-    Interrupts,
-    Weak,
-    Finalizers,
-    Detached,
-    HostOperations,
-    Clients,
+/// What else there is to say of a topic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fact {
+    /// It waits, or starts what does: for bodies that may.
+    Waits,
+    /// It is made of few statements.
+    Plain,
+    /// It is made of nested blocks.
+    Nests,
 }
 
-impl Topic {
-    /// How many there are.
-    pub(super) const COUNT: usize = 28;
+macro_rules! topics {
+    ($($variant:ident = $module:ident, $weight:literal, $(if $feature:ident)? $(always)? $(: $($fact:ident)*)?;)*) => {
+        /// A topic.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Topic { $($variant,)* }
 
-    const ALL: [(Topic, u32, Option<Feature>); Topic::COUNT] = [
-        // First what is simplest: choices that ran out take it.
-        (Topic::Numbers, 2, None),
-        (Topic::Arrays, 6, Some(Feature::Arrays)),
-        (Topic::Maps, 4, Some(Feature::Maps)),
-        (Topic::Instances, 4, Some(Feature::Instances)),
-        (Topic::Closures, 4, Some(Feature::Closures)),
-        (Topic::Exceptions, 5, None),
-        (Topic::Tasks, 7, None),
-        (Topic::Cancellation, 4, None),
-        (Topic::Strings, 2, Some(Feature::Strings)),
-        (Topic::Methods, 3, Some(Feature::Methods)),
-        (Topic::Enums, 3, Some(Feature::Enums)),
-        (Topic::Handlers, 4, Some(Feature::TypedCatch)),
-        (Topic::Iteration, 3, Some(Feature::Iteration)),
-        (Topic::Streams, 2, Some(Feature::Streams)),
-        (Topic::Channels, 3, Some(Feature::Channels)),
-        (Topic::Squads, 4, Some(Feature::Squads)),
-        (Topic::Schedules, 1, Some(Feature::Schedules)),
-        (Topic::Deadlines, 4, Some(Feature::Deadlines)),
-        (Topic::Steps, 4, Some(Feature::Steps)),
-        (Topic::Guards, 3, Some(Feature::Guards)),
-        (Topic::Library, 3, Some(Feature::Library)),
-        (Topic::Lifecycle, 3, Some(Feature::Hooks)),
-        (Topic::Interrupts, 3, Some(Feature::Interrupts)),
-        (Topic::Weak, 2, Some(Feature::Weak)),
-        (Topic::Finalizers, 2, Some(Feature::Finalizers)),
-        (Topic::Detached, 1, Some(Feature::Detached)),
-        (Topic::HostOperations, 1, Some(Feature::HostOperations)),
-        (Topic::Clients, 2, Some(Feature::Clients)),
-    ];
+        impl Topic {
+            /// How many there are.
+            pub(super) const COUNT: usize = Self::ALL.len();
+
+            const ALL: &'static [Topic] = &[$(Topic::$variant,)*];
+
+            /// How often it comes up, as a share of the sum of all.
+            fn usual_weight(self) -> u32 {
+                match self { $(Topic::$variant => $weight,)* }
+            }
+
+            /// Whether scenarios with these features have it.
+            fn is_in(self, swarm: Swarm) -> bool {
+                match self { $(Topic::$variant => true $(&& swarm.has(Feature::$feature))?,)* }
+            }
+
+            fn is(self, fact: Fact) -> bool {
+                let facts: &[Fact] = match self { $(Topic::$variant => &[$($(Fact::$fact,)*)?],)* };
+                facts.contains(&fact)
+            }
+
+            /// Appends a statement of the topic, or a few that belong together.
+            fn append<C: Choices>(self, body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+                match self { $(Topic::$variant => $module::statement(body, out),)* }
+            }
+        }
+    };
 }
 
-impl Topic {
-    /// Those that wait, or start what does: for bodies that may.
-    const WAITING: [Topic; 10] = [
-        Topic::Tasks,
-        Topic::Cancellation,
-        Topic::Channels,
-        Topic::Squads,
-        Topic::Schedules,
-        Topic::Deadlines,
-        Topic::Lifecycle,
-        Topic::Detached,
-        Topic::HostOperations,
-        Topic::Clients,
-    ];
-
-    /// Those that are made of few statements.
-    const PLAIN: [Topic; 9] = [
-        Topic::Numbers,
-        Topic::Arrays,
-        Topic::Maps,
-        Topic::Instances,
-        Topic::Closures,
-        Topic::Exceptions,
-        Topic::Tasks,
-        Topic::Cancellation,
-        Topic::Strings,
-    ];
-
-    /// Those that are made of nested blocks.
-    const NESTED: [Topic; 5] = [
-        Topic::Exceptions,
-        Topic::Handlers,
-        Topic::Squads,
-        Topic::Deadlines,
-        Topic::Steps,
-    ];
+// A row: the topic, its module, how often it comes up, the feature without which it does not, its
+// facts. First what is simplest: choices that ran out take it.
+topics! {
+    Numbers = numbers, 2, always: Plain;
+    Arrays = arrays, 6, if Arrays: Plain;
+    Maps = maps, 4, if Maps: Plain;
+    Instances = instances, 4, if Instances: Plain;
+    Closures = closures, 4, if Closures: Plain;
+    Exceptions = exceptions, 5, always: Plain Nests;
+    Tasks = tasks, 7, always: Waits Plain;
+    Cancellation = cancellation, 4, always: Waits Plain;
+    Strings = strings, 2, if Strings: Plain;
+    Methods = methods, 3, if Methods;
+    Enums = enums, 3, if Enums;
+    Handlers = handlers, 4, if TypedCatch: Nests;
+    Iteration = iteration, 3, if Iteration;
+    Streams = streams, 2, if Streams;
+    Channels = channels, 3, if Channels: Waits;
+    Squads = squads, 4, if Squads: Waits Nests;
+    Schedules = schedules, 1, if Schedules: Waits;
+    Deadlines = deadlines, 4, if Deadlines: Waits Nests;
+    Steps = steps, 4, if Steps: Nests;
+    Guards = guards, 3, if Guards;
+    Library = library, 3, if Library;
+    Lifecycle = lifecycle, 3, if Hooks: Waits;
+    Interrupts = interrupts, 3, if Interrupts;
+    Weak = weak, 2, if Weak;
+    Finalizers = finalizers, 2, if Finalizers;
+    Detached = detached, 1, if Detached: Waits;
+    HostOperations = host_operations, 1, if HostOperations: Waits;
+    Clients = clients, 2, if Clients: Waits;
 }
 
 /// Blocks and closures within each other; in the innermost there are plain statements only.
@@ -158,11 +129,11 @@ pub(super) fn draw_weights<C: Choices>(
     focus: Focus,
 ) -> [u32; Topic::COUNT] {
     let mut weights = [0; Topic::COUNT];
-    for (weight, &(topic, usual, feature)) in weights.iter_mut().zip(&Topic::ALL) {
+    for (weight, &topic) in weights.iter_mut().zip(Topic::ALL) {
         let times = [2, 1, 3, 6][c.weighted(&[4, 3, 2, 1])];
-        *weight = match feature {
-            Some(feature) if !swarm.has(feature) => 0,
-            _ => usual * times * focus.weight(topic),
+        *weight = match topic.is_in(swarm) {
+            false => 0,
+            true => topic.usual_weight() * times * focus.weight(topic),
         };
     }
     weights
@@ -197,14 +168,11 @@ pub(super) fn wait_for_future<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<
 /// Appends a statement of a drawn topic.
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let mut weights = body.world.topics;
-    if !body.may_wait() {
-        for waiting in Topic::WAITING {
-            weights[waiting as usize] = 0;
-        }
-    }
-    if body.nesting >= 3 {
-        for nested in Topic::NESTED {
-            weights[nested as usize] = 0;
+    let (may_wait, may_nest) = (body.may_wait(), body.nesting < 3);
+    for (weight, &topic) in weights.iter_mut().zip(Topic::ALL) {
+        let is_out = (!may_wait && topic.is(Fact::Waits)) || (!may_nest && topic.is(Fact::Nests));
+        if is_out {
+            *weight = 0;
         }
     }
     if body.nesting >= NESTING_MAX {
@@ -212,41 +180,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         weights = [0; Topic::COUNT];
     }
     let before = body.fuel;
-    let topic = Topic::ALL[body.c.weighted(&weights)].0;
-    if !Topic::PLAIN.contains(&topic) {
+    let topic = Topic::ALL[body.c.weighted(&weights)];
+    if !topic.is(Fact::Plain) {
         // They are made of more statements than they say.
         body.spend(2);
     }
-    match topic {
-        Topic::Arrays => arrays::statement(body, out),
-        Topic::Maps => maps::statement(body, out),
-        Topic::Instances => instances::statement(body, out),
-        Topic::Closures => closures::statement(body, out),
-        Topic::Exceptions => exceptions::statement(body, out),
-        Topic::Tasks => tasks::statement(body, out),
-        Topic::Cancellation => cancellation::statement(body, out),
-        Topic::Strings => strings::statement(body, out),
-        Topic::Numbers => numbers::statement(body, out),
-        Topic::Methods => methods::statement(body, out),
-        Topic::Enums => enums::statement(body, out),
-        Topic::Handlers => handlers::statement(body, out),
-        Topic::Iteration => iteration::statement(body, out),
-        Topic::Streams => streams::statement(body, out),
-        Topic::Channels => channels::statement(body, out),
-        Topic::Squads => squads::statement(body, out),
-        Topic::Schedules => schedules::statement(body, out),
-        Topic::Deadlines => deadlines::statement(body, out),
-        Topic::Steps => steps::statement(body, out),
-        Topic::Guards => guards::statement(body, out),
-        Topic::Library => library::statement(body, out),
-        Topic::Lifecycle => lifecycle::statement(body, out),
-        Topic::Interrupts => interrupts::statement(body, out),
-        Topic::Weak => weak::statement(body, out),
-        Topic::Finalizers => finalizers::statement(body, out),
-        Topic::Detached => detached::statement(body, out),
-        Topic::HostOperations => host_operations::statement(body, out),
-        Topic::Clients => clients::statement(body, out),
-    }
+    topic.append(body, out);
     if body.fuel == before {
         body.spend(1);
     }

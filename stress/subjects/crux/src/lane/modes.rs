@@ -1,8 +1,7 @@
 //! The heap's modes: which of them a scenario runs under, and what each is there for.
 
 use gcrucible_heap::{CollectMode, HeapDebug, KindMode, PromoteMode, VerifyLevel};
-use gcrucible_scenario::Mode;
-use gcrucible_trace::Counters;
+use gcrucible_trace::{Counters, Mode};
 
 fn collections(counters: &Counters) -> u64 {
     counters.collections_minor + counters.collections_major

@@ -1,6 +1,6 @@
 //! Passes over heap modes and sizes.
 
-use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug, KindMode, PromoteMode, VerifyWhen};
+use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug};
 
 use super::Search;
 use crate::scenario::Scenario;
@@ -15,22 +15,9 @@ pub(super) fn shrink_heap_modes(search: &mut Search<'_, '_>) -> Result<(), Refus
         debug: HeapDebug::default(),
         ..search.best().clone()
     })?;
-    let simplifications: [fn(&mut HeapDebug); 11] = [
-        |debug| debug.collect = CollectMode::Natural,
-        |debug| debug.kind = KindMode::Natural,
-        |debug| debug.promote = PromoteMode::Natural,
-        |debug| debug.zombie = false,
-        |debug| debug.scribble = false,
-        |debug| debug.quarantine = 0,
-        |debug| debug.tags = false,
-        |debug| debug.exhausted = None,
-        |debug| debug.steps = None,
-        |debug| debug.verify_when = VerifyWhen::Both,
-        |debug| debug.fail = Vec::new(),
-    ];
-    for simplify in simplifications {
+    for turn_off in HeapDebug::OFF {
         let mut scenario = search.best().clone();
-        simplify(&mut scenario.debug);
+        turn_off(&mut scenario.debug);
         search.propose(scenario)?;
     }
     lower_verification(search)?;
@@ -43,9 +30,10 @@ pub(super) fn shrink_heap_modes(search: &mut Search<'_, '_>) -> Result<(), Refus
     Ok(())
 }
 
+/// Tries less verification, where it cannot be off.
 fn lower_verification(search: &mut Search<'_, '_>) -> Result<(), Refusal> {
-    use gcrucible_heap::VerifyLevel::{Full, Off, Quick};
-    for level in [Off, Quick, Full] {
+    use gcrucible_heap::VerifyLevel::{Full, Quick};
+    for level in [Quick, Full] {
         if level >= search.best().debug.verify {
             break;
         }
