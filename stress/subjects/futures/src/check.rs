@@ -1,6 +1,6 @@
 //! Entry points: a function for `#[test]`, and an executable with workers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gcrucible_report::failure_report;
@@ -112,6 +112,25 @@ fn run(lane: &FuturesLane, scenario: &FuturesScenario, replay: ReplayMode) -> Ve
     lane.run(scenario, &options).into()
 }
 
+/// Where scenarios are kept: `crucible` in the target folder that the test was built into, wherever
+/// that is; else in the system's folder for temporary files, as for the tests of documentation.
+/// Relative if it is below the current folder, which commands are given in.
+fn folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let base = target_folder(&program).map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let folder = base.join("crucible");
+    let here = std::env::current_dir().unwrap_or_default();
+    folder
+        .strip_prefix(here)
+        .map_or_else(|_| folder.clone(), Path::to_path_buf)
+}
+
+/// The folder above a program that cargo has marked as its target folder.
+fn target_folder(program: &Path) -> Option<&Path> {
+    let mut above = program.ancestors().skip(1);
+    above.find(|folder| folder.join("CACHEDIR.TAG").is_file())
+}
+
 /// Ends the test with what a scenario does, as small as it gets.
 fn report(lane: FuturesLane, scenario: &FuturesScenario, shrinks: bool) {
     // A test fails once; what is shown needs the lane for good.
@@ -141,7 +160,7 @@ fn report(lane: FuturesLane, scenario: &FuturesScenario, shrinks: bool) {
         Ok(None) | Err(_) => (case, verdict),
     };
     let text = failure_report::render(&*case, &verdict);
-    let path = PathBuf::from(format!("target/crucible/{name}.scenario"));
+    let path = folder().join(format!("{name}.scenario"));
     let kept = path
         .parent()
         .map_or(Ok(()), std::fs::create_dir_all)
@@ -181,4 +200,24 @@ pub fn futures_main(worlds: &[NamedWorld]) -> ExitCode {
         &NoBugs,
         build,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_kept_in_the_target_folder_of_the_test() {
+        let program = std::env::current_exe().unwrap();
+        let target = target_folder(&program).expect("cargo built this test");
+        assert!(target.join("CACHEDIR.TAG").is_file());
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(here.join(folder()), target.join("crucible"));
+    }
+
+    #[test]
+    fn a_program_outside_of_any_target_folder_has_none() {
+        let program = std::env::temp_dir().join("no-such-folder/program");
+        assert_eq!(target_folder(&program), None);
+    }
 }
