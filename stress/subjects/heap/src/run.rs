@@ -7,6 +7,7 @@
 
 mod callbacks;
 mod end;
+mod held;
 mod operations;
 mod places;
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Run;
+use super::held::Held;
 use crate::caps::Caps;
 use crate::model::Id;
 use crate::probe::{self, Look, Probe};
@@ -129,10 +130,12 @@ impl<H: HeapSubject> Run<H> {
 
     fn chain(self: &Rc<Self>, to: u8, length: usize) {
         let mut head: Option<(Id, H::Ref)> = None;
+        let held = Held::new(self);
         for _ in 0..length {
             let Some((id, root)) = self.new_node(1, &Plan::default()) else {
                 break;
             };
+            held.add(id);
             let Some((next, next_root)) = head.take() else {
                 head = Some((id, root));
                 continue;
@@ -140,9 +143,11 @@ impl<H: HeapSubject> Run<H> {
             self.model.borrow_mut().node_mut(id).fields[0] = Some(next);
             self.heap().set(&root, 0, Some(&next_root));
             self.model.borrow_mut().node_mut(next).rooted -= 1;
+            held.forget(next);
             self.heap().unroot(next_root);
             head = Some((id, root));
         }
+        held.forget_all();
         self.put(to, head);
     }
 
