@@ -42,7 +42,7 @@ fn the_heap_is_not_complained_about_and_all_that_it_can_do_happens() {
 /// model counted them on, and the heap was blamed for what was dropped.
 #[test]
 fn a_panic_in_a_chain_is_no_complaint() {
-    let lane = lane(Lane::EXTRA);
+    let lane = lane(Lane::EXTRA + 1);
     let seed = ScenarioSeed {
         lane: lane.lane(),
         seed: 1_848_539_191_067_992,
