@@ -134,7 +134,11 @@ fn render(plan: &Plan, outcome: &Outcome, dir: &Path) -> String {
         let _ = writeln!(
             out,
             "{name}: {} scenarios, {} operations, {} decisions, {} findings, {} scenarios a CPU second",
-            done.scenarios, done.operations, done.decisions, done.findings, done.scenarios_per_s
+            done.counters.scenarios,
+            done.counters.operations,
+            done.counters.decisions,
+            done.findings,
+            done.scenarios_per_s
         );
     }
     for (id, finding) in &outcome.totals.findings {
