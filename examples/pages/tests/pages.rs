@@ -72,11 +72,22 @@ fn follow(page: &str, dir: &Path, mut file: impl FnMut(&str, &str)) {
     }
 }
 
+/// The target folder that this test was built into. The examples are crates of this workspace, so
+/// it is theirs, too; a reader's crate has one of its own.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("a test has a file");
+    let above = program.ancestors();
+    let found = above.skip(1).find(|dir| dir.join("CACHEDIR.TAG").exists());
+    found.expect("cargo marks it").to_owned()
+}
+
 fn run(commands: &str, dir: &Path) -> String {
     let mut printed = String::new();
+    let kept = format!("{}/crucible/", target().display());
     for command in commands.lines().filter(|line| !is_first_step(line)) {
+        let command = command.replace("=target/crucible/", &format!("={kept}"));
         let done = Command::new("sh")
-            .args(["-c", command])
+            .args(["-c", &command])
             .current_dir(dir)
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env_remove("CARGO_MANIFEST_DIR")
