@@ -15,12 +15,11 @@ mod target;
 pub mod values;
 mod zoo;
 
-use std::io::Write as _;
-
 use clap::{Parser, Subcommand};
 
 use crate::subjects;
 use gcrucible_campaign::worker::{self, WorkerArgs};
+use gcrucible_command::terminal::{complain, say};
 use gcrucible_trace::{Exit, Refusal};
 
 /// Stress-tests an engine's garbage collector, futures and cancellation: generates programs,
@@ -97,19 +96,6 @@ fn dispatch(command: Command) -> Result<Exit, Refusal> {
         Command::Worker(args) => worker::serve(&args, subjects()),
         Command::StreamHash(args) => zoo::stream_hash(&args),
     }
-}
-
-/// Writes to stdout. Whoever reads may have gone; that is no failure.
-fn say(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-}
-
-/// Writes a line to stderr.
-fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]

@@ -14,14 +14,16 @@ mod replay;
 mod run;
 mod shrink;
 mod target;
+pub mod terminal;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gcrucible_campaign::worker::{self, WorkerArgs};
 use gcrucible_subject::Subjects;
 use gcrucible_trace::{Exit, Refusal};
+
+use terminal::complain;
 
 /// Stress-tests what it was built with, and shrinks what fails.
 #[derive(Debug, Parser)]
@@ -66,19 +68,6 @@ pub fn main(subjects: Subjects) -> ExitCode {
         exit
     });
     Exit::into(exit)
-}
-
-/// Writes to stdout. Whoever reads may have gone; that is no failure.
-fn say(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-}
-
-/// Writes a line to stderr.
-fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]

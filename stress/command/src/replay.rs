@@ -7,7 +7,8 @@ use gcrucible_shrink::is_same_check;
 use gcrucible_subject::Subjects;
 use gcrucible_trace::{Exit, Refusal};
 
-use super::{complain, say, target};
+use super::target;
+use super::terminal::{complain, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {

@@ -2,19 +2,18 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use gcrucible_campaign::duration::duration_ms;
 use gcrucible_campaign::plan::{Limit, Plan};
 use gcrucible_campaign::session::{Outcome, Session, SessionOptions, default_plan};
 use gcrucible_campaign::worker::die_with_parent;
-use gcrucible_scenario::{Lane, SEED_LIMIT, parse_seed};
+use gcrucible_scenario::{Lane, parse_seed};
 use gcrucible_subject::Subjects;
-use gcrucible_trace::{Exit, Refusal, StrategyName, clock};
+use gcrucible_trace::{Exit, Refusal, StrategyName};
 
-use super::{complain, say, target};
+use super::target;
+use super::terminal::{catch_signals, complain, default_folder, fresh_seed, say};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -185,34 +184,4 @@ fn render(plan: &Plan, outcome: &Outcome, dir: &Path) -> String {
     }
     let _ = writeln!(out, "\nresults in {}", dir.display());
     out
-}
-
-/// A seed for those who do not care: another one in each run.
-fn fresh_seed() -> u64 {
-    let (seconds, nanoseconds) = clock::since_epoch();
-    (seconds << 20 ^ u64::from(nanoseconds) ^ u64::from(std::process::id()) << 32) % SEED_LIMIT
-}
-
-fn default_folder() -> PathBuf {
-    let base = format!("target/crucible/{}", clock::stamp(clock::since_epoch().0));
-    let numbered = (2..).map(|number| PathBuf::from(format!("{base}-{number}")));
-    std::iter::once(PathBuf::from(&base))
-        .chain(numbered)
-        .find(|dir| !dir.exists())
-        .unwrap_or(PathBuf::from(base))
-}
-
-/// A flag that Ctrl-C (or SIGTERM) sets; the second Ctrl-C ends the process at once.
-fn catch_signals() -> Result<Arc<AtomicBool>, Refusal> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let stop = Arc::new(AtomicBool::new(false));
-    let broken = |error| Refusal::broken(format!("cannot handle signals: {error}"));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag still unset.
-        let at_once = Exit::Interrupted as i32;
-        signal_hook::flag::register_conditional_shutdown(signal, at_once, Arc::clone(&stop))
-            .map_err(broken)?;
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(broken)?;
-    }
-    Ok(stop)
 }

@@ -10,7 +10,8 @@ use gcrucible_shrink::ShrinkBudget;
 use gcrucible_subject::Subjects;
 use gcrucible_trace::{Advantages, Exit, Refusal, ReplayMode};
 
-use super::{complain, say, target};
+use super::target;
+use super::terminal::{complain, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ShrinkArgs {

@@ -1,8 +1,6 @@
 //! `crucible run`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use gcrucible_platform::seeded_bugs::{self, Bug};
@@ -17,11 +15,12 @@ use gcrucible_campaign::session::{Outcome, Session, SessionOptions, default_plan
 use gcrucible_campaign::shard::Shard;
 use gcrucible_campaign::worker::die_with_parent;
 use gcrucible_campaign::{junit, summary};
+use gcrucible_command::terminal::{self, catch_signals, default_folder};
 use gcrucible_crux_subjects::exploration::Bound;
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::{Body, ModuleSource, Scenario};
 use gcrucible_scenario::{Lane, ScenarioData as _};
-use gcrucible_trace::{Advantages, Exit, Refusal, StrategyName, clock};
+use gcrucible_trace::{Advantages, Exit, Refusal, StrategyName};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -350,7 +349,7 @@ fn plan(args: &RunArgs) -> Result<Plan, Refusal> {
         (None, None, time) => Limit::TimeMs(time.unwrap_or(60_000)),
     };
     let mut plan = default_plan(
-        args.seed.unwrap_or_else(target::fresh_seed),
+        args.seed.unwrap_or_else(terminal::fresh_seed),
         limit,
         &subjects(),
     );
@@ -429,15 +428,6 @@ fn sorted(lanes: &[Lane]) -> Vec<Lane> {
     known.filter(|lane| lanes.contains(lane)).collect()
 }
 
-fn default_folder() -> PathBuf {
-    let base = PathBuf::from("target/crucible").join(clock::stamp(clock::since_epoch().0));
-    let numbered = (2..).map(|n| PathBuf::from(format!("{}-{n}", base.display())));
-    std::iter::once(base.clone())
-        .chain(numbered)
-        .find(|dir| !dir.exists())
-        .unwrap_or(base)
-}
-
 /// A file that cannot be written must show before the campaign, not after it.
 fn check_writable(path: Option<&Path>) -> Result<(), Refusal> {
     let Some(path) = path else { return Ok(()) };
@@ -455,19 +445,4 @@ fn check_writable(path: Option<&Path>) -> Result<(), Refusal> {
             path.display()
         ))
     })
-}
-
-/// A flag that Ctrl-C (or SIGTERM) sets; the second Ctrl-C ends the process at once.
-fn catch_signals() -> Result<Arc<AtomicBool>, Refusal> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let stop = Arc::new(AtomicBool::new(false));
-    let broken = |error| Refusal::broken(format!("cannot handle signals: {error}"));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag still unset.
-        let at_once = Exit::Interrupted as i32;
-        signal_hook::flag::register_conditional_shutdown(signal, at_once, Arc::clone(&stop))
-            .map_err(broken)?;
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(broken)?;
-    }
-    Ok(stop)
 }

@@ -96,10 +96,3 @@ pub(super) fn own_program() -> PathBuf {
         _ => PathBuf::from("/proc/self/exe"),
     }
 }
-
-/// A seed for those who do not care: another one in each run.
-pub(super) fn fresh_seed() -> u64 {
-    let (seconds, nanoseconds) = gcrucible_trace::clock::since_epoch();
-    (seconds << 20 ^ u64::from(nanoseconds) ^ u64::from(std::process::id()) << 32)
-        % gcrucible_scenario::SEED_LIMIT
-}
