@@ -25,7 +25,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::opcode::{Op, Reg};
+use crate::opcode::{Facts, Op, Reg};
 use crate::operand::{Edge, Operand};
 use crate::program::{Function, Program};
 
@@ -84,13 +84,14 @@ impl LiveMap {
     pub fn of(program: &Program, function: &Function) -> LiveMap {
         let code = &function.code;
         let mut alive = vec![RegisterSet::default(); code.len()];
-        let predecessors = Predecessors::of(code);
+        let transfers: Vec<Transfer> = code.iter().map(|&op| Transfer::of(program, op)).collect();
+        let predecessors = Predecessors::of(&transfers);
         // From the end on, most instructions are right at once.
         let mut pending: Vec<usize> = (0..code.len()).collect();
         let mut is_pending = vec![true; code.len()];
         while let Some(at) = pending.pop() {
             is_pending[at] = false;
-            let found = needed(program, code, at, |at| alive[at]);
+            let found = transfers[at].needed(at, code.len(), |at| alive[at]);
             if found != alive[at] {
                 alive[at] = found;
                 for from in predecessors.of_instruction(at) {
@@ -168,68 +169,82 @@ fn row_words(registers: u8) -> usize {
     usize::from(registers).div_ceil(64)
 }
 
-/// What must be alive before instruction `at` of `code`, given what is alive before others:
-/// what it reads, and what its successors need and it does not write.
+/// What must be alive before instruction `at` of `code`, given what is alive before others.
 pub(crate) fn needed(
     program: &Program,
     code: &[Op],
     at: usize,
     alive: impl Fn(usize) -> RegisterSet,
 ) -> RegisterSet {
-    let mut needed = RegisterSet::default();
-    let mut written = Written::default();
-    let op = code[at];
-    let mut target = None;
-    op.each_operand(|operand| {
-        operand.each_read(program, |register| needed.add(register));
-        if let Operand::Target(to) = operand {
-            target = Some(to as usize);
-        }
-        written.on_next = written.on_next.or(operand.written(Edge::Next));
-        written.on_target = written.on_target.or(operand.written(Edge::Target));
-    });
-    let mut add = |next: usize, written: Option<Reg>| {
-        if next < code.len() {
+    Transfer::of(program, code[at]).needed(at, code.len(), alive)
+}
+
+/// What the analysis has to know of an instruction: its transfer function, and where control goes
+/// from it.
+struct Transfer {
+    /// What it reads.
+    read: RegisterSet,
+    /// The register that it writes if control goes on behind it; none writes more than one.
+    on_next: Option<Reg>,
+    /// The register that it writes if control goes to its target.
+    on_target: Option<Reg>,
+    target: Option<usize>,
+    facts: Facts,
+}
+
+impl Transfer {
+    fn of(program: &Program, op: Op) -> Self {
+        let mut transfer = Transfer {
+            read: RegisterSet::default(),
+            on_next: None,
+            on_target: None,
+            target: None,
+            facts: op.facts(),
+        };
+        op.each_operand(|operand| {
+            operand.each_read(program, |register| transfer.read.add(register));
+            if let Operand::Target(target) = operand {
+                transfer.target = Some(target as usize);
+            }
+            transfer.on_next = transfer.on_next.or(operand.written(Edge::Next));
+            transfer.on_target = transfer.on_target.or(operand.written(Edge::Target));
+        });
+        transfer
+    }
+
+    /// What must be alive before it, at index `at` of so many instructions: what it reads, and what
+    /// its successors need and it does not write.
+    fn needed(&self, at: usize, count: usize, alive: impl Fn(usize) -> RegisterSet) -> RegisterSet {
+        let mut needed = self.read;
+        self.each_successor(at, |next, edge| {
+            if next >= count {
+                return;
+            }
             let mut behind = alive(next);
+            let written = match edge {
+                Edge::Next => self.on_next,
+                Edge::Target => self.on_target,
+            };
             if let Some(register) = written {
                 behind.remove(register);
             }
             needed.add_all(&behind);
-        }
-    };
-    if let Some(target) = target {
-        add(target, written.on_target);
+        });
+        needed
     }
-    let facts = op.facts();
-    if !facts.ends {
-        add(at + 1, written.on_next);
-    }
-    if facts.skips {
-        add(at + 2, written.on_next);
-    }
-    needed
-}
 
-/// The register that an instruction writes; none writes more than one.
-#[derive(Default)]
-struct Written {
-    on_next: Option<Reg>,
-    on_target: Option<Reg>,
-}
-
-/// Passes each instruction that control can go to from `op`, at index `at`.
-fn each_successor(op: Op, at: usize, mut reach: impl FnMut(usize)) {
-    op.each_operand(|operand| {
-        if let Operand::Target(target) = operand {
-            reach(target as usize);
+    /// Passes each instruction that control can go to from it, at index `at`.
+    #[inline(always)]
+    fn each_successor(&self, at: usize, mut reach: impl FnMut(usize, Edge)) {
+        if let Some(target) = self.target {
+            reach(target, Edge::Target);
         }
-    });
-    let facts = op.facts();
-    if !facts.ends {
-        reach(at + 1);
-    }
-    if facts.skips {
-        reach(at + 2);
+        if !self.facts.ends {
+            reach(at + 1, Edge::Next);
+        }
+        if self.facts.skips {
+            reach(at + 2, Edge::Next);
+        }
     }
 }
 
@@ -240,18 +255,18 @@ struct Predecessors {
 }
 
 impl Predecessors {
-    fn of(code: &[Op]) -> Self {
+    fn of(transfers: &[Transfer]) -> Self {
         // Counted, then put in place: linear in the code.
         let each_edge = |edge: &mut dyn FnMut(usize, usize)| {
-            for (at, &op) in code.iter().enumerate() {
-                each_successor(op, at, |next| {
-                    if next < code.len() {
+            for (at, transfer) in transfers.iter().enumerate() {
+                transfer.each_successor(at, |next, _| {
+                    if next < transfers.len() {
                         edge(next, at);
                     }
                 });
             }
         };
-        let mut ends = vec![0; code.len()];
+        let mut ends = vec![0; transfers.len()];
         each_edge(&mut |next, _| ends[next] += 1);
         let mut count = 0;
         for end in &mut ends {

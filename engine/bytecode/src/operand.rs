@@ -166,6 +166,7 @@ impl Operand {
     }
 
     /// The register that the instruction surely writes when control leaves it by this edge.
+    #[inline]
     pub fn written(self, edge: Edge) -> Option<Reg> {
         match (self, edge) {
             (Operand::Def(register) | Operand::Taken(register), _)

@@ -6,13 +6,31 @@
 //! difference), so that a miss of the harness says whether generator, scheduler or
 //! oracle is weak.
 //!
-//! A switch lives at the line where the bug would be made:
+//! A switch lives at the line where the bug would be made, and takes one line there
+//! ([`planted!`](crate::planted)); what is wrong when it is on stands in the catalogue:
 //!
 //! ```text
-//! if !seeded_bugs::is_on(Bug::B03) {
+//! if !planted!(B03) {
 //!     self.write_barrier(object, slot, value);
 //! }
+//! if planted!(B43, waiters.len() > 1) { waiters.truncate(1) }
 //! ```
+
+/// Whether a seeded bug is on and does its harm now, which counts as triggered: `planted!(B03)`, or
+/// `planted!(B43, waiters.len() > 1)` where it only makes a difference under a condition. The
+/// condition is looked at only when the bug is on.
+#[macro_export]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted!($bug, true)
+    };
+    ($bug:ident, $matters:expr) => {
+        $crate::seeded_bugs::is_on($crate::seeded_bugs::Bug::$bug) && $matters && {
+            $crate::seeded_bugs::note_triggered($crate::seeded_bugs::Bug::$bug);
+            true
+        }
+    };
+}
 
 macro_rules! catalogue {
     ($($variant:ident = $id:literal, $lane:ident, $breaks:literal, $what:literal;)*) => {

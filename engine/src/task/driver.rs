@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Charge, Checks, CollectMode, CollectionKind, NeedsMemory};
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::turns::Turn;
@@ -305,9 +306,7 @@ impl<'e> Driver<'e> {
             return false;
         }
         let is_over = now >= since.saturating_add(self.engine.inner.grace);
-        if is_over && seeded_bugs::is_on(Bug::B71) {
-            // B-71: the grace time never ends.
-            seeded_bugs::note_triggered(Bug::B71);
+        if planted!(B71, is_over) {
             return false;
         }
         is_over
