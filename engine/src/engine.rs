@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, FutureState,
-    Handle, Heap, HeapConfig, HeapDebug, HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
+    Handle, Heap, HeapConfig, HeapDebug, HeapFault, NeedsMemory, Region, SharedPermit, Slot,
+    Unchecked, Value,
 };
 use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -149,15 +150,18 @@ impl Default for EngineOptions {
 pub enum EngineError {
     /// There is no address space for the heap.
     Memory(std::io::Error),
-    /// The program was refused, in words.
-    Program(String),
+    /// The heap has no room for the program's constants: so many words more are needed.
+    Program(NeedsMemory),
 }
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineError::Memory(error) => write!(f, "no address space for the heap: {error}"),
-            EngineError::Program(why) => write!(f, "the program was refused: {why}"),
+            EngineError::Program(NeedsMemory { words }) => write!(
+                f,
+                "no room for the program's constants: {words} more words are needed"
+            ),
         }
     }
 }
@@ -210,7 +214,7 @@ impl Engine {
     /// # Errors
     /// See [`EngineError`].
     pub fn new(
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         observer: Option<Arc<dyn Observer>>,
@@ -225,7 +229,7 @@ impl Engine {
     /// See [`EngineError`].
     pub fn in_region(
         region: Region,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         observer: Option<Arc<dyn Observer>>,
@@ -236,8 +240,7 @@ impl Engine {
         heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
-            Realm::load(&permit, program)
-                .map_err(|error| EngineError::Program(error.to_string()))?
+            Realm::load(&permit, program).map_err(EngineError::Program)?
         };
         let engine = Engine {
             inner: Arc::new(Inner {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, FutureState, Handle, Slot};
 use gcrucible_platform::planted;
 use gcrucible_vm::{Realm, display};
@@ -40,7 +40,7 @@ impl Engine {
     /// # Errors
     /// Why one failed; those after it do not run. A top level that was cancelled for a forced
     /// reload fails with [`ReloadFailure::Cancelled`].
-    pub async fn preload(&self, programs: &[Arc<Program>]) -> Result<(), ReloadFailure> {
+    pub async fn preload(&self, programs: &[Arc<VerifiedProgram>]) -> Result<(), ReloadFailure> {
         for program in programs {
             let preload = self.start_preload(Arc::clone(program)).await;
             let Some(preload) = preload? else {
@@ -58,7 +58,7 @@ impl Engine {
     /// Why the program cannot be loaded.
     pub async fn start_preload(
         &self,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
     ) -> Result<Option<Preload>, ReloadFailure> {
         let reload = &self.inner.reload;
         let _turn = reload.turn.take().await;

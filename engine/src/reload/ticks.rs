@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, FutureState};
 use gcrucible_platform::planted;
 use gcrucible_vm::display;
@@ -43,7 +43,7 @@ impl Engine {
     /// Why the program cannot be loaded.
     pub async fn override_entry(
         &self,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
     ) -> Result<Option<CallHandle>, ReloadFailure> {
         let reload = &self.inner.reload;
         let _turn = reload.turn.take().await;
@@ -200,7 +200,7 @@ impl Engine {
     }
 
     /// Begins the evaluation of a version; what fails is reported.
-    async fn begin(&self, version: u32, program: Arc<Program>) -> Result<(), ()> {
+    async fn begin(&self, version: u32, program: Arc<VerifiedProgram>) -> Result<(), ()> {
         let failure = match self.load(program).await {
             Ok(realm) => {
                 let evaluating = Evaluating {

@@ -19,17 +19,17 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::{Program, VerifiedProgram};
 use gcrucible_heap::{
-    Charge, Checks, Heap, Home, MemoryAccount, Mutator, RootAudit, RootKind, RootProvider,
-    RootTracer, SharedPermit, Slot, Tlab, Value,
+    Charge, Checks, Heap, Home, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
+    RootProvider, RootTracer, SharedPermit, Slot, Tlab, Value,
 };
 use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use gcrucible_platform::turns::Party;
 
-use crate::program::{LoadError, LoadedProgram};
+use crate::program::LoadedProgram;
 use crate::realm_stats::{RealmCounters, RealmStats};
 use crate::roots::ROOTS;
 
@@ -111,8 +111,11 @@ impl Realm {
     /// Loads a program and makes its first realm, number 0.
     ///
     /// # Errors
-    /// When the verifier refuses the program or the heap has no room.
-    pub fn load(permit: &SharedPermit<'_>, program: Arc<Program>) -> Result<Arc<Realm>, LoadError> {
+    /// When the heap has no room.
+    pub fn load(
+        permit: &SharedPermit<'_>,
+        program: Arc<VerifiedProgram>,
+    ) -> Result<Arc<Realm>, NeedsMemory> {
         let program = LoadedProgram::load(permit, program)?;
         Ok(Realm::new(permit.heap(), program, 0))
     }
