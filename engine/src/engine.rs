@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, Handle, Heap,
-    HeapConfig, HeapDebug, HeapFault, NeedsMemory, Region, SharedPermit, Slot, Unchecked, Value,
+    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, FutureState,
+    Handle, Heap, HeapConfig, HeapDebug, HeapFault, NeedsMemory, Region, SharedPermit, Slot,
+    Unchecked, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
@@ -796,15 +797,8 @@ impl Inner {
     pub(crate) fn raise(&self, permit: &SharedPermit<'_>, run: &Run, signal: &str) -> bool {
         let task = run.root();
         let root = self.tasks.find(task);
-        let has_handler = |root: Arc<Task>| {
-            // B-175: that there is a handler of any signal will do.
-            let is_any = seeded_bugs::is_on(Bug::B175);
-            let handles = root.vm().handles::<Checked>(permit, signal);
-            if is_any && !handles {
-                seeded_bugs::note_triggered(Bug::B175);
-            }
-            handles || is_any
-        };
+        let has_handler =
+            |root: Arc<Task>| root.vm().handles::<Checked>(permit, signal) || planted!(B175);
         let account = root.as_ref().map(|root| Arc::clone(root.vm().realm()));
         let account = account.as_ref().and_then(|realm| realm.account());
         let charge = |bytes| self.heap.charge_anyway(account, bytes);
@@ -831,19 +825,13 @@ impl Inner {
     /// ended stays as it is (I-11).
     pub(crate) async fn cancel_future<C: Checks>(&self, engine: &Engine, future: u64, slot: &Slot) {
         match self.registry.token(future) {
-            Some(token) if seeded_bugs::is_on(Bug::B50) => {
-                // B-50: a token is fired, but not that of the future.
-                seeded_bugs::note_triggered(Bug::B50);
-                engine.cancel(&Arc::new(Token::new(token.task())));
-            }
+            Some(token) if planted!(B50) => engine.cancel(&Arc::new(Token::new(token.task()))),
             Some(token) => engine.cancel(&token),
             None => {
-                if seeded_bugs::is_on(Bug::B51) {
-                    // B-51: cancelling a settled future makes it cancelled.
+                if planted!(B51) {
                     let permit = self.heap.shared().await;
                     let m = permit.reader::<C>();
-                    m.future_overwrite_with_cancelled(m.load_root(slot));
-                    seeded_bugs::note_triggered(Bug::B51);
+                    m.future_settle(m.load_root(slot), FutureState::Cancelled, Value::NIL);
                 }
             }
         }

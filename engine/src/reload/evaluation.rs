@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, Checks, FutureState, Handle};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_vm::{LoadedProgram, Realm};
 
 use super::entry_slot::Store;
@@ -107,9 +107,7 @@ impl Engine {
                 is_cancelled: false,
             });
         });
-        if purpose == Purpose::Reload && seeded_bugs::is_on(Bug::B46) {
-            // B-46: a new version numbers its futures from the beginning.
-            seeded_bugs::note_triggered(Bug::B46);
+        if planted!(B46, purpose == Purpose::Reload) {
             inner.registry.restart_ids();
         }
         begun();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, FutureState, Handle, Slot};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_vm::{Realm, display};
 
 use super::entry_slot::Store;
@@ -81,9 +81,7 @@ impl Engine {
         };
         let bare = Slot::nil(ROOTS);
         let own = match own {
-            Some(own) if seeded_bugs::is_on(Bug::B103) => {
-                // B-103: the loop's own promise is no root of its own.
-                seeded_bugs::note_triggered(Bug::B103);
+            Some(own) if planted!(B103) => {
                 bare.copy_from(call.promise());
                 self.inner.heap.unprotect(own);
                 None

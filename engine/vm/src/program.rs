@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_bytecode::{Constant, ErrorKind, Method, Op, Program, ValueKind, VerifiedProgram};
+use gcrucible_bytecode::{Constant, ErrorKind, Method, Program, ValueKind, VerifiedProgram};
 use gcrucible_heap::{
     Checked, CompileTimeObjects, Home, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
     SharedPermit, Slot, Value,
@@ -235,14 +235,6 @@ impl LoadedProgram {
         let module = self.program.functions[usize::from(function)].module;
         let module = self.program.modules.get(usize::from(module));
         module.is_some_and(|module| module.path == LIBRARY)
-    }
-
-    /// Whether a function's loops keep an iterator in a register.
-    pub(crate) fn keeps_iterator(&self, function: u16, register: usize) -> bool {
-        let code = &self.program.functions[usize::from(function)].code;
-        code.iter().any(|op| {
-            matches!(op, Op::NextOrJump { iterator, .. } if usize::from(*iterator) == register)
-        })
     }
 }
 
