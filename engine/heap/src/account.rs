@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::allocator::NeedsMemory;
@@ -46,7 +47,9 @@ impl Charge {
     pub fn set(&mut self, bytes: u64) {
         self.external.bytes.fetch_add(bytes, Relaxed);
         self.external.bytes.fetch_sub(self.bytes, Relaxed);
-        if let Some(account) = &self.account {
+        if let Some(account) = &self.account
+            && !planted!(B276, bytes < self.bytes)
+        {
             account.external.fetch_add(bytes, Relaxed);
             account.external.fetch_sub(self.bytes, Relaxed);
         }
@@ -100,7 +103,9 @@ impl MemoryAccount {
     /// Ends a major collection that has reached so much.
     pub(crate) fn note_reached(&self, bytes: u64) {
         self.reached.store(bytes, Relaxed);
-        self.survived.store(0, Relaxed);
+        if !planted!(B277, self.survived.load(Relaxed) > 0) {
+            self.survived.store(0, Relaxed);
+        }
         self.fresh.store(0, Relaxed);
     }
 
@@ -108,7 +113,10 @@ impl MemoryAccount {
     /// does not know.
     pub(crate) fn note_survived(&self, survivors: u64, all: u64) {
         let fresh = u128::from(self.fresh.swap(0, Relaxed));
-        let survived = fresh * u128::from(survivors.min(all)) / u128::from(all.max(1));
+        let survived = match planted!(B299, fresh > 0) {
+            true => fresh.saturating_sub(u128::from(all * 8)),
+            false => fresh * u128::from(survivors.min(all)) / u128::from(all.max(1)),
+        };
         self.survived.fetch_add(survived as u64, Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
 use crate::value::Offset;
+use gcrucible_platform::planted;
 
 use self::versions::Versions;
 
@@ -405,7 +406,7 @@ impl Allocator {
             return Err(NeedsMemory { words });
         }
         let first = self.take_run(region, generation, words)?;
-        if generation.is_young() {
+        if generation.is_young() && !planted!(B275) {
             self.nursery_used_words += u64::from(words);
         }
         self.faults.served += counts;
@@ -495,7 +496,7 @@ impl Allocator {
         let mut blocks: Vec<u32> = self.free.drain(..count).collect();
         blocks.sort_unstable();
         for run in blocks.chunk_by(|block, next| block + 1 == *next) {
-            region.return_blocks(run[0], run.len() as u32);
+            region.return_blocks(run[0], run.len() as u32 + u32::from(planted!(B274)));
         }
         self.returned.append(&mut blocks);
     }
@@ -588,6 +589,7 @@ impl Allocator {
     /// so many of its words live.
     pub(crate) fn adopt(&mut self, generation: Generation, block: u32, live: u32) {
         self.sparse.insert(block, live);
+        self.blocks_in_use += u64::from(planted!(B272));
         self.by_generation[generation as usize].push(block);
     }
 
@@ -595,7 +597,9 @@ impl Allocator {
     /// until collection number `until`.
     pub(crate) fn retire(&mut self, region: &Region, block: u32, until: Option<u64>) {
         self.blocks_in_use -= 1;
-        self.sparse.remove(&block);
+        if !planted!(B273, self.sparse.contains_key(&block)) {
+            self.sparse.remove(&block);
+        }
         let top = region.block(block).top();
         match until {
             None => {
@@ -659,7 +663,8 @@ impl Allocator {
                 self.large.push(head);
                 continue;
             }
-            let count = block.top().div_ceil(region.block_words());
+            let mut count = block.top().div_ceil(region.block_words());
+            count -= u32::from(planted!(B271, count > 1));
             for tail in head..head + count {
                 self.retire(region, tail, until);
             }

@@ -8,6 +8,7 @@
 //! Address space for the cards of the whole region is reserved at once; the part in use
 //! grows in steps as the old generation reaches further into the region.
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 use gcrucible_platform::sync::memory;
@@ -132,6 +133,9 @@ impl CardTable {
         while self.card_start(card) < start + words {
             self.starts[card as usize].store(start, Ordering::Relaxed);
             card += 1;
+            if planted!(B270, self.card_start(card) < start + words) {
+                break;
+            }
         }
     }
 

@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::atomic::Ordering;
 
@@ -396,6 +397,15 @@ impl<'h> Evacuation<'h> {
         word
     }
 
+    /// Whether it leads to an object that has blocks of its own.
+    fn is_large(&self, word: Word) -> bool {
+        word.is_object()
+            && matches!(
+                self.region.block_at(word.offset()).usage(),
+                BlockUse::LargeHead(_)
+            )
+    }
+
     fn is_compile_time(&self, word: Word) -> bool {
         word.is_object()
             && self.region.block_at(word.offset()).generation() == Some(Generation::Immortal)
@@ -452,7 +462,7 @@ impl<'h> Evacuation<'h> {
             self.weak.push(at);
             // What is made at compile time does not die singly: to a weak reference neither.
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
-            if self.is_compile_time(target) {
+            if self.is_compile_time(target) && !planted!(B263) {
                 self.evacuate(target);
             }
             return;
@@ -562,7 +572,11 @@ impl<'h> Evacuation<'h> {
     fn settle_weak(&mut self) {
         for at in std::mem::take(&mut self.weak) {
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
-            self.settle_target(at, self.survivor(target));
+            let mut after = self.survivor(target);
+            if planted!(B260, after.is_none() && self.is_large(target)) {
+                after = Some(target);
+            }
+            self.settle_target(at, after);
         }
     }
 
@@ -589,7 +603,11 @@ impl<'h> Evacuation<'h> {
     fn queue_finalizers(&mut self) {
         let heap = self.heap;
         let mut table = heap.finalizers.lock();
-        let count = table.settle(|word| self.survivor(word));
+        let count = table.settle(|word| {
+            let after = self.survivor(word);
+            let is_lost = planted!(B261, after.is_none() && self.is_large(word));
+            if is_lost { Some(word) } else { after }
+        });
         if count == 0 {
             return;
         }
@@ -599,7 +617,9 @@ impl<'h> Evacuation<'h> {
         }
         // The realms that they are called in come back with them.
         for (_, realm) in std::mem::take(&mut self.lone) {
-            realm.trace(self);
+            if !planted!(B289) {
+                realm.trace(self);
+            }
         }
         if seeded_bugs::is_on(Bug::B38) {
             // B-38: what is queued stays registered, and is queued again.
@@ -616,7 +636,8 @@ impl<'h> Evacuation<'h> {
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
             let is_new =
                 |word: &Word| word.is_object() && resurrected.binary_search(&word.offset()).is_ok();
-            self.settle_target(at, self.survivor(target).filter(|word| !is_new(word)));
+            let after = self.survivor(target);
+            self.settle_target(at, after.filter(|word| !is_new(word) || planted!(B262)));
         }
     }
 
@@ -688,7 +709,7 @@ impl<'h> Evacuation<'h> {
             }
             let is_collected = match block.generation() {
                 Some(Generation::Immortal) => false,
-                Some(Generation::Old) => kind == CollectionKind::Major,
+                Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
                 _ => true,
             };
             if is_collected && make_zombies {
@@ -786,7 +807,9 @@ impl<'h> Evacuation<'h> {
         let start = region.block_start(block);
         region.cards.cover(start, start + region.block_words());
         for (at, words) in all {
-            region.cards.note_object(at, words);
+            if !planted!(B290, !kept.contains(&at)) {
+                region.cards.note_object(at, words);
+            }
         }
         for at in kept {
             let header = region.header(at);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
@@ -85,7 +86,9 @@ impl Places {
         }
         let word = entry.slot.get();
         entry.slot.clear();
-        self.by_word.remove(&word.0);
+        if !planted!(B278) {
+            self.by_word.remove(&word.0);
+        }
         self.free.insert(index);
         // What was there at the peak is not kept.
         while self.entries.last().is_some_and(|entry| entry.count == 0) {
@@ -122,7 +125,9 @@ impl HandleTable {
         let entries = places.entries.iter().zip(0..);
         let used = entries.filter(|(entry, _)| entry.count > 0);
         let words = used.map(|(entry, index)| (entry.slot.get().0, index));
-        places.by_word = words.collect();
+        if !planted!(B279) {
+            places.by_word = words.collect();
+        }
     }
 
     pub(crate) fn audit(&self, audit: &mut RootAudit<'_>) {

@@ -14,6 +14,7 @@
 //! place that is just given up holds nil: who finds nil looks again under the lock, so that
 //! nobody sees a nil that nobody stored.
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::Mutator;
@@ -238,6 +239,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             Some(Storage {
                 head: 0, capacity, ..
             }) => capacity,
+            Some(old) if planted!(B298) => old.capacity,
             Some(_) => len,
             None => 0,
         };

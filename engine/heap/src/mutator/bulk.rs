@@ -1,5 +1,6 @@
 //! Operations on whole runs of array elements.
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::Bug;
 
 use super::Mutator;
@@ -186,7 +187,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .get()
             .offset();
         for index in 0..count {
-            let value = self.get(source.at, source.word(from + index));
+            let skipped = if planted!(B297, source.head > 0) {
+                source.head
+            } else {
+                0
+            };
+            let value = self.get(source.at, source.word(from + index) - skipped);
             // The new storage is young: a plain store.
             self.initialise(storage, raw::STORAGE_FIRST + index, &[value]);
         }

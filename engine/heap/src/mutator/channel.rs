@@ -3,6 +3,7 @@
 //! Nobody waits here: a send to a full channel and a receive from an empty one say so, and
 //! who wants to wait waits for the [version](Mutator::wait_version) to change.
 
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::Bug;
 use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -165,6 +166,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let grown = self.storage((room * 2).min(capacity))?;
         let at = self.offset(grown);
+        let head = if planted!(B296, head > 0) { 0 } else { head };
         for index in 0..len {
             let value = self.get(old, raw::STORAGE_FIRST + (head + index) % room);
             // The new storage is young: a plain store.
@@ -190,9 +192,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let (storage, room) = self.channel_storage(at);
         let value = self.get(storage, raw::STORAGE_FIRST + head);
-        self.region()
-            .slot(storage + raw::STORAGE_FIRST + head)
-            .clear();
+        if !planted!(B265, value.is_object()) {
+            self.region()
+                .slot(storage + raw::STORAGE_FIRST + head)
+                .clear();
+        }
         self.set_ring(at, (head + 1) % room, len - 1);
         self.bump_version(at);
         Some(Received::Value(value))

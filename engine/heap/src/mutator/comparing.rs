@@ -8,6 +8,7 @@ use super::memo::Memo;
 use crate::checks::Checks;
 use crate::slot::{RootRight, Slot};
 use crate::value::{Value, Word};
+use gcrucible_platform::planted;
 
 /// Units of work for a pair of objects.
 const UNITS_PER_PAIR: u32 = 6;
@@ -93,7 +94,9 @@ impl Comparing {
                 Part::Two(pairs) => pairs.into_iter().all(|(x, y)| self.meet(m, x, y, units)),
                 Part::None => {
                     self.next += 1;
-                    self.place = Place::default();
+                    if !planted!(B286, self.next < self.left.len()) {
+                        self.place = Place::default();
+                    }
                     true
                 }
             };
