@@ -8,7 +8,7 @@
 //! what only its roots reach. A major collection says exactly how much that is; until the next
 //! one, what was allocated since is added, as far as it survived.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -122,6 +122,24 @@ impl MemoryAccount {
 }
 
 impl Heap {
+    /// What is wrong with the accounts: together they know of no more charges than there are, and
+    /// right after a major collection of nothing but what that has reached.
+    pub(crate) fn audit_accounts(&self, is_after_major: bool) -> Option<String> {
+        let accounts = self.accounts.lock();
+        let live: Vec<_> = accounts.iter().filter_map(Weak::upgrade).collect();
+        let external: u64 = live.iter().map(|it| it.external.load(Relaxed)).sum();
+        if external > self.external.bytes() {
+            let all = self.external.bytes();
+            return Some(format!(
+                "{external} bytes are charged to them, {all} in all"
+            ));
+        }
+        let unknown = |it: &MemoryAccount| it.survived.load(Relaxed) + it.fresh.load(Relaxed);
+        let left = live.iter().map(|it| unknown(it)).max().unwrap_or(0);
+        (is_after_major && left > 0)
+            .then(|| format!("{left} bytes are counted beside what a major collection has reached"))
+    }
+
     /// Opens an account: those of its holders' allocation buffers
     /// [name it](crate::Tlab::of_account).
     pub fn open_account(&self, limit: u64) -> Arc<MemoryAccount> {

@@ -1,5 +1,6 @@
 //! Hands out blocks: to the nursery, to collections, to large objects, to programs.
 
+mod audit;
 mod versions;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +15,7 @@ use crate::value::Offset;
 use gcrucible_platform::planted;
 
 use self::versions::Versions;
+
 
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +64,15 @@ impl FaultPlan {
         }
     }
 
-    /// Makes the next request fail, if it does not yet.
-    fn add_next(&mut self) {
-        if !self.is_due() {
-            self.at.insert(self.next, self.served);
+    /// Makes the request fail that comes after so many, if it does not yet.
+    fn add(&mut self, after: u32) {
+        let request = self.served.saturating_add(after);
+        // What is due came before, and is answered before anything else is.
+        let left = &self.at[self.next..];
+        let is_known = left.iter().any(|&at| at.max(self.served) == request);
+        if !is_known {
+            let place = self.next + left.partition_point(|&at| at < request);
+            self.at.insert(place, request);
         }
     }
 
@@ -159,9 +166,9 @@ impl Allocator {
         self.faults.next < self.faults.at.len()
     }
 
-    /// Makes the next request fail.
-    pub(crate) fn fail_next(&mut self) {
-        self.faults.add_next();
+    /// Makes the request fail that comes after so many.
+    pub(crate) fn fail(&mut self, after: u32) {
+        self.faults.add(after);
     }
 
     /// Requests that failed for good because a mode said so.

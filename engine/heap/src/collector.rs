@@ -25,10 +25,10 @@ use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::account::MemoryAccount;
 use crate::allocator::Allocator;
-use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
+use crate::debug_mode::{CollectionKind, HeapDebug, PromoteMode, VerifyLevel, VerifyWhen};
 use crate::fault::{FaultKind, HeapFault};
 use crate::finalizer::{OwnerId, owner_id};
-use crate::heap::{CollectionReport, Heap};
+use crate::heap::{CollectionReport, Heap, mix};
 use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootProvider, RootTracer, sealed};
 use crate::slot::Slot;
@@ -41,6 +41,24 @@ use crate::verifier;
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     gray: Vec<Offset>,
+    pub(crate) verifier: verifier::Scratch,
+}
+
+/// Of so many collections the quick verifier looks at one when it is over, too, if it is to look
+/// before and after each. What a collection breaks is there when the next one begins, unless somebody
+/// meets it before: a look behind each says sooner who broke it, at twice the price.
+const COLLECTIONS_PER_LOOK_BEHIND: u64 = 4;
+
+/// Whether the verifier looks when collection `number` is over. Which ones follows from the numbers
+/// alone, so that a run repeats.
+fn is_looked_at_behind(debug: &HeapDebug, number: u64) -> bool {
+    match (debug.verify, debug.verify_when) {
+        (VerifyLevel::Off, _) | (_, VerifyWhen::Before) => false,
+        (VerifyLevel::Quick, VerifyWhen::Both) => {
+            mix(number).is_multiple_of(COLLECTIONS_PER_LOOK_BEHIND)
+        }
+        (VerifyLevel::Quick | VerifyLevel::Full, _) => true,
+    }
 }
 
 /// Collects; the world is stopped.
@@ -54,7 +72,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let scribbled = heap.flush_tlabs();
     heap.counters.bytes_scribbled.add(scribbled);
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After {
-        report.violations = verifier::verify(heap, debug.verify);
+        report.violations = verifier::verify(heap, debug.verify, false);
         if !report.violations.is_empty() {
             // A collection of a broken heap would only hide where it broke.
             return report;
@@ -77,15 +95,14 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
         heap.interned.settle(|word| evacuation.survivor(word));
     }
     evacuation.finish(&mut report);
-    if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
-        report.violations = verifier::verify(heap, debug.verify);
+    let is_looked_at_behind = is_looked_at_behind(debug, number);
+    if is_looked_at_behind {
+        let is_after_major = kind == CollectionKind::Major;
+        report.violations = verifier::verify(heap, debug.verify, is_after_major);
     }
-    let verifications = match (debug.verify, debug.verify_when) {
-        (VerifyLevel::Off, _) => 0,
-        (_, VerifyWhen::Both) => 2,
-        _ => 1,
-    };
-    heap.note_work(verifications);
+    let is_looked_at_before =
+        debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After;
+    heap.note_work(u64::from(is_looked_at_before) + u64::from(is_looked_at_behind));
     report
 }
 
@@ -148,7 +165,7 @@ impl<'h> Evacuation<'h> {
                 region.cards.cover(start, start + region.block(head).top());
             }
         }
-        let gray = std::mem::take(&mut heap.scratch.lock().gray);
+        let gray = std::mem::take(&mut heap.region().scratch.lock().gray);
         Evacuation {
             heap,
             region,
@@ -744,7 +761,7 @@ impl<'h> Evacuation<'h> {
         report.queued = std::mem::take(&mut self.queued);
         self.cleared.sort_unstable();
         report.cleared = std::mem::take(&mut self.cleared);
-        self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+        self.region.scratch.lock().gray = std::mem::take(&mut self.gray);
     }
 
     /// Tells the accounts how much of what they allocated has survived; a major collection knows

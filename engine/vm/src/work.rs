@@ -195,7 +195,18 @@ impl Progress {
     pub(crate) fn audit(&self, root: &mut dyn FnMut(&Slot)) {
         match self {
             Progress::Copying(copying) => copying.audit(ROOTS, root),
-            other => other.roots(root),
+            Progress::Comparing(comparing) => comparing.audit(ROOTS, root),
+            Progress::Entries(Entries { out, .. }) | Progress::Split(Split { out, .. }) => {
+                root(out);
+            }
+            Progress::Displaying(displaying, Copied { string, .. }) => {
+                root(string);
+                displaying.roots(root);
+            }
+            Progress::Writing(writing) => writing.roots(root),
+            Progress::Trim(trim) => trim.roots(root),
+            Progress::Converting(converting) => converting.roots(ROOTS, root),
+            Progress::Search(_) | Progress::Find(_) | Progress::Range(_) => {}
         }
     }
 }

@@ -18,6 +18,13 @@ pub(super) struct Versions {
     opened_since: u32,
 }
 
+impl Versions {
+    /// First blocks of all sets.
+    pub(super) fn all_blocks(&self) -> impl Iterator<Item = u32> {
+        self.blocks.values().flatten().copied()
+    }
+}
+
 impl Allocator {
     /// Opens the set of a new version, and gives its number.
     pub(crate) fn open_version(&mut self) -> u32 {

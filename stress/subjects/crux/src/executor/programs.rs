@@ -75,10 +75,21 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ra
             seed: 0,
         };
     }
+    let compiled = Compiled {
+        versions: programs.versions.iter().map(version).collect(),
+        program,
+    };
     let counts =
-        dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &program, &dry, options));
+        dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &compiled, &dry, options));
     let mut strategy = scheduler::strategy(&schedule, options.replay, counts.as_ref());
-    run_under(scenario, programs, &program, &mut *strategy, options)
+    run_compiled(scenario, programs, &compiled, &mut *strategy, options)
+}
+
+/// What a scenario runs, compiled once for all its runs.
+struct Compiled {
+    program: Arc<Program>,
+    /// Versions that the embedder reloads to.
+    versions: Vec<NewVersion>,
 }
 
 /// Runs a scenario whose entry module is compiled already, under a strategy that need not be
@@ -93,8 +104,22 @@ pub fn run_under(
     strategy: &mut dyn Strategy,
     options: &RunOptions,
 ) -> Ran {
+    let compiled = Compiled {
+        versions: programs.versions.iter().map(version).collect(),
+        program: Arc::clone(program),
+    };
+    run_compiled(scenario, programs, &compiled, strategy, options)
+}
+
+fn run_compiled(
+    scenario: &Scenario,
+    programs: &Programs,
+    compiled: &Compiled,
+    strategy: &mut dyn Strategy,
+    options: &RunOptions,
+) -> Ran {
     let debug = heap_debug(scenario, options.advantages);
-    let mut run = Run::new(scenario, program, debug, options);
+    let mut run = Run::new(scenario, compiled, debug, options);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.all(programs, strategy)));
     run.report.counters.injections = u64::from(strategy.injected());
     match outcome {
@@ -106,7 +131,7 @@ pub fn run_under(
             (None, Err(other)) => resume_unwind(other),
         },
     }
-    run.finish(program)
+    run.finish(&compiled.program)
 }
 
 /// Why there is no program to run.
@@ -216,7 +241,7 @@ fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
 fn dry_run(
     scenario: &Scenario,
     programs: &Programs,
-    program: &Arc<Program>,
+    compiled: &Compiled,
     schedule: &Schedule,
     options: &RunOptions,
 ) -> EventCounts {
@@ -227,7 +252,7 @@ fn dry_run(
         true => heap_debug(scenario, options.advantages),
         false => HeapDebug::default(),
     };
-    let mut run = Run::new(scenario, program, debug, options);
+    let mut run = Run::new(scenario, compiled, debug, options);
     run.counts = Some(EventCounts::default());
     run.marks = needs_points.then(Vec::new);
     // A dry run that breaks counts what it saw; the real run will say what is wrong.
@@ -276,8 +301,8 @@ struct Run<'s> {
     events: Vec<Event>,
     report: RunReport,
     counts: Option<EventCounts>,
-    /// For the points of a dry run: trace events before each decision.
-    marks: Option<Vec<usize>>,
+    /// For the points of a dry run: its decisions.
+    marks: Option<Vec<points::Mark>>,
     /// The schedule brought about something that is not in the host script.
     has_injected: bool,
     /// Allocations that were made to fail besides those of the heap's modes.
@@ -297,17 +322,14 @@ struct Run<'s> {
 impl<'s> Run<'s> {
     fn new(
         scenario: &Scenario,
-        program: &Arc<Program>,
+        compiled: &Compiled,
         debug: HeapDebug,
         options: &'s RunOptions,
     ) -> Self {
+        let program = &compiled.program;
         let answers = match &scenario.body {
             Body::Programs(programs) => programs.answers.as_slice(),
             Body::HeapOps(_) => &[],
-        };
-        let versions: Vec<NewVersion> = match &scenario.body {
-            Body::Programs(programs) => programs.versions.iter().map(version).collect(),
-            Body::HeapOps(_) => Vec::new(),
         };
         let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
@@ -359,7 +381,7 @@ impl<'s> Run<'s> {
             platform,
             observer,
             engine: Some(engine),
-            host: HostScript::new(versions),
+            host: HostScript::new(compiled.versions.clone()),
             events: Vec::new(),
             report,
             counts: None,
@@ -448,7 +470,10 @@ impl<'s> Run<'s> {
             }
             let seen = watch.is_some().then(|| self.look(programs, site));
             if let Some(marks) = &mut self.marks {
-                marks.push(self.observer.len());
+                marks.push(points::Mark {
+                    events: self.observer.len(),
+                    is_host: site.actor == Site::HOST,
+                });
             }
             // The collector of `collect=continuous` asks again at once: it always comes
             // between two slices.
@@ -502,7 +527,11 @@ impl<'s> Run<'s> {
         match inject {
             Injected::AllocationFailure => {
                 self.faults += 1;
-                engine.heap().fail_next_allocation();
+                engine.heap().fail_allocation(0);
+            }
+            Injected::LaterAllocationFailure(after) => {
+                self.faults += 1;
+                engine.heap().fail_allocation(after);
             }
             // What is unknown or has ended is refused, which is all that can be seen of it.
             Injected::CancelCall(call) => self.host.cancel_call(engine, &self.observer, call),
