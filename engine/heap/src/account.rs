@@ -69,6 +69,8 @@ pub struct MemoryAccount {
     limit: u64,
     /// What the last major collection reached from its roots and from nobody's before.
     reached: AtomicU64,
+    /// Which collection that was.
+    reached_in: AtomicU64,
     /// What it has allocated since then and before the last collection, as far as that survived.
     survived: AtomicU64,
     /// What it has allocated since the last collection.
@@ -100,9 +102,10 @@ impl MemoryAccount {
         self.fresh.fetch_add(bytes, Relaxed);
     }
 
-    /// Ends a major collection that has reached so much.
-    pub(crate) fn note_reached(&self, bytes: u64) {
+    /// Ends a major collection, of this number, that has reached so much.
+    pub(crate) fn note_reached(&self, bytes: u64, number: u64) {
         self.reached.store(bytes, Relaxed);
+        self.reached_in.store(number, Relaxed);
         if !planted!(B277, self.survived.load(Relaxed) > 0) {
             self.survived.store(0, Relaxed);
         }
@@ -134,8 +137,11 @@ impl Heap {
                 "{external} bytes are charged to them, {all} in all"
             ));
         }
-        let unknown = |it: &MemoryAccount| it.survived.load(Relaxed) + it.fresh.load(Relaxed);
-        let left = live.iter().map(|it| unknown(it)).max().unwrap_or(0);
+        // An account without holders is not reached.
+        let now = self.collections();
+        let reached = live.iter().filter(|it| it.reached_in.load(Relaxed) == now);
+        let left = reached.map(|it| it.survived.load(Relaxed) + it.fresh.load(Relaxed));
+        let left = left.max().unwrap_or(0);
         (is_after_major && left > 0)
             .then(|| format!("{left} bytes are counted beside what a major collection has reached"))
     }
@@ -146,6 +152,7 @@ impl Heap {
         let account = Arc::new(MemoryAccount {
             limit,
             reached: AtomicU64::new(0),
+            reached_in: AtomicU64::new(0),
             survived: AtomicU64::new(0),
             fresh: AtomicU64::new(0),
             external: AtomicU64::new(0),

@@ -16,7 +16,6 @@ use gcrucible_platform::planted;
 
 use self::versions::Versions;
 
-
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeedsMemory {

@@ -254,6 +254,10 @@ mod tests {
     fn what_an_account_adds_to_a_major_collection_is_found() {
         let (heap, _holder) = heap();
         let account = heap.open_account(1 << 16);
+        account.note_allocated(8);
+        collect(&heap, CollectionKind::Major);
+        assert_eq!(wrong(&heap), [""; 0], "nobody has allocated for it");
+        account.note_reached(0, heap.collections());
         assert_eq!(wrong(&heap), [""; 0]);
         account.note_allocated(8);
         assert_eq!(wrong(&heap), ["accounts"]);

@@ -276,7 +276,7 @@ impl<'h> Evacuation<'h> {
             }
             self.drain();
             if self.kind == CollectionKind::Major {
-                account.note_reached((self.traced_words - before) * 8);
+                account.note_reached((self.traced_words - before) * 8, self.number);
             }
         }
     }

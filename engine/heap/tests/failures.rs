@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, CollectionKind, Heap, HeapConfig, Holder, Mutator, NeedsMemory, Value,
+    Checked, CollectionKind, Heap, HeapConfig, Holder, Mutator, NeedsMemory, Value, VerifyLevel,
 };
 
 fn heap(limit_bytes: u64, modes: &str) -> Arc<Heap> {

@@ -2,7 +2,7 @@
 
 use gcrucible_heap::{Checks, FutureState, Generation, Kind, Mutator, Value};
 
-use super::model::{Model, Object, Settled, Value as ModelValue, text};
+use super::model::{Model, Object, Settled, Value as ModelValue, text_bytes};
 
 /// Pairs of a heap value and the model's that it should be.
 pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
@@ -197,12 +197,11 @@ pub(super) fn difference<'p, C: Checks>(
     let is_same = match object {
         Object::BigInt(int) => m.as_int(value) == Some(*int),
         Object::String(len, salt) => {
-            // Comparing lengths and ends finds foreign text; comparing all of it costs an
-            // allocation each time.
+            // Comparing lengths and ends finds foreign text.
             m.text(value).is_some_and(|found| {
                 found.len() == usize::from(*len)
                     && (found.is_empty() || found.as_bytes()[0] == b'a' + (*salt % 26) as u8)
-                    && (found.len() < 64 || found == text(*len, *salt))
+                    && (found.len() < 64 || found.bytes().eq(text_bytes(*len, *salt)))
             })
         }
         Object::Array(all) => m.array_len(value) == Some(all.len() as u32),
