@@ -8,8 +8,9 @@
 //! what only its roots reach. A major collection says exactly how much that is; until the next
 //! one, what was allocated since is added, as far as it survived.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::allocator::NeedsMemory;
@@ -46,7 +47,9 @@ impl Charge {
     pub fn set(&mut self, bytes: u64) {
         self.external.bytes.fetch_add(bytes, Relaxed);
         self.external.bytes.fetch_sub(self.bytes, Relaxed);
-        if let Some(account) = &self.account {
+        if let Some(account) = &self.account
+            && !planted!(B276, bytes < self.bytes)
+        {
             account.external.fetch_add(bytes, Relaxed);
             account.external.fetch_sub(self.bytes, Relaxed);
         }
@@ -66,6 +69,8 @@ pub struct MemoryAccount {
     limit: u64,
     /// What the last major collection reached from its roots and from nobody's before.
     reached: AtomicU64,
+    /// Which collection that was.
+    reached_in: AtomicU64,
     /// What it has allocated since then and before the last collection, as far as that survived.
     survived: AtomicU64,
     /// What it has allocated since the last collection.
@@ -97,10 +102,13 @@ impl MemoryAccount {
         self.fresh.fetch_add(bytes, Relaxed);
     }
 
-    /// Ends a major collection that has reached so much.
-    pub(crate) fn note_reached(&self, bytes: u64) {
+    /// Ends a major collection, of this number, that has reached so much.
+    pub(crate) fn note_reached(&self, bytes: u64, number: u64) {
         self.reached.store(bytes, Relaxed);
-        self.survived.store(0, Relaxed);
+        self.reached_in.store(number, Relaxed);
+        if !planted!(B277, self.survived.load(Relaxed) > 0) {
+            self.survived.store(0, Relaxed);
+        }
         self.fresh.store(0, Relaxed);
     }
 
@@ -108,18 +116,43 @@ impl MemoryAccount {
     /// does not know.
     pub(crate) fn note_survived(&self, survivors: u64, all: u64) {
         let fresh = u128::from(self.fresh.swap(0, Relaxed));
-        let survived = fresh * u128::from(survivors.min(all)) / u128::from(all.max(1));
+        let survived = match planted!(B299, fresh > 0) {
+            true => fresh.saturating_sub(u128::from(all * 8)),
+            false => fresh * u128::from(survivors.min(all)) / u128::from(all.max(1)),
+        };
         self.survived.fetch_add(survived as u64, Relaxed);
     }
 }
 
 impl Heap {
+    /// What is wrong with the accounts: together they know of no more charges than there are, and
+    /// right after a major collection of nothing but what that has reached.
+    pub(crate) fn audit_accounts(&self, is_after_major: bool) -> Option<String> {
+        let accounts = self.accounts.lock();
+        let live: Vec<_> = accounts.iter().filter_map(Weak::upgrade).collect();
+        let external: u64 = live.iter().map(|it| it.external.load(Relaxed)).sum();
+        if external > self.external.bytes() {
+            let all = self.external.bytes();
+            return Some(format!(
+                "{external} bytes are charged to them, {all} in all"
+            ));
+        }
+        // An account without holders is not reached.
+        let now = self.collections();
+        let reached = live.iter().filter(|it| it.reached_in.load(Relaxed) == now);
+        let left = reached.map(|it| it.survived.load(Relaxed) + it.fresh.load(Relaxed));
+        let left = left.max().unwrap_or(0);
+        (is_after_major && left > 0)
+            .then(|| format!("{left} bytes are counted beside what a major collection has reached"))
+    }
+
     /// Opens an account: those of its holders' allocation buffers
     /// [name it](crate::Tlab::of_account).
     pub fn open_account(&self, limit: u64) -> Arc<MemoryAccount> {
         let account = Arc::new(MemoryAccount {
             limit,
             reached: AtomicU64::new(0),
+            reached_in: AtomicU64::new(0),
             survived: AtomicU64::new(0),
             fresh: AtomicU64::new(0),
             external: AtomicU64::new(0),

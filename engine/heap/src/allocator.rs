@@ -1,5 +1,6 @@
 //! Hands out blocks: to the nursery, to collections, to large objects, to programs.
 
+mod audit;
 mod versions;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,6 +12,7 @@ use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
 use crate::value::Offset;
+use gcrucible_platform::planted;
 
 use self::versions::Versions;
 
@@ -61,10 +63,15 @@ impl FaultPlan {
         }
     }
 
-    /// Makes the next request fail, if it does not yet.
-    fn add_next(&mut self) {
-        if !self.is_due() {
-            self.at.insert(self.next, self.served);
+    /// Makes the request fail that comes after so many, if it does not yet.
+    fn add(&mut self, after: u32) {
+        let request = self.served.saturating_add(after);
+        // What is due came before, and is answered before anything else is.
+        let left = &self.at[self.next..];
+        let is_known = left.iter().any(|&at| at.max(self.served) == request);
+        if !is_known {
+            let place = self.next + left.partition_point(|&at| at < request);
+            self.at.insert(place, request);
         }
     }
 
@@ -158,9 +165,9 @@ impl Allocator {
         self.faults.next < self.faults.at.len()
     }
 
-    /// Makes the next request fail.
-    pub(crate) fn fail_next(&mut self) {
-        self.faults.add_next();
+    /// Makes the request fail that comes after so many.
+    pub(crate) fn fail(&mut self, after: u32) {
+        self.faults.add(after);
     }
 
     /// Requests that failed for good because a mode said so.
@@ -405,7 +412,7 @@ impl Allocator {
             return Err(NeedsMemory { words });
         }
         let first = self.take_run(region, generation, words)?;
-        if generation.is_young() {
+        if generation.is_young() && !planted!(B275) {
             self.nursery_used_words += u64::from(words);
         }
         self.faults.served += counts;
@@ -495,7 +502,7 @@ impl Allocator {
         let mut blocks: Vec<u32> = self.free.drain(..count).collect();
         blocks.sort_unstable();
         for run in blocks.chunk_by(|block, next| block + 1 == *next) {
-            region.return_blocks(run[0], run.len() as u32);
+            region.return_blocks(run[0], run.len() as u32 + u32::from(planted!(B274)));
         }
         self.returned.append(&mut blocks);
     }
@@ -588,6 +595,7 @@ impl Allocator {
     /// so many of its words live.
     pub(crate) fn adopt(&mut self, generation: Generation, block: u32, live: u32) {
         self.sparse.insert(block, live);
+        self.blocks_in_use += u64::from(planted!(B272));
         self.by_generation[generation as usize].push(block);
     }
 
@@ -595,7 +603,9 @@ impl Allocator {
     /// until collection number `until`.
     pub(crate) fn retire(&mut self, region: &Region, block: u32, until: Option<u64>) {
         self.blocks_in_use -= 1;
-        self.sparse.remove(&block);
+        if !planted!(B273, self.sparse.contains_key(&block)) {
+            self.sparse.remove(&block);
+        }
         let top = region.block(block).top();
         match until {
             None => {
@@ -659,7 +669,8 @@ impl Allocator {
                 self.large.push(head);
                 continue;
             }
-            let count = block.top().div_ceil(region.block_words());
+            let mut count = block.top().div_ceil(region.block_words());
+            count -= u32::from(planted!(B271, count > 1));
             for tail in head..head + count {
                 self.retire(region, tail, until);
             }

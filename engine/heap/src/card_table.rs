@@ -128,6 +128,9 @@ impl CardTable {
         while self.card_start(card) < start + words {
             self.starts[card as usize].store(start, Ordering::Relaxed);
             card += 1;
+            if planted!(B270, self.card_start(card) < start + words) {
+                break;
+            }
         }
     }
 

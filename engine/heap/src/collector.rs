@@ -24,10 +24,10 @@ use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::account::MemoryAccount;
 use crate::allocator::Allocator;
-use crate::debug_mode::{CollectionKind, PromoteMode, VerifyLevel, VerifyWhen};
+use crate::debug_mode::{CollectionKind, HeapDebug, PromoteMode, VerifyLevel, VerifyWhen};
 use crate::fault::{FaultKind, HeapFault};
 use crate::finalizer::{OwnerId, owner_id};
-use crate::heap::{CollectionReport, Heap};
+use crate::heap::{CollectionReport, Heap, mix};
 use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootProvider, RootTracer, sealed};
 use crate::slot::Slot;
@@ -40,6 +40,24 @@ use crate::verifier;
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     gray: Vec<Offset>,
+    pub(crate) verifier: verifier::Scratch,
+}
+
+/// Of so many collections the quick verifier looks at one when it is over, too, if it is to look
+/// before and after each. What a collection breaks is there when the next one begins, unless somebody
+/// meets it before: a look behind each says sooner who broke it, at twice the price.
+const COLLECTIONS_PER_LOOK_BEHIND: u64 = 4;
+
+/// Whether the verifier looks when collection `number` is over. Which ones follows from the numbers
+/// alone, so that a run repeats.
+fn is_looked_at_behind(debug: &HeapDebug, number: u64) -> bool {
+    match (debug.verify, debug.verify_when) {
+        (VerifyLevel::Off, _) | (_, VerifyWhen::Before) => false,
+        (VerifyLevel::Quick, VerifyWhen::Both) => {
+            mix(number).is_multiple_of(COLLECTIONS_PER_LOOK_BEHIND)
+        }
+        (VerifyLevel::Quick | VerifyLevel::Full, _) => true,
+    }
 }
 
 /// Collects; the world is stopped.
@@ -53,7 +71,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let scribbled = heap.flush_tlabs();
     heap.counters.bytes_scribbled.add(scribbled);
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After {
-        report.violations = verifier::verify(heap, debug.verify);
+        report.violations = verifier::verify(heap, debug.verify, false);
         if !report.violations.is_empty() {
             // A collection of a broken heap would only hide where it broke.
             return report;
@@ -73,15 +91,14 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
         heap.interned.settle(|word| evacuation.survivor(word));
     }
     evacuation.finish(&mut report);
-    if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::Before {
-        report.violations = verifier::verify(heap, debug.verify);
+    let is_looked_at_behind = is_looked_at_behind(debug, number);
+    if is_looked_at_behind {
+        let is_after_major = kind == CollectionKind::Major;
+        report.violations = verifier::verify(heap, debug.verify, is_after_major);
     }
-    let verifications = match (debug.verify, debug.verify_when) {
-        (VerifyLevel::Off, _) => 0,
-        (_, VerifyWhen::Both) => 2,
-        _ => 1,
-    };
-    heap.note_work(verifications);
+    let is_looked_at_before =
+        debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After;
+    heap.note_work(u64::from(is_looked_at_before) + u64::from(is_looked_at_behind));
     report
 }
 
@@ -144,7 +161,7 @@ impl<'h> Evacuation<'h> {
                 region.cards.cover(start, start + region.block(head).top());
             }
         }
-        let gray = std::mem::take(&mut heap.scratch.lock().gray);
+        let gray = std::mem::take(&mut heap.region().scratch.lock().gray);
         Evacuation {
             heap,
             region,
@@ -241,7 +258,7 @@ impl<'h> Evacuation<'h> {
             }
             self.drain();
             if self.kind == CollectionKind::Major {
-                account.note_reached((self.traced_words - before) * 8);
+                account.note_reached((self.traced_words - before) * 8, self.number);
             }
         }
     }
@@ -369,6 +386,15 @@ impl<'h> Evacuation<'h> {
         word
     }
 
+    /// Whether it leads to an object that has blocks of its own.
+    fn is_large(&self, word: Word) -> bool {
+        word.is_object()
+            && matches!(
+                self.region.block_at(word.offset()).usage(),
+                BlockUse::LargeHead(_)
+            )
+    }
+
     fn is_compile_time(&self, word: Word) -> bool {
         word.is_object()
             && self.region.block_at(word.offset()).generation() == Some(Generation::Immortal)
@@ -425,7 +451,7 @@ impl<'h> Evacuation<'h> {
             self.weak.push(at);
             // What is made at compile time does not die singly: to a weak reference neither.
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
-            if self.is_compile_time(target) {
+            if self.is_compile_time(target) && !planted!(B263) {
                 self.evacuate(target);
             }
             return;
@@ -530,7 +556,11 @@ impl<'h> Evacuation<'h> {
     fn settle_weak(&mut self) {
         for at in std::mem::take(&mut self.weak) {
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
-            self.settle_target(at, self.survivor(target));
+            let mut after = self.survivor(target);
+            if planted!(B260, after.is_none() && self.is_large(target)) {
+                after = Some(target);
+            }
+            self.settle_target(at, after);
         }
     }
 
@@ -557,7 +587,11 @@ impl<'h> Evacuation<'h> {
     fn queue_finalizers(&mut self) {
         let heap = self.heap;
         let mut table = heap.finalizers.lock();
-        let count = table.settle(|word| self.survivor(word));
+        let count = table.settle(|word| {
+            let after = self.survivor(word);
+            let is_lost = planted!(B261, after.is_none() && self.is_large(word));
+            if is_lost { Some(word) } else { after }
+        });
         if count == 0 {
             return;
         }
@@ -567,7 +601,9 @@ impl<'h> Evacuation<'h> {
         }
         // The realms that they are called in come back with them.
         for (_, realm) in std::mem::take(&mut self.lone) {
-            realm.trace(self);
+            if !planted!(B289) {
+                realm.trace(self);
+            }
         }
         let mut resurrected = Vec::new();
         while let Some(at) = self.gray.pop() {
@@ -579,7 +615,8 @@ impl<'h> Evacuation<'h> {
             let target = self.region.slot(at + raw::WEAK_TARGET).get();
             let is_new =
                 |word: &Word| word.is_object() && resurrected.binary_search(&word.offset()).is_ok();
-            self.settle_target(at, self.survivor(target).filter(|word| !is_new(word)));
+            let after = self.survivor(target);
+            self.settle_target(at, after.filter(|word| !is_new(word) || planted!(B262)));
         }
     }
 
@@ -651,7 +688,7 @@ impl<'h> Evacuation<'h> {
             }
             let is_collected = match block.generation() {
                 Some(Generation::Immortal) => false,
-                Some(Generation::Old) => kind == CollectionKind::Major,
+                Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
                 _ => true,
             };
             if is_collected && make_zombies {
@@ -686,7 +723,7 @@ impl<'h> Evacuation<'h> {
         report.queued = std::mem::take(&mut self.queued);
         self.cleared.sort_unstable();
         report.cleared = std::mem::take(&mut self.cleared);
-        self.heap.scratch.lock().gray = std::mem::take(&mut self.gray);
+        self.region.scratch.lock().gray = std::mem::take(&mut self.gray);
     }
 
     /// Tells the accounts how much of what they allocated has survived; a major collection knows
@@ -749,7 +786,9 @@ impl<'h> Evacuation<'h> {
         let start = region.block_start(block);
         region.cards.cover(start, start + region.block_words());
         for (at, words) in all {
-            region.cards.note_object(at, words);
+            if !planted!(B290, !kept.contains(&at)) {
+                region.cards.note_object(at, words);
+            }
         }
         for at in kept {
             let header = region.header(at);

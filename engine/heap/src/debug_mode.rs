@@ -130,6 +130,10 @@ modes! {
     /// Units of work that a built-in does at a time; `None`: as many as in production.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<u32>;
+    /// Whenever a machine stands still, its dead registers are overwritten with poison, whether
+    /// there is a collection or not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    poison_dead: bool;
     /// How much the verifier checks.
     verify: VerifyLevel;
     /// When it runs.
@@ -143,7 +147,7 @@ modes! {
 impl HeapDebug {
     /// Whether the checked copy of heap and VM is needed: some mode looks at accesses.
     pub fn needs_checks(&self) -> bool {
-        self.zombie || self.scribble || self.tags || self.quarantine > 0
+        self.zombie || self.scribble || self.tags || self.quarantine > 0 || self.poison_dead
     }
 
     /// Units of work that a built-in does at a time in production.
@@ -152,7 +156,7 @@ impl HeapDebug {
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
-promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | steps=N | \
+promote=natural|always|never | zombie | scribble | quarantine=N | tags | move | exhausted=N | steps=N | poison-dead | \
 verify=off|quick|full | verify-when=both|before|after | fail=alloc:A:B:…";
 }
 
@@ -201,6 +205,9 @@ impl fmt::Display for HeapDebug {
         }
         if let Some(units) = self.steps {
             parts.push(format!("steps={units}"));
+        }
+        if self.poison_dead {
+            parts.push("poison-dead".into());
         }
         match self.verify {
             VerifyLevel::Off => {}
@@ -265,6 +272,7 @@ impl FromStr for HeapDebug {
                 }
                 ("scribble", None) => modes.scribble = true,
                 ("tags", None) => modes.tags = true,
+                ("poison-dead", None) => modes.poison_dead = true,
                 ("move", None) => modes.kind = KindMode::Major,
                 ("quarantine", Some(n)) => {
                     modes.quarantine = n.parse().map_err(|_| bad(part))?;
@@ -348,7 +356,7 @@ mod tests {
             "collect=at:1:5:9,verify=quick,verify-when=after",
             "collect=safepoint,kind=major",
             "kind=major,exhausted=7,verify=full",
-            "steps=1,verify=quick",
+            "steps=1,poison-dead,verify=quick",
             "tags,fail=alloc:0:7",
         ] {
             let modes: HeapDebug = text.parse().unwrap();
@@ -359,7 +367,7 @@ mod tests {
     #[test]
     fn each_mode_can_be_turned_off() {
         let all = "collect=never,kind=minor,promote=never,zombie,scribble,quarantine=2,tags,\
-                   exhausted=7,steps=1,verify=full,verify-when=after,fail=alloc:3";
+                   exhausted=7,steps=1,poison-dead,verify=full,verify-when=after,fail=alloc:3";
         let mut modes: HeapDebug = all.parse().unwrap();
         assert_eq!(modes.to_string(), all, "every mode is on");
         for off in HeapDebug::OFF {

@@ -1,6 +1,7 @@
 //! What an operation is about to allocate, and how many blocks that takes at most.
 
 use crate::space::Region;
+use gcrucible_platform::planted;
 
 /// The objects that one operation allocates without a collection between.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,8 @@ impl Demand {
         // A block is left when the next object does not fit in what is left of it, which is
         // then smaller than the largest one, a canary included.
         let filled = u64::from(self.block_words - self.largest_small);
-        self.large_blocks + self.small_words / filled + 1
+        let partial = u64::from(!planted!(B292, self.small_words % filled > 0));
+        self.large_blocks + self.small_words / filled + partial
     }
 
     /// The words that these blocks have.

@@ -85,7 +85,9 @@ impl Places {
         }
         let word = entry.slot.get();
         entry.slot.clear();
-        self.by_word.remove(&word.0);
+        if !planted!(B278) {
+            self.by_word.remove(&word.0);
+        }
         self.free.insert(index);
         // What was there at the peak is not kept.
         while self.entries.last().is_some_and(|entry| entry.count == 0) {
@@ -117,16 +119,49 @@ impl HandleTable {
         let entries = places.entries.iter().zip(0..);
         let used = entries.filter(|(entry, _)| entry.count > 0);
         let words = used.map(|(entry, index)| (entry.slot.get().0, index));
-        places.by_word = words.collect();
+        if !planted!(B279) {
+            places.by_word = words.collect();
+        }
     }
 
-    pub(crate) fn audit(&self, audit: &mut RootAudit<'_>) {
+    pub(crate) fn list(&self, audit: &mut RootAudit<'_>) {
         let places = self.places.lock();
         for index in 0..places.entries.len() {
             if places.entries[index].count != 0 {
                 audit.root(RootKind::Handle, &places.entries[index].slot);
             }
         }
+    }
+
+    /// What is wrong with the tables that find entries: each entry in use is found by its word,
+    /// the others are free.
+    pub(crate) fn audit(&self) -> Option<String> {
+        let places = self.places.lock();
+        let used = places.used().count();
+        let is_found = |(index, entry): (u32, &Entry)| {
+            entry.count == 0 || places.by_word.get(&entry.slot.get().0) == Some(&index)
+        };
+        let lost = (0..).zip(&places.entries).find(|&it| !is_found(it));
+        if let Some((index, entry)) = lost {
+            return Some(format!(
+                "entry {index}, {:?}, is not found",
+                entry.slot.get()
+            ));
+        }
+        let by_word = places.by_word.len();
+        if by_word != used {
+            return Some(format!("{by_word} entries are found, {used} are in use"));
+        }
+        let is_free = |&index: &u32| {
+            let entry = places.entries.get(index as usize);
+            entry.is_some_and(|entry| entry.count == 0)
+        };
+        let free = places.free.iter().filter(|&index| is_free(index)).count();
+        let is_complete = free == places.free.len() && free + used == places.entries.len();
+        (!is_complete).then(|| {
+            let (all, free) = (places.entries.len(), places.free.len());
+            format!("{free} entries are free and {used} in use of {all}")
+        })
     }
 
     /// Two entries for one object mean that one of them lost track of it.
@@ -234,5 +269,38 @@ impl Heap {
             *counts.entry(entry.kind).or_default() += u64::from(entry.count);
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the audit finds fault after `falsify` on a table of two entries in use and a free
+    /// one.
+    fn is_found(falsify: impl FnOnce(&mut Places)) -> bool {
+        let table = HandleTable::default();
+        {
+            let mut places = table.places.lock();
+            let word = |int| Value::int32(int).word();
+            let first = places.add(word(1), "value");
+            places.add(word(2), "value");
+            places.add(word(2), "value");
+            places.add(word(3), "value");
+            places.remove(first);
+            falsify(&mut places);
+        }
+        table.audit().is_some()
+    }
+
+    #[test]
+    fn entries_that_are_not_found_or_not_free_are_found() {
+        assert!(!is_found(|_| {}));
+        assert!(is_found(|places| places.by_word.clear()));
+        assert!(is_found(|places| {
+            places.by_word.insert(Value::int32(1).word().0, 0);
+        }));
+        assert!(is_found(|places| places.free.clear()));
+        assert!(is_found(|places| places.entries[2].slot.clear()));
     }
 }

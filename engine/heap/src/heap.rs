@@ -8,7 +8,6 @@ use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::account::{External, MemoryAccount};
 use crate::allocator::{Allocator, NeedsMemory, Terms};
-use crate::collector;
 use crate::config::HeapConfig;
 use crate::debug_mode::{CollectMode, CollectionKind, HeapDebug, KindMode, VerifyLevel};
 use crate::demand::Demand;
@@ -66,7 +65,6 @@ pub struct Heap {
     compile_time_hashes: Buffer,
     /// The buffer of those that allocate nothing.
     readers: Arc<Buffer>,
-    pub(crate) scratch: Mutex<collector::Scratch>,
     /// Words that collections may still go over until nothing is collected for a mode's sake;
     /// the maximum is no bound.
     forced_work_left: AtomicU64,
@@ -169,7 +167,6 @@ impl Heap {
             poll: AtomicBool::new(poll),
             compile_time_hashes: Buffer::new(id, 1 << 30, None),
             readers: Arc::new(Buffer::of_readers(id)),
-            scratch: Mutex::default(),
             forced_work_left: AtomicU64::new(u64::MAX),
         }))
     }
@@ -396,8 +393,10 @@ impl Heap {
         }
         tlab.note_served();
         tlab.set_granted(granted.saturating_sub(u64::from(to - from)));
-        let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
-        self.counters.bytes_scribbled.add(scribbled);
+        if !planted!(B291, tlab.room() == 1) {
+            let scribbled = tlab.fill_rest(&self.region, self.debug.scribble);
+            self.counters.bytes_scribbled.add(scribbled);
+        }
         tlab.set_range(from, to);
         if !tlab.set_known() {
             self.buffers.lock().push(Arc::clone(tlab));
@@ -453,6 +452,11 @@ impl Heap {
         self.allocator.lock().sparse_words(&self.region) * 8
     }
 
+    /// Counts registers that were overwritten for `poison-dead`.
+    pub fn note_poisoned(&self, registers: u64) {
+        self.counters.registers_poisoned.add(registers);
+    }
+
     /// Collections so far.
     pub fn collections(&self) -> u64 {
         self.collection.load(Ordering::Relaxed)
@@ -468,10 +472,15 @@ impl Heap {
         self.gate.is_shared()
     }
 
-    /// Makes an allocation fail, as `fail=alloc:N` does: the next that does not fit in its
-    /// mutator's buffer.
-    pub fn fail_next_allocation(&self) {
-        self.allocator.lock().fail_next();
+    /// Makes an allocation fail, as `fail=alloc:N` does: the one that comes after so many. What
+    /// the allocation buffers have left is given up, or as many allocations as fit in there would go
+    /// through unasked.
+    pub fn fail_allocation(&self, after: u32) {
+        self.allocator.lock().fail(after);
+        for buffer in &*self.buffers.lock() {
+            let scribbled = buffer.give_up(&self.region, self.debug.scribble);
+            self.counters.bytes_scribbled.add(scribbled);
+        }
     }
 
     /// Stores that marked a card so far.
@@ -509,7 +518,7 @@ impl Heap {
 }
 
 /// Finalizer of SplitMix64.
-fn mix(mut x: u64) -> u64 {
+pub(crate) fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)

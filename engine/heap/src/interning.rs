@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::value::Word;
@@ -35,8 +36,9 @@ impl InternTable {
     pub(crate) fn settle(&self, survivor: impl Fn(Word) -> Option<Word>) {
         self.strings.lock().retain(|_, string| {
             let after = survivor(*string);
+            let is_lost = planted!(B280, after.is_some_and(|after| after != *string));
             *string = after.unwrap_or(*string);
-            after.is_some()
+            after.is_some() && !is_lost
         });
     }
 

@@ -21,11 +21,13 @@
 //! debug_mode, fault    what stress turns on, and what it says
 //! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
+//! books                the audit of lists, counts and tables
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
 
 mod account;
 mod allocator;
+mod books;
 mod card_table;
 pub mod checks;
 mod collector;

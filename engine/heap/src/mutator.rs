@@ -371,7 +371,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let cards = &self.region().cards;
         let (from, to) = (object + first, object + first + count - 1);
-        for card in cards.card_of(from)..=cards.card_of(to) {
+        let (first, last) = (cards.card_of(from), cards.card_of(to));
+        for card in first..=last {
+            if planted!(B269, first < card && card < last) {
+                continue;
+            }
             cards.mark(cards.card_start(card));
             self.heap.counters.cards_marked.add(1);
         }

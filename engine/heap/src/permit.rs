@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::books;
 use crate::checks::Checks;
 use crate::collector;
 use crate::debug_mode::{CollectionKind, VerifyLevel};
@@ -224,7 +225,14 @@ impl<'h> ExclusivePermit<'h> {
     /// Looks at the whole heap with the level given, and says what is broken.
     pub fn verify(&mut self, level: VerifyLevel) -> Vec<Violation> {
         self.heap.flush_tlabs();
-        verifier::verify(self.heap, level)
+        verifier::verify(self.heap, level, false)
+    }
+
+    /// Compares the heap's books (blocks in use and their lists, the nursery, large objects, the
+    /// table of starts, handles, accounts) with what is really there, and says what is wrong.
+    pub fn audit(&mut self) -> Vec<Violation> {
+        self.heap.flush_tlabs();
+        books::audit(self.heap, false)
     }
 
     /// Live objects by kind name, by a walk over all blocks: exact only right after a

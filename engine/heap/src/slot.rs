@@ -11,6 +11,7 @@ use std::fmt;
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mutator::Mutator;
+use crate::object::pattern;
 use crate::value::{Value, Word};
 
 /// The right to make slots, and to use those of others that have it.
@@ -110,6 +111,12 @@ impl Slot {
     #[inline]
     pub fn clear(&self) {
         self.set(Word::NIL);
+    }
+
+    /// Overwrites what nobody reads again with poison, which the checked copy refuses to read;
+    /// under a permit (rule 3).
+    pub fn poison(&self, _: RootRight) {
+        self.set(pattern::DEAD_REGISTER);
     }
 
     /// Whether it holds nil.

@@ -10,9 +10,10 @@
 
 use gcrucible_platform::memory::Reservation;
 use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
-use gcrucible_platform::sync::memory;
+use gcrucible_platform::sync::{Mutex, memory};
 
 use crate::card_table::CardTable;
+use crate::collector::Scratch;
 use crate::config::HeapConfig;
 use crate::object::{HEADER_WORDS, Header, Kind};
 use crate::value::{Field, Offset};
@@ -173,6 +174,8 @@ pub struct Region {
     block_shift: u32,
     /// Blocks at and above this one were never used by this heap.
     used_end: AtomicU32,
+    /// Buffers of collections, which stay from heap to heap.
+    pub(crate) scratch: Mutex<Scratch>,
 }
 
 /// Where every access to the heap would go that is wrong. As a call it takes the offset by value:
@@ -207,6 +210,7 @@ impl Region {
             cards: CardTable::new(words, card_words),
             block_shift: 0,
             used_end: 0.into(),
+            scratch: Mutex::default(),
         };
         region.reset(config);
         Ok(region)

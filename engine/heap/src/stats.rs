@@ -47,6 +47,8 @@ stats! {
         zombies,
         /// Bytes filled with a pattern.
         bytes_scribbled,
+        /// Dead registers overwritten with poison.
+        registers_poisoned,
         /// Verifier passes.
         verifications,
         /// Stores that marked a card.

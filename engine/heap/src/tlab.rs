@@ -268,6 +268,22 @@ impl Buffer {
         self.granted_words.store(words, Relaxed);
     }
 
+    /// Gives up what is left, unless somebody allocates in it now. Returns how many bytes were
+    /// filled with a pattern.
+    pub(crate) fn give_up(&self, region: &Region, scribble: bool) -> u64 {
+        let taken = self
+            .lease
+            .compare_exchange(0, Self::NOBODY, Acquire, Relaxed);
+        if taken.is_err() {
+            return 0;
+        }
+        let scribbled = self.fill_rest(region, scribble);
+        let (_, to) = self.range();
+        self.set_range(to, to);
+        self.end_lease();
+        scribbled
+    }
+
     /// Makes the unused part walkable: one filler object over it.
     pub(crate) fn fill_rest(&self, region: &Region, scribble: bool) -> u64 {
         let (from, to) = self.range();

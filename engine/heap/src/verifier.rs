@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::books;
 use crate::debug_mode::VerifyLevel;
 use crate::heap::Heap;
 use crate::object::{HEADER_WORDS, Header, Kind, Slots, pattern, raw};
@@ -46,17 +47,37 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Looks at the heap, which must be stopped and its buffers flushed.
-pub(crate) fn verify(heap: &Heap, level: VerifyLevel) -> Vec<Violation> {
+/// Looks at the heap, which must be stopped and its buffers flushed. Right after a major
+/// collection there is nothing in it that the roots do not lead to.
+pub(crate) fn verify(heap: &Heap, level: VerifyLevel, is_after_major: bool) -> Vec<Violation> {
     heap.counters.verifications.add(1);
-    let mut verifier = Verifier::new(heap);
+    let mut verifier = Verifier::new(
+        heap,
+        std::mem::take(&mut heap.region().scratch.lock().verifier),
+    );
     verifier.follow_roots();
     if level == VerifyLevel::Full && verifier.violations.is_empty() {
-        verifier.walk_blocks();
+        verifier.walk_blocks(is_after_major);
         verifier.check_buffers();
         verifier.check_side_tables();
+        if verifier.violations.is_empty() {
+            verifier.violations = books::audit(heap, is_after_major);
+        }
     }
+    heap.region().scratch.lock().verifier = Scratch {
+        seen: verifier.seen,
+        work: verifier.work,
+        roots: verifier.roots,
+    };
     verifier.violations
+}
+
+/// Buffers that one look leaves to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    seen: Vec<u64>,
+    work: Vec<Offset>,
+    roots: Vec<(RootKind, Word)>,
 }
 
 /// Objects by kind, by a walk over all blocks in use.
@@ -95,6 +116,8 @@ struct Verifier<'h> {
     /// One bit for each word of the used part of the region.
     seen: Vec<u64>,
     work: Vec<Offset>,
+    /// The roots of one provider.
+    roots: Vec<(RootKind, Word)>,
     violations: Vec<Violation>,
     /// Referrer and slot through which each object was first met; only when a path is
     /// wanted.
@@ -102,15 +125,24 @@ struct Verifier<'h> {
 }
 
 impl<'h> Verifier<'h> {
-    fn new(heap: &'h Heap) -> Self {
+    fn new(heap: &'h Heap, scratch: Scratch) -> Self {
         let region = heap.region();
         let words = region.block_start(region.used_end()) as usize;
+        let Scratch {
+            mut seen,
+            mut work,
+            roots,
+        } = scratch;
+        seen.clear();
+        seen.resize(words / 64 + 1, 0);
+        work.clear();
         Verifier {
             heap,
             region,
             has_tags: heap.debug().tags,
-            seen: vec![0; words / 64 + 1],
-            work: Vec::new(),
+            seen,
+            work,
+            roots,
             violations: Vec::new(),
             parents: None,
         }
@@ -140,21 +172,22 @@ impl<'h> Verifier<'h> {
     }
 
     fn follow(&mut self) {
-        let mut roots = Vec::new();
+        let mut roots = std::mem::take(&mut self.roots);
+        roots.clear();
         for provider in self.heap.providers() {
             provider.audit(&mut RootAudit { seen: &mut roots });
-            let from_here: Vec<(RootKind, Word)> = std::mem::take(&mut roots);
-            for (kind, word) in from_here {
+            for (kind, word) in roots.drain(..) {
                 self.root(kind, word);
             }
         }
-        self.heap.handles.audit(&mut RootAudit { seen: &mut roots });
+        self.heap.handles.list(&mut RootAudit { seen: &mut roots });
         self.heap
             .finalizers
             .audit(&mut RootAudit { seen: &mut roots });
-        for (kind, word) in roots {
+        for (kind, word) in roots.drain(..) {
             self.root(kind, word);
         }
+        self.roots = roots;
         for (number, word) in self.heap.finalizers.weakly_held() {
             // It may be dead, but must still be there: its finalizer will be given it.
             if let Some(problem) = self.problem(word) {
@@ -409,24 +442,46 @@ impl<'h> Verifier<'h> {
     }
 
     /// Walks every block: each object must be parseable and sound, reachable or not.
-    fn walk_blocks(&mut self) {
+    fn walk_blocks(&mut self, is_after_major: bool) {
+        let mut objects = Vec::new();
         for block in 0..self.region.used_end() {
-            let usage = self.region.block(block).usage();
-            let BlockUse::Objects(generation) = usage else {
-                continue;
+            objects.clear();
+            let generation = match self.region.block(block).usage() {
+                BlockUse::Objects(generation) => {
+                    let walk = self
+                        .region
+                        .walk_block(block, |at, header| objects.push((at, header)));
+                    if let Err(at) = walk {
+                        let message = format!("no object begins at {at:x}, in {generation:?}");
+                        self.report("block_does_not_parse", format!("{generation:?}"), message);
+                        continue;
+                    }
+                    generation
+                }
+                BlockUse::LargeHead(generation) => {
+                    let at = self.region.block_start(block);
+                    objects.push((at, self.region.header(at)));
+                    generation
+                }
+                _ => continue,
             };
-            let mut objects = Vec::new();
-            let walk = self
-                .region
-                .walk_block(block, |at, header| objects.push((at, header)));
-            if let Err(at) = walk {
-                let message = format!("no object begins at {at:x}, in {generation:?}");
-                self.report("block_does_not_parse", format!("{generation:?}"), message);
-                continue;
-            }
-            for (at, header) in objects {
+            for &(at, header) in &objects {
                 self.resident(at, header, generation);
+                if is_after_major && generation != Generation::Immortal {
+                    self.must_be_reached(at, header);
+                }
             }
+        }
+    }
+
+    /// What a major collection leaves is what the roots lead to.
+    fn must_be_reached(&mut self, at: Offset, header: Header) {
+        let is_seen = self.seen[(at / 64) as usize] & (1 << (at % 64)) != 0;
+        if let Some(kind) = header.kind().filter(|&kind| kind != Kind::Filler)
+            && !is_seen
+        {
+            let message = "a major collection has kept it, though nothing leads to it".to_owned();
+            self.report("kept_dead", kind.name().to_owned(), message);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, CollectionKind, Heap, HeapConfig, Holder, Mutator, NeedsMemory, Value,
+    Checked, CollectionKind, Heap, HeapConfig, Holder, Mutator, NeedsMemory, Value, VerifyLevel,
 };
 
 fn heap(limit_bytes: u64, modes: &str) -> Arc<Heap> {
@@ -137,8 +137,25 @@ fn an_allocation_fails_on_demand_once() {
     let holder = Holder::new(&heap, "test", 1);
     let make = |count| (0..count).filter(|_| is_refused(&heap, &holder)).count();
     assert_eq!(make(100), 0);
-    heap.fail_next_allocation();
-    heap.fail_next_allocation();
-    assert_eq!(make(1000), 1);
+    heap.fail_allocation(0);
+    heap.fail_allocation(0);
+    // Two that are due at once are one, and the first that comes fails, whatever its buffer has
+    // left.
+    assert_eq!(make(1), 1);
+    assert_eq!(make(1000), 0);
     assert_eq!(heap.stats().faults, 1);
+    heap.fail_allocation(3);
+    let refused: Vec<bool> = (0..6).map(|_| is_refused(&heap, &holder)).collect();
+    assert_eq!(refused, [false, false, false, true, false, false]);
+}
+
+#[test]
+fn a_buffer_that_is_given_up_can_still_be_walked() {
+    let heap = heap(1 << 20, "scribble,verify=full");
+    let holder = Holder::new(&heap, "test", 1);
+    assert!(!is_refused(&heap, &holder));
+    heap.fail_allocation(0);
+    let mut permit = heap.try_exclusive().expect("no permit is held");
+    assert_eq!(permit.verify(VerifyLevel::Full), []);
+    assert_eq!(permit.collect(CollectionKind::Major).violations, []);
 }

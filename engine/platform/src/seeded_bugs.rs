@@ -214,6 +214,46 @@ catalogue! {
     B175 = "B-175", Simulation, "model", "a signal is raised for a program that has a handler of another one only";
     B176 = "B-176", Simulation, "I-19", "a client whose deadline is over before it is called makes an attempt all the same";
     B190 = "B-190", Simulation, "model", "the message of a failed operator names the types of its operands the wrong way round";
+    B260 = "B-260", Simulation, "model", "a weak reference to a large object is not cleared when a collection frees that";
+    B261 = "B-261", Simulation, "model", "the finalizer of a large object is not queued when a collection frees that";
+    B262 = "B-262", Simulation, "model", "a weak reference that comes back to life with a finalised object leads to what came back with it";
+    B263 = "B-263", Simulation, "verifier", "a weak reference to a constant does not keep the constants of its version";
+    B264 = "B-264", Simulation, "books", "an old large object that nothing leads to is never freed";
+    B265 = "B-265", Simulation, "model", "a channel keeps what was received from it in its ring";
+    B266 = "B-266", Simulation, "model", "a map keeps the value of a removed entry";
+    B267 = "B-267", Simulation, "model", "clearing a map begins its sequence numbers anew: a walk under way misses what is inserted then";
+    B268 = "B-268", Simulation, "model", "rebuilding a map numbers its entries anew: a walk under way loses its place";
+    B269 = "B-269", Simulation, "I-6", "a conservative barrier over more than two cards marks only the first and the last";
+    B270 = "B-270", Simulation, "books", "the start of an old object is noted only for the first card that begins inside of it";
+    B271 = "B-271", Simulation, "books", "the last block of a freed large object is not given back";
+    B272 = "B-272", Simulation, "books", "a block whose objects could not be copied counts as one more in use";
+    B273 = "B-273", Simulation, "books", "what is live of a block is remembered after the block was given back";
+    B274 = "B-274", Simulation, "I-4", "one block more than the free ones is given back to the operating system";
+    B275 = "B-275", Simulation, "books", "young large objects do not count for the nursery's size";
+    B276 = "B-276", Simulation, "E-3", "an account does not learn that a charge became smaller";
+    B277 = "B-277", Simulation, "E-3", "an account adds what survived before a major collection to what that has reached";
+    B278 = "B-278", Simulation, "I-8", "a value whose last handle has gone is still found by its place in the handle table";
+    B279 = "B-279", Simulation, "I-8", "handles are found by where their values were before the collection";
+    B280 = "B-280", Simulation, "books", "the interning table forgets strings that a collection has moved";
+    B281 = "B-281", Simulation, "I-24", "a stream that a settled future holds passes into a fork";
+    B282 = "B-282", Simulation, "I-3", "a copy in steps of a map with objects as keys has the original's index";
+    B283 = "B-283", Simulation, "I-3", "deep equality does not ask whether two objects on the left are one on the right";
+    B284 = "B-284", Simulation, "I-3", "deep equality does not compare classes and variants";
+    B285 = "B-285", Simulation, "I-3", "deep equality of maps does not compare keys";
+    B286 = "B-286", Simulation, "I-3", "deep equality in steps begins with the parts of an object where it ended with those of the last one";
+    B287 = "B-287", Simulation, "I-3", "a copy in steps of an iterator goes over the original";
+    B288 = "B-288", Simulation, "I-20", "a version whose constants take several blocks is freed unless something leads to the first block";
+    B289 = "B-289", Simulation, "I-7", "a fork that only a queued finalizer holds is not traced in the collection that queues it";
+    B290 = "B-290", Simulation, "books", "the starts of what died in a block that could not be evacuated are not noted";
+    B291 = "B-291", Simulation, "verifier", "a single word left of an allocation buffer is not filled";
+    B292 = "B-292", Simulation, "model", "the last block of what an operation asks for at once is not counted";
+    B293 = "B-293", Simulation, "I-7", "the key of the entry under way is no root while data of the host is made in steps";
+    B294 = "B-294", Simulation, "I-7", "a register counts as dead in a frame that an interrupt handler has interrupted";
+    B295 = "B-295", Simulation, "I-7", "the array that the keys of a large map are collected in is no root";
+    B296 = "B-296", Simulation, "model", "a channel that grows takes its values from the first place of its ring on";
+    B297 = "B-297", Simulation, "model", "a slice of an array is taken from the first place of its storage on";
+    B298 = "B-298", Simulation, "books", "the storage of a queue doubles each time that its end is reached";
+    B299 = "B-299", Simulation, "E-3", "an account forgets what it has allocated before a minor collection";
 }
 
 impl Bug {

@@ -1,12 +1,14 @@
 //! A slice in execution: its begin, the run loop, and what comes after the last frame.
 
-use gcrucible_bytecode::ErrorKind;
+use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Value};
 use gcrucible_platform::planted;
 
 use crate::exception::{Thrown, Unwound};
 use crate::frame::Frame;
 use crate::interpreter::{Context, Effects, Stop, Takes, run};
+use crate::live_frames::LiveFrames;
+use crate::roots::ROOTS;
 use crate::scope::{Interrupt, ScopeKind, Scopes};
 use crate::slice::{SliceEnd, SliceInput};
 use crate::vm::{HANDLER_TIMEOUT_MS, Start, State, Vm};
@@ -245,6 +247,23 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             registers.slot(0).take_from(&self.vm.exchange);
         }
         true
+    }
+
+    /// Overwrites the registers that no frame reads again: what reads one all the same takes for
+    /// alive what the map of live registers calls dead.
+    pub(crate) fn poison_dead(&self) {
+        let control = &self.state.control;
+        let mut poisoned = 0;
+        for (frame, alive) in LiveFrames::of(control, &self.vm.realm.program().functions) {
+            let slots = control.stack.frame(frame.base as usize, frame.registers);
+            for (register, slot) in (0..=Reg::MAX).zip(&slots[1..]) {
+                if !alive.has(register) {
+                    slot.poison(ROOTS);
+                    poisoned += 1;
+                }
+            }
+        }
+        self.cx.m.heap().note_poisoned(poisoned);
     }
 
     /// Nothing is left to run.

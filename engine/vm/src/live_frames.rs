@@ -48,7 +48,8 @@ impl Iterator for LiveFrames<'_> {
         let function = &self.functions[usize::from(frame.function)];
         let mut alive = alive_at(function, frame.pc, self.result);
         // What is interrupted goes on where it stands; a caller waits for a result.
-        let is_called = frame.flags & (Frame::INTERRUPT | Frame::BOTTOM) == 0;
+        let is_called = frame.flags & (Frame::INTERRUPT | Frame::BOTTOM) == 0
+            || planted!(B294, frame.flags & Frame::INTERRUPT != 0);
         self.result = is_called.then_some(frame.result);
         while let Some(handler) = self
             .handlers

@@ -10,6 +10,7 @@ mod machine;
 mod memory;
 mod objects;
 mod operators;
+mod poison;
 mod scopes;
 mod slices;
 mod stepped;

@@ -446,6 +446,9 @@ impl Vm {
             interrupted: false,
         };
         let end = slice.run(&input);
+        if permit.heap().debug().poison_dead {
+            slice.poison_dead();
+        }
         let Slice {
             left,
             executed,

@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 
 use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
 use gcrucible_platform::HostValue;
+use gcrucible_platform::planted;
 
 use crate::builtins::{Copied, Entries, Find, Range, Search, Split, Trim, Writing};
 use crate::display::Displaying;
@@ -174,7 +175,10 @@ impl Progress {
             Progress::Copying(copying) => copying.roots(ROOTS, root),
             Progress::Comparing(comparing) => comparing.roots(ROOTS, root),
             Progress::Search(_) => {}
-            Progress::Entries(entries) => root(&entries.out),
+            Progress::Entries(entries) => match planted!(B295, entries.out.is_object()) {
+                true => {}
+                false => root(&entries.out),
+            },
             Progress::Split(split) => root(&split.out),
             Progress::Displaying(displaying, copied) => {
                 displaying.roots(root);
@@ -191,7 +195,18 @@ impl Progress {
     pub(crate) fn audit(&self, root: &mut dyn FnMut(&Slot)) {
         match self {
             Progress::Copying(copying) => copying.audit(ROOTS, root),
-            other => other.roots(root),
+            Progress::Comparing(comparing) => comparing.audit(ROOTS, root),
+            Progress::Entries(Entries { out, .. }) | Progress::Split(Split { out, .. }) => {
+                root(out);
+            }
+            Progress::Displaying(displaying, Copied { string, .. }) => {
+                root(string);
+                displaying.roots(root);
+            }
+            Progress::Writing(writing) => writing.roots(root),
+            Progress::Trim(trim) => trim.roots(root),
+            Progress::Converting(converting) => converting.roots(ROOTS, root),
+            Progress::Search(_) | Progress::Find(_) | Progress::Range(_) => {}
         }
     }
 }

@@ -22,7 +22,9 @@ impl PointEvent {
         match self {
             PointEvent::Minor => "minor",
             PointEvent::Major => "major",
-            PointEvent::Inject(Injected::AllocationFailure) => "allocation failure",
+            PointEvent::Inject(
+                Injected::AllocationFailure | Injected::LaterAllocationFailure(_),
+            ) => "allocation failure",
             PointEvent::Inject(Injected::CancelCall(_)) => "cancel call",
             PointEvent::Inject(Injected::CancelFuture(_)) => "cancel future",
             PointEvent::Inject(Injected::DropCall(_)) => "drop call",

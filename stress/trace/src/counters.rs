@@ -82,6 +82,8 @@ counters! {
     zombies, json "zombies", text "zombies";
     /// Bytes filled with a pattern.
     bytes_scribbled, json "bytes_scribbled", text "bytes scribbled";
+    /// Dead registers overwritten with poison.
+    registers_poisoned, json "registers_poisoned", text "registers poisoned";
     /// Allocations that the scenario made fail.
     faults, json "faults", text "injected failures";
     /// Verifier passes.

@@ -109,6 +109,8 @@ pub struct Decision {
 pub enum Injected {
     /// The next allocation fails, whatever is collected for it.
     AllocationFailure,
+    /// Of the allocations to come so many succeed, and the one after them fails.
+    LaterAllocationFailure(u32),
     /// Cancellation of the call with this id is requested.
     CancelCall(u32),
     /// Cancellation of the future with this id is requested.

@@ -152,6 +152,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Some((self.len_of(at), room))
     }
 
+    /// Elements that its storage has places for, those given up in front included.
+    pub fn array_places(&self, array: Value<'p>) -> Option<u32> {
+        let at = self.as_kind(array, Kind::Array)?;
+        Some(self.storage_of(at).map_or(0, |storage| storage.capacity))
+    }
+
     /// Element `index`; `None` too if it is out of bounds.
     #[inline]
     pub fn array_get(&self, array: Value<'p>, index: u32) -> Option<Value<'p>> {
@@ -246,6 +252,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             Some(Storage {
                 head: 0, capacity, ..
             }) => capacity,
+            Some(old) if planted!(B298) => old.capacity,
             Some(_) => len,
             None => 0,
         };

@@ -192,7 +192,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .get()
             .offset();
         for index in 0..count {
-            let value = self.get(source.at, source.word(from + index));
+            let skipped = if planted!(B297, source.head > 0) {
+                source.head
+            } else {
+                0
+            };
+            let value = self.get(source.at, source.word(from + index) - skipped);
             // The new storage is young: a plain store.
             self.initialise(storage, raw::STORAGE_FIRST + index, &[value]);
         }

@@ -167,6 +167,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let grown = self.storage((room * 2).min(capacity))?;
         let at = self.offset(grown);
+        let head = if planted!(B296, head > 0) { 0 } else { head };
         for index in 0..len {
             let value = self.get(old, raw::STORAGE_FIRST + (head + index) % room);
             // The new storage is young: a plain store.
@@ -192,9 +193,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let (storage, room) = self.channel_storage(at);
         let value = self.get(storage, raw::STORAGE_FIRST + head);
-        self.region()
-            .slot(storage + raw::STORAGE_FIRST + head)
-            .clear();
+        if !planted!(B265, value.is_object()) {
+            self.region()
+                .slot(storage + raw::STORAGE_FIRST + head)
+                .clear();
+        }
         self.set_ring(at, (head + 1) % room, len - 1);
         self.bump_version(at);
         Some(Received::Value(value))

@@ -308,7 +308,8 @@ impl Copying {
                 return Ok(true);
             }
             let word = m.region().slot(copy + index).get();
-            if word.is_object() {
+            let kind = m.region().header(copy).kind();
+            if word.is_object() && !planted!(B287, kind == Some(Kind::Iterator)) {
                 self.at = index;
                 let linked = self.note(m, word, units)?;
                 if linked != word {
@@ -322,7 +323,7 @@ impl Copying {
             }
             index += 1;
         }
-        if std::mem::take(&mut self.has_new_keys) {
+        if std::mem::take(&mut self.has_new_keys) && !planted!(B282) {
             // Keys by identity have other hashes now.
             m.rebuild_index(copy);
             *units = units.saturating_sub(end - first);

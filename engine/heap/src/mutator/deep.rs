@@ -80,6 +80,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             ) {
                 (Some(seen), Some(back)) if seen == b.word() && back == a.word() => continue,
                 (None, None) => {}
+                (None, Some(_)) if planted!(B283) => {}
                 _ => return Some(false),
             }
             let parts = self.array_len(a).or(self.map_len(a)).unwrap_or(0);
@@ -136,7 +137,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     _ => true,
                 };
                 is_same_position
-                    && self.shape(a) == self.shape(b)
+                    && (self.shape(a) == self.shape(b) || planted!(B284))
                     && range == self.slot_range(self.offset(b))
             }
         }
@@ -166,7 +167,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     let Some((next_other, key_other, value_other)) = self.map_next(b, other) else {
                         return false;
                     };
-                    work.push((key, key_other));
+                    if !planted!(B285, !self.are_equal(key, key_other)) {
+                        work.push((key, key_other));
+                    }
                     work.push((value, value_other));
                     (at, other) = (next, next_other);
                 }

@@ -18,10 +18,11 @@ use super::Mutator;
 use super::copy::Reach;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::Kind;
+use crate::object::{Kind, raw};
 use crate::slot::Slot;
 use crate::space::Generation;
 use crate::value::{Offset, Word};
+use gcrucible_platform::planted;
 
 /// Why a fork was not made. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +102,22 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(true)
     }
 
+    fn is_settled_future(&self, at: Offset) -> bool {
+        let is_future = self.region().header(at).kind() == Some(Kind::Future);
+        is_future
+            && self
+                .region()
+                .slot(at + raw::FUTURE_PAYLOAD)
+                .get()
+                .is_object()
+    }
+
     /// Whether what is shared on purpose leads to a stream.
     fn has_stream_behind(&self, shared: Vec<Offset>, is_copied: impl Fn(Word) -> bool) -> bool {
         let mut work = shared;
         let mut seen = std::collections::BTreeSet::new();
         while let Some(at) = work.pop() {
-            if !seen.insert(at) {
+            if !seen.insert(at) || planted!(B281, self.is_settled_future(at)) {
                 continue;
             }
             let (first, end) = self.slot_range(at);

@@ -332,7 +332,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 let (key, value) = (self.checked_key(key), self.get(old.at, old.value(from)));
                 // The new storage is young: plain stores.
                 self.initialise(at, table.key(entry), &[key, value]);
-                self.set_sequence(table, entry, self.sequence(old, from));
+                let sequence = self.sequence(old, from);
+                let is_new = planted!(B268, sequence != u64::from(entry));
+                self.set_sequence(table, entry, if is_new { entry.into() } else { sequence });
                 let hash = self.hash_key(key).expect("a key in a map is no NaN");
                 self.index_entry(table, entry, hash);
                 entry += 1;
@@ -386,7 +388,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if planted!(B151, next < self.used(table)) {
             next += 1;
         }
-        self.set_next(table, entry, next);
+        if !planted!(B266, value.is_object()) {
+            self.set_next(table, entry, next);
+        }
         self.set_half(table, probe, REMOVED);
         self.set_map_len(at, self.map_len_of(at) - 1);
         Some(value)
@@ -435,6 +439,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let _locked = self.lock(at);
         // The sequence numbers go on: an iterator is to see what is inserted from now on.
         self.region().slot(at + raw::MAP_STORAGE).clear();
+        if planted!(B267, self.region().raw(at + raw::MAP_SEQUENCE) > 0) {
+            self.region().set_raw(at + raw::MAP_SEQUENCE, 0);
+        }
         self.set_map_len(at, 0);
         true
     }

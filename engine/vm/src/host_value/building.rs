@@ -3,6 +3,7 @@
 
 use gcrucible_heap::{Checks, MapStoreError, Mutator, NeedsMemory, RootRight, Slot, Value};
 use gcrucible_platform::HostValue;
+use gcrucible_platform::planted;
 
 use super::UNITS_PER_VALUE;
 use crate::roots::ROOTS;
@@ -97,7 +98,9 @@ impl Building {
         self.done.iter().for_each(&mut *root);
         for open in &self.open {
             root(&open.container);
-            open.key.iter().for_each(&mut *root);
+            if !planted!(B293, open.key.as_ref().is_some_and(Slot::is_object)) {
+                open.key.iter().for_each(&mut *root);
+            }
         }
         root(&self.made);
     }

@@ -45,6 +45,12 @@ impl Machine {
         Machine::with_modes(program(text), debug).initialised()
     }
 
+    /// A machine under these modes that will call `main` of the text.
+    pub(super) fn under(text: &str, modes: &str) -> Machine {
+        let debug = modes.parse().expect("modes that exist");
+        Machine::with_modes(program(text), debug).initialised()
+    }
+
     fn with_program(program: Arc<VerifiedProgram>) -> Machine {
         Machine::with_modes(program, HeapDebug::default())
     }

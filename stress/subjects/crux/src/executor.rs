@@ -95,6 +95,7 @@ fn note_heap(stats: &HeapStats, counters: &mut Counters) {
     counters.finalizers_queued = stats.finalizers_queued;
     counters.zombies = stats.zombies;
     counters.bytes_scribbled = stats.bytes_scribbled;
+    counters.registers_poisoned = stats.registers_poisoned;
     counters.verifications = stats.verifications;
     counters.faults = stats.faults;
 }

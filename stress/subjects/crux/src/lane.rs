@@ -146,7 +146,9 @@ impl Subject for EngineLane {
     }
 
     fn modes_of(&self, scenario: &Scenario, show: &mut dyn FnMut(&'static Mode)) {
-        modes::of(&scenario.debug, !scenario.faults.is_empty(), show);
+        let has_machines = matches!(scenario.body, Body::Programs(_));
+        let has_faults = !scenario.faults.is_empty();
+        modes::of(&scenario.debug, has_faults, has_machines, show);
     }
 
     fn parse_modes(&self, text: &str) -> Result<String, String> {

@@ -46,6 +46,7 @@ pub use clients::Broken;
 pub use machine::Step;
 pub use map::{Key, MapObject};
 pub use model::{BodyEnd, Limits, Model, ModelFuture, Work};
+pub use reachable::Overdue;
 pub use slice::{SliceLog, SliceReport};
 pub use task::{Status, Task};
 pub use value::{Object, ObjectId, Store, Value};

@@ -55,7 +55,9 @@ fn every_sort_of_event_is_injected_and_replayed() {
             let sort = match (decision.collect, decision.inject) {
                 (Some(gcrucible_trace::CollectionKind::Minor), _) => 0,
                 (Some(gcrucible_trace::CollectionKind::Major), _) => 1,
-                (None, Some(Injected::AllocationFailure)) => 2,
+                (None, Some(Injected::AllocationFailure | Injected::LaterAllocationFailure(_))) => {
+                    2
+                }
                 (None, Some(Injected::CancelCall(_))) => 3,
                 (None, Some(Injected::CancelFuture(_))) => 4,
                 (None, Some(Injected::DropCall(_))) => 5,

@@ -363,7 +363,7 @@ impl HeapSubject for OwnHeap {
         let is_due = self.0.failures.get() > self.0.heap.stats().faults;
         if !is_due {
             self.0.failures.set(self.0.failures.get() + 1);
-            self.0.heap.fail_next_allocation();
+            self.0.heap.fail_allocation(0);
         }
     }
 }

@@ -5,6 +5,7 @@ mod compare;
 mod finalizers;
 mod handles;
 mod model;
+mod retention;
 mod waiting;
 mod weak;
 
@@ -13,18 +14,23 @@ use std::sync::Arc;
 
 use gcrucible_heap::{
     Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapFault, Holder,
-    KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked, Value,
-    VerifyLevel,
+    Kind, KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked,
+    Value, VerifyLevel,
 };
 
-use self::model::{Model, Object, Settled, Value as ModelValue, text};
+use self::model::{Entries, Model, Object, Settled, Value as ModelValue, text};
 use super::{heap_debug, region_pool};
 use crate::oracles::memory_runs_out_with_reason;
 use crate::scenario::{HeapOp, HeapOps, Scenario};
 use gcrucible_trace::{EventKind, Failure, PairTracker, RunOptions, RunReport};
 
-/// Class of every instance, function of every closure: shapes do not matter here.
+/// Function of every closure: it does not matter here.
 const SHAPE: u16 = 1;
+/// Fields of a large instance, at least.
+const LARGE_FIELDS: usize = 64;
+/// Of so many runs one ends with an audit of the heap's books, which costs as much as dozens of
+/// operations.
+const RUNS_PER_AUDIT: u64 = 3;
 /// Subject of events that concern the whole heap.
 const WHOLE_HEAP: u64 = u64::MAX;
 
@@ -125,15 +131,19 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 
     fn all(&mut self, program: &HeapOps) -> Result<(), Failure> {
+        let heap = Arc::clone(self.heap);
+        let mut permit = None;
         for (index, op) in program.ops.iter().enumerate() {
             self.op_index = index as u32;
-            self.step(op)?;
-            if self.heap.is_poll_requested()
-                && let Some(kind) = self.heap.at_safepoint()
+            self.step_under(&heap, &mut permit, op)?;
+            if heap.is_poll_requested()
+                && let Some(kind) = heap.at_safepoint()
             {
+                permit = None;
                 self.collect(kind)?;
             }
         }
+        drop(permit);
         self.op_name = "end";
         self.compare_all()?;
         self.check_protected()?;
@@ -141,7 +151,19 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 
     /// One operation, tried again after a collection where it finds no memory.
+    #[cfg(test)]
     fn step(&mut self, op: &HeapOp) -> Result<(), Failure> {
+        self.step_under(&Arc::clone(self.heap), &mut None, op)
+    }
+
+    /// The same under a permit that goes from operation to operation, until something is collected:
+    /// taking one for each costs as much as many an operation does.
+    fn step_under<'a>(
+        &mut self,
+        heap: &'a Arc<Heap>,
+        permit: &mut Option<SharedPermit<'a>>,
+        op: &HeapOp,
+    ) -> Result<(), Failure> {
         self.op_name = name(op);
         self.report.counters.operations += 1;
         if self.options.record {
@@ -153,35 +175,25 @@ impl<'h, C: Checks> Run<'h, C> {
                 self.current = usize::from(holder) % self.holders.len();
                 return Ok(());
             }
-            HeapOp::Collect(kind) => return self.collect(kind),
-            HeapOp::Protect(src) => return self.protect(src),
+            HeapOp::Collect(kind) => {
+                *permit = None;
+                return self.collect(kind);
+            }
             HeapOp::Unprotect(nth) => return self.unprotect(nth),
-            HeapOp::Reprotect(nth, src) => return self.reprotect(nth, src),
             _ => {}
         }
         self.parts_done = 0;
         let mut attempt = 0;
         loop {
             let parts = self.parts_done;
-            let heap = Arc::clone(self.heap);
-            let permit = heap.try_shared().expect("nobody collects");
+            let taken = permit.get_or_insert_with(|| heap.try_shared().expect("nobody collects"));
             let before = (heap.cards_marked(), heap.tlab_refills());
-            let words = match self.perform(&permit, op) {
-                Ok(()) => {
-                    if heap.tlab_refills() > before.1 {
-                        self.pairs
-                            .event(WHOLE_HEAP - self.current as u64 - 1, EventKind::TlabRefill);
-                        self.event_on_register(op, EventKind::TlabRefill);
-                    }
-                    if heap.cards_marked() > before.0 {
-                        self.event_on_register(op, EventKind::BarrierHit);
-                    }
-                    return Ok(());
-                }
+            let words = match self.perform(taken, op) {
+                Ok(()) => return self.note_done(taken, op, before),
                 Err(Stop::Failed(failure)) => return Err(failure),
                 Err(Stop::NeedsMemory { words }) => words,
             };
-            drop(permit);
+            *permit = None;
             if self.parts_done > parts {
                 attempt = 0;
             }
@@ -194,6 +206,31 @@ impl<'h, C: Checks> Run<'h, C> {
             }
             attempt += 1;
         }
+    }
+
+    /// What the heap did for an operation that is done: `before` are its counts of marked cards and
+    /// refilled buffers.
+    fn note_done(
+        &mut self,
+        permit: &SharedPermit<'_>,
+        op: &HeapOp,
+        before: (u64, u64),
+    ) -> Result<(), Failure> {
+        if self.heap.tlab_refills() > before.1 {
+            let whole = WHOLE_HEAP - self.current as u64 - 1;
+            self.pairs.event(whole, EventKind::TlabRefill);
+            self.event_on_register(op, EventKind::TlabRefill);
+        }
+        if self.heap.cards_marked() > before.0 {
+            self.event_on_register(op, EventKind::BarrierHit);
+        }
+        if let Some(array) = changed_array(op) {
+            let at = usize::from(array) % self.registers;
+            let m = permit.reader::<C>();
+            let value = m.load_root(&self.tlab_holder().registers()[at]);
+            self.check_room(&m, value, self.register(array))?;
+        }
+        Ok(())
     }
 
     /// An operation found no memory even after a major collection.
@@ -249,19 +286,37 @@ impl<'h, C: Checks> Run<'h, C> {
             HeapOp::Array(dst, capacity) => {
                 m.store(slot(dst), m.array_with_capacity(u32::from(capacity))?);
                 self.new_object(dst, Object::Array(Vec::new()));
+                if let ModelValue::Object(at) = self.register(dst) {
+                    self.model.peaks[at as usize] = u32::from(capacity);
+                }
             }
             HeapOp::Map(dst) => {
                 m.store(slot(dst), m.map()?);
-                self.new_object(dst, Object::Map(Vec::new()));
+                self.new_object(dst, Object::Map(Entries::default()));
             }
             HeapOp::Instance(dst, fields) => {
                 let fields = usize::from(fields % 8).max(1);
-                m.store(slot(dst), m.instance(SHAPE, &[Value::NIL; 8][..fields])?);
+                let class = shape_in(dst);
+                m.store(slot(dst), m.instance(class, &[Value::NIL; 8][..fields])?);
                 self.new_object(dst, Object::Instance(vec![ModelValue::Nil; fields]));
+                self.set_shape(dst, class);
+            }
+            HeapOp::LargeInstance(dst, more) => {
+                let fields = LARGE_FIELDS + usize::from(more);
+                let class = shape_in(dst);
+                let nils = [Value::NIL; LARGE_FIELDS + u8::MAX as usize];
+                m.store(slot(dst), m.instance(class, &nils[..fields])?);
+                self.new_object(dst, Object::Instance(vec![ModelValue::Nil; fields]));
+                self.set_shape(dst, class);
             }
             HeapOp::Enum(dst, first, second) => {
-                m.store(slot(dst), m.enum_value(SHAPE, &[get(first), get(second)])?);
+                let variant = shape_in(dst);
+                m.store(
+                    slot(dst),
+                    m.enum_value(variant, &[get(first), get(second)])?,
+                );
                 self.new_object(dst, Object::Enum([held(first), held(second)]));
+                self.set_shape(dst, variant);
             }
             HeapOp::Cell(dst, src) => {
                 m.store(slot(dst), m.cell(get(src))?);
@@ -277,7 +332,14 @@ impl<'h, C: Checks> Run<'h, C> {
             }
             HeapOp::Iterator(dst, src) => {
                 m.store(slot(dst), m.iterator(get(src), 0)?);
-                self.new_object(dst, Object::Iterator(held(src)));
+                self.new_object(dst, Object::Iterator(held(src), 0));
+            }
+            HeapOp::Next(dst, iterator) => {
+                let found = advance(&m, get(iterator));
+                let model = self.model.advance(held(iterator));
+                self.expect_optional(&m, found, model)?;
+                m.store(slot(dst), found.unwrap_or(Value::NIL));
+                self.set_register(dst, model.unwrap_or(ModelValue::Nil));
             }
             HeapOp::Error(dst, payload) => {
                 m.store(slot(dst), m.error(1, Value::NIL, get(payload))?);
@@ -391,8 +453,13 @@ impl<'h, C: Checks> Run<'h, C> {
             HeapOp::Intern(dst, n) => {
                 // Salts from 0 make texts that no other operation makes first.
                 let (len, salt) = (n % 4, u16::from(n / 4 % 4));
-                m.store(slot(dst), m.intern(&text(len, salt))?);
+                let string = m.intern(&text(len, salt))?;
+                self.expect_interned(&m, string, Object::String(len, salt))?;
+                m.store(slot(dst), string);
                 self.new_object(dst, Object::String(len, salt));
+                if let ModelValue::Object(at) = self.register(dst) {
+                    self.model.interned.push(at);
+                }
             }
             HeapOp::Channel(..)
             | HeapOp::Send(..)
@@ -430,13 +497,36 @@ impl<'h, C: Checks> Run<'h, C> {
                 self.set_register(dst, model);
             }
             HeapOp::ProtectCopy(nth) => return self.protect_copy(permit, &holder, nth),
-            HeapOp::SwitchHolder(_)
-            | HeapOp::Collect(_)
-            | HeapOp::Protect(_)
-            | HeapOp::Unprotect(_)
-            | HeapOp::Reprotect(..) => unreachable!("done by `step`"),
+            HeapOp::Protect(src) => self.protect(permit, get(src), held(src)),
+            HeapOp::Reprotect(nth, src) => self.reprotect(permit, nth, get(src), held(src)),
+            HeapOp::SwitchHolder(_) | HeapOp::Collect(_) | HeapOp::Unprotect(_) => {
+                unreachable!("done before")
+            }
         }
         Ok(())
+    }
+
+    /// An interned string is the one that a register still holds which was interned before.
+    fn expect_interned<'p>(
+        &mut self,
+        m: &Mutator<'p, C>,
+        string: Value<'p>,
+        object: Object,
+    ) -> Result<(), Failure> {
+        let model = &self.model;
+        let is_same =
+            |at: u32| model.interned.contains(&at) && model.objects[at as usize] == object;
+        let mut held = self.holders.iter().zip(&model.registers).flat_map(|it| {
+            let (slots, values) = (it.0.registers(), it.1);
+            slots.iter().zip(values)
+        });
+        let known = held.find(|(_, value)| matches!(value, ModelValue::Object(at) if is_same(*at)));
+        let is_shared = known.is_none_or(|(slot, _)| m.load_root(slot).is_identical(string));
+        if is_shared || !self.options.advantages.model {
+            return Ok(());
+        }
+        let message = "an interned string that lives was made again".to_owned();
+        Err(self.failure("matches_reference", "interned", "string", message))
     }
 
     fn future_create(
@@ -590,7 +680,7 @@ impl<'h, C: Checks> Run<'h, C> {
                 true
             }
             (Some(Object::Map(entries)), None) => {
-                entries.push((key, value));
+                entries.push(key, value);
                 true
             }
             _ => false,
@@ -630,7 +720,7 @@ impl<'h, C: Checks> Run<'h, C> {
             }
             Object::Unscheduled(_) => m.unscheduled_part(object, (n % 2) as u32),
             Object::Cell(_) => m.cell_get(object),
-            Object::Iterator(_) => m.iterator_parts(object).map(|(source, _)| source),
+            Object::Iterator(..) => m.iterator_parts(object).map(|(source, _)| source),
             Object::Error(_) => m.error_parts(object).map(|(_, _, payload)| payload),
             Object::Future { .. } => m.future_state(object).map(|(_, payload)| payload),
             Object::Channel { values, .. } => m.channel_peek(object, (n % values.len()) as u32),
@@ -646,7 +736,6 @@ impl<'h, C: Checks> Run<'h, C> {
             .try_exclusive()
             .expect("no permit is held between operations");
         let report = permit.collect(kind);
-        drop(permit);
         self.note(format_args!(
             "{kind:?} collection: {} moved, {} promoted",
             report.moved, report.promoted
@@ -664,6 +753,10 @@ impl<'h, C: Checks> Run<'h, C> {
         }
         self.settle_weak(kind, &report.cleared)?;
         self.settle_finalizers(kind, &report.queued)?;
+        if kind == CollectionKind::Major {
+            self.compare_census(&mut permit)?;
+        }
+        drop(permit);
         // A collection that makes objects old is that first of all.
         self.pairs.event_on_all(match kind {
             _ if report.promoted > 0 => EventKind::Promote,
@@ -737,8 +830,18 @@ impl<'h, C: Checks> Run<'h, C> {
         self.heap.drop_finalizers();
         let heap = Arc::clone(self.heap);
         let mut permit = heap.try_exclusive().expect("no permit is held at the end");
-        let report = permit.collect(CollectionKind::Major);
-        if let Some(violation) = report.violations.into_iter().next() {
+        // Which runs are audited follows from what they did.
+        let is_audited = self.report.trace_hash.is_multiple_of(RUNS_PER_AUDIT);
+        let mut violations = if is_audited {
+            permit.audit()
+        } else {
+            Vec::new()
+        };
+        violations.extend(permit.collect(CollectionKind::Major).violations);
+        if is_audited {
+            violations.extend(permit.audit());
+        }
+        if let Some(violation) = violations.into_iter().next() {
             return Err(self.failure(
                 "heap_is_sound",
                 violation.check,
@@ -771,6 +874,12 @@ impl<'h, C: Checks> Run<'h, C> {
     fn new_object(&mut self, dst: u8, object: Object) {
         let value = self.model.add(object);
         self.set_register(dst, value);
+    }
+
+    fn set_shape(&mut self, register: u8, shape: u16) {
+        if let ModelValue::Object(at) = self.register(register) {
+            self.model.shapes[at as usize] = shape;
+        }
     }
 
     fn object_mut(&mut self, register: u8) -> Option<&mut Object> {
@@ -922,6 +1031,39 @@ impl<'h, C: Checks> Run<'h, C> {
     }
 }
 
+/// Class or variant of what is made in a register: two, so that there are objects which differ in
+/// nothing else.
+fn shape_in(register: u8) -> u16 {
+    SHAPE + u16::from(register % 2)
+}
+
+/// The register of the array that an operation may have made longer.
+fn changed_array(op: &HeapOp) -> Option<u8> {
+    match *op {
+        HeapOp::ArrayOf(array, ..)
+        | HeapOp::Slice(array, ..)
+        | HeapOp::Push(array, _)
+        | HeapOp::Insert(array, ..)
+        | HeapOp::Remove(array, _)
+        | HeapOp::Extend(array, _) => Some(array),
+        _ => None,
+    }
+}
+
+/// A step of an iterator: what it comes to.
+fn advance<'p, C: Checks>(m: &Mutator<'p, C>, iterator: Value<'p>) -> Option<Value<'p>> {
+    let (source, place) = m.iterator_parts(iterator)?;
+    let (next, value) = match m.kind(source)? {
+        Kind::Map => {
+            let (next, _, value) = m.map_next(source, place as u64)?;
+            (next as i64, value)
+        }
+        _ => (place + 1, m.array_get(source, place as u32)?),
+    };
+    m.iterator_move(iterator, next);
+    Some(value)
+}
+
 /// The operation's name, for sites.
 fn name(op: &HeapOp) -> &'static str {
     match op {
@@ -932,11 +1074,13 @@ fn name(op: &HeapOp) -> &'static str {
         HeapOp::Array(..) => "Array",
         HeapOp::Map(_) => "Map",
         HeapOp::Instance(..) => "Instance",
+        HeapOp::LargeInstance(..) => "LargeInstance",
         HeapOp::Enum(..) => "Enum",
         HeapOp::Cell(..) => "Cell",
         HeapOp::Closure(..) => "Closure",
         HeapOp::Bound(..) => "Bound",
         HeapOp::Iterator(..) => "Iterator",
+        HeapOp::Next(..) => "Next",
         HeapOp::Error(..) => "Error",
         HeapOp::Unscheduled(..) => "Unscheduled",
         HeapOp::FutureCreate(_) => "FutureCreate",

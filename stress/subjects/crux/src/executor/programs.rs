@@ -284,8 +284,8 @@ struct Run<'s> {
     events: Vec<Event>,
     report: RunReport,
     counts: Option<EventCounts>,
-    /// For the points of a dry run: trace events before each decision.
-    marks: Option<Vec<usize>>,
+    /// For the points of a dry run: its decisions.
+    marks: Option<Vec<points::Mark>>,
     /// The schedule brought about something that is not in the host script.
     has_injected: bool,
     /// Allocations that were made to fail besides those of the heap's modes.
@@ -452,7 +452,10 @@ impl<'s> Run<'s> {
             }
             let seen = watch.is_some().then(|| self.look(programs, site));
             if let Some(marks) = &mut self.marks {
-                marks.push(self.observer.len());
+                marks.push(points::Mark {
+                    events: self.observer.len(),
+                    is_host: site.actor == Site::HOST,
+                });
             }
             // The collector of `collect=continuous` asks again at once: it always comes
             // between two slices.
@@ -506,7 +509,11 @@ impl<'s> Run<'s> {
         match inject {
             Injected::AllocationFailure => {
                 self.faults += 1;
-                engine.heap().fail_next_allocation();
+                engine.heap().fail_allocation(0);
+            }
+            Injected::LaterAllocationFailure(after) => {
+                self.faults += 1;
+                engine.heap().fail_allocation(after);
             }
             // What is unknown or has ended is refused, which is all that can be seen of it.
             Injected::CancelCall(call) => self.host.cancel_call(engine, &self.observer, call),

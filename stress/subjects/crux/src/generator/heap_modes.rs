@@ -92,6 +92,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
             [c.weighted(&[6, 1, 1])],
         exhausted: None,
         steps: None,
+        poison_dead: false,
         fail: Vec::new(),
     };
     if zombie {
@@ -108,6 +109,7 @@ fn draw_debug<C: Choices>(c: &mut C) -> HeapDebug {
     if c.chance(1, 8) {
         debug.exhausted = Some(c.below(24));
     }
+    debug.poison_dead = c.chance(1, 6);
     debug
 }
 

@@ -94,13 +94,18 @@ enum Topic {
     Unprotect,
     Reprotect,
     ProtectCopy,
+    LargeObject,
+    Walk,
+    NearlyEqual,
+    OldArray,
+    Queue,
     Minor,
     Major,
 }
 
 /// Topics with their weights. Those of allocation, stores and collection are never turned
 /// off all together: see [`swarm`].
-const WEIGHTS: [(Topic, u32); 55] = [
+const WEIGHTS: [(Topic, u32); 60] = [
     (Topic::SwitchHolder, 5),
     (Topic::Immediate, 3),
     (Topic::BigInt, 3),
@@ -154,6 +159,11 @@ const WEIGHTS: [(Topic, u32); 55] = [
     (Topic::Unprotect, 2),
     (Topic::Reprotect, 2),
     (Topic::ProtectCopy, 2),
+    (Topic::LargeObject, 2),
+    (Topic::Walk, 5),
+    (Topic::NearlyEqual, 2),
+    (Topic::OldArray, 1),
+    (Topic::Queue, 1),
     (Topic::Minor, 4),
     (Topic::Major, 1),
 ];
@@ -199,8 +209,15 @@ pub fn draw<C: Choices>(choices: &mut C) -> HeapOps {
         handles: 0,
         ops: Vec::with_capacity(size as usize + 4),
     };
+    // As `Choices::weighted` does it, with the sums made once: a program draws hundreds.
+    let mut sum = 0;
+    let sums = weights.map(|weight| {
+        sum += weight;
+        sum
+    });
     while drawer.ops.len() < size as usize {
-        let topic = WEIGHTS[choices.weighted(&weights)].0;
+        let drawn = choices.below(sum);
+        let topic = WEIGHTS[sums.partition_point(|&sum| sum <= drawn)].0;
         drawer.draw(choices, topic);
     }
     HeapOps {
@@ -447,21 +464,21 @@ impl Drawer {
             }
             Topic::Clear => self.new_value(HeapOp::Clear(dst), dst, Held::Immediate),
             Topic::Load => {
-                let op = HeapOp::Load(dst, self.object(choices), choices.below(8) as u8);
+                let op = HeapOp::Load(dst, self.object(choices), self.place(choices));
                 self.new_value(op, dst, Held::Unknown);
             }
             Topic::StoreField => {
                 let object = self.with(choices, |h| matches!(h, Held::Instance | Held::Cell));
                 let src = self.any(choices);
                 self.ops
-                    .push(HeapOp::StoreField(object, choices.below(6) as u8, src));
+                    .push(HeapOp::StoreField(object, self.place(choices), src));
                 self.maybe_forget(choices, src);
             }
             Topic::StoreElement => {
                 let array = self.with(choices, |held| held == Held::Array);
                 let src = self.any(choices);
                 self.ops
-                    .push(HeapOp::StoreElement(array, choices.below(8) as u8, src));
+                    .push(HeapOp::StoreElement(array, self.place(choices), src));
                 self.maybe_forget(choices, src);
             }
             Topic::Push => {
@@ -476,12 +493,12 @@ impl Drawer {
                 let array = self.with(choices, |held| held == Held::Array);
                 let src = self.any(choices);
                 self.ops
-                    .push(HeapOp::Insert(array, choices.below(8) as u8, src));
+                    .push(HeapOp::Insert(array, self.place(choices), src));
                 self.maybe_forget(choices, src);
             }
             Topic::Remove => {
                 let array = self.with(choices, |held| held == Held::Array);
-                self.ops.push(HeapOp::Remove(array, choices.below(8) as u8));
+                self.ops.push(HeapOp::Remove(array, self.place(choices)));
             }
             Topic::Extend => {
                 let array = self.with(choices, |held| held == Held::Array);
@@ -505,7 +522,7 @@ impl Drawer {
             }
             Topic::Slice => {
                 let array = self.with(choices, |held| held == Held::Array);
-                let op = HeapOp::Slice(dst, array, choices.below(8) as u8);
+                let op = HeapOp::Slice(dst, array, self.place(choices));
                 self.new_value(op, dst, Held::Array);
             }
             Topic::RemoveAll => {
@@ -540,6 +557,9 @@ impl Drawer {
                 let src = self.object(choices);
                 let held = self.held(src);
                 self.new_value(HeapOp::DeepCopy(dst, src), dst, held);
+                if choices.chance(1, 4) {
+                    self.change(choices, dst);
+                }
                 if choices.chance(1, 2) {
                     self.ops.push(HeapOp::DeepEquals(src, dst));
                 }
@@ -570,8 +590,169 @@ impl Drawer {
                 self.ops.push(HeapOp::ProtectCopy(choices.below(8) as u8));
                 self.handles = self.handles.saturating_add(u8::from(self.handles > 0));
             }
+            Topic::LargeObject => self.large_object(choices, dst),
+            Topic::Walk => self.walk(choices, dst),
+            Topic::NearlyEqual => self.nearly_equal(choices),
+            Topic::OldArray => self.old_array(choices, dst),
+            Topic::Queue => self.queue(choices),
             Topic::Minor => self.ops.push(HeapOp::Collect(CollectionKind::Minor)),
             Topic::Major => self.ops.push(HeapOp::Collect(CollectionKind::Major)),
+        }
+    }
+
+    /// A place in a container: mostly one of the first, now and then any.
+    fn place<C: Choices>(&self, choices: &mut C) -> u8 {
+        let most = if choices.chance(1, 6) { 256 } else { 8 };
+        choices.below(most) as u8
+    }
+
+    /// The register that comes so many after another one.
+    fn after(&self, register: u8, steps: u8) -> u8 {
+        (register + steps) % self.registers
+    }
+
+    /// An object with blocks of its own that little leads to: a weak reference, a finalizer, an
+    /// old object.
+    fn large_object<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let more = choices.below(256) as u8;
+        self.new_value(HeapOp::LargeInstance(dst, more), dst, Held::Instance);
+        let other = self.after(dst, 1);
+        match choices.below(4) {
+            0 => self.new_value(HeapOp::Weak(other, dst), other, Held::Weak),
+            1 => self.ops.push(HeapOp::Finalizer(dst, self.any(choices))),
+            2 => {
+                let holder = self.with(choices, |held| held == Held::Instance);
+                self.ops
+                    .push(HeapOp::StoreField(holder, choices.below(6) as u8, dst));
+            }
+            _ => {}
+        }
+        if choices.chance(1, 2) {
+            let src = self.object(choices);
+            self.ops
+                .push(HeapOp::StoreField(dst, self.place(choices), src));
+        }
+        self.maybe_forget(choices, dst);
+    }
+
+    /// Steps of a walk over an array or map, which changes between them.
+    fn walk<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let iterator = self.with(choices, |held| held == Held::Iterator);
+        if self.held(iterator) != Held::Iterator || choices.chance(1, 4) {
+            let source = self.with(choices, |held| matches!(held, Held::Array | Held::Map));
+            self.new_value(HeapOp::Iterator(dst, source), dst, Held::Iterator);
+            return;
+        }
+        let value = self.after(iterator, 1 + choices.below(2) as u8);
+        for _ in 0..choices.within(1, 3) {
+            self.new_value(HeapOp::Next(value, iterator), value, Held::Unknown);
+            if choices.chance(1, 3) {
+                let container = self.with(choices, |held| matches!(held, Held::Array | Held::Map));
+                self.change(choices, container);
+            }
+        }
+    }
+
+    /// Changes what a register holds a little, whatever that is.
+    fn change<C: Choices>(&mut self, choices: &mut C, register: u8) {
+        let src = self.any(choices);
+        let op = match self.held(register) {
+            Held::Array => match choices.below(4) {
+                0 => HeapOp::Push(register, src),
+                1 => HeapOp::Remove(register, self.place(choices)),
+                2 => HeapOp::Insert(register, self.place(choices), src),
+                _ => HeapOp::StoreElement(register, self.place(choices), src),
+            },
+            Held::Map => match choices.below(6) {
+                0 => HeapOp::RemoveAll(register),
+                1 | 2 => HeapOp::MapRemove(register, src),
+                3 => HeapOp::MapSetMany(register, choices.below(32) as u8, src),
+                _ => HeapOp::MapSet(register, src, self.any(choices)),
+            },
+            _ => HeapOp::StoreField(register, self.place(choices), src),
+        };
+        self.ops.push(op);
+    }
+
+    /// Two graphs that differ in one thing, or in none: who shares what, one part, the class of
+    /// an object, the key of a map.
+    fn nearly_equal<C: Choices>(&mut self, choices: &mut C) {
+        let part = self.object(choices);
+        let [whole, copy, scratch] = [1, 2, 3].map(|steps| self.after(part, steps));
+        match choices.below(4) {
+            0 => {
+                // Even and odd registers make different ones.
+                self.new_value(HeapOp::Enum(whole, part, part), whole, Held::Enum);
+                self.new_value(HeapOp::Enum(copy, part, part), copy, Held::Enum);
+            }
+            1 => {
+                self.new_value(HeapOp::Map(whole), whole, Held::Map);
+                self.new_value(HeapOp::Map(copy), copy, Held::Map);
+                let keys = [self.small(choices), self.small(choices)];
+                let is_same = choices.chance(1, 3);
+                for (map, key) in [(whole, keys[0]), (copy, keys[usize::from(!is_same)])] {
+                    let key = HeapOp::Immediate(scratch, key);
+                    self.new_value(key, scratch, Held::Immediate);
+                    self.ops.push(HeapOp::MapSet(map, scratch, part));
+                }
+            }
+            _ => {
+                self.new_value(HeapOp::Instance(whole, 3), whole, Held::Instance);
+                self.ops.push(HeapOp::StoreField(whole, 0, part));
+                self.ops.push(HeapOp::StoreField(whole, 1, part));
+                self.new_value(HeapOp::DeepCopy(copy, whole), copy, Held::Instance);
+                self.new_value(HeapOp::Load(scratch, copy, 1), scratch, Held::Unknown);
+                if choices.chance(1, 2) {
+                    let unshared = HeapOp::DeepCopy(scratch, scratch);
+                    self.new_value(unshared, scratch, self.held(part));
+                    self.ops.push(HeapOp::StoreField(copy, 1, scratch));
+                } else {
+                    self.hold(scratch, self.held(part));
+                    self.change(choices, scratch);
+                }
+            }
+        }
+        self.ops.push(HeapOp::DeepEquals(whole, copy));
+        self.ops.push(HeapOp::DeepEquals(copy, whole));
+    }
+
+    /// An array over several cards that is old when young objects are put everywhere in it.
+    fn old_array<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let n = choices.within(8, 255) as u8;
+        let op = HeapOp::ArrayOf(dst, n, self.any(choices));
+        self.new_value(op, dst, Held::Array);
+        for _ in 0..2 {
+            self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+        }
+        let young = self.after(dst, 1);
+        self.new_value(HeapOp::Instance(young, 1), young, Held::Instance);
+        match choices.below(4) {
+            0 => self.ops.push(HeapOp::Fill(dst, young)),
+            1 => {
+                self.ops
+                    .push(HeapOp::StoreElement(dst, choices.below(256) as u8, young));
+                self.ops.push(HeapOp::Reverse(dst));
+            }
+            _ => {
+                for _ in 0..choices.within(1, 4) {
+                    self.ops
+                        .push(HeapOp::StoreElement(dst, choices.below(256) as u8, young));
+                }
+            }
+        }
+        self.maybe_forget(choices, young);
+        self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+    }
+
+    /// An array that is used as a queue: values come at one end and go at the other.
+    fn queue<C: Choices>(&mut self, choices: &mut C) {
+        let array = self.with(choices, |held| held == Held::Array);
+        let src = self.any(choices);
+        for _ in 0..choices.within(4, 16) {
+            self.ops.push(HeapOp::Push(array, src));
+            if choices.chance(3, 4) {
+                self.ops.push(HeapOp::Remove(array, 0));
+            }
         }
     }
 

@@ -35,6 +35,7 @@ modes! {
     PromoteAlways = "promote=always", "collections", collections;
     PromoteNever = "promote=never", "collections", collections;
     Exhausted = "exhausted", "objects_kept", |c| c.objects_kept;
+    PoisonDead = "poison-dead", "registers_poisoned", |c| c.registers_poisoned;
     Fail = "fail=alloc", "faults", |c| c.faults;
 }
 
@@ -83,9 +84,17 @@ fn of_heap(debug: &HeapDebug, mut show: impl FnMut(Name)) {
     }
 }
 
-/// Shows the modes that a scenario runs under.
-pub(super) fn of(debug: &HeapDebug, has_faults: bool, show: &mut dyn FnMut(&'static Mode)) {
+/// Shows the modes that a scenario runs under, which has machines or has not.
+pub(super) fn of(
+    debug: &HeapDebug,
+    has_faults: bool,
+    has_machines: bool,
+    show: &mut dyn FnMut(&'static Mode),
+) {
     of_heap(debug, |name| show(&MODES[name as usize]));
+    if debug.poison_dead && has_machines {
+        show(&MODES[Name::PoisonDead as usize]);
+    }
     if has_faults || !debug.fail.is_empty() {
         show(&MODES[Name::Fail as usize]);
     }
@@ -97,7 +106,7 @@ mod tests {
 
     fn names(modes: &str) -> Vec<&'static str> {
         let mut names = Vec::new();
-        of(&modes.parse().unwrap(), false, &mut |mode| {
+        of(&modes.parse().unwrap(), false, true, &mut |mode| {
             names.push(mode.name)
         });
         names.sort_unstable();

@@ -12,6 +12,7 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gcrucible_bytecode::Program;
+use gcrucible_heap::CollectionKind;
 
 use self::turns::Turns;
 use self::versions::Versions;
@@ -20,7 +21,7 @@ use crate::executor::trace::{
     Callee, Data, Event, ForkRefusal, SliceStart, TaskId, VersionFailure, VersionStep,
 };
 pub use crate::reference::Limits;
-use crate::reference::{Model, Status};
+use crate::reference::{Model, Overdue, Status};
 use gcrucible_trace::{EventKind, Failure};
 
 use super::{Evidence, Notes, Oracle};
@@ -84,6 +85,7 @@ pub fn check_and_note<'p>(
         woken_from: BTreeMap::new(),
         woken_at_host: BTreeSet::new(),
         turns: Turns::default(),
+        majors: 0,
         stats: ModelStats::default(),
     };
     for (at, event) in events.iter().enumerate() {
@@ -163,6 +165,11 @@ impl Due {
     }
 }
 
+/// Major collections of a run that are all judged by what they leave, and how many make one
+/// after that.
+const MAJORS_JUDGED: u32 = 16;
+const MAJORS_PER_JUDGED: u32 = 32;
+
 struct Judge<'p, 'e> {
     model: Model<'p>,
     versions: Versions<'p>,
@@ -189,6 +196,8 @@ struct Judge<'p, 'e> {
     woken_at_host: BTreeSet<TaskId>,
     /// Who may be woken for channels and mutexes.
     turns: Turns,
+    /// Major collections so far.
+    majors: u32,
     stats: ModelStats,
 }
 
@@ -347,8 +356,11 @@ impl<'e> Judge<'_, 'e> {
                 self.recognised(*call, *task, outcome, *is_cancelled)
             }
             Event::Collected {
-                cleared, queued, ..
-            } => self.collected(cleared, queued),
+                kind,
+                cleared,
+                queued,
+                ..
+            } => self.collected(*kind, cleared, queued),
             Event::TimeAdvanced { now_ms } => {
                 if *now_ms < self.model.now_ms() {
                     let message =
@@ -674,7 +686,11 @@ impl<'e> Judge<'_, 'e> {
         }
     }
 
-    fn collected(&mut self, cleared: &[u64], queued: &[u64]) -> Verdict {
+    fn collected(&mut self, kind: CollectionKind, cleared: &[u64], queued: &[u64]) -> Verdict {
+        let overdue = match kind == CollectionKind::Major && self.is_next_major_judged() {
+            true => self.model.overdue(),
+            false => Overdue::default(),
+        };
         for &weak in cleared {
             if self.model.is_weak_target_reachable(weak) == Some(true) {
                 let message =
@@ -687,7 +703,28 @@ impl<'e> Judge<'_, 'e> {
             }
         }
         let verdict = self.model.queue_finalizers(queued);
-        verdict.map_err(|message| failure("finalizer_queued", "finalizer", message))
+        verdict.map_err(|message| failure("finalizer_queued", "finalizer", message))?;
+        let missing = |all: &[u64], done: &[u64]| all.iter().find(|it| !done.contains(it)).copied();
+        if let Some(weak) = missing(&overdue.weak, cleared) {
+            let message = format!(
+                "a major collection has not cleared weak reference {weak}, its target is dead"
+            );
+            return Err(failure("weak_late", "weak", message));
+        }
+        if let Some(number) = missing(&overdue.finalizers, queued) {
+            let message =
+                format!("a major collection has not queued finalizer {number}, its object is dead");
+            return Err(failure("finalizer_late", "finalizer", message));
+        }
+        Ok(())
+    }
+
+    /// Whether what the next major collection leaves is judged: it is where no slice is under way,
+    /// and of very many each [`MAJORS_PER_JUDGED`]-th, for the model looks at all that it has.
+    fn is_next_major_judged(&mut self) -> bool {
+        self.majors += 1;
+        let is_one = self.majors <= MAJORS_JUDGED || self.majors % MAJORS_PER_JUDGED == 0;
+        is_one && self.slice.is_none()
     }
 
     fn await_resolved(&mut self, task: TaskId, future: u64) -> Verdict {

@@ -65,8 +65,10 @@ pub fn after_teardown(heap: &Heap) -> Result<(), Failure> {
             "a permit is still held at the end".into(),
         ));
     };
+    let books = permit.audit();
     let report = permit.collect(CollectionKind::Major);
-    if let Some(violation) = report.violations.into_iter().next() {
+    let violations = books.into_iter().chain(report.violations);
+    if let Some(violation) = violations.chain(permit.audit()).next() {
         return Err(Failure {
             oracle: "heap_is_sound".into(),
             check: violation.check.into(),

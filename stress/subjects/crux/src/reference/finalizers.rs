@@ -20,7 +20,7 @@ pub(super) struct Finalizers {
 /// One registration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finalizer {
-    number: u64,
+    pub(super) number: u64,
     pub(super) object: ObjectId,
     pub(super) function: Value,
     /// The version that registered it, and runs it.

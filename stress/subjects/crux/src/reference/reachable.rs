@@ -3,7 +3,7 @@
 use gcrucible_bytecode::{Program, Reg};
 
 use super::finalizers::Finalizer;
-use super::model::Model;
+use super::model::{BodyEnd, Model};
 use super::task::{Completion, ScopeKind, Status, Takes, Task};
 use super::value::{Object, ObjectId, Value};
 
@@ -23,6 +23,60 @@ impl Model<'_> {
             return None;
         }
         Some(self.strongly_reachable()[target.index()])
+    }
+
+    /// What a major collection that comes now must find dead: the numbers of reachable weak
+    /// references whose targets it clears, and of the finalizers that it queues.
+    ///
+    /// The engine may hold for a while what no program can get at any more: what a task has ended
+    /// with, the payload of a future, a version that was replaced. Only what is dead however long that
+    /// is held counts.
+    pub fn overdue(&self) -> Overdue {
+        let has_weak = self.store.weak().next().is_some();
+        if !has_weak && self.finalizers.registered.is_empty() {
+            return Overdue::default();
+        }
+        let reached = self.strongly_reachable();
+        let mut walk = Walk {
+            seen: vec![false; self.store.len()],
+            next: Vec::new(),
+        };
+        self.roots(&mut walk);
+        self.lasting_roots(&mut walk);
+        self.walk_on(&mut walk);
+        let is_dead = |id: ObjectId| !walk.seen[id.index()] && self.store.get(id).dies_singly();
+        let weak = self.store.weak().filter(|(id, _, target)| {
+            reached[id.index()] && matches!(target, Value::Object(target) if is_dead(*target))
+        });
+        let registered = self.finalizers.registered.iter();
+        let finalizers = registered.filter(|finalizer| is_dead(finalizer.object));
+        Overdue {
+            weak: weak.map(|(_, number, _)| number).collect(),
+            finalizers: finalizers.map(|finalizer| finalizer.number).collect(),
+        }
+    }
+
+    /// What may be held though no program can get at it.
+    fn lasting_roots(&self, walk: &mut Walk) {
+        for version in 0..self.aside.len() {
+            let loaded = self.loaded(version);
+            walk.all(&loaded.globals);
+            let made = loaded.functions.iter().chain(&loaded.variants).flatten();
+            made.for_each(|&id| walk.object(id));
+        }
+        for task in self.tasks() {
+            task_roots(task, self.loaded(task.version).program, walk);
+            if let Some(BodyEnd {
+                result: Some(Ok(value) | Err(value)),
+                ..
+            }) = task.end
+            {
+                walk.value(value);
+            }
+        }
+        self.futures()
+            .iter()
+            .for_each(|future| walk.value(future.payload));
     }
 
     /// Of each object whether it is reachable by anything but weak references.
@@ -100,6 +154,15 @@ impl Model<'_> {
             Object::Stream { source, .. } => walk.value(*source),
         }
     }
+}
+
+/// What is due at a major collection, each in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// Numbers of weak references.
+    pub weak: Vec<u64>,
+    /// Numbers of registered finalizers.
+    pub finalizers: Vec<u64>,
 }
 
 /// Where a frame can go on, and the register that is written on the way.

@@ -96,6 +96,19 @@ pub enum Object {
     },
 }
 
+impl Object {
+    /// Whether an object of the heap is its own, and dies when nothing leads to it: what is
+    /// shared unseen, or made with the program, is not.
+    pub(super) fn dies_singly(&self) -> bool {
+        match self {
+            Object::Array(_) | Object::Map(_) | Object::Instance(..) => true,
+            Object::Variant(_, parts) => !parts.is_empty(),
+            Object::Closure(_, captures) => !captures.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 /// A channel.
 #[derive(Clone, Debug)]
 pub struct Channel {
@@ -151,6 +164,15 @@ impl Store {
     pub fn numbered(&self, number: u64) -> Option<ObjectId> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;
         self.numbered.get(at).copied()
+    }
+
+    /// All weak references: object, number, target.
+    pub fn weak(&self) -> impl Iterator<Item = (ObjectId, u64, Value)> {
+        let numbered = (1..).zip(&self.numbered);
+        numbered.filter_map(|(number, &id)| match *self.get(id) {
+            Object::Weak { target, .. } if target != Value::Nil => Some((id, number, target)),
+            _ => None,
+        })
     }
 
     /// Makes an object.

@@ -40,7 +40,11 @@ pub enum HeapOp {
     Map(Register),
     /// Allocate an instance with that many fields, all nil.
     Instance(Register, u8),
-    /// Allocate an enum value with a payload of two: `(dst, first, second)`.
+    /// Allocate an instance with 64 fields more than that, all nil: one that has blocks of its own
+    /// unless blocks are large.
+    LargeInstance(Register, u8),
+    /// Allocate an enum value with a payload of two: `(dst, first, second)`. Instances and enum
+    /// values made in even registers have another class or variant than those made in odd ones.
     Enum(Register, Register, Register),
     /// Allocate a cell that holds a register: `(dst, src)`.
     Cell(Register, Register),
@@ -50,6 +54,9 @@ pub enum HeapOp {
     Bound(Register, Register, Register),
     /// Allocate an iterator over a register: `(dst, src)`.
     Iterator(Register, Register),
+    /// Take a step of a walk: `dst =` the element or value that an iterator comes to next, nil at
+    /// the end, `(dst, iterator)`. What it goes over may have changed since the last step.
+    Next(Register, Register),
     /// Allocate an error with a payload: `(dst, payload)`.
     Error(Register, Register),
     /// Allocate an unscheduled future: `(dst, callee, argument)`.

@@ -161,11 +161,13 @@ by_operands! {
     Array(a, b);
     Map(a);
     Instance(a, b);
+    LargeInstance(a, b);
     Enum(a, b, c);
     Cell(a, b);
     Closure(a, b, c);
     Bound(a, b, c);
     Iterator(a, b);
+    Next(a, b);
     Error(a, b);
     Unscheduled(a, b, c);
     FutureCreate(a);

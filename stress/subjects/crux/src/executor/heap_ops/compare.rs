@@ -2,7 +2,7 @@
 
 use gcrucible_heap::{Checks, FutureState, Generation, Kind, Mutator, Value};
 
-use super::model::{Model, Object, Settled, Value as ModelValue, text};
+use super::model::{Model, Object, Settled, Value as ModelValue, text_bytes};
 
 /// Pairs of a heap value and the model's that it should be.
 pub(super) type Pairs<'p> = Vec<(Value<'p>, ModelValue)>;
@@ -145,7 +145,7 @@ impl Walk {
             }
             Object::Unscheduled(_) => (0..2).for_each(|i| push(m.unscheduled_part(value, i))),
             Object::Cell(_) => push(m.cell_get(value)),
-            Object::Iterator(_) => push(m.iterator_parts(value).map(|(source, _)| source)),
+            Object::Iterator(..) => push(m.iterator_parts(value).map(|(source, _)| source)),
             Object::Error(_) => push(m.error_parts(value).map(|(_, _, payload)| payload)),
             Object::Future { .. } => push(m.future_state(value).map(|(_, payload)| payload)),
             Object::Channel { values, .. } => {
@@ -183,7 +183,7 @@ pub(super) fn difference<'p, C: Checks>(
     model: &Model,
     expected: ModelValue,
 ) -> Option<String> {
-    let object = match expected {
+    let (object, shape) = match expected {
         ModelValue::Nil => return (!value.is_nil()).then(|| format!("{value:?}")),
         ModelValue::Bool(b) => return (value.as_bool() != Some(b)).then(|| format!("{value:?}")),
         ModelValue::Int(i) => {
@@ -192,27 +192,31 @@ pub(super) fn difference<'p, C: Checks>(
         ModelValue::Float(f) => {
             return (value.as_float() != Some(f)).then(|| format!("{value:?}"));
         }
-        ModelValue::Object(at) => &model.objects[at as usize],
+        ModelValue::Object(at) => (&model.objects[at as usize], model.shapes[at as usize]),
     };
     let is_same = match object {
         Object::BigInt(int) => m.as_int(value) == Some(*int),
         Object::String(len, salt) => {
-            // Comparing lengths and ends finds foreign text; comparing all of it costs an
-            // allocation each time.
+            // Comparing lengths and ends finds foreign text.
             m.text(value).is_some_and(|found| {
                 found.len() == usize::from(*len)
                     && (found.is_empty() || found.as_bytes()[0] == b'a' + (*salt % 26) as u8)
-                    && (found.len() < 64 || found == text(*len, *salt))
+                    && (found.len() < 64 || found.bytes().eq(text_bytes(*len, *salt)))
             })
         }
         Object::Array(all) => m.array_len(value) == Some(all.len() as u32),
         Object::Map(all) => m.map_len(value) == Some(all.len() as u32),
-        Object::Instance(all) => m.field_count(value) == Some(all.len() as u32),
-        Object::Enum(_) => m.kind(value) == Some(Kind::Enum),
+        Object::Instance(all) => {
+            m.field_count(value) == Some(all.len() as u32) && m.shape(value) == Some(shape)
+        }
+        Object::Enum(_) => m.kind(value) == Some(Kind::Enum) && m.shape(value) == Some(shape),
         Object::Cell(_) => m.kind(value) == Some(Kind::Cell),
         Object::Closure(_) => m.kind(value) == Some(Kind::Closure),
         Object::Bound(_) => m.kind(value) == Some(Kind::Bound),
-        Object::Iterator(_) => m.kind(value) == Some(Kind::Iterator),
+        Object::Iterator(_, place) => {
+            let found = m.iterator_parts(value).map(|(_, place)| place as u64);
+            found == Some(*place)
+        }
         Object::Error(_) => m.kind(value) == Some(Kind::Error),
         Object::Unscheduled(_) => m.kind(value) == Some(Kind::Unscheduled),
         Object::Future { id, state, .. } => {

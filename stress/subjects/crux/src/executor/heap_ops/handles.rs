@@ -1,28 +1,23 @@
 //! Handles of heap programs.
 
-use std::sync::Arc;
+use gcrucible_heap::{Checks, Holder, SharedPermit, Value};
 
-use gcrucible_heap::{Checks, Holder, SharedPermit};
-
-use super::model::Object;
+use super::model::{Object, Value as ModelValue};
 use super::{Run, Stop};
 use gcrucible_trace::{EventKind, Failure};
 
 impl<C: Checks> Run<'_, C> {
-    pub(super) fn protect(&mut self, src: u8) -> Result<(), Failure> {
-        let model = self.register(src);
-        if self.model.object(model).is_none() {
-            return Ok(());
+    pub(super) fn protect<'p>(
+        &mut self,
+        permit: &'p SharedPermit<'_>,
+        value: Value<'p>,
+        model: ModelValue,
+    ) {
+        if self.model.object(model).is_some() {
+            self.handles.push(permit.protect(value));
+            self.model.handles.push(model);
+            self.event(model, EventKind::Protect);
         }
-        let heap = Arc::clone(self.heap);
-        let permit = heap.try_shared().expect("nobody collects");
-        let holder = self.tlab_holder().clone();
-        let m = permit.mutator::<C>(holder.tlab());
-        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
-        self.handles.push(permit.protect(value));
-        self.model.handles.push(model);
-        self.event(model, EventKind::Protect);
-        Ok(())
     }
 
     pub(super) fn unprotect(&mut self, nth: u8) -> Result<(), Failure> {
@@ -54,24 +49,23 @@ impl<C: Checks> Run<'_, C> {
         Err(self.failure("nothing_leaks", "I-8", "handles", message))
     }
 
-    pub(super) fn reprotect(&mut self, nth: u8, src: u8) -> Result<(), Failure> {
-        let model = self.register(src);
+    pub(super) fn reprotect<'p>(
+        &mut self,
+        permit: &'p SharedPermit<'_>,
+        nth: u8,
+        value: Value<'p>,
+        model: ModelValue,
+    ) {
         if self.handles.is_empty() || self.model.object(model).is_none() {
-            return Ok(());
+            return;
         }
         let at = usize::from(nth) % self.handles.len();
-        let heap = Arc::clone(self.heap);
-        let permit = heap.try_shared().expect("nobody collects");
-        let holder = self.tlab_holder().clone();
-        let m = permit.mutator::<C>(holder.tlab());
-        let value = m.load_root(&holder.registers()[usize::from(src) % self.registers]);
         let old = self.handles.remove(at);
         self.handles.push(permit.reprotect(old, value));
         let before = self.model.handles.remove(at);
         self.model.handles.push(model);
         self.event(model, EventKind::Protect);
         self.event(before, EventKind::Unprotect);
-        Ok(())
     }
 
     pub(super) fn protect_copy(

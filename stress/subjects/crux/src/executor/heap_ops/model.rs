@@ -22,19 +22,67 @@ pub(super) enum Settled {
     Error,
 }
 
+/// Entries of a map, with the numbers by which a walk knows its place: each insertion has the next
+/// one, whatever was removed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Entries {
+    pairs: Vec<(Value, Value)>,
+    numbers: Vec<u64>,
+    inserted: u64,
+}
+
+impl Entries {
+    pub(super) fn push(&mut self, key: Value, value: Value) {
+        self.pairs.push((key, value));
+        self.numbers.push(self.inserted);
+        self.inserted += 1;
+    }
+
+    pub(super) fn remove(&mut self, at: usize) -> (Value, Value) {
+        self.numbers.remove(at);
+        self.pairs.remove(at)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.pairs.clear();
+        self.numbers.clear();
+    }
+
+    /// The first value at or behind a place, and the place behind it.
+    fn next(&self, place: u64) -> Option<(Value, u64)> {
+        let at = self.numbers.iter().position(|&number| number >= place)?;
+        Some((self.pairs[at].1, self.numbers[at] + 1))
+    }
+}
+
+impl std::ops::Deref for Entries {
+    type Target = [(Value, Value)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.pairs
+    }
+}
+
+impl std::ops::DerefMut for Entries {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.pairs
+    }
+}
+
 /// An object of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Object {
     BigInt(i64),
     String(u8, u16),
     Array(Vec<Value>),
-    Map(Vec<(Value, Value)>),
+    Map(Entries),
     Instance(Vec<Value>),
     Enum([Value; 2]),
     Cell(Value),
     Closure([Value; 2]),
     Bound([Value; 2]),
-    Iterator(Value),
+    /// What it goes over, and where it is.
+    Iterator(Value, u64),
     Error(Value),
     Unscheduled([Value; 2]),
     Future {
@@ -76,7 +124,7 @@ impl Object {
             Object::Cell(_) => "cell",
             Object::Closure(_) => "closure",
             Object::Bound(_) => "bound method",
-            Object::Iterator(_) => "iterator",
+            Object::Iterator(..) => "iterator",
             Object::Error(_) => "error",
             Object::Unscheduled(_) => "unscheduled future",
             Object::Future { .. } => "future",
@@ -119,6 +167,12 @@ pub(super) struct Model {
     pub(super) collections: u32,
     /// For each object, how many collections there had been when it was made.
     pub(super) born: Vec<u32>,
+    /// For each object its class or variant, 0 where that does not matter.
+    pub(super) shapes: Vec<u16>,
+    /// Objects that were interned.
+    pub(super) interned: Vec<u32>,
+    /// For each object the most elements that it has had or was made for, if it is an array.
+    pub(super) peaks: Vec<u32>,
 }
 
 /// A registered finalizer.
@@ -140,9 +194,12 @@ pub(super) struct Finalizers {
 
 /// Text of a string object: what the operations allocate.
 pub(super) fn text(len: u8, salt: u16) -> String {
-    (0..u16::from(len))
-        .map(|at| char::from(b'a' + ((at.wrapping_add(salt)) % 26) as u8))
-        .collect()
+    text_bytes(len, salt).map(char::from).collect()
+}
+
+/// The bytes of such a text, which is compared far more often than made.
+pub(super) fn text_bytes(len: u8, salt: u16) -> impl Iterator<Item = u8> {
+    (0..u16::from(len)).map(move |at| b'a' + ((at.wrapping_add(salt)) % 26) as u8)
 }
 
 impl Model {
@@ -156,6 +213,8 @@ impl Model {
     pub(super) fn add(&mut self, object: Object) -> Value {
         self.objects.push(object);
         self.born.push(self.collections);
+        self.shapes.push(0);
+        self.peaks.push(0);
         Value::Object(self.objects.len() as u32 - 1)
     }
 
@@ -199,7 +258,8 @@ impl Model {
             (_, Value::Float(float)) => self.int(a).is_some_and(|int| int as f64 == float),
             _ => match (self.object(a), self.object(b)) {
                 (Some(Object::String(len, salt)), Some(Object::String(other, other_salt))) => {
-                    a == b || text(*len, *salt) == text(*other, *other_salt)
+                    let (left, right) = (text_bytes(*len, *salt), text_bytes(*other, *other_salt));
+                    a == b || len == other && left.eq(right)
                 }
                 _ => a == b,
             },
@@ -226,7 +286,7 @@ impl Model {
             | Object::Closure(parts)
             | Object::Bound(parts)
             | Object::Unscheduled(parts) => pick(parts),
-            Object::Cell(value) | Object::Iterator(value) | Object::Error(value) => Some(*value),
+            Object::Cell(value) | Object::Iterator(value, _) | Object::Error(value) => Some(*value),
             Object::Future { state, payload, .. } => {
                 (*state != Settled::Pending).then_some(*payload)
             }
@@ -235,6 +295,22 @@ impl Model {
             Object::Stream { source, .. } => Some(*source),
             Object::Weak { target, .. } => Some(*target),
         }
+    }
+
+    /// A step of an iterator: what it comes to.
+    pub(super) fn advance(&mut self, iterator: Value) -> Option<Value> {
+        let Some(&Object::Iterator(source, place)) = self.object(iterator) else {
+            return None;
+        };
+        let (value, next) = match self.object(source)? {
+            Object::Map(entries) => entries.next(place)?,
+            Object::Array(elements) => (*elements.get(place as usize)?, place + 1),
+            _ => return None,
+        };
+        if let Some(Object::Iterator(_, place)) = self.object_mut(iterator) {
+            *place = next;
+        }
+        Some(value)
     }
 
     /// The parts of an object, in the order in which the comparison walks them.
@@ -247,7 +323,7 @@ impl Model {
             | Object::Closure(all)
             | Object::Bound(all)
             | Object::Unscheduled(all) => parts.extend(all),
-            Object::Cell(value) | Object::Iterator(value) | Object::Error(value) => {
+            Object::Cell(value) | Object::Iterator(value, _) | Object::Error(value) => {
                 parts.push(*value);
             }
             Object::Future { payload, .. } => parts.push(*payload),
@@ -320,6 +396,8 @@ impl Model {
                 let Value::Object(to) = self.add(copy) else {
                     continue;
                 };
+                self.shapes[to as usize] = self.shapes[at as usize];
+                self.peaks[to as usize] = self.peaks[at as usize];
                 memo.push((at, to));
                 order.push(to);
                 let object = &self.objects[at as usize];
@@ -360,7 +438,7 @@ impl Model {
                 Object::Enum(parts) | Object::Unscheduled(parts) => {
                     parts.iter_mut().for_each(|part| *part = copied(*part));
                 }
-                Object::Cell(part) | Object::Iterator(part) | Object::Error(part) => {
+                Object::Cell(part) | Object::Iterator(part, _) | Object::Error(part) => {
                     *part = copied(*part);
                 }
                 Object::Weak { target, .. } => *target = copied(*target),
@@ -412,7 +490,13 @@ impl Model {
                 }
                 _ => {}
             }
-            if std::mem::discriminant(first) != std::mem::discriminant(second) {
+            let is_same_shape = self.shapes[x as usize] == self.shapes[y as usize];
+            if std::mem::discriminant(first) != std::mem::discriminant(second) || !is_same_shape {
+                return false;
+            }
+            if let (Object::Iterator(_, place), Object::Iterator(_, other)) = (first, second)
+                && place != other
+            {
                 return false;
             }
             match paired.iter().find(|&&(p, q)| p == x || q == y) {

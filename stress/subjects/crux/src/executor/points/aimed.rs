@@ -15,18 +15,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use gcrucible_explore::{InjectionPoint, InjectionPoints, PointEvent};
 use gcrucible_trace::Injected;
 
+use super::Mark;
 use crate::executor::trace::{Event, SliceEnd, TaskId};
 
 /// Versions that a reload may ask for; a scenario has fewer.
 const VERSIONS: u32 = 4;
 
-/// The aimed events of a dry run: for each decision the number of trace events before it, and
-/// all trace events. Calls from `ids` on are none of the scenario's own.
-pub fn aimed(decisions: &[usize], events: &[Event], ids: u32) -> InjectionPoints {
+/// The aimed events of a dry run: its decisions, and all trace events. Calls from `ids` on are none of the scenario's own.
+pub fn aimed(decisions: &[Mark], events: &[Event], ids: u32) -> InjectionPoints {
     let mut tasks = Tasks::default();
     let mut points = BTreeSet::new();
-    for (at, &from) in decisions.iter().enumerate() {
-        let to = decisions.get(at + 1).copied().unwrap_or(events.len());
+    for (at, mark) in decisions.iter().enumerate() {
+        let from = mark.events;
+        let to = decisions
+            .get(at + 1)
+            .map_or(events.len(), |next| next.events);
         for event in events.get(from..to).unwrap_or_default() {
             tasks.meet(event, ids);
             let Some(task) = tasks.of_transition(event) else {
@@ -163,6 +166,13 @@ mod tests {
     use crate::executor::graph::FutureState;
     use crate::executor::trace::{Asked, Callee};
 
+    fn mark(events: usize) -> Mark {
+        Mark {
+            events,
+            is_host: false,
+        }
+    }
+
     fn ended(task: TaskId, end: SliceEnd) -> Event {
         Event::SliceEnded {
             task,
@@ -199,7 +209,7 @@ mod tests {
             },
         ];
         // One event happens in each of the decisions 0, 2, 4, 6; decision 8 is the last.
-        let decisions = [0, 1, 1, 2, 2, 3, 3, 4, 4];
+        let decisions = [0, 1, 1, 2, 2, 3, 3, 4, 4].map(mark);
         let points = aimed(&decisions, &events, 100);
         let of = |event: Injected| -> Vec<u32> {
             let event = PointEvent::Inject(event);
@@ -225,7 +235,7 @@ mod tests {
             refused: None,
         };
         let reload = Event::Asked { asked: Asked::Tick };
-        let sorts = |events: &[Event]| aimed(&[0; 12], events, 100).by_sort();
+        let sorts = |events: &[Event]| aimed(&[mark(0); 12], events, 100).by_sort();
         assert_eq!(sorts(&[]), []);
         assert_eq!(
             sorts(std::slice::from_ref(&fork)),

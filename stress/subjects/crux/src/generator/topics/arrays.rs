@@ -5,7 +5,7 @@ use gcrucible_bytecode::{Builtin, Method};
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
-use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
 use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
@@ -221,15 +221,48 @@ fn copy<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if body.c.chance(1, 2) {
         body.statements(1, out);
     }
+    if body.c.chance(1, 3) {
+        return nearly_equal(body, out, original, name);
+    }
     let equal = Expr::Builtin(Builtin::DeepEquals, vec![original, Expr::Name(name)]);
     out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![equal])));
     body.spend(2);
 }
 
+/// What has two references to one object, and a copy that has two to two, or to one as well; and
+/// both the other way round.
+fn nearly_equal<C: Choices>(
+    body: &mut Body<'_, C>,
+    out: &mut Vec<Stmt>,
+    original: Expr,
+    copy: Name,
+) {
+    let pair = |first: Expr, second: Expr| Expr::Array(vec![first, second]);
+    let one = pair(original.clone(), original.clone());
+    let other = match body.c.below(3) {
+        0 => pair(Expr::Name(copy), Expr::Name(copy)),
+        1 => pair(original, Expr::Name(copy)),
+        _ => pair(Expr::Name(copy), Expr::Array(vec![Expr::Name(copy)])),
+    };
+    for sides in [vec![one.clone(), other.clone()], vec![other, one]] {
+        let equal = Expr::Builtin(Builtin::DeepEquals, sides);
+        out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![equal])));
+    }
+    body.spend(5);
+}
+
 fn part<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let list = some_list(body);
     let value = match body.c.below(3) {
-        0 => Expr::method(list, Method::Slice, vec![Expr::Int(0), Expr::Int(0)]),
+        0 => {
+            let len = Expr::method(list.clone(), Method::Len, vec![]);
+            let to = if body.c.chance(1, 2) {
+                len
+            } else {
+                Expr::Int(0)
+            };
+            Expr::method(list, Method::Slice, vec![Expr::Int(0), to])
+        }
         1 => {
             let wanted = body.any(0);
             Expr::method(list, Method::Has, vec![wanted])

@@ -19,8 +19,18 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let object = Expr::Array(vec![part]);
     for _ in 0..=body.c.below(2) {
         let function = function(body);
-        match body.c.weighted(&[3, 2, 1]) {
+        match body.c.weighted(&[3, 2, 1, 1]) {
             0 => register(out, object.clone(), function),
+            3 => {
+                // Only a map leads to it, which gives it up.
+                let map = Expr::Map(vec![(Expr::Int(0), object.clone())]);
+                let map = body.let_in(out, Stem::Shared, Kind::Any, map);
+                let held = Expr::index(Expr::Name(map), Expr::Int(0));
+                register(out, held, function);
+                let gone = Expr::method(Expr::Name(map), Method::Remove, vec![Expr::Int(0)]);
+                out.push(Stmt::Expr(gone));
+                body.spend(2);
+            }
             1 => {
                 let kept = body.let_in(out, Stem::Local, Kind::Any, object.clone());
                 register(out, Expr::Name(kept), function);

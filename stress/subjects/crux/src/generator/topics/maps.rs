@@ -11,17 +11,78 @@ use gcrucible_trace::choices::Choices;
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let loops = u32::from(body.has(Feature::Loops) && body.affords(8) && body.nesting < 3);
     let removal = u32::from(body.has(Feature::Removal));
-    match body
-        .c
-        .weighted(&[6, 3 * removal, 3, 3 * loops, 3 * loops, 1])
-    {
+    let copies = u32::from(body.has(Feature::DeepCopy) && body.world.copies_left > 0);
+    match body.c.weighted(&[
+        6,
+        3 * removal,
+        3,
+        3 * loops,
+        3 * loops,
+        2 * loops * copies,
+        2 * copies,
+        1,
+    ]) {
         0 => set(body, out),
         1 => remove(body, out),
         2 => literal(body, out),
         3 => fill(body, out),
         4 => walk(body, out),
+        5 => copy(body, out),
+        6 => nearly_equal(body, out),
         _ => read(body, out),
     }
+}
+
+/// A copy, in which each key of its own is looked up.
+fn copy<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    body.world.copies_left -= 1;
+    let map = some_map(body);
+    if body.c.chance(1, 2) {
+        let (key, value) = (body.fresh(0), body.fresh(0));
+        out.push(Stmt::Assign(Expr::index(map.clone(), key), value));
+    }
+    let copied = body.world.fresh(Stem::Local);
+    out.push(Stmt::Let(
+        copied,
+        Expr::Builtin(Builtin::DeepCopy, vec![map]),
+    ));
+    let name = body.world.fresh(Stem::Local);
+    let counter = body.world.fresh(Stem::Counter);
+    let rounds = body.c.within(2, 5);
+    let inner = body.loop_body(rounds as i32, |body, out| {
+        let key = vec![Expr::Name(name), Expr::Nil];
+        let found = Expr::method(Expr::Name(copied), Method::Get, key);
+        out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![found])));
+        body.spend(2);
+    });
+    out.push(Stmt::For {
+        name,
+        over: Expr::Name(copied),
+        limit: Some((counter, rounds as u8)),
+        body: inner,
+    });
+    body.spend(3);
+}
+
+/// Two maps of which one may have another key, another value or another order.
+fn nearly_equal<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let part = body.let_in(out, Stem::Local, Kind::Any, Expr::Array(vec![]));
+    let entry = |key: i64, value: Expr| (Expr::Int(key), value);
+    let shared = || Expr::Name(part);
+    let left = vec![entry(1, shared()), entry(2, Expr::Array(vec![shared()]))];
+    let right = match body.c.below(4) {
+        0 => vec![entry(1, shared()), entry(3, Expr::Array(vec![shared()]))],
+        1 => vec![entry(2, Expr::Array(vec![shared()])), entry(1, shared())],
+        2 => {
+            let other = Expr::Array(vec![Expr::Array(vec![])]);
+            vec![entry(1, shared()), entry(2, other)]
+        }
+        _ => left.clone(),
+    };
+    let (left, right) = (Expr::Map(left), Expr::Map(right));
+    let equal = Expr::Builtin(Builtin::DeepEquals, vec![left, right]);
+    out.push(Stmt::Expr(Expr::Builtin(Builtin::Print, vec![equal])));
+    body.spend(4);
 }
 
 fn some_map<C: Choices>(body: &mut Body<'_, C>) -> Expr {
@@ -115,8 +176,17 @@ fn walk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
                 out.push(Stmt::Assign(Expr::index(map.clone(), key), fresh));
             }
             2 if body.has(Feature::IterateAndChange) && body.has(Feature::Removal) => {
-                let gone = Expr::method(map.clone(), Method::Remove, vec![Expr::Name(name)]);
-                out.push(Stmt::Expr(gone));
+                if body.c.chance(1, 3) {
+                    // What is inserted behind it is still to come.
+                    let all = Expr::method(map.clone(), Method::Clear, vec![]);
+                    out.push(Stmt::Expr(all));
+                    let fresh = body.fresh(0);
+                    let next = Expr::index(map.clone(), body.key());
+                    out.push(Stmt::Assign(next, fresh));
+                } else {
+                    let gone = Expr::method(map.clone(), Method::Remove, vec![Expr::Name(name)]);
+                    out.push(Stmt::Expr(gone));
+                }
             }
             _ => {
                 let fresh = body.fresh(0);
@@ -143,7 +213,13 @@ fn read<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let value = match body.c.below(3) {
         0 => Expr::method(map, Method::Get, vec![key, fresh]),
         1 => Expr::Array(vec![Expr::method(map, Method::Has, vec![key]), fresh]),
-        _ => Expr::Array(vec![fresh, Expr::method(map, Method::Values, vec![])]),
+        _ => {
+            let of_what = match body.c.chance(1, 2) {
+                true => Method::Values,
+                false => Method::Keys,
+            };
+            Expr::Array(vec![fresh, Expr::method(map, of_what, vec![])])
+        }
     };
     body.let_in(out, Stem::Local, Kind::Any, value);
 }
