@@ -13,6 +13,7 @@ use gcrucible_heap::{
     Checked, Checks, Handle, Heap, Home, Mutator, RootAudit, RootKind, RootProvider, RootTracer,
     Slot, Value,
 };
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -191,7 +192,9 @@ impl Call {
         loop {
             if let Some(outcome) = self.outcome() {
                 // Another joiner may wait for the same signal.
-                self.ended.notify();
+                if !planted!(B219) {
+                    self.ended.notify();
+                }
                 return outcome;
             }
             self.ended.wait().await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{Checks, FutureState, Mutator, Value};
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_vm::{display, uncaught};
 
@@ -115,7 +116,9 @@ impl Driver<'_> {
             is_settled
         };
         self.task.vm.clear_exchange();
-        if let Some(membership) = &membership {
+        if let Some(membership) = &membership
+            && !planted!(B208, state == FutureState::Cancelled)
+        {
             membership.settled();
         }
         // From now on nothing can be requested of it.
@@ -255,7 +258,9 @@ impl Driver<'_> {
         if guard.call().id() != Engine::INIT_CALL {
             // Whoever could have awaited them has ended.
             let root = run.root();
-            inner.report_unseen(|unseen| unseen.root == Some(root));
+            inner.report_unseen(|unseen| {
+                unseen.root == Some(root) || planted!(B210, unseen.root.is_none())
+            });
         }
         let is_cancelled = outcome == Outcome::Cancelled;
         self.task.vm.realm().note_call_end(is_cancelled);

@@ -21,7 +21,7 @@ use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot, Value
 use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{
-    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer,
+    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer, planted,
 };
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
@@ -189,7 +189,7 @@ impl Driver<'_> {
                     operation: begun.unwrap_or_else(|panic| {
                         Box::pin(async move { std::panic::resume_unwind(panic) })
                     }),
-                    watch: (!self.task.vm.is_in_handler()).then(|| Watch {
+                    watch: (!self.task.vm.is_in_handler() || planted!(B220)).then(|| Watch {
                         watched: self.task.token.watch(&stop),
                         began_ms: self.now_ms(),
                     }),
@@ -312,7 +312,10 @@ impl Driver<'_> {
         else {
             return None;
         };
-        let begin_ms = requested_ms.max(watch.began_ms);
+        let begin_ms = match planted!(B214, watch.began_ms > requested_ms) {
+            true => requested_ms,
+            false => requested_ms.max(watch.began_ms),
+        };
         let end = begin_ms.saturating_add(self.engine.inner.grace);
         for (bug, is_it) in [(Bug::B71, true), (Bug::B74, watch.watched.is_late())] {
             // B-71: the grace time never ends. B-74: what begins after the request has none.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::Checks;
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::driver::Driver;
@@ -65,7 +66,9 @@ impl Driver<'_> {
         match answer {
             Wait::Waiting => {
                 self.pause(task.vm.deadline()).await;
-                inner.registry.stop_waiting(&[future], ticket);
+                if !planted!(B213, task.token.is_undelivered()) {
+                    inner.registry.stop_waiting(&[future], ticket);
+                }
                 None
             }
             // B-49: nobody completes once more what is resolved.

@@ -10,6 +10,7 @@
 
 use gcrucible_bytecode::{Boundary, ErrorKind, Op, Reg};
 use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value};
+use gcrucible_platform::planted;
 use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::display::write_display;
@@ -264,7 +265,9 @@ impl Control {
         let depth = interrupt.frames as u32;
         let (frames, scopes) = (interrupt.frames, interrupt.scopes);
         self.handlers.truncate(interrupt.handlers);
-        self.completions.truncate(interrupt.completions);
+        if !planted!(B221, self.completions.len() > interrupt.completions) {
+            self.completions.truncate(interrupt.completions);
+        }
         self.scopes
             .pop(cx, effects, scopes, Leaving::Throw { depth });
         self.drop_frames(frames);
