@@ -191,7 +191,9 @@ impl Call {
         loop {
             if let Some(outcome) = self.outcome() {
                 // Another joiner may wait for the same signal.
-                self.ended.notify();
+                if !planted!(B219) {
+                    self.ended.notify();
+                }
                 return outcome;
             }
             self.ended.wait().await;

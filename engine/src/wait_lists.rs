@@ -107,7 +107,9 @@ impl WaitLists {
             list.turns += 1;
             return false;
         }
-        forget_if_empty(&mut lists, place);
+        if !planted!(B205, was_there && list.waiting.is_empty()) {
+            forget_if_empty(&mut lists, place);
+        }
         was_there
     }
 
@@ -166,6 +168,9 @@ impl WaitLists {
                     list.turns += 1;
                     woken.push(waiter);
                 }
+                if planted!(B204, list.turns > woken.len() as u32) {
+                    list.withheld = None;
+                }
             }
         }
         forget_if_empty(&mut lists, place);
@@ -176,7 +181,10 @@ impl WaitLists {
     pub(crate) fn pass_turn_on(&self, place: Place) -> Option<Waiter> {
         let mut lists = self.lists.lock();
         let list = lists.get_mut(&place)?;
-        let next = list.waiting.pop_first();
+        let next = match planted!(B203, list.waiting.len() > 1) {
+            true => list.waiting.pop_last(),
+            false => list.waiting.pop_first(),
+        };
         if next.is_none() {
             list.turns = list.turns.saturating_sub(1);
         }

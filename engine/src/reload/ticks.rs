@@ -136,7 +136,11 @@ impl Engine {
         };
         if !reload.with(|state| state.is_running()) {
             // What waited for the entry has come too late.
-            reload.with(|state| state.deferred = None);
+            reload.with(|state| {
+                if !planted!(B223b, state.deferred.is_some()) {
+                    state.deferred = None;
+                }
+            });
             return match self.begin(version, program).await {
                 Ok(()) => ReloadAnswer::Begun(version),
                 Err(()) => ReloadAnswer::Failed(version),
@@ -144,7 +148,9 @@ impl Engine {
         }
         let now = self.inner.platform.now();
         reload.with(|state| {
-            let since = state.deferred.as_ref().map_or(now, |before| before.since);
+            let before = state.deferred.as_ref();
+            let before = before.filter(|before| !planted!(B223a, before.since < now));
+            let since = before.map_or(now, |before| before.since);
             state.deferred = Some(Deferred {
                 version,
                 program,

@@ -286,7 +286,9 @@ impl<'e> Driver<'e> {
     fn is_grace_over(&mut self) -> bool {
         let token = &self.task.token;
         let now = self.now_ms();
-        if let Some(began) = self.drains_since.take() {
+        if let Some(began) = self.drains_since.take()
+            && !planted!(B215, began < now)
+        {
             token.put_body_off(began, now);
         }
         let Some(since) = token.body_since_ms() else {
@@ -317,7 +319,9 @@ impl<'e> Driver<'e> {
         self.observe(&EngineEvent::Aborted {
             task: self.task.number,
         });
-        self.wake_changed(&changed).await;
+        if !planted!(B218, !changed.is_empty()) {
+            self.wake_changed(&changed).await;
+        }
         BodyEnd::Aborted
     }
 

@@ -107,7 +107,9 @@ impl Driver<'_> {
             is_settled
         };
         self.task.vm.clear_exchange();
-        if let Some(membership) = &membership {
+        if let Some(membership) = &membership
+            && !planted!(B208, state == FutureState::Cancelled)
+        {
             membership.settled();
         }
         // From now on nothing can be requested of it.
@@ -239,7 +241,9 @@ impl Driver<'_> {
         if guard.call().id() != Engine::INIT_CALL {
             // Whoever could have awaited them has ended.
             let root = run.root();
-            inner.report_unseen(|unseen| unseen.root == Some(root));
+            inner.report_unseen(|unseen| {
+                unseen.root == Some(root) || planted!(B210, unseen.root.is_none())
+            });
         }
         let is_cancelled = outcome == Outcome::Cancelled;
         self.task.vm.realm().note_call_end(is_cancelled);

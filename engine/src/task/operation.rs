@@ -18,10 +18,9 @@ use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot, Value};
-use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{
-    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer,
+    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer, planted,
 };
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
@@ -189,7 +188,7 @@ impl Driver<'_> {
                     operation: begun.unwrap_or_else(|panic| {
                         Box::pin(async move { std::panic::resume_unwind(panic) })
                     }),
-                    watch: (!self.task.vm.is_in_handler()).then(|| Watch {
+                    watch: (!self.task.vm.is_in_handler() || planted!(B220)).then(|| Watch {
                         watched: self.task.token.watch(&stop),
                         began_ms: self.now_ms(),
                     }),
@@ -312,7 +311,10 @@ impl Driver<'_> {
         else {
             return None;
         };
-        let begin_ms = requested_ms.max(watch.began_ms);
+        let begin_ms = match planted!(B214, watch.began_ms > requested_ms) {
+            true => requested_ms,
+            false => requested_ms.max(watch.began_ms),
+        };
         let end = begin_ms.saturating_add(self.engine.inner.grace);
         if planted!(B71) || planted!(B74, watch.watched.is_late()) {
             return Some(None);

@@ -52,7 +52,9 @@ impl Driver<'_> {
         match answer {
             Wait::Waiting => {
                 self.pause(task.vm.deadline()).await;
-                inner.registry.stop_waiting(&[future], ticket);
+                if !planted!(B213, task.token.is_undelivered()) {
+                    inner.registry.stop_waiting(&[future], ticket);
+                }
                 None
             }
             // Nobody completes once more what is resolved.

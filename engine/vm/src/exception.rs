@@ -253,7 +253,9 @@ impl Control {
         let depth = interrupt.frames as u32;
         let (frames, scopes) = (interrupt.frames, interrupt.scopes);
         self.handlers.truncate(interrupt.handlers);
-        self.completions.truncate(interrupt.completions);
+        if !planted!(B221, self.completions.len() > interrupt.completions) {
+            self.completions.truncate(interrupt.completions);
+        }
         self.scopes
             .pop(cx, effects, scopes, Leaving::Throw { depth });
         self.drop_frames(frames);

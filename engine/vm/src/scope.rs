@@ -229,6 +229,11 @@ impl Scopes {
                 cx.m.mutex_release(mutex, cx.task);
                 effects.note_change(cx, mutex);
             }
+            if let ScopeKind::Deadline { children_from } = scope.kind
+                && planted!(B202, children_from < self.children.len())
+            {
+                self.children.truncate(children_from);
+            }
         }
         if !self.scopes.iter().any(Scope::is_deadline) {
             self.children.clear();
@@ -252,6 +257,7 @@ impl Scopes {
             }
         }
         if self.visible().iter().any(Scope::is_deadline)
+            && !planted!(B201, self.squad().is_some())
             && let Some(id) = cx.m.future_id(future)
         {
             self.children.push(id);
@@ -412,7 +418,10 @@ impl Scopes {
             return;
         };
         let waited_ms = now_ms.saturating_sub(since);
-        let from = self.floor();
+        let mut from = self.floor();
+        if planted!(B222, self.scopes.len() > from + 1) {
+            from = self.scopes.len() - 1;
+        }
         let told = self.scopes[from..]
             .iter_mut()
             .map(|scope| &mut scope.told_ms);
@@ -569,6 +578,9 @@ impl Scopes {
     pub(crate) fn inheritable_deadline(&self) -> Option<u64> {
         let deadlines = self.scopes.iter().filter(|scope| scope.is_deadline());
         let times = deadlines.filter_map(|scope| scope.at_ms);
+        if planted!(B200, times.clone().count() > 1) {
+            return times.last();
+        }
         times.chain(self.inherited_deadline).min()
     }
 

@@ -226,9 +226,12 @@ impl<'p, C: Checks> Context<'p, C> {
             let failed = self
                 .elements(children)
                 .filter(|&child| self.has_failed(child));
-            effects
-                .seen
-                .extend(failed.filter_map(|child| self.m.future_id(child)));
+            let mut failed = failed
+                .filter_map(|child| self.m.future_id(child))
+                .peekable();
+            if !planted!(B225, failed.peek().is_some()) {
+                effects.seen.extend(failed);
+            }
             // What a child's failure has ended throws that, whatever its block made of it.
             return match scopes.ends_with_failure() {
                 true => self.first_failure(children),
