@@ -208,3 +208,42 @@ pub(super) fn once<S: 'static, R: Future<Output = Option<Token>> + 'static>(
         );
     });
 }
+
+/// One task waits for a value, and may be dropped; another one sends it late. If the receiver is gone by then, the sender's end stays for
+/// longer than all tasks: nothing of the receiver may be left in it.
+pub(super) fn late_sender<S: 'static, R: Future<Output = Option<Token>> + 'static>(
+    world: &World,
+    sender: S,
+    receiver: R,
+    send: impl FnOnce(S, Token) + 'static,
+) {
+    world.must_let_wakers_go();
+    let is_gone = Rc::new(Cell::new(false));
+    let gone = Gone(Rc::clone(&is_gone));
+    world.droppable("receiver", async move {
+        let _gone = gone;
+        if let Some(token) = receiver.await {
+            token.number();
+        }
+    });
+    let kept = Rc::new(Cell::new(Some(sender)));
+    let (of_task, sender) = (world.clone(), Rc::clone(&kept));
+    world.task("sender", async move {
+        of_task.sleep(1).await;
+        if !is_gone.get()
+            && let Some(sender) = sender.take()
+        {
+            send(sender, of_task.token());
+        }
+    });
+    world.at_rest(move || drop(kept));
+}
+
+/// Says when its task has ended or was dropped.
+struct Gone(Rc<Cell<bool>>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
