@@ -10,5 +10,7 @@ use super::shapes;
 pub(super) fn semaphore(world: &World) {
     let permits = 1 + world.below(2);
     let semaphore = Arc::new(Semaphore::new(permits as usize));
-    shapes::lock(world, permits, move || Arc::clone(&semaphore).acquire_owned(1));
+    shapes::lock(world, permits, move || {
+        Arc::clone(&semaphore).acquire_owned(1)
+    });
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use gcrucible_futures_subject::{Token, World};
 
-/// Three tasks take a lock of so many permits, hold it for a while, and give it back; the second one may be dropped. Nobody holds more
-/// than there is.
+/// Three tasks or four take a lock of so many permits, hold it for a while, and give it back; the second and the fourth may be dropped. Nobody
+/// holds more than there is.
 pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
     world: &World,
     permits: u32,
@@ -15,7 +15,9 @@ pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
 ) {
     let held = Rc::new(Cell::new(0));
     let take = Rc::new(take);
-    for name in ["first", "second", "third"] {
+    let names = ["first", "second", "third", "fourth"];
+    let tasks = 3 + world.below(2) as usize;
+    for (at, name) in names.into_iter().take(tasks).enumerate() {
         let (of_task, held, take) = (world.clone(), Rc::clone(&held), Rc::clone(&take));
         let rounds = 1 + world.below(2);
         let sleeps = world.below(2) == 1;
@@ -31,7 +33,7 @@ pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
                 drop(guard);
             }
         };
-        if name == "second" {
+        if at % 2 == 1 {
             world.droppable(name, task);
         } else {
             world.task(name, task);

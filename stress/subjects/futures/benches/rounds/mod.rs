@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::task::{Poll, Waker};
 
 /// Tasks.
-pub const TASKS: u64 = 3;
+pub(super) const TASKS: u64 = 3;
 
 /// Rounds of each.
 const ROUNDS: u64 = 10;
@@ -42,7 +42,7 @@ impl Lock {
 
 /// What the tasks of a run share.
 #[derive(Default)]
-pub struct Shared {
+pub(super) struct Shared {
     lock: Lock,
     sum: Cell<u64>,
     sent: RefCell<VecDeque<u64>>,
@@ -50,7 +50,11 @@ pub struct Shared {
 
 impl Shared {
     /// What one task does.
-    pub async fn rounds<Y: Future<Output = ()>>(&self, task: u64, yield_now: impl Fn() -> Y) {
+    pub(super) async fn rounds<Y: Future<Output = ()>>(
+        &self,
+        task: u64,
+        yield_now: impl Fn() -> Y,
+    ) {
         for _ in 0..ROUNDS {
             yield_now().await;
             self.lock.lock().await;
@@ -61,7 +65,7 @@ impl Shared {
     }
 
     /// What holds once all tasks have ended.
-    pub fn drain(&self) {
+    pub(super) fn drain(&self) {
         assert_eq!(self.sum.get(), TASKS * ROUNDS);
         let sent = self.sent.borrow_mut().drain(..).count();
         assert_eq!(sent as u64, TASKS * ROUNDS);

@@ -21,7 +21,7 @@ fn world(world: &World) {
 }
 
 /// Schedules a CPU second under a strategy, and decisions in each on average.
-pub fn rate(strategy: StrategyName, schedules: u64) -> (f64, f64) {
+pub(super) fn rate(strategy: StrategyName, schedules: u64) -> (f64, f64) {
     let lane = FuturesLane::new(Lane::EXTRA, "rounds", world);
     let begun = clock::process_cpu_ns();
     let mut decisions = 0;
