@@ -82,6 +82,13 @@ fn a_right_heap_is_not_complained_about() {
     assert!(found.is_none(), "{found:#?}");
 }
 
+/// What a drop lets go while everything is collected may stay for the next collection.
+#[test]
+fn garbage_that_a_callback_makes_is_due_at_the_next_collection() {
+    let found = first_failure::<NO_FINALIZERS>(3000, |_| true);
+    assert!(found.is_none(), "{found:#?}");
+}
+
 #[test]
 fn a_root_that_does_not_count_is_a_node_dropped_while_reachable() {
     is_found_by::<ONE_ROOT_COUNTS>("reachable_nodes_live", "dropped_while_reachable", 4);

@@ -63,6 +63,8 @@ pub(crate) const GETS_GARBAGE: u8 = 25;
 pub(crate) const FINALIZES_THE_DROPPED: u8 = 26;
 /// What was dropped is traced.
 pub(crate) const TRACES_THE_DROPPED: u8 = 27;
+/// Nothing, but there are no finalizers: each full collection has to be thorough.
+pub(crate) const NO_FINALIZERS: u8 = 28;
 
 /// The number of what is gone.
 const GONE: u64 = u64::MAX - 1;
@@ -303,6 +305,25 @@ impl<const BUG: u8> Inside<Marked<BUG>> for Inhabitant<BUG> {
     }
 }
 
+/// All that the heap can do.
+const ALL: Caps = Caps::CYCLES
+    .and(Caps::WEAK)
+    .and(Caps::WEAK_FIELDS)
+    .and(Caps::EPHEMERONS)
+    .and(Caps::FINALIZERS)
+    .and(Caps::RESURRECTION)
+    .and(Caps::DROP_LOOKS)
+    .and(Caps::DROP_TAKES)
+    .and(Caps::DROP_USES)
+    .and(Caps::FINALIZER_USES)
+    .and(Caps::NESTED_COLLECT)
+    .and(Caps::PANICS)
+    .and(Caps::OWNED)
+    .and(Caps::PROMPT)
+    .and(Caps::FAILURES)
+    .and(Caps::ARRAYS)
+    .and(Caps::DEEP);
+
 impl<const BUG: u8> HeapSubject for Marked<BUG> {
     const NAME: &'static str = match BUG {
         NEW_PANICS => "new-panics",
@@ -313,23 +334,10 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
         NOT_REFLEXIVE => "not-reflexive",
         _ => "marked",
     };
-    const CAPS: Caps = Caps::CYCLES
-        .and(Caps::WEAK)
-        .and(Caps::WEAK_FIELDS)
-        .and(Caps::EPHEMERONS)
-        .and(Caps::FINALIZERS)
-        .and(Caps::RESURRECTION)
-        .and(Caps::DROP_LOOKS)
-        .and(Caps::DROP_TAKES)
-        .and(Caps::DROP_USES)
-        .and(Caps::FINALIZER_USES)
-        .and(Caps::NESTED_COLLECT)
-        .and(Caps::PANICS)
-        .and(Caps::OWNED)
-        .and(Caps::PROMPT)
-        .and(Caps::FAILURES)
-        .and(Caps::ARRAYS)
-        .and(Caps::DEEP);
+    const CAPS: Caps = match BUG {
+        NO_FINALIZERS => ALL.without(Caps::FINALIZERS),
+        _ => ALL,
+    };
     const FIELDS_MAX: usize = 64;
 
     type Ref = Root<BUG>;
