@@ -526,6 +526,8 @@ impl<'s> Run<'s> {
                 let (platform, observer) = (&self.platform, &self.observer);
                 self.host.inject(engine, platform, observer, inject);
             }
+            // Tasks of the engine are dropped and polled by the engine alone.
+            Injected::DropTask(_) | Injected::PollTask(_) | Injected::PanicTask(_) => {}
         }
     }
 
