@@ -13,7 +13,7 @@ use gcrucible_heap::{
     Checked, Checks, Handle, Heap, Home, Mutator, RootAudit, RootKind, RootProvider, RootTracer,
     Slot, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use gcrucible_vm::host_value::Unfit;
@@ -250,11 +250,7 @@ fn wraps_cancellation<'p, C: Checks>(m: &Mutator<'p, C>, error: Value<'p>) -> bo
         if kind == ErrorKind::Cancelled as u8 {
             return true;
         }
-        if seeded_bugs::is_on(Bug::B64) {
-            // B-64: only the error itself is looked at.
-            if m.error_parts(payload).is_some() {
-                seeded_bugs::note_triggered(Bug::B64);
-            }
+        if planted!(B64, m.error_parts(payload).is_some()) {
             return false;
         }
         value = payload;
@@ -320,9 +316,7 @@ impl CallTable {
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
         if let Some(first) = calls.get_mut(&id) {
-            if seeded_bugs::is_on(Bug::B61) {
-                // B-61: a token for the new call is there before its id is refused.
-                seeded_bugs::note_triggered(Bug::B61);
+            if planted!(B61) {
                 first.token = Arc::new(Token::new(first.call.task));
             }
             return Err(CallError::DuplicateCallId(id));
@@ -360,7 +354,6 @@ impl CallTable {
             call,
             link: Some(link),
             outcome: Outcome::Cancelled,
-            keeps_id: false,
         })
     }
 
@@ -380,17 +373,10 @@ impl CallTable {
         self.get(id)?;
         let mut calls = self.calls.lock();
         let token = calls.get(&id).map(|entry| Arc::clone(&entry.token));
-        if seeded_bugs::is_on(Bug::B60) {
-            // B-60: who looks a call up to cancel it frees its id, before it has ended.
-            seeded_bugs::note_triggered(Bug::B60);
+        if planted!(B60) {
             calls.remove(&id);
         }
         token.ok_or(CallError::CallNotFound(id))
-    }
-
-    /// B-116: the rest of the end.
-    pub(crate) fn free(&self, call: &Call) {
-        self.calls.lock().remove(&call.id);
     }
 
     /// Number of calls in progress; zero at rest (I-18).
@@ -408,14 +394,12 @@ impl CallTable {
 /// The reservation of an id, held by the call's task: the id is free when it drops.
 #[derive(Debug)]
 pub(crate) struct CallGuard {
-    table: Arc<CallTable>,
+    pub(crate) table: Arc<CallTable>,
     call: Arc<Call>,
     /// Its token's place among the others, until it has really ended.
     link: Option<Link>,
     /// How the call ends when this drops. A call whose task was dropped was cancelled.
     outcome: Outcome,
-    /// For B-116: the id stays taken.
-    keeps_id: bool,
 }
 
 impl CallGuard {
@@ -425,12 +409,6 @@ impl CallGuard {
 
     /// Frees the id and notes how the call ended.
     pub(crate) fn end(mut self, outcome: Outcome) {
-        self.outcome = outcome;
-    }
-
-    /// B-116: all of the end but that the id is free.
-    pub(crate) fn end_but_for_id(mut self, outcome: Outcome) {
-        self.keeps_id = true;
         self.outcome = outcome;
     }
 }
@@ -450,8 +428,8 @@ impl Drop for CallGuard {
         let is_ours = calls
             .get(&self.call.id)
             .is_some_and(|entry| Arc::ptr_eq(&entry.call, &self.call));
-        // B-60 again: the guard of a call whose id was freed early removes its successor.
-        if (is_ours || seeded_bugs::is_on(Bug::B60)) && !self.keeps_id {
+        // The guard of a call whose id was freed early removes its successor.
+        if is_ours || planted!(B60) {
             calls.remove(&self.call.id);
         }
         // Both at once: who sees that the call has ended may take its id for the next one, and
@@ -579,9 +557,7 @@ impl Drop for CallHandle {
         if self.is_detached || self.call.outcome().is_some() {
             return;
         }
-        if seeded_bugs::is_on(Bug::B70) {
-            // B-70: what nobody waits for any more goes on all the same.
-            seeded_bugs::note_triggered(Bug::B70);
+        if planted!(B70) {
             return;
         }
         self.engine.cancel(self.call.token());

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{Change, Side};
 
@@ -134,11 +134,7 @@ impl WaitLists {
             if turns < available && list.withheld.is_none_or(|(of, _)| of < version) {
                 list.withheld = Some((version, available));
             }
-            if turns > 0 && seeded_bugs::is_on(Bug::B174) {
-                // B-174: whoever waits is woken, to find that there is one thing for all.
-                if list.waiting.len() > turns as usize {
-                    seeded_bugs::note_triggered(Bug::B174);
-                }
+            if planted!(B174, turns > 0 && list.waiting.len() > turns as usize) {
                 turns = u32::MAX;
             }
             while turns > 0

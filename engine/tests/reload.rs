@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{
     Argument, CallError, CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, Loader,
     NewVersion, Object, Observer, Outcome, Platform as _, ReloadAnswer, ReloadFailure,
@@ -54,7 +54,7 @@ impl Observer for Seen {
 const FORCED: ReloadOptions = ReloadOptions { is_forced: true };
 const PATIENT: ReloadOptions = ReloadOptions { is_forced: false };
 
-fn program(text: &str) -> Arc<Program> {
+fn program(text: &str) -> Arc<VerifiedProgram> {
     let made = compile(&Source::new("main.crux", text));
     Arc::new(made.unwrap_or_else(|errors| panic!("{errors}")))
 }

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome, Platform, TokioPlatform};
 
 use crate::Exit;
@@ -64,7 +64,7 @@ async fn first_program(
     file: &Path,
     watch: &mut Watch,
     signals: &mut Signals,
-) -> Option<Arc<Program>> {
+) -> Option<Arc<VerifiedProgram>> {
     loop {
         // What changes from here on is seen, whatever was read before.
         let Made { program, paths } = program::make(file);
@@ -92,7 +92,7 @@ struct Hot<'f> {
 impl<'f> Hot<'f> {
     fn new(
         file: &'f Path,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         output: Arc<Output>,

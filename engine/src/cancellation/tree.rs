@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gcrucible_platform::StopToken;
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use super::Token;
@@ -52,9 +52,7 @@ impl TokenTree {
     ) -> Link {
         let mut nodes = self.nodes.lock();
         let mut parent = parent.filter(|parent| nodes.contains_key(parent));
-        if parent.is_some() && seeded_bugs::is_on(Bug::B69) {
-            // B-69: the token of a child is not linked to that of its parent.
-            seeded_bugs::note_triggered(Bug::B69);
+        if planted!(B69, parent.is_some()) {
             parent = None;
         }
         if let Some(parent) = parent.and_then(|parent| nodes.get_mut(&parent)) {

@@ -8,10 +8,10 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, Checks, FutureState, Handle};
-use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_vm::{LoadError, LoadedProgram, Realm};
+use gcrucible_platform::planted;
+use gcrucible_vm::{LoadedProgram, Realm};
 
 use super::entry_slot::Store;
 use super::reloader::{Evaluation, Purpose};
@@ -33,7 +33,10 @@ pub(super) struct Evaluating {
 
 impl Engine {
     /// Loads a version beside those that are there.
-    pub(super) async fn load(&self, program: Arc<Program>) -> Result<Arc<Realm>, ReloadFailure> {
+    pub(super) async fn load(
+        &self,
+        program: Arc<VerifiedProgram>,
+    ) -> Result<Arc<Realm>, ReloadFailure> {
         let inner = &self.inner;
         let mut attempts = 0;
         loop {
@@ -43,8 +46,7 @@ impl Engine {
             };
             let needs = match loaded {
                 Ok(loaded) => return Ok(Realm::new(&inner.heap, loaded, inner.new_realm())),
-                Err(LoadError::OutOfMemory(needs)) => needs,
-                Err(refused) => return Err(ReloadFailure::Refused(refused.to_string())),
+                Err(needs) => needs,
             };
             if !inner.make_room(needs.words, &mut attempts).await {
                 return Err(ReloadFailure::OutOfMemory);
@@ -105,9 +107,7 @@ impl Engine {
                 is_cancelled: false,
             });
         });
-        if purpose == Purpose::Reload && seeded_bugs::is_on(Bug::B46) {
-            // B-46: a new version numbers its futures from the beginning.
-            seeded_bugs::note_triggered(Bug::B46);
+        if planted!(B46, purpose == Purpose::Reload) {
             inner.registry.restart_ids();
         }
         begun();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{ForkError, HostValue};
 
@@ -261,9 +261,7 @@ impl Drop for Request {
                     request: self.number,
                     id: &self.id,
                 });
-            if seeded_bugs::is_on(Bug::B115) {
-                // B-115: the call goes on, and nobody waits for it.
-                seeded_bugs::note_triggered(Bug::B115);
+            if planted!(B115) {
                 self.call.set_detached();
             }
         }

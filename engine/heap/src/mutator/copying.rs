@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::Mutator;
 use super::copy::Reach;
@@ -87,17 +87,11 @@ impl Copying {
 
     /// Passes all its roots on. They must be roots between two steps.
     pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
-        // B-140: what is copied so far is kept where no collection looks.
-        if seeded_bugs::is_on(Bug::B140) {
-            if !self.copies.is_empty() {
-                seeded_bugs::note_triggered(Bug::B140);
-            }
-            self.roots.iter().for_each(&mut *root);
-            self.originals.iter().for_each(&mut *root);
-            return;
-        }
         self.roots.iter().for_each(&mut *root);
         self.originals.iter().for_each(&mut *root);
+        if planted!(B140, !self.copies.is_empty()) {
+            return;
+        }
         self.copies.iter().for_each(&mut *root);
         self.unlinked.iter().for_each(&mut *root);
         self.renewed.iter().for_each(&mut *root);

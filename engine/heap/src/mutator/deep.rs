@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::copy::Reach;
 use super::{FutureState, Mutator};
@@ -151,13 +151,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         work: &mut Vec<(Value<'p>, Value<'p>)>,
     ) -> bool {
         match kind {
-            Kind::Error if seeded_bugs::is_on(Bug::B30) => {
-                // B-30: errors are equal only to themselves.
-                if !a.is_identical(b) {
-                    seeded_bugs::note_triggered(Bug::B30);
-                }
-                a.is_identical(b)
-            }
+            Kind::Error if planted!(B30, !a.is_identical(b)) => false,
             _ if !self.is_same_frame(kind, a, b) => false,
             Kind::Array => {
                 for index in 0..self.array_len(a).unwrap_or(0) {

@@ -67,7 +67,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let made = self.make(&graph)?;
         for (&root, slot) in roots.iter().zip(copies) {
-            slot.set(self.linked(&graph, &made, root, None)?);
+            slot.set(self.linked(&graph, &made, root));
         }
         Ok(true)
     }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{Engine, EngineOptions, NewVersion};
 use gcrucible_frontend::Source;
 use gcrucible_heap::{
@@ -59,8 +59,8 @@ const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
 /// # Panics
 /// When the engine does; a stale access is caught and becomes a failure.
 pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ran {
-    let program = match compile(programs) {
-        Ok(program) => Arc::new(program),
+    let compiled = match compile(programs) {
+        Ok(compiled) => compiled,
         Err(refusal) => {
             return Ran {
                 report: refused(refusal),
@@ -76,12 +76,12 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ra
         };
     }
     let counts =
-        dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &program, &dry, options));
+        dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &compiled, &dry, options));
     let mut strategy = scheduler::strategy(&schedule, options.replay, counts.as_ref());
-    run_under(scenario, programs, &program, &mut *strategy, options)
+    run_under(scenario, programs, &compiled, &mut *strategy, options)
 }
 
-/// Runs a scenario whose entry module is compiled already, under a strategy that need not be
+/// Runs a scenario whose programs are compiled already, under a strategy that need not be
 /// that of its schedule.
 ///
 /// # Panics
@@ -89,12 +89,12 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ra
 pub fn run_under(
     scenario: &Scenario,
     programs: &Programs,
-    program: &Arc<Program>,
+    compiled: &Compiled,
     strategy: &mut dyn Strategy,
     options: &RunOptions,
 ) -> Ran {
     let debug = heap_debug(scenario, options.advantages);
-    let mut run = Run::new(scenario, program, debug, options);
+    let mut run = Run::new(scenario, compiled, debug, options);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.all(programs, strategy)));
     run.report.counters.injections = u64::from(strategy.injected());
     match outcome {
@@ -106,7 +106,7 @@ pub fn run_under(
             (None, Err(other)) => resume_unwind(other),
         },
     }
-    run.finish(program)
+    run.finish(&compiled.entry)
 }
 
 /// Why there is no program to run.
@@ -127,30 +127,38 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Compiles the entry module and makes the scenario's edits.
+/// The programs of a scenario, compiled once for all of its runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// The entry module, with the scenario's edits.
+    pub entry: Arc<VerifiedProgram>,
+    /// What the embedder reloads to.
+    pub versions: Vec<NewVersion>,
+}
+
+/// Compiles the entry module, makes the scenario's edits, and compiles the versions.
 ///
 /// # Errors
-/// Who refused it, and why.
-pub fn compile(programs: &Programs) -> Result<Program, Refused> {
-    let mut program = compile_module(&programs.entry).map_err(Refused::FrontEnd)?;
-    if programs.edits.is_empty() {
-        return Ok(program);
+/// Who refused the entry module, and why.
+pub fn compile(programs: &Programs) -> Result<Compiled, Refused> {
+    let mut entry = compile_module(&programs.entry).map_err(Refused::FrontEnd)?;
+    if !programs.edits.is_empty() {
+        let mut edited = entry.into_inner();
+        for edit in &programs.edits {
+            edit.apply(&mut edited);
+        }
+        edited.find_live_registers();
+        entry = VerifiedProgram::new(edited)
+            .map_err(|refusal| Refused::Verifier(refusal.errors[0].to_string()))?;
     }
-    for edit in &programs.edits {
-        edit.apply(&mut program);
-    }
-    program.find_live_registers();
-    let verified = gcrucible_bytecode::verify(&program);
-    verified.map_err(|errors| Refused::Verifier(errors[0].to_string()))?;
-    Ok(program)
+    let version = |source| compile_module(source).map(Arc::new);
+    Ok(Compiled {
+        entry: Arc::new(entry),
+        versions: programs.versions.iter().map(version).collect(),
+    })
 }
 
-/// A version that the embedder reloads to.
-fn version(source: &ModuleSource) -> NewVersion {
-    compile_module(source).map(Arc::new)
-}
-
-fn compile_module(source: &ModuleSource) -> Result<Program, String> {
+fn compile_module(source: &ModuleSource) -> Result<VerifiedProgram, String> {
     let text = match source {
         ModuleSource::Text(text) => text.clone(),
         ModuleSource::Tree(module) if module.modules.is_empty() => module.render(),
@@ -216,7 +224,7 @@ fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
 fn dry_run(
     scenario: &Scenario,
     programs: &Programs,
-    program: &Arc<Program>,
+    compiled: &Compiled,
     schedule: &Schedule,
     options: &RunOptions,
 ) -> EventCounts {
@@ -227,7 +235,7 @@ fn dry_run(
         true => heap_debug(scenario, options.advantages),
         false => HeapDebug::default(),
     };
-    let mut run = Run::new(scenario, program, debug, options);
+    let mut run = Run::new(scenario, compiled, debug, options);
     run.counts = Some(EventCounts::default());
     run.marks = needs_points.then(Vec::new);
     // A dry run that breaks counts what it saw; the real run will say what is wrong.
@@ -267,7 +275,7 @@ struct Run<'s> {
     canary: Canary,
     options: &'s RunOptions,
     /// What the run begins with.
-    program: Arc<Program>,
+    program: Arc<VerifiedProgram>,
     platform: Arc<SimulatedPlatform>,
     observer: Arc<TraceObserver>,
     engine: Option<Engine>,
@@ -297,17 +305,13 @@ struct Run<'s> {
 impl<'s> Run<'s> {
     fn new(
         scenario: &Scenario,
-        program: &Arc<Program>,
+        compiled: &Compiled,
         debug: HeapDebug,
         options: &'s RunOptions,
     ) -> Self {
         let answers = match &scenario.body {
             Body::Programs(programs) => programs.answers.as_slice(),
             Body::HeapOps(_) => &[],
-        };
-        let versions: Vec<NewVersion> = match &scenario.body {
-            Body::Programs(programs) => programs.versions.iter().map(version).collect(),
-            Body::HeapOps(_) => Vec::new(),
         };
         let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
@@ -342,7 +346,7 @@ impl<'s> Run<'s> {
         };
         let engine = Engine::in_region(
             region_pool::region(&scenario.heap),
-            Arc::clone(program),
+            Arc::clone(&compiled.entry),
             &engine_options,
             Arc::clone(&platform) as _,
             Some(Arc::clone(&observer) as _),
@@ -355,11 +359,11 @@ impl<'s> Run<'s> {
         Run {
             canary: Canary::of(&scenario.origin),
             options,
-            program: Arc::clone(program),
+            program: Arc::clone(&compiled.entry),
             platform,
             observer,
             engine: Some(engine),
-            host: HostScript::new(versions),
+            host: HostScript::new(compiled.versions.clone()),
             events: Vec::new(),
             report,
             counts: None,
@@ -610,7 +614,10 @@ impl<'s> Run<'s> {
         };
         let engine = self.engine.as_ref().expect("the engine lives");
         let versions = self.host.programs();
-        let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
+        let versions: Vec<_> = versions
+            .iter()
+            .map(|made| made.as_ref().map(|made| &***made))
+            .collect();
         let nobody_waits = engine.waiting_tasks().is_empty() && engine.blocked_tasks().is_empty();
         let debug = engine.heap().debug();
         let evidence = Evidence {
@@ -676,7 +683,7 @@ impl<'s> Run<'s> {
         region_pool::recycle(heap);
     }
 
-    fn finish(mut self, program: &Program) -> Ran {
+    fn finish(mut self, program: &VerifiedProgram) -> Ran {
         if let Some(engine) = &self.engine {
             note_heap(&engine.heap().stats(), &mut self.report.counters);
         }

@@ -474,7 +474,6 @@ impl Observer for TraceObserver {
 pub(super) fn version_failure(failure: &ReloadFailure) -> VersionFailure {
     match failure {
         ReloadFailure::Source(_) => VersionFailure::Source,
-        ReloadFailure::Refused(_) => VersionFailure::Refused,
         ReloadFailure::OutOfMemory => VersionFailure::OutOfMemory,
         ReloadFailure::Threw { .. } => VersionFailure::Threw,
         ReloadFailure::Cancelled => VersionFailure::Cancelled,

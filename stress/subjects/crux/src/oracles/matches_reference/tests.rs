@@ -82,7 +82,7 @@ fn good() -> (Program, Vec<Event>) {
         })
         .expect("some schedule waits");
     let events = drive.events;
-    (program, events)
+    (program.into_inner(), events)
 }
 
 /// The check that fails after `change` was made to the first event that takes it.
