@@ -16,7 +16,7 @@ use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
-use crate::call::{CallError, CallGuard, CallHandle, CallTable};
+use crate::call::{CallError, CallGuard, CallHandle, CallKind, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::conversion::Carried;
 use crate::deadlock::Busy;
@@ -202,10 +202,6 @@ pub(crate) struct Inner {
 }
 
 impl Engine {
-    /// The call id under which [`Engine::start_init`] runs.
-    pub const INIT_CALL: u32 = u32::MAX;
-    /// The call id under which finalizers run, one after another. A host does not use it.
-    pub const FINALIZER_CALL: u32 = u32::MAX - 1;
     /// The task number of the collector that `collect=continuous` runs.
     pub const COLLECTOR_TASK: u32 = u32::MAX - 1;
 
@@ -285,7 +281,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`CallError::DuplicateCallId`] while a call has that id, and for the engine's own ids,
-    /// from [`Engine::FINALIZER_CALL`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    /// from [`CallKind::HOST_IDS`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         self.start_call_in(&self.inner.realm(), id, export, args)
     }
@@ -404,18 +400,18 @@ impl Engine {
     }
 
     fn reserve_for_host(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
-        if id >= Self::FINALIZER_CALL {
-            return Err(CallError::DuplicateCallId(id));
+        match CallKind::of_id(id) {
+            kind @ CallKind::Host(_) => self.reserve(realm, kind),
+            CallKind::Finalizer | CallKind::Init => Err(CallError::DuplicateCallId(id)),
         }
-        self.reserve(realm, id)
     }
 
-    pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
+    pub(crate) fn reserve(&self, realm: &Realm, kind: CallKind) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
         let (heap, tokens) = (&inner.heap, &inner.tokens);
-        inner.calls.reserve(heap, id, realm, tokens, || {
+        inner.calls.reserve(heap, kind, realm, tokens, || {
             let takes_interrupts = realm.program().interrupt.is_some();
-            let run = Run::new(id, inner.new_task(), takes_interrupts);
+            let run = Run::new(kind.id(), inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
         })
     }
@@ -583,7 +579,7 @@ impl Engine {
             let realm = owner.and_then(|owner| owner.downcast::<Realm>().ok());
             let realm = realm.unwrap_or_else(|| inner.realm());
             // Who has the id looks again when it is free.
-            let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
+            let Ok(guard) = self.reserve(&realm, CallKind::Finalizer) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.

@@ -37,7 +37,7 @@ use gcrucible_vm::Vm;
 use self::driver::Driver;
 use self::ending::BodyEnd;
 use self::meter::{Meter, metered};
-use crate::call::{CallGuard, Outcome};
+use crate::call::{CallGuard, CallKind, Outcome};
 use crate::cancellation::{Link, Token};
 use crate::deadlock::{Busy, Presence};
 use crate::engine::{Engine, small_ints};
@@ -421,7 +421,7 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
     let inner = &engine.inner;
     let id = match runs {
         Runs::Future(id, ..) => *id,
-        Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
+        Runs::Call(guard) if guard.call().kind() == CallKind::Finalizer => {
             return start_finalizer(engine, task).await;
         }
         Runs::Call(_) => {

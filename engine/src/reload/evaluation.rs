@@ -1,6 +1,6 @@
 //! The run of a top level, from its beginning to its promise's settling.
 //!
-//! It is a call of the reserved id [`Engine::INIT_CALL`], so that only one is under way. Its
+//! It is the call of kind [`CallKind::Init`], of which only one is under way. Its
 //! promise is made before the call begins: a future that the program cannot see, and that the
 //! registry does not know, so that the ids of the others stay as they are. Until the call has
 //! ended, that is a root of the promise too; afterwards only the slot and the preload loop's
@@ -9,14 +9,14 @@
 use std::sync::Arc;
 
 use gcrucible_bytecode::VerifiedProgram;
-use gcrucible_heap::{Checked, Checks, FutureState, Handle};
+use gcrucible_heap::{Checked, Checks, Handle};
 use gcrucible_platform::planted;
 use gcrucible_vm::{LoadedProgram, Realm};
 
 use super::entry_slot::Store;
 use super::reloader::{Evaluation, Purpose};
 use super::request::ReloadFailure;
-use crate::call::{Call, CallError, Outcome};
+use crate::call::{Call, CallError, CallKind, Outcome};
 use crate::engine::Engine;
 use crate::task::Beginning;
 
@@ -79,7 +79,7 @@ impl Engine {
                     let promise = m.future(PROMISE_ID)?;
                     // From here to the call's start nothing collects: that could start a
                     // finalizer, whose task would come before this one, which is numbered here.
-                    let reserved = self.reserve(&realm, Self::INIT_CALL).map(|guard| {
+                    let reserved = self.reserve(&realm, CallKind::Init).map(|guard| {
                         m.store(guard.call().promise(), promise);
                         inner.reload.slot.set(&permit, store, promise);
                         let is_preload = purpose == Purpose::Preload;
@@ -118,15 +118,10 @@ impl Engine {
     /// Settles the promise of a top level that has ended.
     pub(crate) async fn settle_promise<C: Checks>(&self, call: &Call, outcome: Outcome) {
         let inner = &self.inner;
-        let state = match outcome {
-            Outcome::Returned => FutureState::Ready,
-            Outcome::Threw => FutureState::Error,
-            Outcome::Cancelled => FutureState::Cancelled,
-            Outcome::Panicked => FutureState::InternalError,
-        };
         let permit = inner.heap.shared().await;
         let m = permit.reader::<C>();
-        m.future_settle(m.load_root(call.promise()), state, call.value(&m));
+        let promise = m.load_root(call.promise());
+        m.future_settle(promise, outcome.future_state(), call.value(&m));
         call.promise().clear();
     }
 }

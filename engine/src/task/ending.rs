@@ -8,9 +8,8 @@ use gcrucible_vm::{display, uncaught};
 
 use super::driver::Driver;
 use super::yield_points;
-use crate::call::{CallGuard, Outcome};
+use crate::call::{CallGuard, CallKind, Outcome};
 use crate::cancellation::Link;
-use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::failures::{Failure, Unseen};
 use crate::run::Membership;
@@ -33,6 +32,18 @@ pub(super) enum BodyEnd {
 }
 
 impl Driver<'_> {
+    /// What that end is for everybody else. What has been requested to end is cancelled, whatever
+    /// it ended with, unless it returned.
+    fn outcome_of(&self, end: &BodyEnd) -> Outcome {
+        match end {
+            BodyEnd::Returned => Outcome::Returned,
+            BodyEnd::NeverStarted | BodyEnd::Aborted => Outcome::Cancelled,
+            _ if self.task.token.is_requested() => Outcome::Cancelled,
+            BodyEnd::Threw { .. } => Outcome::Threw,
+            BodyEnd::Panicked => Outcome::Panicked,
+        }
+    }
+
     /// Tells the task in whose squad this one was spawned that it has failed. That one is woken, if
     /// it waits, and cancels the others.
     fn fail_squad(&self) {
@@ -57,15 +68,7 @@ impl Driver<'_> {
     ) {
         let inner = &self.engine.inner;
         // A request that comes after the body has ended changes nothing any more.
-        let state = match end {
-            BodyEnd::Returned => FutureState::Ready,
-            BodyEnd::Threw { .. } if !self.task.token.is_requested() => FutureState::Error,
-            BodyEnd::Panicked if !self.task.token.is_requested() => FutureState::InternalError,
-            BodyEnd::Threw { .. }
-            | BodyEnd::NeverStarted
-            | BodyEnd::Panicked
-            | BodyEnd::Aborted => FutureState::Cancelled,
-        };
+        let state = self.outcome_of(&end).future_state();
         if planted!(B58, end == BodyEnd::Panicked) {
             return;
         }
@@ -189,20 +192,12 @@ impl Driver<'_> {
     /// its id becomes free.
     pub(super) async fn end_call<C: Checks>(&self, mut guard: CallGuard, end: BodyEnd) {
         let inner = &self.engine.inner;
-        let outcome = match end {
-            BodyEnd::Returned => Outcome::Returned,
-            BodyEnd::Threw { .. } if !self.task.token.is_requested() => Outcome::Threw,
-            BodyEnd::Panicked if !self.task.token.is_requested() => Outcome::Panicked,
-            BodyEnd::Threw { .. }
-            | BodyEnd::NeverStarted
-            | BodyEnd::Panicked
-            | BodyEnd::Aborted => Outcome::Cancelled,
-        };
+        let outcome = self.outcome_of(&end);
         let run = guard.call().run();
         run.root_ended();
         self.yield_at(yield_points::BEFORE_CALL_END).await;
         // What a module's top level spawned serves the calls to come: nobody waits for it.
-        while guard.call().id() != Engine::INIT_CALL {
+        while guard.call().kind() != CallKind::Init {
             self.task.signal.reset();
             let has_others = || inner.registry.active_future_count() > 0;
             if run.is_over() && !planted!(B59, has_others()) {
@@ -210,7 +205,7 @@ impl Driver<'_> {
             }
             self.pause(None).await;
         }
-        let is_finalizer = guard.call().id() == Engine::FINALIZER_CALL;
+        let is_finalizer = guard.call().kind() == CallKind::Finalizer;
         let mut uncaught = None;
         if outcome != Outcome::Cancelled {
             let permit = inner.heap.shared().await;
@@ -226,7 +221,7 @@ impl Driver<'_> {
                 (is_finalizer && has_failed).then(|| display(&m, guard.call().program(), value));
         }
         self.task.vm.clear_exchange();
-        if guard.call().id() == Engine::INIT_CALL {
+        if guard.call().kind() == CallKind::Init {
             self.task.vm.realm().freeze();
             self.engine.settle_promise::<C>(guard.call(), outcome).await;
         }
@@ -238,7 +233,7 @@ impl Driver<'_> {
             BodyEnd::Panicked => guard.call().set_trace(&self.panicked_at, None),
             BodyEnd::Returned | BodyEnd::NeverStarted | BodyEnd::Aborted => {}
         }
-        if guard.call().id() != Engine::INIT_CALL {
+        if guard.call().kind() != CallKind::Init {
             // Whoever could have awaited them has ended.
             let root = run.root();
             inner.report_unseen(|unseen| {

@@ -16,7 +16,7 @@ use gcrucible_platform::planted;
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{HEADER_WORDS, Kind, Slots, raw};
+use crate::object::{Copied, Forked, HEADER_WORDS, Kind, Slots, raw};
 use crate::space::Generation;
 use crate::value::{Offset, Value, Word};
 
@@ -82,23 +82,6 @@ impl Graph {
         let number = word.is_object().then(|| self.numbers.get(word.offset()));
         number.flatten().map(|number| number as usize)
     }
-}
-
-/// Whether a deep copy shares objects of this kind, and deep equality goes by identity where
-/// they are no values.
-fn is_shared_by_values(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::String
-            | Kind::BigInt
-            | Kind::Range
-            | Kind::Closure
-            | Kind::Cell
-            | Kind::Future
-            | Kind::Channel
-            | Kind::Mutex
-            | Kind::Stream
-    ) || kind == Kind::Bound && !planted!(B153)
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
@@ -188,8 +171,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let Some(kind) = header.kind() else { return };
         if !self.is_copied(graph.reach, at, kind) {
             if graph.reach == Reach::Fork {
-                graph.has_stream |= kind == Kind::Stream;
-                if matches!(kind, Kind::Future | Kind::Channel) {
+                let fork = kind.layout().fork;
+                graph.has_stream |= fork == Forked::Refused;
+                if fork == Forked::Followed {
                     graph.shared.push(at);
                 }
             }
@@ -214,22 +198,15 @@ impl<'p, C: Checks> Mutator<'p, C> {
             // An enum value without payload: nothing in it could differ, and programs expect
             // it to be the one object that its name stands for.
             Reach::Value => {
-                !is_shared_by_values(kind) && self.region().header(at).size_words() > HEADER_WORDS
+                (kind.layout().copy == Copied::Copied || planted!(B153, kind == Kind::Bound))
+                    && self.region().header(at).size_words() > HEADER_WORDS
             }
             Reach::Fork => {
-                let is_shared = matches!(
-                    kind,
-                    Kind::String
-                        | Kind::BigInt
-                        | Kind::Range
-                        | Kind::Future
-                        | Kind::Channel
-                        | Kind::Stream
-                );
                 if planted!(B110, kind == Kind::Cell) {
                     return false;
                 }
-                !is_shared && self.region().block_at(at).generation() != Some(Generation::Immortal)
+                kind.layout().fork == Forked::Copied
+                    && self.region().block_at(at).generation() != Some(Generation::Immortal)
             }
         }
     }
@@ -429,7 +406,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let kind = self.region().header(target.offset()).kind();
         let is_shared = kind.is_some_and(|kind| {
-            kind != Kind::Stream && !self.is_copied(reach, target.offset(), kind)
+            kind.layout().fork != Forked::Refused && !self.is_copied(reach, target.offset(), kind)
         });
         match is_shared || reach == Reach::Value {
             true => Value::from_word(target),

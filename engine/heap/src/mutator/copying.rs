@@ -20,7 +20,7 @@ use super::copy::Reach;
 use super::memo::Memo;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{HEADER_WORDS, Kind, raw};
+use crate::object::{Forked, HEADER_WORDS, Kind, raw};
 use crate::slot::{RootRight, Slot};
 use crate::value::{Offset, Value, Word};
 
@@ -184,8 +184,9 @@ impl Copying {
         };
         if !m.is_copied(self.reach, at, kind) {
             if self.reach == Reach::Fork {
-                self.has_stream |= kind == Kind::Stream;
-                if matches!(kind, Kind::Future | Kind::Channel) {
+                let fork = kind.layout().fork;
+                self.has_stream |= fork == Forked::Refused;
+                if fork == Forked::Followed {
                     let shared = Slot::of(word);
                     self.shared.push(shared);
                 }

@@ -14,7 +14,7 @@ use super::copy::Reach;
 use super::{FutureState, Mutator};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::Kind;
+use crate::object::{Equal, Kind};
 use crate::value::{Value, Word};
 
 /// Bytes of objects that are compared for one unit.
@@ -103,15 +103,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if kind != other {
             return Ok(false);
         }
-        match kind {
-            Kind::String | Kind::BigInt => Ok(self.are_equal(a, b)),
-            Kind::Closure
-            | Kind::Bound
-            | Kind::Cell
-            | Kind::Channel
-            | Kind::Mutex
-            | Kind::Stream => Ok(a.is_identical(b)),
-            _ => Err(kind),
+        match kind.layout().equal {
+            Equal::AsValues => Ok(self.are_equal(a, b)),
+            Equal::Alone => Ok(a.is_identical(b)),
+            Equal::InParts => Err(kind),
         }
     }
 

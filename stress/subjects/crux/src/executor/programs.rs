@@ -11,11 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gcrucible_bytecode::VerifiedProgram;
-use gcrucible_engine::{Engine, EngineOptions, NewVersion};
+use gcrucible_engine::{CallKind, Engine, EngineOptions, NewVersion};
 use gcrucible_frontend::Source;
-use gcrucible_heap::{
-    CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind, KindMode, VerifyLevel,
-};
+use gcrucible_heap::{CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind};
 
 use self::canary::Canary;
 use self::host::{HostScript, Progress};
@@ -25,7 +23,7 @@ use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
 use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_digest};
 use crate::oracles::{self, Evidence, Notes, matches_reference};
-use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
+use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
 use gcrucible_trace::{
     Decision, EventKind, Failure, Injected, RunOptions, RunReport, Schedule, Site, StrategyName,
@@ -254,7 +252,7 @@ fn dry_run(
             true => points::aimed,
             false => points::everywhere,
         };
-        counts.set_points(points_of_run(&marks, &events, Engine::FINALIZER_CALL));
+        counts.set_points(points_of_run(&marks, &events, CallKind::HOST_IDS));
     }
     run.tear_down();
     counts
@@ -315,9 +313,7 @@ impl<'s> Run<'s> {
         };
         let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
-        let costly = debug.collect == CollectMode::EverySafepoint
-            || debug.kind == KindMode::Major
-            || debug.verify == VerifyLevel::Full;
+        let costly = is_costly(&debug);
         let is_generated = match &scenario.body {
             Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
             Body::HeapOps(_) => false,
