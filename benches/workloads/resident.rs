@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{Engine, EngineOptions, Outcome, TokioPlatform};
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::HeapConfig;
@@ -65,7 +65,7 @@ const PRELOAD: &str = "let f = spawn (|| sleep(1000))()\nsleep(1000)";
 pub struct Process {
     engine: Engine,
     platform: Arc<TokioPlatform>,
-    preload: Arc<Program>,
+    preload: Arc<VerifiedProgram>,
 }
 
 impl Process {

@@ -4,21 +4,24 @@
 //! ends; a duplicate is refused without touching the first; the clean-up of an ended call
 //! never removes its successor (I-17).
 
+mod kind;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{
-    Checked, Checks, Handle, Heap, Home, Mutator, RootAudit, RootKind, RootProvider, RootTracer,
-    Slot, Value,
+    Checked, Checks, FutureState, Handle, Heap, Home, Mutator, RootAudit, RootKind, RootProvider,
+    RootTracer, Slot, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use gcrucible_vm::host_value::Unfit;
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, uncaught};
 
+pub use self::kind::CallKind;
 use crate::cancellation::{Link, Token, TokenTree};
 use crate::conversion::{Kept, data_of, text_of};
 use crate::engine::Engine;
@@ -31,7 +34,7 @@ use crate::trace::TraceFrame;
 
 /// A call in progress or ended. It keeps the value it ended with alive.
 pub struct Call {
-    id: u32,
+    kind: CallKind,
     task: u32,
     token: Arc<Token>,
     run: Arc<Run>,
@@ -68,6 +71,18 @@ pub enum Outcome {
     /// A host operation, or the engine itself, panicked in its task, and no more of it ran;
     /// [`Call::value`] holds the message of the panic, nil if there was no memory for it.
     Panicked,
+}
+
+impl Outcome {
+    /// The state of a future whose task ends so.
+    pub(crate) fn future_state(self) -> FutureState {
+        match self {
+            Outcome::Returned => FutureState::Ready,
+            Outcome::Threw => FutureState::Error,
+            Outcome::Cancelled => FutureState::Cancelled,
+            Outcome::Panicked => FutureState::InternalError,
+        }
+    }
 }
 
 /// Why a call could not be started or cancelled.
@@ -119,9 +134,14 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl Call {
-    /// Its id.
+    /// What it runs.
+    pub fn kind(&self) -> CallKind {
+        self.kind
+    }
+
+    /// Its id, which is that of its [kind](CallKind::id).
     pub fn id(&self) -> u32 {
-        self.id
+        self.kind.id()
     }
 
     /// Number of the task that runs it.
@@ -191,7 +211,9 @@ impl Call {
         loop {
             if let Some(outcome) = self.outcome() {
                 // Another joiner may wait for the same signal.
-                self.ended.notify();
+                if !planted!(B219) {
+                    self.ended.notify();
+                }
                 return outcome;
             }
             self.ended.wait().await;
@@ -250,11 +272,7 @@ fn wraps_cancellation<'p, C: Checks>(m: &Mutator<'p, C>, error: Value<'p>) -> bo
         if kind == ErrorKind::Cancelled as u8 {
             return true;
         }
-        if seeded_bugs::is_on(Bug::B64) {
-            // B-64: only the error itself is looked at.
-            if m.error_parts(payload).is_some() {
-                seeded_bugs::note_triggered(Bug::B64);
-            }
+        if planted!(B64, m.error_parts(payload).is_some()) {
             return false;
         }
         value = payload;
@@ -267,7 +285,7 @@ fn wraps_cancellation<'p, C: Checks>(m: &Mutator<'p, C>, error: Value<'p>) -> bo
 #[allow(unsafe_code, reason = "the collector believes what a provider says")]
 unsafe impl RootProvider for Call {
     fn name(&self) -> String {
-        format!("call {}", self.id)
+        format!("call {}", self.id())
     }
 
     fn home(&self) -> &Home {
@@ -288,7 +306,7 @@ unsafe impl RootProvider for Call {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("task", &self.task)
             .finish()
     }
@@ -297,7 +315,7 @@ impl fmt::Debug for Call {
 /// The calls in progress.
 #[derive(Debug, Default)]
 pub(crate) struct CallTable {
-    calls: Mutex<BTreeMap<u32, Entry>>,
+    calls: Mutex<BTreeMap<CallKind, Entry>>,
 }
 
 /// A call in progress.
@@ -309,30 +327,28 @@ struct Entry {
 }
 
 impl CallTable {
-    /// Takes an id for a new call; `new_run` gives its run and its random seed.
+    /// Begins a call, whose id must be free; `new_run` gives its run and its random seed.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         heap: &Heap,
-        id: u32,
+        kind: CallKind,
         realm: &Realm,
         tokens: &Arc<TokenTree>,
         new_run: impl FnOnce() -> (Arc<Run>, u64),
     ) -> Result<CallGuard, CallError> {
         let mut calls = self.calls.lock();
-        if let Some(first) = calls.get_mut(&id) {
-            if seeded_bugs::is_on(Bug::B61) {
-                // B-61: a token for the new call is there before its id is refused.
-                seeded_bugs::note_triggered(Bug::B61);
+        if let Some(first) = calls.get_mut(&kind) {
+            if planted!(B61) {
                 first.token = Arc::new(Token::new(first.call.task));
             }
-            return Err(CallError::DuplicateCallId(id));
+            return Err(CallError::DuplicateCallId(kind.id()));
         }
         let (run, seed) = new_run();
         let token = Arc::new(Token::new(run.root()));
         // It has no parent that could have been cancelled.
         let link = tokens.link(&token, None, 0);
         let call = Arc::new(Call {
-            id,
+            kind,
             task: run.root(),
             token,
             run,
@@ -354,24 +370,24 @@ impl CallTable {
             call: Arc::clone(&call),
             token: Arc::clone(&call.token),
         };
-        calls.insert(id, entry);
+        calls.insert(kind, entry);
         Ok(CallGuard {
             table: Arc::clone(self),
             call,
             link: Some(link),
             outcome: Outcome::Cancelled,
-            keeps_id: false,
         })
     }
 
     /// The call with an id, if it is in progress, for a signal.
     pub(crate) fn get(&self, id: u32) -> Result<Arc<Call>, CallError> {
-        if id == Engine::FINALIZER_CALL {
+        let kind = CallKind::of_id(id);
+        if kind == CallKind::Finalizer {
             // Neither signals nor cancellation are for finalizers.
             return Err(CallError::CallNotFound(id));
         }
         let calls = self.calls.lock();
-        let entry = calls.get(&id).ok_or(CallError::CallNotFound(id))?;
+        let entry = calls.get(&kind).ok_or(CallError::CallNotFound(id))?;
         Ok(Arc::clone(&entry.call))
     }
 
@@ -379,18 +395,12 @@ impl CallTable {
     pub(crate) fn token(&self, id: u32) -> Result<Arc<Token>, CallError> {
         self.get(id)?;
         let mut calls = self.calls.lock();
-        let token = calls.get(&id).map(|entry| Arc::clone(&entry.token));
-        if seeded_bugs::is_on(Bug::B60) {
-            // B-60: who looks a call up to cancel it frees its id, before it has ended.
-            seeded_bugs::note_triggered(Bug::B60);
-            calls.remove(&id);
+        let kind = CallKind::of_id(id);
+        let token = calls.get(&kind).map(|entry| Arc::clone(&entry.token));
+        if planted!(B60) {
+            calls.remove(&kind);
         }
         token.ok_or(CallError::CallNotFound(id))
-    }
-
-    /// B-116: the rest of the end.
-    pub(crate) fn free(&self, call: &Call) {
-        self.calls.lock().remove(&call.id);
     }
 
     /// Number of calls in progress; zero at rest (I-18).
@@ -401,21 +411,19 @@ impl CallTable {
     /// The same without that of a finalizer.
     pub(crate) fn open_of_host(&self) -> usize {
         let calls = self.calls.lock();
-        calls.len() - usize::from(calls.contains_key(&Engine::FINALIZER_CALL))
+        calls.len() - usize::from(calls.contains_key(&CallKind::Finalizer))
     }
 }
 
 /// The reservation of an id, held by the call's task: the id is free when it drops.
 #[derive(Debug)]
 pub(crate) struct CallGuard {
-    table: Arc<CallTable>,
+    pub(crate) table: Arc<CallTable>,
     call: Arc<Call>,
     /// Its token's place among the others, until it has really ended.
     link: Option<Link>,
     /// How the call ends when this drops. A call whose task was dropped was cancelled.
     outcome: Outcome,
-    /// For B-116: the id stays taken.
-    keeps_id: bool,
 }
 
 impl CallGuard {
@@ -425,12 +433,6 @@ impl CallGuard {
 
     /// Frees the id and notes how the call ended.
     pub(crate) fn end(mut self, outcome: Outcome) {
-        self.outcome = outcome;
-    }
-
-    /// B-116: all of the end but that the id is free.
-    pub(crate) fn end_but_for_id(mut self, outcome: Outcome) {
-        self.keeps_id = true;
         self.outcome = outcome;
     }
 }
@@ -448,11 +450,11 @@ impl Drop for CallGuard {
         }
         let mut calls = self.table.calls.lock();
         let is_ours = calls
-            .get(&self.call.id)
+            .get(&self.call.kind)
             .is_some_and(|entry| Arc::ptr_eq(&entry.call, &self.call));
-        // B-60 again: the guard of a call whose id was freed early removes its successor.
-        if (is_ours || seeded_bugs::is_on(Bug::B60)) && !self.keeps_id {
-            calls.remove(&self.call.id);
+        // The guard of a call whose id was freed early removes its successor.
+        if is_ours || planted!(B60) {
+            calls.remove(&self.call.kind);
         }
         // Both at once: who sees that the call has ended may take its id for the next one, and
         // who sees that no call is open finds none that still runs.
@@ -579,9 +581,7 @@ impl Drop for CallHandle {
         if self.is_detached || self.call.outcome().is_some() {
             return;
         }
-        if seeded_bugs::is_on(Bug::B70) {
-            // B-70: what nobody waits for any more goes on all the same.
-            seeded_bugs::note_triggered(Bug::B70);
+        if planted!(B70) {
             return;
         }
         self.engine.cancel(self.call.token());

@@ -5,17 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, Handle, Heap,
-    HeapConfig, HeapDebug, HeapFault, Region, SharedPermit, Slot, Unchecked, Value,
+    Checked, Checks, CollectMode, CollectionKind, CollectionReport, FinalizerOwner, FutureState,
+    Handle, Heap, HeapConfig, HeapDebug, HeapFault, NeedsMemory, Region, SharedPermit, Slot,
+    Unchecked, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use gcrucible_platform::{Capabilities, Place, Platform, StopToken, yield_point};
 use gcrucible_vm::{HostValue, LoadedProgram, Realm, Vm, VmOptions, host_value};
 
-use crate::call::{CallError, CallGuard, CallHandle, CallTable};
+use crate::call::{CallError, CallGuard, CallHandle, CallKind, CallTable};
 use crate::cancellation::{Token, TokenTree};
 use crate::conversion::Carried;
 use crate::deadlock::Busy;
@@ -149,15 +150,18 @@ impl Default for EngineOptions {
 pub enum EngineError {
     /// There is no address space for the heap.
     Memory(std::io::Error),
-    /// The program was refused, in words.
-    Program(String),
+    /// The heap has no room for the program's constants: so many words more are needed.
+    Program(NeedsMemory),
 }
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineError::Memory(error) => write!(f, "no address space for the heap: {error}"),
-            EngineError::Program(why) => write!(f, "the program was refused: {why}"),
+            EngineError::Program(NeedsMemory { words }) => write!(
+                f,
+                "no room for the program's constants: {words} more words are needed"
+            ),
         }
     }
 }
@@ -198,10 +202,6 @@ pub(crate) struct Inner {
 }
 
 impl Engine {
-    /// The call id under which [`Engine::start_init`] runs.
-    pub const INIT_CALL: u32 = u32::MAX;
-    /// The call id under which finalizers run, one after another. A host does not use it.
-    pub const FINALIZER_CALL: u32 = u32::MAX - 1;
     /// The task number of the collector that `collect=continuous` runs.
     pub const COLLECTOR_TASK: u32 = u32::MAX - 1;
 
@@ -210,7 +210,7 @@ impl Engine {
     /// # Errors
     /// See [`EngineError`].
     pub fn new(
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         observer: Option<Arc<dyn Observer>>,
@@ -225,7 +225,7 @@ impl Engine {
     /// See [`EngineError`].
     pub fn in_region(
         region: Region,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         observer: Option<Arc<dyn Observer>>,
@@ -236,8 +236,7 @@ impl Engine {
         heap.set_hash_key(platform.hash_key());
         let realm = {
             let permit = heap.try_shared().expect("a new heap has no collector");
-            Realm::load(&permit, program)
-                .map_err(|error| EngineError::Program(error.to_string()))?
+            Realm::load(&permit, program).map_err(EngineError::Program)?
         };
         let engine = Engine {
             inner: Arc::new(Inner {
@@ -282,7 +281,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`CallError::DuplicateCallId`] while a call has that id, and for the engine's own ids,
-    /// from [`Engine::FINALIZER_CALL`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
+    /// from [`CallKind::HOST_IDS`] on; [`CallError::UnknownExport`], [`CallError::ArgumentTooLarge`].
     pub fn start_call(&self, id: u32, export: &str, args: &[i64]) -> Result<CallHandle, CallError> {
         self.start_call_in(&self.inner.realm(), id, export, args)
     }
@@ -401,18 +400,18 @@ impl Engine {
     }
 
     fn reserve_for_host(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
-        if id >= Self::FINALIZER_CALL {
-            return Err(CallError::DuplicateCallId(id));
+        match CallKind::of_id(id) {
+            kind @ CallKind::Host(_) => self.reserve(realm, kind),
+            CallKind::Finalizer | CallKind::Init => Err(CallError::DuplicateCallId(id)),
         }
-        self.reserve(realm, id)
     }
 
-    pub(crate) fn reserve(&self, realm: &Realm, id: u32) -> Result<CallGuard, CallError> {
+    pub(crate) fn reserve(&self, realm: &Realm, kind: CallKind) -> Result<CallGuard, CallError> {
         let inner = &self.inner;
         let (heap, tokens) = (&inner.heap, &inner.tokens);
-        inner.calls.reserve(heap, id, realm, tokens, || {
+        inner.calls.reserve(heap, kind, realm, tokens, || {
             let takes_interrupts = realm.program().interrupt.is_some();
-            let run = Run::new(id, inner.new_task(), takes_interrupts);
+            let run = Run::new(kind.id(), inner.new_task(), takes_interrupts);
             (run, inner.platform.random())
         })
     }
@@ -580,7 +579,7 @@ impl Engine {
             let realm = owner.and_then(|owner| owner.downcast::<Realm>().ok());
             let realm = realm.unwrap_or_else(|| inner.realm());
             // Who has the id looks again when it is free.
-            let Ok(guard) = self.reserve(&realm, Self::FINALIZER_CALL) else {
+            let Ok(guard) = self.reserve(&realm, CallKind::Finalizer) else {
                 return;
             };
             // Another may have run it in between; then there may be a newer one by now.
@@ -794,15 +793,8 @@ impl Inner {
     pub(crate) fn raise(&self, permit: &SharedPermit<'_>, run: &Run, signal: &str) -> bool {
         let task = run.root();
         let root = self.tasks.find(task);
-        let has_handler = |root: Arc<Task>| {
-            // B-175: that there is a handler of any signal will do.
-            let is_any = seeded_bugs::is_on(Bug::B175);
-            let handles = root.vm().handles::<Checked>(permit, signal);
-            if is_any && !handles {
-                seeded_bugs::note_triggered(Bug::B175);
-            }
-            handles || is_any
-        };
+        let has_handler =
+            |root: Arc<Task>| root.vm().handles::<Checked>(permit, signal) || planted!(B175);
         let account = root.as_ref().map(|root| Arc::clone(root.vm().realm()));
         let account = account.as_ref().and_then(|realm| realm.account());
         let charge = |bytes| self.heap.charge_anyway(account, bytes);
@@ -829,19 +821,13 @@ impl Inner {
     /// ended stays as it is (I-11).
     pub(crate) async fn cancel_future<C: Checks>(&self, engine: &Engine, future: u64, slot: &Slot) {
         match self.registry.token(future) {
-            Some(token) if seeded_bugs::is_on(Bug::B50) => {
-                // B-50: a token is fired, but not that of the future.
-                seeded_bugs::note_triggered(Bug::B50);
-                engine.cancel(&Arc::new(Token::new(token.task())));
-            }
+            Some(token) if planted!(B50) => engine.cancel(&Arc::new(Token::new(token.task()))),
             Some(token) => engine.cancel(&token),
             None => {
-                if seeded_bugs::is_on(Bug::B51) {
-                    // B-51: cancelling a settled future makes it cancelled.
+                if planted!(B51) {
                     let permit = self.heap.shared().await;
                     let m = permit.reader::<C>();
-                    m.future_overwrite_with_cancelled(m.load_root(slot));
-                    seeded_bugs::note_triggered(Bug::B51);
+                    m.future_settle(m.load_root(slot), FutureState::Cancelled, Value::NIL);
                 }
             }
         }

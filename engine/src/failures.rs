@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gcrucible_heap::{Charge, Heap, MemoryAccount};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{Attachment, LoadedProgram};
 
@@ -159,6 +160,10 @@ impl Failures {
             return;
         }
         let mut entries = self.entries.lock();
+        let futures = match planted!(B209, futures.len() > 1) {
+            true => &futures[..1],
+            false => futures,
+        };
         for future in futures {
             if let Some(entry) = entries.get_mut(future) {
                 entry.unseen = None;

@@ -82,7 +82,7 @@ mod task;
 mod trace;
 mod wait_lists;
 
-pub use call::{Call, CallError, CallHandle, Outcome};
+pub use call::{Call, CallError, CallHandle, CallKind, Outcome};
 pub use deadlock::{Deadlock, WaitingTask, WaitsFor};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use event::{EngineEvent, Observer, on_print};

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{CollectionKind, Heap, MemoryAccount, NeedsMemory};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::engine::{Engine, Inner};
@@ -127,13 +127,7 @@ impl Inner {
     fn has_room(&self, words: u32, attempts: u32, dead_before: u64) -> bool {
         match attempts {
             1 => true,
-            // B-96: what a collection has made no room for is refused at once.
-            _ if seeded_bugs::is_on(Bug::B96) => {
-                if self.heap.has_room_within_limit(words) {
-                    seeded_bugs::note_triggered(Bug::B96);
-                }
-                false
-            }
+            _ if planted!(B96, self.heap.has_room_within_limit(words)) => false,
             // Whether everything collected leaves blocks side by side, only trying tells.
             2 if words == NeedsMemory::SIDE_BY_SIDE => true,
             // What the last collection had no room to copy, the next one may have.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use gcrucible_heap::Charge;
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use gcrucible_vm::Vm;
@@ -93,7 +94,9 @@ impl Run {
     /// The first signal that the root's machine could dispatch now.
     pub(crate) fn dispatchable(&self, vm: &Vm) -> Option<String> {
         let pending = self.pending.lock();
-        let mut names = pending.iter().flatten().map(|it| &it.name);
+        let names = pending.iter().flatten().map(|it| &it.name);
+        let is_first_only = planted!(B216, pending.iter().flatten().count() > 1);
+        let mut names = names.take(if is_first_only { 1 } else { usize::MAX });
         names.find(|name| vm.can_dispatch(name)).cloned()
     }
 
@@ -109,7 +112,9 @@ impl Run {
     /// The root's body has ended: what is pending now never comes.
     pub(crate) fn root_ended(&self) {
         self.has_root_ended.store(true, SeqCst);
-        *self.pending.lock() = None;
+        if !planted!(B217, self.takes_interrupts()) {
+            *self.pending.lock() = None;
+        }
     }
 
     /// Adds a spawned task.

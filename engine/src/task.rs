@@ -30,14 +30,14 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use gcrucible_heap::{Charge, Checks, Heap, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Vm;
 
 use self::driver::Driver;
 use self::ending::BodyEnd;
 use self::meter::{Meter, metered};
-use crate::call::{CallGuard, Outcome};
+use crate::call::{CallGuard, CallKind, Outcome};
 use crate::cancellation::{Link, Token};
 use crate::deadlock::{Busy, Presence};
 use crate::engine::{Engine, small_ints};
@@ -197,12 +197,6 @@ impl Task {
         bytes > before && heap.is_over_limit(self.vm.realm().account())
     }
 
-    /// What seeded bug B-154 does: what it takes is charged for ever.
-    fn keep_charge(&self, heap: &Heap) {
-        let nothing = heap.charge_anyway(None, 0);
-        std::mem::forget(std::mem::replace(&mut *self.charge.lock(), nothing));
-    }
-
     /// Counts it among those that can go on, until its end.
     pub(crate) fn count_in(&mut self, busy: &Arc<Busy>) {
         self.presence = Some(Presence::new(busy, &self.signal));
@@ -353,17 +347,14 @@ async fn drive_body<C: Checks>(engine: &Engine, task: &Arc<Task>, kept: &mut Opt
     let end = if !task.token.is_requested() {
         start::<C>(engine, task, runs).await;
         driver.run::<C>().await
-    } else if matches!(runs, Runs::Call(_)) && seeded_bugs::is_on(Bug::B62) {
-        // B-62: a call that was cancelled before it started runs and returns its value.
-        seeded_bugs::note_triggered(Bug::B62);
+    } else if planted!(B62, matches!(runs, Runs::Call(_))) {
         task.token.set_delivered(engine.inner.now_ms());
         start::<C>(engine, task, runs).await;
         driver.run::<C>().await
     } else {
-        if seeded_bugs::is_on(Bug::B154) {
-            // B-154: nobody gives back what was charged for it.
-            seeded_bugs::note_triggered(Bug::B154);
-            task.keep_charge(&engine.inner.heap);
+        if planted!(B154) {
+            let nothing = engine.inner.heap.charge_anyway(None, 0);
+            std::mem::forget(std::mem::replace(&mut *task.charge.lock(), nothing));
         }
         BodyEnd::NeverStarted
     };
@@ -430,7 +421,7 @@ async fn start<C: Checks>(engine: &Engine, task: &Task, runs: &Runs) {
     let inner = &engine.inner;
     let id = match runs {
         Runs::Future(id, ..) => *id,
-        Runs::Call(guard) if guard.call().id() == Engine::FINALIZER_CALL => {
+        Runs::Call(guard) if guard.call().kind() == CallKind::Finalizer => {
             return start_finalizer(engine, task).await;
         }
         Runs::Call(_) => {

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{Change, Side};
 
@@ -107,7 +107,9 @@ impl WaitLists {
             list.turns += 1;
             return false;
         }
-        forget_if_empty(&mut lists, place);
+        if !planted!(B205, was_there && list.waiting.is_empty()) {
+            forget_if_empty(&mut lists, place);
+        }
         was_there
     }
 
@@ -134,11 +136,7 @@ impl WaitLists {
             if turns < available && list.withheld.is_none_or(|(of, _)| of < version) {
                 list.withheld = Some((version, available));
             }
-            if turns > 0 && seeded_bugs::is_on(Bug::B174) {
-                // B-174: whoever waits is woken, to find that there is one thing for all.
-                if list.waiting.len() > turns as usize {
-                    seeded_bugs::note_triggered(Bug::B174);
-                }
+            if planted!(B174, turns > 0 && list.waiting.len() > turns as usize) {
                 turns = u32::MAX;
             }
             while turns > 0
@@ -170,6 +168,9 @@ impl WaitLists {
                     list.turns += 1;
                     woken.push(waiter);
                 }
+                if planted!(B204, list.turns > woken.len() as u32) {
+                    list.withheld = None;
+                }
             }
         }
         forget_if_empty(&mut lists, place);
@@ -180,7 +181,10 @@ impl WaitLists {
     pub(crate) fn pass_turn_on(&self, place: Place) -> Option<Waiter> {
         let mut lists = self.lists.lock();
         let list = lists.get_mut(&place)?;
-        let next = list.waiting.pop_first();
+        let next = match planted!(B203, list.waiting.len() > 1) {
+            true => list.waiting.pop_last(),
+            false => list.waiting.pop_first(),
+        };
         if next.is_none() {
             list.turns = list.turns.saturating_sub(1);
         }

@@ -6,7 +6,8 @@ mod world;
 use std::sync::Arc;
 
 use gcrucible_engine::{
-    CallError, Engine, EngineEvent, EngineOptions, Observer, Source, VirtualPlatform, compile,
+    CallError, CallKind, Engine, EngineEvent, EngineOptions, Observer, Source, VirtualPlatform,
+    compile,
 };
 use gcrucible_heap::CollectionKind;
 use gcrucible_platform::sync::Mutex;
@@ -27,7 +28,7 @@ fn the_host_reaches_no_finalizer() {
     world.run_until(5);
     assert!(main.call().outcome().is_some());
     assert_eq!(world.engine.open_call_count(), 1);
-    let id = Engine::FINALIZER_CALL;
+    let id = CallKind::Finalizer.id();
     assert_eq!(
         world.engine.cancel_call(id),
         Err(CallError::CallNotFound(id))

@@ -247,7 +247,11 @@ const CASES: &[Case] = &[
 
 /// How a program ended when the allocation with this number had found no memory, if it has so
 /// many.
-fn run(case: &Case, program: &Arc<gcrucible_bytecode::Program>, number: u32) -> Option<String> {
+fn run(
+    case: &Case,
+    program: &Arc<gcrucible_bytecode::VerifiedProgram>,
+    number: u32,
+) -> Option<String> {
     let platform = Arc::new(VirtualPlatform::with_host(1_000, |request| {
         let mut args = request.args;
         Box::pin(async move { Ok(args.pop().unwrap_or_default()) })

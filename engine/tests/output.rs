@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use gcrucible_engine::{
-    Engine, EngineOptions, Level, Outcome, Output, OutputLine, Source, VirtualPlatform, compile,
+    CallKind, Engine, EngineOptions, Level, Outcome, Output, OutputLine, Source, VirtualPlatform,
+    compile,
 };
 use gcrucible_platform::sync::Mutex;
 
@@ -71,7 +72,7 @@ fn each_line_comes_with_its_level_and_whose_it_is() {
     // By realm; within one as they were written.
     lines.sort_by_key(|line| (line.3, line.2.is_none()));
     let line = |level, text: &str, call, realm| (level, text.to_owned(), call, realm);
-    let mut expected = vec![line(Level::Print, "top", Some(Engine::INIT_CALL), 0)];
+    let mut expected = vec![line(Level::Print, "top", Some(CallKind::Init.id()), 0)];
     for (call, realm) in [(7, 0), (8, fork.number())] {
         expected.extend([
             line(Level::Print, "a 1 \n", Some(call), realm),

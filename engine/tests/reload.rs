@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{
-    Argument, CallError, CallHandle, Engine, EngineEvent, EngineOptions, Fork, ForkError, Loader,
-    NewVersion, Object, Observer, Outcome, Platform as _, ReloadAnswer, ReloadFailure,
+    Argument, CallError, CallHandle, CallKind, Engine, EngineEvent, EngineOptions, Fork, ForkError,
+    Loader, NewVersion, Object, Observer, Outcome, Platform as _, ReloadAnswer, ReloadFailure,
     ReloadOptions, ReloadStep, Source, Tick, VirtualPlatform, compile, compile_modules,
 };
 use gcrucible_heap::{CollectionKind, VerifyLevel};
@@ -54,7 +54,7 @@ impl Observer for Seen {
 const FORCED: ReloadOptions = ReloadOptions { is_forced: true };
 const PATIENT: ReloadOptions = ReloadOptions { is_forced: false };
 
-fn program(text: &str) -> Arc<Program> {
+fn program(text: &str) -> Arc<VerifiedProgram> {
     let made = compile(&Source::new("main.crux", text));
     Arc::new(made.unwrap_or_else(|errors| panic!("{errors}")))
 }
@@ -401,7 +401,7 @@ fn a_cancelled_top_level_is_reported_once_and_the_old_version_stays() {
     hot.settle();
     assert_eq!(hot.tick(), Tick::Pending);
     hot.engine
-        .cancel_call(Engine::INIT_CALL)
+        .cancel_call(CallKind::Init.id())
         .expect("the top level runs");
     hot.settle();
     assert_eq!(hot.tick(), Tick::Rejected);

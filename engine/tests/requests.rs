@@ -7,8 +7,8 @@ mod world;
 use std::sync::Arc;
 
 use gcrucible_engine::{
-    CallError, Engine, EngineEvent, EngineOptions, ForkError, HostValue, Observer, Outcome,
-    Request, RequestError, RequestId, Source, VirtualPlatform, compile,
+    CallError, CallKind, Engine, EngineEvent, EngineOptions, ForkError, HostValue, Observer,
+    Outcome, Request, RequestError, RequestId, Source, VirtualPlatform, compile,
 };
 use gcrucible_platform::sync::Mutex;
 
@@ -150,7 +150,7 @@ impl Observer for Log {
             } => {
                 format!("ended {request} {id} {outcome:?}")
             }
-            EngineEvent::CallEnded { call, .. } if call.id() != Engine::INIT_CALL => {
+            EngineEvent::CallEnded { call, .. } if call.id() != CallKind::Init.id() => {
                 format!("call {} ended", call.id())
             }
             EngineEvent::ForkDropped { fork } => format!("dropped {fork}"),

@@ -1,4 +1,4 @@
-//! Makes the seed corpora of the four targets that race: few small inputs whose scenarios differ in what happens in
+//! Makes the seed corpora of the five targets that race, and of `scenario_text`: few small inputs whose scenarios differ in what happens in
 //! them. The same build writes the same files.
 //!
 //! ```text
@@ -10,6 +10,7 @@ use std::path::Path;
 
 use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
+use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::RunOptions;
 use gcrucible_trace::choices::{Choices as _, SeededChoices};
 
@@ -18,6 +19,9 @@ const CANDIDATES: u64 = 600;
 
 /// Inputs that are kept for each target at most.
 const KEPT_MAX: usize = 20;
+
+/// Bytes of a seed of `scenario_text`, at most.
+const TEXT_BYTES_MAX: usize = 6_000;
 
 /// Lengths of the inputs that are tried, in turn.
 const LENGTHS: [usize; 4] = [48, 160, 480, 1200];
@@ -56,7 +60,51 @@ fn main() -> std::io::Result<()> {
             seen.len()
         );
     }
-    Ok(())
+    scenario_texts(&seeds)
+}
+
+/// Small scenarios of all lanes, and those that once failed, as texts; and their words.
+fn scenario_texts(seeds: &Path) -> std::io::Result<()> {
+    let folder = seeds.join("scenario_text");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut words = BTreeSet::new();
+    let mut keep = |name: String, text: &str| {
+        let named = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named = named.filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()));
+        words.extend(named.map(str::to_owned));
+        std::fs::write(folder.join(name), text)
+    };
+    for target in FuzzTarget::ALL {
+        let texts = (0..CANDIDATES).map(|candidate| target.scenario(&input(candidate)).to_text());
+        let small = texts.filter(|text| text.len() < TEXT_BYTES_MAX);
+        for (number, text) in small.take(KEPT_MAX / 2).enumerate() {
+            keep(format!("{}_{number}", target.name()), &text)?;
+        }
+    }
+    let regressions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stress/regressions");
+    for file in std::fs::read_dir(regressions)? {
+        let path = file?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "scenario")
+        {
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            keep(name, &std::fs::read_to_string(&path)?)?;
+        }
+    }
+    let quoted: String = words.iter().map(|word| format!("\"{word}\"\n")).collect();
+    let heading = "# Words of scenarios, for the fuzz target `scenario_text`.\n";
+    std::fs::write(
+        seeds.join("../scenario_text.dict"),
+        format!("{heading}{quoted}"),
+    )
 }
 
 fn input(candidate: u64) -> Vec<u8> {

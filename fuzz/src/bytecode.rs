@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary as _, Unstructured};
-use gcrucible_bytecode::{Program, disassemble, verify};
+use gcrucible_bytecode::{Program, VerifiedProgram, disassemble};
 use gcrucible_crux_subjects::executor::programs;
 use gcrucible_crux_subjects::scenario::{Body, Scenario};
 use gcrucible_explore::strategy;
@@ -21,9 +21,9 @@ pub fn check(input: &[u8]) {
     let lines = disassemble(&program).lines().count();
     assert!(lines >= instructions, "{lines} lines list {instructions}");
     program.find_live_registers();
-    if verify(&program).is_err() {
+    let Ok(program) = VerifiedProgram::new(program) else {
         return;
-    }
+    };
     let scenario = Scenario::of_program(String::new());
     let Body::Programs(body) = &scenario.body else {
         unreachable!("a program's scenario is one of programs");
@@ -33,7 +33,10 @@ pub fn check(input: &[u8]) {
         ..RunOptions::default()
     };
     let mut strategy = strategy(&Schedule::Recorded(Vec::new()), options.replay, None);
-    let program = Arc::new(program);
-    let report = programs::run_under(&scenario, body, &program, &mut *strategy, &options);
+    let compiled = programs::Compiled {
+        entry: Arc::new(program),
+        versions: Vec::new(),
+    };
+    let report = programs::run_under(&scenario, body, &compiled, &mut *strategy, &options);
     super::judge(report.report.failure);
 }

@@ -7,6 +7,7 @@
 //! fuzzer's own crash file, which `cargo crucible import-fuzz` turns into a scenario.
 
 pub mod bytecode;
+mod scenario;
 mod source;
 
 use std::cell::RefCell;
@@ -18,26 +19,29 @@ pub use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
 use gcrucible_crux_subjects::oracles::program_holds;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_heap::HeapFault;
+use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::{Failure, RunOptions};
 
 thread_local! {
-    /// The scenario that runs, for the panic hook.
-    static RUNNING: RefCell<Option<(FuzzTarget, Scenario)>> = const { RefCell::new(None) };
+    /// The target and the scenario that runs, for the panic hook.
+    static RUNNING: RefCell<Option<(&'static str, Scenario)>> = const { RefCell::new(None) };
 }
 
 /// Decisions after which a program that may be endless is cut off.
 const DECISIONS_MAX: u32 = 3_000;
+
+/// The name of the target whose input is the text of a scenario.
+const SCENARIO_TEXT: &str = "scenario_text";
 
 /// Runs the scenario that a fuzzer's input stands for.
 ///
 /// # Panics
 /// When a check fails or the engine panics.
 pub fn run(target: FuzzTarget, input: &[u8]) {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(hook_panics);
+    prepare();
     let scenario = target.scenario(input);
-    RUNNING.set(Some((target, scenario.clone())));
+    RUNNING.set(Some((target.name(), scenario.clone())));
     if target == FuzzTarget::SourceText {
         source::check(&String::from_utf8_lossy(input));
     }
@@ -54,6 +58,43 @@ pub fn run(target: FuzzTarget, input: &[u8]) {
         );
     }
     RUNNING.set(None);
+}
+
+/// Runs the scenario whose text a fuzzer's input is, if it is one.
+///
+/// # Panics
+/// When a check fails, the engine panics, or the text of the scenario is that of another.
+pub fn run_text(input: &[u8]) {
+    prepare();
+    let Some(scenario) = scenario::read(&String::from_utf8_lossy(input)) else {
+        return;
+    };
+    RUNNING.set(Some((SCENARIO_TEXT, scenario.clone())));
+    let options = RunOptions {
+        decisions_max: DECISIONS_MAX,
+        ..RunOptions::default()
+    };
+    judge(executor::run(&scenario, &options).report.failure);
+    RUNNING.set(None);
+}
+
+/// Installs the panic hook, and turns on the seeded bug that `CRUCIBLE_BUG` names.
+fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        hook_panics();
+        let Ok(id) = std::env::var("CRUCIBLE_BUG") else {
+            return;
+        };
+        assert!(
+            seeded_bugs::COMPILED_IN,
+            "CRUCIBLE_BUG is set, but the switches are not compiled in: `cargo fuzz run --features seeded-bugs`"
+        );
+        let [bug] = Bug::named(&id)[..] else {
+            panic!("CRUCIBLE_BUG: expected one bug of `crucible list bugs`, found {id}");
+        };
+        seeded_bugs::activate(Some(bug));
+    });
 }
 
 /// That a program throws is its own business, everything else is not.
@@ -82,7 +123,7 @@ fn hook_panics() {
 }
 
 /// Prints a scenario and the command that replays it.
-fn explain(target: FuzzTarget, scenario: &Scenario) {
+fn explain(target: &str, scenario: &Scenario) {
     let text = scenario.to_text();
     eprintln!("\n{text}");
     match save(target, &text) {
@@ -95,10 +136,10 @@ fn explain(target: FuzzTarget, scenario: &Scenario) {
 }
 
 /// Saves a scenario beside the fuzzer's crash files, under a name made of its content.
-fn save(target: FuzzTarget, text: &str) -> std::io::Result<PathBuf> {
+fn save(target: &str, text: &str) -> std::io::Result<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("artifacts")
-        .join(target.name());
+        .join(target);
     std::fs::create_dir_all(&folder)?;
     // FNV-1a: the name only has to be the same for the same scenario.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

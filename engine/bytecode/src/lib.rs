@@ -37,4 +37,4 @@ pub use program::{
     Program, SourceSpan, Step, Type, Variant,
 };
 pub use value_kind::ValueKind;
-pub use verify::{Rule, VerifyError, verify};
+pub use verify::{Refusal, Rule, VerifiedProgram, VerifyError, verify};

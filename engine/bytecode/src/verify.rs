@@ -44,6 +44,9 @@ mod tables;
 
 pub use rule::{Rule, VerifyError};
 
+use std::fmt;
+use std::ops::Deref;
+
 use crate::program::{Function, Program};
 use crate::verify::operands::Operands;
 
@@ -55,6 +58,64 @@ pub const MAX_CODE: usize = 1 << 24;
 
 /// The most captures of one function and the most fields of one class.
 pub const MAX_MEMBERS: usize = 255;
+
+/// A program that the verifier has accepted, and that nobody has changed since: so it need not be
+/// verified again by who loads it.
+///
+/// ```compile_fail,E0596
+/// fn nothing_changes_it(mut program: gcrucible_bytecode::VerifiedProgram) {
+///     program.functions.clear();
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedProgram(Program);
+
+/// A program that the verifier does not accept.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The program as it was.
+    pub program: Program,
+    /// Every broken rule, at most one per instruction; never empty.
+    pub errors: Vec<VerifyError>,
+}
+
+impl VerifiedProgram {
+    /// Verifies `program`.
+    ///
+    /// # Errors
+    /// The program with the rules that it breaks, as [`verify()`] tells them.
+    pub fn new(program: Program) -> Result<Self, Box<Refusal>> {
+        match verify(&program) {
+            Ok(()) => Ok(VerifiedProgram(program)),
+            Err(errors) => Err(Box::new(Refusal { program, errors })),
+        }
+    }
+
+    /// The program, to be changed.
+    pub fn into_inner(self) -> Program {
+        self.0
+    }
+}
+
+impl Deref for VerifiedProgram {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.0
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the program breaks the rules of the bytecode")?;
+        for error in &self.errors {
+            write!(f, "\n  {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// Accepts `program` if no executor can be broken by it.
 ///

@@ -7,8 +7,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
-use gcrucible_engine::{CallHandle, Engine, EngineOptions, Outcome, Platform, TokioPlatform};
+use gcrucible_bytecode::VerifiedProgram;
+use gcrucible_engine::{
+    CallHandle, CallKind, Engine, EngineOptions, Outcome, Platform, TokioPlatform,
+};
 
 use crate::Exit;
 use crate::options::RunOptions;
@@ -64,7 +66,7 @@ async fn first_program(
     file: &Path,
     watch: &mut Watch,
     signals: &mut Signals,
-) -> Option<Arc<Program>> {
+) -> Option<Arc<VerifiedProgram>> {
     loop {
         // What changes from here on is seen, whatever was read before.
         let Made { program, paths } = program::make(file);
@@ -92,7 +94,7 @@ struct Hot<'f> {
 impl<'f> Hot<'f> {
     fn new(
         file: &'f Path,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
         options: &EngineOptions,
         platform: Arc<dyn Platform>,
         output: Arc<Output>,
@@ -162,7 +164,7 @@ impl<'f> Hot<'f> {
             old.join().await;
         }
         let id = self.next_call;
-        self.next_call = self.next_call.wrapping_add(1) % Engine::FINALIZER_CALL;
+        self.next_call = self.next_call.wrapping_add(1) % CallKind::HOST_IDS;
         // A version without `main` has done its work.
         self.main = self.engine().start_call(id, "main", &[]).ok();
     }
@@ -185,7 +187,7 @@ impl<'f> Hot<'f> {
         let entry = self
             .engine()
             .is_entry_pending()
-            .then_some(Engine::INIT_CALL);
+            .then_some(CallKind::Init.id());
         let Some(id) = main.or(entry) else {
             return false;
         };

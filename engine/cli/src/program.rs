@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_frontend::{Listing, Loader, ModuleErrors, Source, compile_modules};
 
 use crate::Exit;
@@ -12,7 +12,7 @@ use crate::{lines, output};
 /// A program, or what is wrong with it as people read it, and the files that it is made of,
 /// missing ones too.
 pub(crate) struct Made {
-    pub(crate) program: Result<Program, String>,
+    pub(crate) program: Result<VerifiedProgram, String>,
     #[cfg_attr(
         not(feature = "hot"),
         allow(dead_code, reason = "only a watcher of files asks for them")
@@ -57,7 +57,7 @@ pub(crate) fn make_of(
 }
 
 /// Reads and compiles a program. What is wrong with it has been said when it fails.
-pub(crate) fn load(file: &Path) -> Result<Program, Exit> {
+pub(crate) fn load(file: &Path) -> Result<VerifiedProgram, Exit> {
     make(file).program.map_err(|report| {
         lines::err(&report);
         Exit::Failed

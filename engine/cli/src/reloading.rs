@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{Engine, ReloadOptions, Tick};
 
 /// How often an entry that does not settle is looked at, while a new version waits for it.
@@ -13,7 +13,7 @@ const LOOKS_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct Reloading {
     engine: Engine,
     /// What was asked for last, unless it has failed: then it is worth another try.
-    newest: Option<Arc<Program>>,
+    newest: Option<Arc<VerifiedProgram>>,
     /// Whether the last look found an entry that had not settled, or none was taken since a
     /// reload was asked for. What the engine says now is no substitute: an entry that has settled
     /// since that look is pending no more, but nobody has seen to it.
@@ -49,7 +49,7 @@ pub(crate) enum Unchanged {
 
 impl Reloading {
     /// The engine's first program was made from the files as they are.
-    pub(crate) fn new(engine: Engine, first: Arc<Program>) -> Self {
+    pub(crate) fn new(engine: Engine, first: Arc<VerifiedProgram>) -> Self {
         Reloading {
             current: engine.realm().number(),
             engine,
@@ -86,7 +86,11 @@ impl Reloading {
     }
 
     /// Asks for the version that the files have now.
-    pub(crate) async fn reload(&mut self, made: Result<Program, String>, unchanged: Unchanged) {
+    pub(crate) async fn reload(
+        &mut self,
+        made: Result<VerifiedProgram, String>,
+        unchanged: Unchanged,
+    ) {
         let made = match made {
             Ok(program)
                 if unchanged == Unchanged::Keep && Some(&program) == self.newest.as_deref() =>

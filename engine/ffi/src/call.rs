@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use gcrucible_engine::{Argument, CallHandle, Engine, HostValue, Outcome, Unfit};
+use gcrucible_engine::{Argument, CallHandle, CallKind, HostValue, Outcome, Unfit};
 
 use crate::engine::{GcrEngine, Running, limit, report};
 use crate::error::GcrError;
@@ -56,11 +56,11 @@ pub(crate) unsafe fn arguments(
 
 /// Refuses the ids that a host does not use.
 pub(crate) fn checked_id(id: u32) -> Result<(), Failure> {
-    match id < Engine::FINALIZER_CALL {
+    match id < CallKind::HOST_IDS {
         true => Ok(()),
         false => Err(bad_argument(&format!(
             "{id} is a call id of the engine's own: expected less than {}",
-            Engine::FINALIZER_CALL
+            CallKind::HOST_IDS
         ))),
     }
 }

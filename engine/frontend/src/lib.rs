@@ -26,7 +26,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS};
 pub use modules::{Listing, Loader, MAX_MODULES, ModuleErrors};
 pub use source::{MAX_SOURCE_BYTES, Source};
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 
 /// Compiles one source file, the entry module, to a verified program.
 ///
@@ -40,7 +40,7 @@ use gcrucible_bytecode::Program;
 /// All errors of the source, up to [`MAX_DIAGNOSTICS`]. An `import`, a source above
 /// [`MAX_SOURCE_BYTES`], nesting above a limit, or a function that needs too many
 /// registers are errors too.
-pub fn compile(source: &Source) -> Result<Program, Diagnostics> {
+pub fn compile(source: &Source) -> Result<VerifiedProgram, Diagnostics> {
     modules::compile_one(source)
 }
 
@@ -55,7 +55,7 @@ pub fn compile(source: &Source) -> Result<Program, Diagnostics> {
 ///
 /// All errors of all modules, as those of [`compile`]; modules that import one another,
 /// that the loader does not have, or more than [`MAX_MODULES`] are errors of the import.
-pub fn compile_modules(entry: &str, loader: &dyn Loader) -> Result<Program, ModuleErrors> {
+pub fn compile_modules(entry: &str, loader: &dyn Loader) -> Result<VerifiedProgram, ModuleErrors> {
     modules::compile_all(entry, loader)
 }
 

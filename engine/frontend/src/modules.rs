@@ -7,7 +7,7 @@ mod path;
 
 use std::fmt;
 
-use gcrucible_bytecode::{Module, Program, verify};
+use gcrucible_bytecode::{Module, VerifiedProgram};
 use rustc_hash::FxHashMap;
 
 use crate::ast::{Ast, Symbol};
@@ -73,7 +73,10 @@ impl fmt::Display for ModuleErrors {
 impl std::error::Error for ModuleErrors {}
 
 /// See [`crate::compile_modules`].
-pub(crate) fn compile_all(entry: &str, loader: &dyn Loader) -> Result<Program, ModuleErrors> {
+pub(crate) fn compile_all(
+    entry: &str,
+    loader: &dyn Loader,
+) -> Result<VerifiedProgram, ModuleErrors> {
     let texts = Texts::new();
     let mut graph = Graph::load(&texts, entry, loader);
     let program = link(&mut graph);
@@ -95,7 +98,7 @@ pub(crate) fn compile_all(entry: &str, loader: &dyn Loader) -> Result<Program, M
 }
 
 /// One source, the entry module, which cannot import.
-pub(crate) fn compile_one(source: &Source) -> Result<Program, Diagnostics> {
+pub(crate) fn compile_one(source: &Source) -> Result<VerifiedProgram, Diagnostics> {
     let mut graph = Graph::single(source);
     let program = link(&mut graph);
     let module = graph.modules.pop();
@@ -123,7 +126,7 @@ struct Export {
 }
 
 /// The program of all modules, or `None`; then the sinks say why.
-fn link(graph: &mut Graph<'_>) -> Option<Program> {
+fn link(graph: &mut Graph<'_>) -> Option<VerifiedProgram> {
     let library = library();
     let mut bases = Vec::with_capacity(graph.order.len());
     let mut end = Bases::default();
@@ -174,7 +177,7 @@ fn link(graph: &mut Graph<'_>) -> Option<Program> {
     finish(linker, &mut graph.modules.first_mut()?.sink)
 }
 
-fn finish(linker: Linker<'_>, sink: &mut Sink) -> Option<Program> {
+fn finish(linker: Linker<'_>, sink: &mut Sink) -> Option<VerifiedProgram> {
     let has_too_many_constants = linker.constants.is_full();
     let (mut program, is_full) = linker.finish();
     if is_full {
@@ -190,17 +193,18 @@ fn finish(linker: Linker<'_>, sink: &mut Sink) -> Option<Program> {
         return None;
     }
     program.find_live_registers();
-    if let Err(errors) = verify(&program) {
-        // Never seen by a user unless the compiler is wrong; no executor may see it.
-        for error in errors {
-            sink.report(
-                Span::default(),
-                format!("the compiler made wrong code: {error}"),
-            );
-        }
-        return None;
+    let refused = match VerifiedProgram::new(program) {
+        Ok(program) => return Some(program),
+        Err(refused) => refused,
+    };
+    // Never seen by a user unless the compiler is wrong; no executor may see it.
+    for error in refused.errors {
+        sink.report(
+            Span::default(),
+            format!("the compiler made wrong code: {error}"),
+        );
     }
-    Some(program)
+    None
 }
 
 /// The globals that the host may read by name: those that are exported, and all of the

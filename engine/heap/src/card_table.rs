@@ -9,7 +9,6 @@
 //! grows in steps as the old generation reaches further into the region.
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 use gcrucible_platform::sync::memory;
 
@@ -85,10 +84,9 @@ impl CardTable {
     #[cold]
     fn mark_beyond(&self, card: u32) {
         assert!(
-            seeded_bugs::is_on(Bug::B37),
+            planted!(B37),
             "the card table ends before card {card}, though it grows with the old generation"
         );
-        seeded_bugs::note_triggered(Bug::B37);
     }
 
     #[inline(always)]
@@ -111,10 +109,7 @@ impl CardTable {
     pub(crate) fn cover(&self, from: Offset, to: Offset) {
         let last = self.card_of(to.saturating_sub(1).max(from));
         let covered = self.covered.load(Ordering::Relaxed);
-        let has_grown = covered > Self::FIRST_WORDS >> self.shift;
-        if last >= covered && !(has_grown && seeded_bugs::is_on(Bug::B37)) {
-            // B-37: the table grows once, the old generation goes on; what is marked beyond
-            // the table's end is dropped.
+        if last >= covered && !planted!(B37, covered > Self::FIRST_WORDS >> self.shift) {
             let grown = (last + 1).max(covered.saturating_mul(2));
             let all = self.cards.len() as u32;
             self.covered.store(grown.min(all), Ordering::Relaxed);

@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::account::MemoryAccount;
@@ -88,10 +87,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     evacuation.settle_weak();
     evacuation.queue_finalizers();
     heap.watched.settle(|word| evacuation.survivor(word));
-    if kind == CollectionKind::Major && seeded_bugs::is_on(Bug::B23) {
-        // B-23: dead and moved strings stay in the table as they are.
-        heap.interned.note_stale(|word| evacuation.survivor(word));
-    } else {
+    if !planted!(B23, kind == CollectionKind::Major) {
         heap.interned.settle(|word| evacuation.survivor(word));
     }
     evacuation.finish(&mut report);
@@ -198,11 +194,7 @@ impl<'h> Evacuation<'h> {
             (_, PromoteMode::Never) | (Generation::Young0, PromoteMode::Natural) => {
                 Generation::Young1
             }
-            (Generation::Young1, PromoteMode::Natural)
-                if words > 4 && seeded_bugs::is_on(Bug::B25) =>
-            {
-                // B-25: survivors that are not tiny never age.
-                seeded_bugs::note_triggered(Bug::B25);
+            (Generation::Young1, PromoteMode::Natural) if planted!(B25, words > 4) => {
                 Generation::Young1
             }
             (Generation::Young1, PromoteMode::Natural) => Generation::Old,
@@ -214,19 +206,14 @@ impl<'h> Evacuation<'h> {
         let lone = self.heap.finalizers.lock().lone_owners();
         let providers = self.heap.providers();
         let buffer = |provider: &dyn RootProvider| provider.tlab().map(Tlab::buffer).cloned();
-        let has_anybody_allocated = || {
-            let mut buffers = providers.iter().filter_map(|p| buffer(p.as_ref()));
-            buffers.any(|buffer| !buffer.is_parked())
-        };
-        let skips_parked = seeded_bugs::is_on(Bug::B21) && has_anybody_allocated();
         let mut of_accounts: Accounted = BTreeMap::new();
         for provider in &providers {
             if let Some(buffer) = buffer(provider.as_ref()) {
                 let forwarded_before = buffer.note_forwarded(self.number);
-                if skips_parked && buffer.is_parked() && forwarded_before + 1 == self.number {
-                    // B-21: a holder that has done nothing since the previous collection
-                    // counts as forwarded by it.
-                    seeded_bugs::note_triggered(Bug::B21);
+                if planted!(
+                    B21,
+                    buffer.is_parked() && forwarded_before + 1 == self.number
+                ) {
                     continue;
                 }
             }
@@ -243,15 +230,10 @@ impl<'h> Evacuation<'h> {
             }
             if let Some(tlab) = tlab.map(Tlab::buffer) {
                 // I-4: what the buffer pointed into is about to be retired.
-                let keeps_cursor = if provider.is_registry() {
-                    Bug::B01
-                } else {
-                    Bug::B02
-                };
-                if !seeded_bugs::is_on(keeps_cursor) {
+                if !planted!(B01, provider.is_registry() && tlab.room() > 0)
+                    && !planted!(B02, !provider.is_registry() && tlab.room() > 0)
+                {
                     tlab.set_range(0, 0);
-                } else if tlab.room() > 0 {
-                    seeded_bugs::note_triggered(keeps_cursor);
                 }
             }
         }
@@ -382,18 +364,10 @@ impl<'h> Evacuation<'h> {
     #[inline(always)]
     fn words_to_copy(&self, at: Offset, header: Header) -> u32 {
         let words = header.size_words();
-        if seeded_bugs::is_on(Bug::B22)
-            && header.kind() == Some(Kind::MapStorage)
+        if planted!(B22, header.kind() == Some(Kind::MapStorage))
             && words > 2 * self.region.cards.card_words()
         {
-            // B-22: the size of a storage larger than two cards is computed from the
-            // entries in use, not from those that it has room for.
-            let used = self.region.raw(at + raw::MAP_USED) as u32;
-            let in_use = raw::MAP_FIRST + used * 4;
-            if in_use < words {
-                seeded_bugs::note_triggered(Bug::B22);
-            }
-            return in_use.min(words);
+            return words.min(raw::MAP_FIRST + self.region.raw(at + raw::MAP_USED) as u32 * 4);
         }
         words
     }
@@ -401,9 +375,7 @@ impl<'h> Evacuation<'h> {
     /// There is no room for a copy: the object survives where it is.
     #[cold]
     fn keep(&mut self, word: Word, header: Header) -> Word {
-        if self.moved > 0 && seeded_bugs::is_on(Bug::B27) {
-            // B-27: what could not be copied after others were is dropped.
-            seeded_bugs::note_triggered(Bug::B27);
+        if planted!(B27, self.moved > 0) {
             return Word::NIL;
         }
         let at = word.offset();
@@ -487,36 +459,35 @@ impl<'h> Evacuation<'h> {
         let is_old = self.region.block_at(at).is_old();
         let (from, to) = self.slots(at, header);
         for offset in from..to {
-            let target = self.forward(header.kind(), offset, offset - from);
-            if is_old && target.is_object() && self.region.block_at(target.offset()).is_young() {
-                if seeded_bugs::is_on(Bug::B12) {
-                    // B-12: what a promoted object refers to is not remembered.
-                    seeded_bugs::note_triggered(Bug::B12);
-                } else {
-                    self.region.cards.mark(offset);
-                }
+            if planted!(B20a, header.kind() == Some(Kind::Enum))
+                || planted!(B20b, header.kind() == Some(Kind::Bound) && offset == from)
+                || planted!(B20c, header.kind() == Some(Kind::Closure))
+                || planted!(B20d, header.kind() == Some(Kind::Map))
+            {
+                self.evacuate(self.region.slot(offset).get());
+                continue;
+            }
+            let target = self.forward(offset);
+            if is_old
+                && target.is_object()
+                && self.region.block_at(target.offset()).is_young()
+                && !planted!(B12)
+            {
+                self.region.cards.mark(offset);
             }
         }
     }
 
     /// Forwards one slot; returns what it refers to from now on.
     #[inline]
-    fn forward(&mut self, kind: Option<Kind>, offset: Offset, index: u32) -> Word {
+    fn forward(&mut self, offset: Offset) -> Word {
         let slot = self.region.slot(offset);
         let before = slot.get();
-        if seeded_bugs::is_on(Bug::B105b) && self.is_compile_time(before) {
-            // B-105b: only roots keep a version.
-            seeded_bugs::note_triggered(Bug::B105b);
+        if planted!(B105b, self.is_compile_time(before)) {
             return before;
         }
         let after = self.evacuate(before);
         if after != before {
-            if let Some(bug) = unforwarded(kind, index) {
-                // B-20: this kind of slot is enumerated, so that its target survives, but
-                // not forwarded.
-                seeded_bugs::note_triggered(bug);
-                return before;
-            }
             slot.set(after);
         }
         after
@@ -565,7 +536,7 @@ impl<'h> Evacuation<'h> {
             }
             let (from, to) = self.slots(at, header);
             for offset in from.max(card_start)..to.min(card_end) {
-                let target = self.forward(header.kind(), offset, offset - from);
+                let target = self.forward(offset);
                 is_still_dirty |=
                     target.is_object() && self.region.block_at(target.offset()).is_young();
             }
@@ -575,11 +546,7 @@ impl<'h> Evacuation<'h> {
             }
             at += words;
         }
-        if !is_still_dirty {
-            self.region.cards.clean(card);
-        } else if seeded_bugs::is_on(Bug::B09) {
-            // B-09: the card is cleaned although its object still holds a young reference.
-            seeded_bugs::note_triggered(Bug::B09);
+        if !is_still_dirty || planted!(B09) {
             self.region.cards.clean(card);
         }
     }
@@ -637,11 +604,6 @@ impl<'h> Evacuation<'h> {
             if !planted!(B289) {
                 realm.trace(self);
             }
-        }
-        if seeded_bugs::is_on(Bug::B38) {
-            // B-38: what is queued stays registered, and is queued again.
-            seeded_bugs::note_triggered(Bug::B38);
-            table.register_again(count);
         }
         let mut resurrected = Vec::new();
         while let Some(at) = self.gray.pop() {
@@ -948,21 +910,4 @@ fn freed(generation: Generation) -> Word {
         Generation::Young0 | Generation::Young1 => pattern::FREED_YOUNG,
         Generation::Old | Generation::Immortal => pattern::FREED_OLD,
     }
-}
-
-/// The seeded bug, if it is on, that leaves slot `index` of an object of this kind
-/// unforwarded.
-#[inline(always)]
-fn unforwarded(kind: Option<Kind>, index: u32) -> Option<Bug> {
-    if !seeded_bugs::COMPILED_IN {
-        return None;
-    }
-    let bug = match (kind, index) {
-        (Some(Kind::Enum), _) => Bug::B20a,
-        (Some(Kind::Bound), 0) => Bug::B20b,
-        (Some(Kind::Closure), _) => Bug::B20c,
-        (Some(Kind::Map), _) => Bug::B20d,
-        _ => return None,
-    };
-    seeded_bugs::is_on(bug).then_some(bug)
 }

@@ -12,7 +12,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::{Mutex, MutexGuard};
 
 use crate::account::Charge;
@@ -68,7 +68,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             object: Slot::of(object.word()),
             function: Slot::of(function.word()),
             owner,
-            charge: Some(charge),
+            charge,
         };
         table.registered.push(entry);
         Ok(Some(table.registered_ever))
@@ -78,9 +78,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
 impl SharedPermit<'_> {
     /// Takes the first registration from the queue: its function and its object.
     pub fn take_finalizer(&self) -> Option<(Value<'_>, Value<'_>)> {
-        let entry = self.heap().finalizers.lock().queue.pop_front()?;
+        let mut table = self.heap().finalizers.lock();
+        let entry = table.queue.pop_front()?;
         let value = |slot: &Slot| Value::from_word(slot.get());
-        Some((value(&entry.function), value(&entry.object)))
+        let taken = (value(&entry.function), value(&entry.object));
+        if planted!(B38) {
+            table.registered.push(entry);
+        }
+        Some(taken)
     }
 }
 
@@ -102,9 +107,7 @@ impl Heap {
     pub fn finalizer_bytes(&self) -> u64 {
         let table = self.finalizers.lock();
         let all = table.registered.iter().chain(&table.queue);
-        all.filter_map(|entry| entry.charge.as_ref())
-            .map(Charge::bytes)
-            .sum()
+        all.map(|entry| entry.charge.bytes()).sum()
     }
 
     /// Gives up registrations in the queue until at most `max` of those are left whose owners
@@ -148,8 +151,7 @@ pub(crate) struct Finalizer {
     pub(crate) object: Slot,
     function: Slot,
     owner: Option<FinalizerOwner>,
-    /// None for what a seeded bug registers once more.
-    charge: Option<Charge>,
+    charge: Charge,
 }
 
 impl Finalizer {
@@ -186,13 +188,8 @@ impl FinalizerTable {
         }
         for entry in &table.queue {
             tracer.slot(RootKind::Finalizer, &entry.function);
-            if seeded_bugs::is_on(Bug::B38b) {
-                // B-38b: what is in the queue is kept, the queue still names its old place.
-                let copy = Slot::of(entry.object.get());
-                tracer.slot(RootKind::Finalizable, &copy);
-                if copy.get() != entry.object.get() {
-                    seeded_bugs::note_triggered(Bug::B38b);
-                }
+            if planted!(B38b) {
+                tracer.slot(RootKind::Finalizable, &Slot::of(entry.object.get()));
                 continue;
             }
             tracer.slot(RootKind::Finalizable, &entry.object);
@@ -313,20 +310,5 @@ impl Table {
     /// The last `count` of the queue.
     pub(crate) fn newest(&self, count: usize) -> impl Iterator<Item = &Finalizer> {
         self.queue.range(self.queue.len() - count..)
-    }
-
-    /// Registers the last `count` of the queue once more, for a seeded bug.
-    pub(crate) fn register_again(&mut self, count: usize) {
-        let from = self.queue.len() - count;
-        for entry in self.queue.range(from..) {
-            let again = Finalizer {
-                number: entry.number,
-                object: Slot::of(entry.object.get()),
-                function: Slot::of(entry.function.get()),
-                owner: entry.owner.clone(),
-                charge: None,
-            };
-            self.registered.push(again);
-        }
     }
 }

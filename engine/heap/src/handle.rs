@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
 use crate::allocator::NeedsMemory;
@@ -110,13 +109,8 @@ impl HandleTable {
     pub(crate) fn trace(&self, tracer: &mut dyn RootTracer) {
         let mut places = self.places.lock();
         for entry in places.used() {
-            if seeded_bugs::is_on(Bug::B20e) {
-                // B-20e: the object is kept, the handle still names its old place.
-                let copy = Slot::of(entry.slot.get());
-                tracer.slot(RootKind::Handle, &copy);
-                if copy.get() != entry.slot.get() {
-                    seeded_bugs::note_triggered(Bug::B20e);
-                }
+            if planted!(B20e, entry.slot.is_object()) {
+                tracer.slot(RootKind::Handle, &Slot::of(entry.slot.get()));
                 continue;
             }
             tracer.slot(RootKind::Handle, &entry.slot);
@@ -203,16 +197,10 @@ impl SharedPermit<'_> {
     /// If the handle belongs to another heap, here and below.
     pub fn reprotect(&self, handle: Handle, value: Value<'_>) -> Handle {
         let heap = self.heap();
-        let index = heap.index(&handle);
         let renewed = self.protect(value);
-        if seeded_bugs::is_on(Bug::B32) {
-            let mut places = heap.handles.places.lock();
-            let entry = &mut places.entries[index];
-            if handle != renewed && entry.count > 1 {
-                // B-32: the old value is unprotected twice.
-                seeded_bugs::note_triggered(Bug::B32);
-                entry.count -= 1;
-            }
+        if planted!(B32, handle != renewed) {
+            let entry = &mut heap.handles.places.lock().entries[heap.index(&handle)];
+            entry.count = entry.count.saturating_sub(1).max(1);
         }
         heap.unprotect(handle);
         renewed
@@ -233,10 +221,7 @@ impl SharedPermit<'_> {
         match self.mutator::<C>(tlab).deep_copy(original) {
             Ok(copy) => Ok(self.reprotect(place, copy)),
             Err(needs) => {
-                if seeded_bugs::is_on(Bug::B33) {
-                    // B-33: the entry is not given back on the error path.
-                    seeded_bugs::note_triggered(Bug::B33);
-                } else {
+                if !planted!(B33) {
                     self.heap().unprotect(place);
                 }
                 Err(needs)

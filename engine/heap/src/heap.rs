@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -347,9 +346,7 @@ impl Heap {
     pub(crate) fn prune_buffers(&self, number: u64) {
         self.buffers.lock().retain(|buffer| {
             let is_held = buffer.was_forwarded_in(number);
-            if !is_held && !buffer.is_parked() && seeded_bugs::is_on(Bug::B97) {
-                // B-97: it is kept, and filled again at each collection.
-                seeded_bugs::note_triggered(Bug::B97);
+            if planted!(B97, !is_held && !buffer.is_parked()) {
                 return true;
             }
             if !is_held {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 
 use crate::value::Word;
@@ -41,14 +40,6 @@ impl InternTable {
             *string = after.unwrap_or(*string);
             after.is_some() && !is_lost
         });
-    }
-
-    /// For seeded bug B-23: notes whether [`InternTable::settle`] would have changed anything.
-    pub(crate) fn note_stale(&self, survivor: impl Fn(Word) -> Option<Word>) {
-        let strings = self.strings.lock();
-        if strings.values().any(|&word| survivor(word) != Some(word)) {
-            seeded_bugs::note_triggered(Bug::B23);
-        }
     }
 
     /// All entries, for the verifier.

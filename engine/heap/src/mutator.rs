@@ -23,7 +23,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use gcrucible_platform::sync::{memory, thread};
 
@@ -133,10 +132,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if now as u32 != 0 {
             return now as u32;
         }
-        if seeded_bugs::is_on(Bug::B24) && self.generation(value) != Some(Generation::Young0) {
-            // B-24: the hash of an object beyond the nursery is its address, which changes
-            // when the object moves.
-            seeded_bugs::note_triggered(Bug::B24);
+        if planted!(B24, self.generation(value) != Some(Generation::Young0)) {
             return self.offset(value);
         }
         let drawn = u64::from(self.tlab.next_hash());
@@ -329,15 +325,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.checked(self.region().slot(object + index).get())
     }
 
-    /// Writes slot `index` of an object. `path` names the seeded bug whose line this is
-    /// for the store path that calls.
+    /// Writes slot `index` of an object, with its barrier.
     #[inline(always)]
-    fn set(&self, object: Offset, index: u32, value: Value<'p>, path: Bug) {
-        if !seeded_bugs::is_on(path) {
-            self.write_barrier(object, object + index, value.word());
-        } else if self.needs_mark(object, value.word()) {
-            seeded_bugs::note_triggered(path);
-        }
+    fn set(&self, object: Offset, index: u32, value: Value<'p>) {
+        self.write_barrier(object, object + index, value.word());
         self.region().slot(object + index).set(value.word());
     }
 
@@ -347,10 +338,16 @@ impl<'p, C: Checks> Mutator<'p, C> {
     #[inline(always)]
     fn write_barrier(&self, object: Offset, slot: Offset, value: Word) {
         if self.needs_mark(object, value) {
+            let kind = || self.region().header(object).kind();
+            if planted!(B03, kind() == Some(Kind::Instance))
+                || planted!(B04d, kind() == Some(Kind::Array))
+                || planted!(B05, kind() == Some(Kind::Cell))
+                || planted!(B07, kind() == Some(Kind::Future))
+            {
+                return;
+            }
             let cards = &self.region().cards;
-            if seeded_bugs::is_on(Bug::B10) && cards.card_of(object) != cards.card_of(slot) {
-                // B-10: the card of the object's start is dirtied instead of the slot's.
-                seeded_bugs::note_triggered(Bug::B10);
+            if planted!(B10, cards.card_of(object) != cards.card_of(slot)) {
                 return cards.mark(object);
             }
             cards.mark(slot);
@@ -368,13 +365,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// The conservative barrier over `count` slots, for built-ins that shuffle what they hold:
     /// every card is marked, then slots are written plainly. It and the writes lie between
     /// the same two safepoints.
-    fn will_store_range(&self, object: Offset, first: u32, count: u32, path: Bug) {
+    fn will_store_range(&self, object: Offset, first: u32, count: u32) {
         if count == 0 || !self.region().block_at(object).is_old() {
-            return;
-        }
-        if seeded_bugs::is_on(path) {
-            // B-11, B-94b: a built-in that changes its receiver in place does without.
-            seeded_bugs::note_triggered(path);
             return;
         }
         let cards = &self.region().cards;

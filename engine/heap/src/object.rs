@@ -15,81 +15,102 @@ use crate::value::Word;
 /// Words of an object header.
 pub(crate) const HEADER_WORDS: u32 = 2;
 
-/// The kinds of heap objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Kind {
+/// Declares the kinds of objects from one row each: what it is, its name in reports, its slots and
+/// their names (the last one stands for all that follow), what a deep copy and a fork do with its
+/// objects, and when two of them are deeply equal.
+macro_rules! kinds {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident $(= $number:literal)?: $name:literal, $slots:expr, [$($slot:literal),*],
+        copy $copy:ident, fork $fork:ident, equal $equal:ident;
+    )*) => {
+        /// The kinds of heap objects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[$doc])* $kind $(= $number)?,)*
+        }
+
+        impl Kind {
+            /// All kinds in order.
+            pub const ALL: [Kind; [$(Kind::$kind),*].len()] = [$(Kind::$kind),*];
+        }
+
+        static LAYOUTS: [Layout; Kind::ALL.len()] = [$(Layout {
+            name: $name,
+            slots: $slots,
+            slot_names: &[$($slot),*],
+            copy: Copied::$copy,
+            fork: Forked::$fork,
+            equal: Equal::$equal,
+        },)*];
+    };
+}
+
+kinds! {
     /// Unused space between objects; never referenced.
-    Filler = 1,
+    Filler = 1: "filler", Slots::None, [], copy Shared, fork Shared, equal Alone;
     /// Immutable text: length in bytes, then the bytes.
-    String,
+    String: "string", Slots::None, [], copy Shared, fork Shared, equal AsValues;
     /// An int beyond 48 bits.
-    BigInt,
+    BigInt: "boxed int", Slots::None, [], copy Shared, fork Shared, equal AsValues;
     /// A growable array: length, then its storage.
-    Array,
+    Array: "array", Slots::From(raw::ARRAY_STORAGE), ["storage"],
+        copy Copied, fork Copied, equal InParts;
     /// Places for the elements of an array, as many as its capacity, and which of them is the
     /// first in use. Those that are not in use hold nil.
-    ArrayStorage,
+    ArrayStorage: "array storage", Slots::From(raw::STORAGE_FIRST), ["element"],
+        copy Copied, fork Copied, equal InParts;
     /// A map in insertion order: its storage.
-    Map,
+    Map: "map", Slots::From(raw::MAP_STORAGE), ["storage"],
+        copy Copied, fork Copied, equal InParts;
     /// Entries of a map and the hash index over them.
-    MapStorage,
+    MapStorage: "map storage", Slots::Counted {
+            first: raw::MAP_FIRST,
+            count_at: raw::MAP_CAPACITY,
+            per_unit: 2,
+        }, ["entry"],
+        copy Copied, fork Copied, equal InParts;
     /// A range of ints: start and end.
-    Range,
+    Range: "range", Slots::None, [], copy Shared, fork Shared, equal InParts;
     /// An instance of a class (the shape): its fields.
-    Instance,
+    Instance: "instance", Slots::From(2), ["field"], copy Copied, fork Copied, equal InParts;
     /// An enum value (the shape is the variant): its payload.
-    Enum,
+    Enum: "enum", Slots::From(2), ["payload"], copy Copied, fork Copied, equal InParts;
     /// A captured variable.
-    Cell,
+    Cell: "cell", Slots::From(2), ["variable"], copy Shared, fork Copied, equal Alone;
     /// A function (the shape) with its captured cells.
-    Closure,
+    Closure: "closure", Slots::From(2), ["captured cell"], copy Shared, fork Copied, equal Alone;
     /// A method bound to a receiver: receiver, function.
-    Bound,
+    Bound: "bound method", Slots::From(2), ["receiver", "function"],
+        copy Shared, fork Copied, equal Alone;
     /// An iterator: position, then what it goes over.
-    Iterator,
+    Iterator: "iterator", Slots::From(raw::ITERATOR_SOURCE), ["source"],
+        copy Copied, fork Copied, equal InParts;
     /// An error (the shape is its kind): message, payload.
-    Error,
+    Error: "error", Slots::From(2), ["message", "payload"],
+        copy Copied, fork Copied, equal InParts;
     /// A call that was not handed to the engine yet: callee, arguments.
-    Unscheduled,
+    Unscheduled: "unscheduled future", Slots::From(2), ["callee", "argument"],
+        copy Copied, fork Copied, equal InParts;
     /// A future: id, state, when it settled, then its payload.
-    Future,
+    Future: "future", Slots::From(raw::FUTURE_PAYLOAD), ["payload"],
+        copy Shared, fork Followed, equal InParts;
     /// A channel: id, version, capacity, ring position, then its storage.
-    Channel,
+    Channel: "channel", Slots::From(raw::CHANNEL_STORAGE), ["storage"],
+        copy Shared, fork Followed, equal Alone;
     /// A mutex: id, version, holder.
-    Mutex,
+    Mutex: "mutex", Slots::None, [], copy Shared, fork Copied, equal Alone;
     /// A stream: state, then the function it draws from.
-    Stream,
+    Stream: "stream", Slots::From(raw::STREAM_SOURCE), ["source"],
+        copy Shared, fork Refused, equal Alone;
     /// A weak reference: id, then its target, which it does not keep alive.
-    Weak,
+    Weak: "weak reference", Slots::Weak(raw::WEAK_TARGET), ["target"],
+        copy Copied, fork Copied, equal InParts;
 }
 
 impl Kind {
-    /// All kinds in order.
-    pub const ALL: [Kind; 21] = [
-        Kind::Filler,
-        Kind::String,
-        Kind::BigInt,
-        Kind::Array,
-        Kind::ArrayStorage,
-        Kind::Map,
-        Kind::MapStorage,
-        Kind::Range,
-        Kind::Instance,
-        Kind::Enum,
-        Kind::Cell,
-        Kind::Closure,
-        Kind::Bound,
-        Kind::Iterator,
-        Kind::Error,
-        Kind::Unscheduled,
-        Kind::Future,
-        Kind::Channel,
-        Kind::Mutex,
-        Kind::Stream,
-        Kind::Weak,
-    ];
-
+    /// The kind with this number in a header, where 0 is none.
     #[inline(always)]
     pub(crate) fn from_number(number: u8) -> Option<Kind> {
         Self::ALL.get(usize::from(number).wrapping_sub(1)).copied()
@@ -97,10 +118,10 @@ impl Kind {
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
-        LAYOUTS[self as usize - 1].name
+        self.layout().name
     }
 
-    /// The layout of its body.
+    /// What the heap knows of it.
     #[inline(always)]
     pub(crate) fn layout(self) -> &'static Layout {
         &LAYOUTS[self as usize - 1]
@@ -128,6 +149,39 @@ pub(crate) enum Slots {
     Weak(u32),
 }
 
+/// What a deep copy does with objects of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// They are the same in the copy: values, functions, and everything that tasks share.
+    Shared,
+    /// The copy has its own.
+    Copied,
+}
+
+/// What a fork does with objects of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forked {
+    /// They cannot change, and are the fork's, too.
+    Shared,
+    /// They are shared on purpose, and what they lead to is looked at.
+    Followed,
+    /// It has its own.
+    Copied,
+    /// There is no fork where one can be reached (I-24).
+    Refused,
+}
+
+/// When two objects of a kind are deeply equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Equal {
+    /// When they are one.
+    Alone,
+    /// When they are equal values.
+    AsValues,
+    /// When their parts are.
+    InParts,
+}
+
 /// Everything that the heap knows of a kind.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -137,6 +191,12 @@ pub(crate) struct Layout {
     pub(crate) slots: Slots,
     /// Names of the first slots; the last name stands for all that follow.
     pub(crate) slot_names: &'static [&'static str],
+    /// What a deep copy does with its objects.
+    pub(crate) copy: Copied,
+    /// What a fork does with them.
+    pub(crate) fork: Forked,
+    /// When two of them are deeply equal.
+    pub(crate) equal: Equal,
 }
 
 /// Raw words of the kinds that have some.
@@ -200,118 +260,6 @@ pub(crate) mod raw {
     /// Weak slot: target of a weak reference.
     pub(crate) const WEAK_TARGET: u32 = 3;
 }
-
-static LAYOUTS: [Layout; 21] = [
-    Layout {
-        name: "filler",
-        slots: Slots::None,
-        slot_names: &[],
-    },
-    Layout {
-        name: "string",
-        slots: Slots::None,
-        slot_names: &[],
-    },
-    Layout {
-        name: "boxed int",
-        slots: Slots::None,
-        slot_names: &[],
-    },
-    Layout {
-        name: "array",
-        slots: Slots::From(raw::ARRAY_STORAGE),
-        slot_names: &["storage"],
-    },
-    Layout {
-        name: "array storage",
-        slots: Slots::From(raw::STORAGE_FIRST),
-        slot_names: &["element"],
-    },
-    Layout {
-        name: "map",
-        slots: Slots::From(raw::MAP_STORAGE),
-        slot_names: &["storage"],
-    },
-    Layout {
-        name: "map storage",
-        slots: Slots::Counted {
-            first: raw::MAP_FIRST,
-            count_at: raw::MAP_CAPACITY,
-            per_unit: 2,
-        },
-        slot_names: &["entry"],
-    },
-    Layout {
-        name: "range",
-        slots: Slots::None,
-        slot_names: &[],
-    },
-    Layout {
-        name: "instance",
-        slots: Slots::From(2),
-        slot_names: &["field"],
-    },
-    Layout {
-        name: "enum",
-        slots: Slots::From(2),
-        slot_names: &["payload"],
-    },
-    Layout {
-        name: "cell",
-        slots: Slots::From(2),
-        slot_names: &["variable"],
-    },
-    Layout {
-        name: "closure",
-        slots: Slots::From(2),
-        slot_names: &["captured cell"],
-    },
-    Layout {
-        name: "bound method",
-        slots: Slots::From(2),
-        slot_names: &["receiver", "function"],
-    },
-    Layout {
-        name: "iterator",
-        slots: Slots::From(raw::ITERATOR_SOURCE),
-        slot_names: &["source"],
-    },
-    Layout {
-        name: "error",
-        slots: Slots::From(2),
-        slot_names: &["message", "payload"],
-    },
-    Layout {
-        name: "unscheduled future",
-        slots: Slots::From(2),
-        slot_names: &["callee", "argument"],
-    },
-    Layout {
-        name: "future",
-        slots: Slots::From(raw::FUTURE_PAYLOAD),
-        slot_names: &["payload"],
-    },
-    Layout {
-        name: "channel",
-        slots: Slots::From(raw::CHANNEL_STORAGE),
-        slot_names: &["storage"],
-    },
-    Layout {
-        name: "mutex",
-        slots: Slots::None,
-        slot_names: &[],
-    },
-    Layout {
-        name: "stream",
-        slots: Slots::From(raw::STREAM_SOURCE),
-        slot_names: &["source"],
-    },
-    Layout {
-        name: "weak reference",
-        slots: Slots::Weak(raw::WEAK_TARGET),
-        slot_names: &["target"],
-    },
-];
 
 /// The first header word.
 #[derive(Clone, Copy, PartialEq, Eq)]

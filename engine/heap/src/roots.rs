@@ -124,8 +124,8 @@ pub unsafe trait RootProvider: Send + Sync {
         0
     }
 
-    /// Whether the holder is the engine's registry rather than a virtual machine; it
-    /// decides nothing but which of two seeded bugs concerns its buffer.
+    /// Whether the holder is the engine's registry rather than a virtual machine, for reports
+    /// about its buffer.
     fn is_registry(&self) -> bool {
         false
     }

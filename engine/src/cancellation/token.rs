@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gcrucible_platform::StopToken;
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
 
@@ -104,10 +104,8 @@ impl Token {
     pub(crate) fn watch(self: &Arc<Self>, stop: &StopToken) -> Watched {
         let mut stops = self.stops.lock();
         let is_late = self.is_requested();
-        if seeded_bugs::is_on(Bug::B67) {
-            // B-67: nobody tells the operation that it is to end.
-        } else if is_late && seeded_bugs::is_on(Bug::B74) {
-            // B-74: what begins after the request is not watched.
+        if planted!(B67) || planted!(B74, is_late) {
+            // Nobody tells the operation that it is to end.
         } else if is_late {
             drop(stops);
             stop.fire();

@@ -12,9 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gcrucible_platform::StopToken;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::{StopToken, planted};
 
 use super::Token;
 
@@ -52,14 +51,13 @@ impl TokenTree {
     ) -> Link {
         let mut nodes = self.nodes.lock();
         let mut parent = parent.filter(|parent| nodes.contains_key(parent));
-        if parent.is_some() && seeded_bugs::is_on(Bug::B69) {
-            // B-69: the token of a child is not linked to that of its parent.
-            seeded_bugs::note_triggered(Bug::B69);
+        if planted!(B69, parent.is_some()) {
             parent = None;
         }
         if let Some(parent) = parent.and_then(|parent| nodes.get_mut(&parent)) {
             parent.children.insert(token.task());
-            if parent.token.is_requested() {
+            let is_answered = !parent.token.is_unanswered();
+            if parent.token.is_requested() && !planted!(B207, is_answered) {
                 // It runs nothing yet that had to be told.
                 let _ = token.request(now_ms);
             }
@@ -157,7 +155,9 @@ impl TokenTree {
         }
         if let Some(parent) = node.parent.and_then(|parent| nodes.get_mut(&parent)) {
             parent.children.remove(&token.task());
-            parent.children.extend(node.children);
+            if !planted!(B206, !node.children.is_empty()) {
+                parent.children.extend(node.children);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use gcrucible_heap::{
     Checks, Heap, Home, Mutator, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
     SharedPermit, Slot, Tlab, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use super::Signal;
@@ -158,11 +158,7 @@ impl Registry {
     fn answer(state: &State, id: u64) -> Wait {
         if state.entries.contains_key(&id) {
             Wait::Waiting
-        } else if seeded_bugs::is_on(Bug::B45) {
-            // B-45: an absent id is an error instead of resolved.
-            seeded_bugs::note_triggered(Bug::B45);
-            Wait::NotFound
-        } else if id < state.next_id {
+        } else if id < state.next_id && !planted!(B45) {
             Wait::Resolved
         } else {
             Wait::NotFound
@@ -209,9 +205,7 @@ impl Registry {
     /// Takes a settled future out.
     pub(crate) fn remove(&self, id: u64) -> Option<Removed> {
         let mut state = self.state.lock();
-        if seeded_bugs::is_on(Bug::B47) {
-            // B-47: the entry of a finished future stays, and keeps it alive.
-            seeded_bugs::note_triggered(Bug::B47);
+        if planted!(B47) {
             let entry = state.entries.get_mut(&id)?;
             return Some(Removed {
                 waiters: std::mem::take(&mut entry.waiters).into_values().collect(),
@@ -262,11 +256,8 @@ unsafe impl RootProvider for Registry {
     fn trace(&self, tracer: &mut dyn RootTracer) {
         for entry in self.state.lock().entries.values() {
             tracer.slot(RootKind::PendingFuture, &entry.future);
-            if !seeded_bugs::is_on(Bug::B16) {
+            if !planted!(B16, !entry.unscheduled.is_nil()) {
                 tracer.slot(RootKind::Unscheduled, &entry.unscheduled);
-            } else if !entry.unscheduled.is_nil() {
-                // B-16: callee and arguments of a future that has not started are no roots.
-                seeded_bugs::note_triggered(Bug::B16);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::deadlock::Busy;
@@ -57,7 +58,7 @@ impl Signal {
     pub(crate) fn begin_wait(&self, is_all: bool) {
         let mut state = self.state.lock();
         state.is_waited = true;
-        if is_all
+        if (is_all || planted!(B211, !is_all))
             && !state.is_set
             && !state.is_missing
             && let Some(busy) = &state.busy

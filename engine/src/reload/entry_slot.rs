@@ -14,7 +14,7 @@
 //! | test isolation, shutdown | none |
 
 use gcrucible_heap::{Checks, FutureState, Handle, Heap, SharedPermit, Slot, Unchecked, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::roots::ROOTS;
@@ -62,18 +62,11 @@ impl Default for Held {
 impl EntrySlot {
     /// Stores a promise.
     pub(super) fn set(&self, permit: &SharedPermit<'_>, store: Store, promise: Value<'_>) {
-        let is_bare = match store {
-            Store::Entry => seeded_bugs::is_on(Bug::B101a),
-            Store::Preload => seeded_bugs::is_on(Bug::B101b),
-            Store::Override => seeded_bugs::is_on(Bug::B101c),
-            Store::Nothing | Store::Isolation | Store::Shutdown => false,
-        };
         let heap = permit.heap();
-        if is_bare {
-            // B-101: this path goes past the protect.
-            for bug in [Bug::B101a, Bug::B101b, Bug::B101c] {
-                seeded_bugs::note_triggered(bug);
-            }
+        if planted!(B101a, store == Store::Entry)
+            || planted!(B101b, store == Store::Preload)
+            || planted!(B101c, store == Store::Override)
+        {
             let bare = Slot::nil(ROOTS);
             permit.reader::<Unchecked>().store(&bare, promise);
             return self.put(heap, None, bare);
@@ -83,16 +76,11 @@ impl EntrySlot {
 
     /// Empties the slot.
     pub(super) fn clear(&self, heap: &Heap, store: Store) {
-        if store == Store::Isolation && seeded_bugs::is_on(Bug::B101d) {
-            // B-101: what isolation takes out of the slot stays protected.
-            if self.promise.lock().protected.take().is_some() {
-                seeded_bugs::note_triggered(Bug::B101d);
-            }
+        if planted!(B101d, store == Store::Isolation) {
+            self.promise.lock().protected = None;
             return;
         }
-        if store == Store::Shutdown && seeded_bugs::is_on(Bug::B104) {
-            // B-104: the slot is left as it is.
-            seeded_bugs::note_triggered(Bug::B104);
+        if planted!(B104, store == Store::Shutdown) {
             return;
         }
         self.put(heap, None, Slot::nil(ROOTS));
@@ -104,9 +92,7 @@ impl EntrySlot {
         let old = {
             let mut held = self.promise.lock();
             let is_same = held.protected.is_some() && held.protected == protected;
-            if is_same && seeded_bugs::is_on(Bug::B102) {
-                // B-102: the same value is there, so nothing is given back.
-                seeded_bugs::note_triggered(Bug::B102);
+            if planted!(B102, is_same) {
                 return;
             }
             std::mem::replace(&mut *held, Held { protected, bare })

@@ -1,6 +1,6 @@
 //! The run of a top level, from its beginning to its promise's settling.
 //!
-//! It is a call of the reserved id [`Engine::INIT_CALL`], so that only one is under way. Its
+//! It is the call of kind [`CallKind::Init`], of which only one is under way. Its
 //! promise is made before the call begins: a future that the program cannot see, and that the
 //! registry does not know, so that the ids of the others stay as they are. Until the call has
 //! ended, that is a root of the promise too; afterwards only the slot and the preload loop's
@@ -8,15 +8,15 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
-use gcrucible_heap::{Checked, Checks, FutureState, Handle};
-use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_vm::{LoadError, LoadedProgram, Realm};
+use gcrucible_bytecode::VerifiedProgram;
+use gcrucible_heap::{Checked, Checks, Handle};
+use gcrucible_platform::planted;
+use gcrucible_vm::{LoadedProgram, Realm};
 
 use super::entry_slot::Store;
 use super::reloader::{Evaluation, Purpose};
 use super::request::ReloadFailure;
-use crate::call::{Call, CallError, Outcome};
+use crate::call::{Call, CallError, CallKind, Outcome};
 use crate::engine::Engine;
 use crate::task::Beginning;
 
@@ -33,7 +33,10 @@ pub(super) struct Evaluating {
 
 impl Engine {
     /// Loads a version beside those that are there.
-    pub(super) async fn load(&self, program: Arc<Program>) -> Result<Arc<Realm>, ReloadFailure> {
+    pub(super) async fn load(
+        &self,
+        program: Arc<VerifiedProgram>,
+    ) -> Result<Arc<Realm>, ReloadFailure> {
         let inner = &self.inner;
         let mut attempts = 0;
         loop {
@@ -43,8 +46,7 @@ impl Engine {
             };
             let needs = match loaded {
                 Ok(loaded) => return Ok(Realm::new(&inner.heap, loaded, inner.new_realm())),
-                Err(LoadError::OutOfMemory(needs)) => needs,
-                Err(refused) => return Err(ReloadFailure::Refused(refused.to_string())),
+                Err(needs) => needs,
             };
             if !inner.make_room(needs.words, &mut attempts).await {
                 return Err(ReloadFailure::OutOfMemory);
@@ -77,7 +79,7 @@ impl Engine {
                     let promise = m.future(PROMISE_ID)?;
                     // From here to the call's start nothing collects: that could start a
                     // finalizer, whose task would come before this one, which is numbered here.
-                    let reserved = self.reserve(&realm, Self::INIT_CALL).map(|guard| {
+                    let reserved = self.reserve(&realm, CallKind::Init).map(|guard| {
                         m.store(guard.call().promise(), promise);
                         inner.reload.slot.set(&permit, store, promise);
                         let is_preload = purpose == Purpose::Preload;
@@ -105,9 +107,7 @@ impl Engine {
                 is_cancelled: false,
             });
         });
-        if purpose == Purpose::Reload && seeded_bugs::is_on(Bug::B46) {
-            // B-46: a new version numbers its futures from the beginning.
-            seeded_bugs::note_triggered(Bug::B46);
+        if planted!(B46, purpose == Purpose::Reload) {
             inner.registry.restart_ids();
         }
         begun();
@@ -118,15 +118,10 @@ impl Engine {
     /// Settles the promise of a top level that has ended.
     pub(crate) async fn settle_promise<C: Checks>(&self, call: &Call, outcome: Outcome) {
         let inner = &self.inner;
-        let state = match outcome {
-            Outcome::Returned => FutureState::Ready,
-            Outcome::Threw => FutureState::Error,
-            Outcome::Cancelled => FutureState::Cancelled,
-            Outcome::Panicked => FutureState::InternalError,
-        };
         let permit = inner.heap.shared().await;
         let m = permit.reader::<C>();
-        m.future_settle(m.load_root(call.promise()), state, call.value(&m));
+        let promise = m.load_root(call.promise());
+        m.future_settle(promise, outcome.future_state(), call.value(&m));
         call.promise().clear();
     }
 }

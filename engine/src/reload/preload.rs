@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, FutureState, Handle, Slot};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_vm::{Realm, display};
 
 use super::entry_slot::Store;
@@ -40,7 +40,7 @@ impl Engine {
     /// # Errors
     /// Why one failed; those after it do not run. A top level that was cancelled for a forced
     /// reload fails with [`ReloadFailure::Cancelled`].
-    pub async fn preload(&self, programs: &[Arc<Program>]) -> Result<(), ReloadFailure> {
+    pub async fn preload(&self, programs: &[Arc<VerifiedProgram>]) -> Result<(), ReloadFailure> {
         for program in programs {
             let preload = self.start_preload(Arc::clone(program)).await;
             let Some(preload) = preload? else {
@@ -58,7 +58,7 @@ impl Engine {
     /// Why the program cannot be loaded.
     pub async fn start_preload(
         &self,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
     ) -> Result<Option<Preload>, ReloadFailure> {
         let reload = &self.inner.reload;
         let _turn = reload.turn.take().await;
@@ -81,9 +81,7 @@ impl Engine {
         };
         let bare = Slot::nil(ROOTS);
         let own = match own {
-            Some(own) if seeded_bugs::is_on(Bug::B103) => {
-                // B-103: the loop's own promise is no root of its own.
-                seeded_bugs::note_triggered(Bug::B103);
+            Some(own) if planted!(B103) => {
                 bare.copy_from(call.promise());
                 self.inner.heap.unprotect(own);
                 None

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::Heap;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::Realm;
@@ -65,7 +65,7 @@ pub(super) enum Purpose {
 #[derive(Clone, Debug)]
 pub(super) struct Deferred {
     pub(super) version: u32,
-    pub(super) program: Arc<Program>,
+    pub(super) program: Arc<VerifiedProgram>,
     /// Since when the entry has kept a request waiting, this or one whose place it took.
     pub(super) since: Duration,
 }

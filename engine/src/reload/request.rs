@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 
 use crate::trace::TraceFrame;
 
@@ -12,7 +12,7 @@ use crate::trace::TraceFrame;
 /// ```text
 /// compile_modules(entry, &files).map(Arc::new).map_err(|errors| errors.render(color))
 /// ```
-pub type NewVersion = Result<Arc<Program>, String>;
+pub type NewVersion = Result<Arc<VerifiedProgram>, String>;
 
 /// How a reload goes about an entry that has not settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +74,6 @@ pub enum ReloadStep {
 pub enum ReloadFailure {
     /// It does not compile; the front end's report.
     Source(String),
-    /// The verifier refused it.
-    Refused(String),
     /// The heap has no room for it.
     OutOfMemory,
     /// Its top level threw an error that nobody caught.
@@ -95,7 +93,6 @@ impl fmt::Display for ReloadFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReloadFailure::Source(report) => f.write_str(report.trim_end()),
-            ReloadFailure::Refused(why) => write!(f, "the program was refused: {why}"),
             ReloadFailure::OutOfMemory => f.write_str("the heap has no room for it"),
             ReloadFailure::Threw { text, trace } => {
                 write!(f, "uncaught {text}")?;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, FutureState};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_vm::display;
 
 use super::entry_slot::Store;
@@ -43,7 +43,7 @@ impl Engine {
     /// Why the program cannot be loaded.
     pub async fn override_entry(
         &self,
-        program: Arc<Program>,
+        program: Arc<VerifiedProgram>,
     ) -> Result<Option<CallHandle>, ReloadFailure> {
         let reload = &self.inner.reload;
         let _turn = reload.turn.take().await;
@@ -136,7 +136,11 @@ impl Engine {
         };
         if !reload.with(|state| state.is_running()) {
             // What waited for the entry has come too late.
-            reload.with(|state| state.deferred = None);
+            reload.with(|state| {
+                if !planted!(B223b, state.deferred.is_some()) {
+                    state.deferred = None;
+                }
+            });
             return match self.begin(version, program).await {
                 Ok(()) => ReloadAnswer::Begun(version),
                 Err(()) => ReloadAnswer::Failed(version),
@@ -144,7 +148,9 @@ impl Engine {
         }
         let now = self.inner.platform.now();
         reload.with(|state| {
-            let since = state.deferred.as_ref().map_or(now, |before| before.since);
+            let before = state.deferred.as_ref();
+            let before = before.filter(|before| !planted!(B223a, before.since < now));
+            let since = before.map_or(now, |before| before.since);
             state.deferred = Some(Deferred {
                 version,
                 program,
@@ -173,9 +179,7 @@ impl Engine {
             self.lose_patience();
             return tick;
         }
-        if seeded_bugs::is_on(Bug::B100) && reload.with(|state| state.deferred.is_some()) {
-            // B-100: nobody takes up what was deferred, and it stays in the way.
-            seeded_bugs::note_triggered(Bug::B100);
+        if planted!(B100, reload.with(|state| state.deferred.is_some())) {
             return tick;
         }
         if let Some(next) = reload.with(|state| state.deferred.take()) {
@@ -202,7 +206,7 @@ impl Engine {
     }
 
     /// Begins the evaluation of a version; what fails is reported.
-    async fn begin(&self, version: u32, program: Arc<Program>) -> Result<(), ()> {
+    async fn begin(&self, version: u32, program: Arc<VerifiedProgram>) -> Result<(), ()> {
         let failure = match self.load(program).await {
             Ok(realm) => {
                 let evaluating = Evaluating {
@@ -263,8 +267,7 @@ impl Engine {
         let old = self.inner.reload.with(|state| {
             state.evaluation = None;
             is_reload.then(|| {
-                if seeded_bugs::is_on(Bug::B106) {
-                    // B-106: modules below the entry are taken from the old version.
+                if planted!(B106) {
                     evaluation.realm.keep_dependencies_of(&state.current);
                 }
                 std::mem::replace(&mut state.current, Arc::clone(&evaluation.realm))
@@ -272,11 +275,6 @@ impl Engine {
         });
         let Some(old) = old else { return };
         old.retire();
-        if seeded_bugs::is_on(Bug::B105a) && Arc::strong_count(&old) > 1 {
-            // B-105: what runs on the old version is not waited for.
-            seeded_bugs::note_triggered(Bug::B105a);
-            old.forget_globals();
-        }
         self.report(evaluation.version, ReloadStep::Swapped);
     }
 

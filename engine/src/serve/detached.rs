@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::cancellation::Token;
@@ -86,9 +87,9 @@ impl DetachedPlace {
 impl Drop for DetachedPlace {
     fn drop(&mut self) {
         let mut open = self.all.open.lock();
-        open.taken -= 1;
-        if let Some(task) = self.task {
-            open.tasks.remove(&task);
+        let started = self.task.and_then(|task| open.tasks.remove(&task));
+        if !planted!(B212, started.is_some_and(|it| it.token.is_requested())) {
+            open.taken -= 1;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 use gcrucible_vm::{ForkError, HostValue};
 
@@ -253,7 +253,8 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         // The handle of the call drops behind this, and that cancels the call.
-        if self.call.call().outcome().is_none() {
+        let call = self.call.call();
+        if call.outcome().is_none() && !planted!(B226, call.token().is_requested()) {
             self.fork
                 .engine()
                 .inner
@@ -261,9 +262,7 @@ impl Drop for Request {
                     request: self.number,
                     id: &self.id,
                 });
-            if seeded_bugs::is_on(Bug::B115) {
-                // B-115: the call goes on, and nobody waits for it.
-                seeded_bugs::note_triggered(Bug::B115);
+            if planted!(B115) {
                 self.call.set_detached();
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 /// The id of a request: what its client calls it, if that can be repeated in a header and a
 /// log, else a generated one. It is not empty, has no control character and at most
@@ -46,17 +46,9 @@ impl RequestId {
     }
 
     fn from_bytes(bytes: &[u8]) -> RequestId {
-        if seeded_bugs::is_on(Bug::B114a) {
-            // B-114a: what is cut by bytes must be text all the same.
-            let kept = &bytes[..bytes.len().min(RequestId::CHARS_MAX)];
-            if std::str::from_utf8(kept).is_err() {
-                seeded_bugs::note_triggered(Bug::B114a);
-            }
-            let text = std::str::from_utf8(kept).expect("the id of a request is text");
-            return RequestId {
-                text: text.into(),
-                is_text: true,
-            };
+        let cut = &bytes[..bytes.len().min(RequestId::CHARS_MAX)];
+        if planted!(B114a, std::str::from_utf8(cut).is_err()) {
+            panic!("the id of a request is text");
         }
         let text = std::str::from_utf8(bytes).ok();
         let text = text.filter(|text| !text.is_empty() && !text.contains(char::is_control));
@@ -67,9 +59,8 @@ impl RequestId {
             };
         };
         let mut end = text.char_indices().nth(RequestId::CHARS_MAX);
-        if seeded_bugs::is_on(Bug::B114b) && end.take().is_some() {
-            // B-114b: however long it is.
-            seeded_bugs::note_triggered(Bug::B114b);
+        if planted!(B114b, end.is_some()) {
+            end = None;
         }
         let kept = end.map_or(text, |(end, _)| &text[..end]);
         RequestId {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Charge, Checks, CollectMode, CollectionKind, NeedsMemory};
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::turns::Turn;
 use gcrucible_platform::{Place, yield_point};
@@ -231,12 +230,7 @@ impl<'e> Driver<'e> {
                     is_turn_over = std::mem::take(&mut got_further) && !is_stepping;
                     has_asked = true;
                 }
-                SliceEnd::Spawn { .. }
-                    if outcome.instructions == fuel && seeded_bugs::is_on(Bug::B48) =>
-                {
-                    // B-48: the slice's fuel is spent, so it goes on with the next one.
-                    seeded_bugs::note_triggered(Bug::B48);
-                }
+                SliceEnd::Spawn { .. } if planted!(B48, outcome.instructions == fuel) => {}
                 SliceEnd::Spawn { detached } => {
                     if let Some(error) = self.register::<C>(detached).await {
                         self.pending = Some(error);
@@ -292,7 +286,9 @@ impl<'e> Driver<'e> {
     fn is_grace_over(&mut self) -> bool {
         let token = &self.task.token;
         let now = self.now_ms();
-        if let Some(began) = self.drains_since.take() {
+        if let Some(began) = self.drains_since.take()
+            && !planted!(B215, began < now)
+        {
             token.put_body_off(began, now);
         }
         let Some(since) = token.body_since_ms() else {
@@ -323,7 +319,9 @@ impl<'e> Driver<'e> {
         self.observe(&EngineEvent::Aborted {
             task: self.task.number,
         });
-        self.wake_changed(&changed).await;
+        if !planted!(B218, !changed.is_empty()) {
+            self.wake_changed(&changed).await;
+        }
         BodyEnd::Aborted
     }
 
@@ -340,9 +338,7 @@ impl<'e> Driver<'e> {
         let lacks_memory =
             matches!(&self.pending, Some(error) if error.kind == ErrorKind::OutOfMemory);
         let mut offers_cancel = is_cancel_due && !is_refused && !lacks_memory;
-        if offers_cancel && !self.operations.is_under_way() && seeded_bugs::is_on(Bug::B68) {
-            // B-68: it is left to what waits to see the request.
-            seeded_bugs::note_triggered(Bug::B68);
+        if planted!(B68, offers_cancel && !self.operations.is_under_way()) {
             offers_cancel = false;
         }
         let (deliver, deliver_message) = match &self.pending {
@@ -407,11 +403,8 @@ impl<'e> Driver<'e> {
             && let (Some(run), Some(name)) = (task.own_run(), &input.interrupt)
         {
             run.dispatched(name);
-            if seeded_bugs::is_on(Bug::B72) {
-                // B-72: who handles a signal takes it for the request, and puts that back.
-                if inner.tokens.clear_below(task.number) {
-                    seeded_bugs::note_triggered(Bug::B72);
-                }
+            if planted!(B72) {
+                inner.tokens.clear_below(task.number);
             }
         }
         self.has_outgrown = task.charge_machine(&inner.heap);
@@ -700,9 +693,7 @@ impl<'e> Driver<'e> {
 
     /// The task whose token is the parent of that of a task which this one spawns.
     fn parent_of_spawned(&self, detached: bool) -> Option<u32> {
-        if !detached && seeded_bugs::is_on(Bug::B57) && self.task.vm.squad().is_some() {
-            // B-57: what cancels the children of a squad is the squad, and nothing outside.
-            seeded_bugs::note_triggered(Bug::B57);
+        if planted!(B57, !detached && self.task.vm.squad().is_some()) {
             return None;
         }
         (!detached).then_some(self.task.number)

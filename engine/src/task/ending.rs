@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use gcrucible_heap::{Checks, FutureState, Mutator, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_vm::{display, uncaught};
 
 use super::driver::Driver;
 use super::yield_points;
-use crate::call::{CallGuard, Outcome};
+use crate::call::{CallGuard, CallKind, Outcome};
 use crate::cancellation::Link;
-use crate::engine::Engine;
 use crate::event::EngineEvent;
 use crate::failures::{Failure, Unseen};
 use crate::run::Membership;
@@ -33,6 +32,18 @@ pub(super) enum BodyEnd {
 }
 
 impl Driver<'_> {
+    /// What that end is for everybody else. What has been requested to end is cancelled, whatever
+    /// it ended with, unless it returned.
+    fn outcome_of(&self, end: &BodyEnd) -> Outcome {
+        match end {
+            BodyEnd::Returned => Outcome::Returned,
+            BodyEnd::NeverStarted | BodyEnd::Aborted => Outcome::Cancelled,
+            _ if self.task.token.is_requested() => Outcome::Cancelled,
+            BodyEnd::Threw { .. } => Outcome::Threw,
+            BodyEnd::Panicked => Outcome::Panicked,
+        }
+    }
+
     /// Tells the task in whose squad this one was spawned that it has failed. That one is woken, if
     /// it waits, and cancels the others.
     fn fail_squad(&self) {
@@ -57,38 +68,22 @@ impl Driver<'_> {
     ) {
         let inner = &self.engine.inner;
         // A request that comes after the body has ended changes nothing any more.
-        let state = match end {
-            BodyEnd::Returned => FutureState::Ready,
-            BodyEnd::Threw { .. } if !self.task.token.is_requested() => FutureState::Error,
-            BodyEnd::Panicked if !self.task.token.is_requested() => FutureState::InternalError,
-            BodyEnd::Threw { .. }
-            | BodyEnd::NeverStarted
-            | BodyEnd::Panicked
-            | BodyEnd::Aborted => FutureState::Cancelled,
-        };
-        if end == BodyEnd::Panicked && seeded_bugs::is_on(Bug::B58) {
-            // B-58: a task that panics never settles its future.
-            seeded_bugs::note_triggered(Bug::B58);
+        let state = self.outcome_of(&end).future_state();
+        if planted!(B58, end == BodyEnd::Panicked) {
             return;
         }
         self.yield_at(yield_points::BEFORE_SETTLE).await;
         let Some(future) = inner.registry.future(id) else {
             return;
         };
-        let removed_early = if seeded_bugs::is_on(Bug::B41) {
-            // B-41: the entry goes before the state is stored.
-            let removed = inner.registry.remove(id);
+        let mut removed = None;
+        if planted!(B41) {
+            removed = inner.registry.remove(id);
             self.yield_at(yield_points::BEFORE_REMOVE).await;
-            seeded_bugs::note_triggered(Bug::B41);
-            removed
-        } else {
-            None
-        };
-        if seeded_bugs::is_on(Bug::B54) {
-            // B-54: who waits is woken first, and may look before there is anything to see.
+        }
+        if planted!(B54) {
             for (waiter, signal) in inner.registry.waiters(id) {
                 if signal.notify() {
-                    seeded_bugs::note_triggered(Bug::B54);
                     self.observe(&EngineEvent::Woken { task: waiter });
                 }
             }
@@ -115,7 +110,9 @@ impl Driver<'_> {
             is_settled
         };
         self.task.vm.clear_exchange();
-        if let Some(membership) = &membership {
+        if let Some(membership) = &membership
+            && !planted!(B208, state == FutureState::Cancelled)
+        {
             membership.settled();
         }
         // From now on nothing can be requested of it.
@@ -129,12 +126,10 @@ impl Driver<'_> {
             self.observe(&EngineEvent::SettleRefused { future: id });
         }
         self.yield_at(yield_points::BEFORE_REMOVE).await;
-        let removed = removed_early.or_else(|| inner.registry.remove(id));
+        let removed = removed.or_else(|| inner.registry.remove(id));
         self.yield_at(yield_points::BEFORE_WAKE).await;
         let mut waiters = removed.map(|removed| removed.waiters).unwrap_or_default();
-        if seeded_bugs::is_on(Bug::B43) && waiters.len() > 1 {
-            // B-43: only the first waiter is woken.
-            seeded_bugs::note_triggered(Bug::B43);
+        if planted!(B43, waiters.len() > 1) {
             waiters.truncate(1);
         }
         for (waiter, signal) in &waiters {
@@ -142,12 +137,10 @@ impl Driver<'_> {
                 self.observe(&EngineEvent::Woken { task: *waiter });
             }
         }
-        if seeded_bugs::is_on(Bug::B44) && !waiters.is_empty() {
-            // B-44: the list is gone through once more.
+        if planted!(B44, !waiters.is_empty()) {
             self.yield_at(yield_points::BEFORE_WAKE).await;
             for (waiter, signal) in &waiters {
                 if signal.notify() {
-                    seeded_bugs::note_triggered(Bug::B44);
                     self.observe(&EngineEvent::Woken { task: *waiter });
                 }
             }
@@ -197,34 +190,22 @@ impl Driver<'_> {
 
     /// Ends a call: when every task of its run has ended, its value moves to the call and
     /// its id becomes free.
-    pub(super) async fn end_call<C: Checks>(&self, guard: CallGuard, end: BodyEnd) {
+    pub(super) async fn end_call<C: Checks>(&self, mut guard: CallGuard, end: BodyEnd) {
         let inner = &self.engine.inner;
-        let outcome = match end {
-            BodyEnd::Returned => Outcome::Returned,
-            BodyEnd::Threw { .. } if !self.task.token.is_requested() => Outcome::Threw,
-            BodyEnd::Panicked if !self.task.token.is_requested() => Outcome::Panicked,
-            BodyEnd::Threw { .. }
-            | BodyEnd::NeverStarted
-            | BodyEnd::Panicked
-            | BodyEnd::Aborted => Outcome::Cancelled,
-        };
+        let outcome = self.outcome_of(&end);
         let run = guard.call().run();
         run.root_ended();
         self.yield_at(yield_points::BEFORE_CALL_END).await;
         // What a module's top level spawned serves the calls to come: nobody waits for it.
-        while guard.call().id() != Engine::INIT_CALL {
+        while guard.call().kind() != CallKind::Init {
             self.task.signal.reset();
-            // B-59: others may have started tasks, too.
-            let waits_for_others =
-                seeded_bugs::is_on(Bug::B59) && inner.registry.active_future_count() > 0;
-            if run.is_over() && waits_for_others {
-                seeded_bugs::note_triggered(Bug::B59);
-            } else if run.is_over() {
+            let has_others = || inner.registry.active_future_count() > 0;
+            if run.is_over() && !planted!(B59, has_others()) {
                 break;
             }
             self.pause(None).await;
         }
-        let is_finalizer = guard.call().id() == Engine::FINALIZER_CALL;
+        let is_finalizer = guard.call().kind() == CallKind::Finalizer;
         let mut uncaught = None;
         if outcome != Outcome::Cancelled {
             let permit = inner.heap.shared().await;
@@ -240,7 +221,7 @@ impl Driver<'_> {
                 (is_finalizer && has_failed).then(|| display(&m, guard.call().program(), value));
         }
         self.task.vm.clear_exchange();
-        if guard.call().id() == Engine::INIT_CALL {
+        if guard.call().kind() == CallKind::Init {
             self.task.vm.realm().freeze();
             self.engine.settle_promise::<C>(guard.call(), outcome).await;
         }
@@ -252,10 +233,12 @@ impl Driver<'_> {
             BodyEnd::Panicked => guard.call().set_trace(&self.panicked_at, None),
             BodyEnd::Returned | BodyEnd::NeverStarted | BodyEnd::Aborted => {}
         }
-        if guard.call().id() != Engine::INIT_CALL {
+        if guard.call().kind() != CallKind::Init {
             // Whoever could have awaited them has ended.
             let root = run.root();
-            inner.report_unseen(|unseen| unseen.root == Some(root));
+            inner.report_unseen(|unseen| {
+                unseen.root == Some(root) || planted!(B210, unseen.root.is_none())
+            });
         }
         let is_cancelled = outcome == Outcome::Cancelled;
         self.task.vm.realm().note_call_end(is_cancelled);
@@ -264,15 +247,13 @@ impl Driver<'_> {
             call: &call,
             outcome,
         };
-        if seeded_bugs::is_on(Bug::B116) {
-            // B-116: it is shown in the middle of the end, whose rest a panic leaves undone.
-            guard.end_but_for_id(outcome);
-            match inner.try_observe(&ended) {
-                Ok(()) => inner.calls.free(&call),
-                Err(_) => seeded_bugs::note_triggered(Bug::B116),
-            }
-        } else {
-            guard.end(outcome);
+        let is_shown = planted!(B116);
+        if is_shown && inner.try_observe(&ended).is_err() {
+            // What the rest of the end finds is not where its id is.
+            guard.table = Arc::default();
+        }
+        guard.end(outcome);
+        if !is_shown {
             self.observe(&ended);
         }
         if let Some(text) = &uncaught {

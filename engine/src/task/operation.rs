@@ -18,10 +18,9 @@ use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Charge, Checks, Heap, HeapFault, MemoryAccount, Slot, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
 use gcrucible_platform::sync::Mutex;
 use gcrucible_platform::{
-    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer,
+    DataBudget, DataHolder, HostOperation, HostRequest, HostValue, Task as Timer, planted,
 };
 use gcrucible_vm::{SliceEnd, SliceOutcome, Vm, host_value};
 
@@ -189,7 +188,7 @@ impl Driver<'_> {
                     operation: begun.unwrap_or_else(|panic| {
                         Box::pin(async move { std::panic::resume_unwind(panic) })
                     }),
-                    watch: (!self.task.vm.is_in_handler()).then(|| Watch {
+                    watch: (!self.task.vm.is_in_handler() || planted!(B220)).then(|| Watch {
                         watched: self.task.token.watch(&stop),
                         began_ms: self.now_ms(),
                     }),
@@ -312,17 +311,13 @@ impl Driver<'_> {
         else {
             return None;
         };
-        let begin_ms = requested_ms.max(watch.began_ms);
+        let begin_ms = match planted!(B214, watch.began_ms > requested_ms) {
+            true => requested_ms,
+            false => requested_ms.max(watch.began_ms),
+        };
         let end = begin_ms.saturating_add(self.engine.inner.grace);
-        for (bug, is_it) in [(Bug::B71, true), (Bug::B74, watch.watched.is_late())] {
-            // B-71: the grace time never ends. B-74: what begins after the request has none.
-            if is_it && seeded_bugs::is_on(bug) {
-                seeded_bugs::note_triggered(bug);
-                return Some(None);
-            }
-        }
-        if seeded_bugs::is_on(Bug::B67) {
-            seeded_bugs::note_triggered(Bug::B67);
+        if planted!(B71) || planted!(B74, watch.watched.is_late()) {
+            return Some(None);
         }
         Some(Some(end))
     }
@@ -343,9 +338,7 @@ impl Driver<'_> {
         });
         // Without memory for the message there is no cause.
         let _ = self.place::<C>(Ok(HostValue::String(message))).await;
-        if seeded_bugs::is_on(Bug::B52) {
-            // B-52: the original cause of an internal error is lost.
-            seeded_bugs::note_triggered(Bug::B52);
+        if planted!(B52) {
             self.task.vm.clear_exchange();
         }
         self.wake_changed(&changed).await;
@@ -378,8 +371,7 @@ impl Driver<'_> {
         }
         let mut attempts = 0;
         loop {
-            // B-17: until it is registered the result lies where no collection looks.
-            let unrooted = seeded_bugs::is_on(Bug::B17).then(|| Slot::nil(ROOTS));
+            let unrooted = planted!(B17).then(|| Slot::nil(ROOTS));
             let placed = {
                 let permit = inner.heap.shared().await;
                 inner.registry.allocate::<C, _>(&permit, |m| {
@@ -391,9 +383,6 @@ impl Driver<'_> {
             let needs = match (placed, unrooted) {
                 (Ok(()), None) => return None,
                 (Ok(()), Some(result)) => {
-                    if result.is_object() {
-                        seeded_bugs::note_triggered(Bug::B17);
-                    }
                     self.yield_at(yield_points::BEFORE_WAKE).await;
                     self.task.vm.exchange(ROOTS).take_from(&result);
                     return None;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::Checks;
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::driver::Driver;
 use super::yield_points;
@@ -43,39 +43,22 @@ impl Driver<'_> {
         if self.has_news() {
             return None;
         }
-        let (answer, ticket) = if seeded_bugs::is_on(Bug::B42) {
-            // B-42: the check and the registration are two steps.
-            let answer = inner.registry.look_up(future);
-            let mut ticket = 0;
-            if answer == Wait::Waiting {
-                self.yield_at(yield_points::BEFORE_WAIT).await;
-                let registered;
-                (registered, ticket) =
-                    (inner.registry).wait_any(&[future], task.number, &task.signal);
-                if registered != Wait::Waiting {
-                    seeded_bugs::note_triggered(Bug::B42);
-                }
-            }
-            (answer, ticket)
-        } else {
-            inner
-                .registry
-                .wait_any(&[future], task.number, &task.signal)
-        };
+        let is_checked = planted!(B42, inner.registry.look_up(future) == Wait::Waiting);
+        if is_checked {
+            self.yield_at(yield_points::BEFORE_WAIT).await;
+        }
+        let (answer, ticket) = (inner.registry).wait_any(&[future], task.number, &task.signal);
+        let answer = if is_checked { Wait::Waiting } else { answer };
         match answer {
             Wait::Waiting => {
                 self.pause(task.vm.deadline()).await;
-                inner.registry.stop_waiting(&[future], ticket);
+                if !planted!(B213, task.token.is_undelivered()) {
+                    inner.registry.stop_waiting(&[future], ticket);
+                }
                 None
             }
-            // B-49: nobody completes once more what is resolved.
-            Wait::Resolved if seeded_bugs::is_on(Bug::B49) => {
-                seeded_bugs::note_triggered(Bug::B49);
-                self.pause(task.vm.deadline()).await;
-                None
-            }
-            // B-55: nor what was resolved, and its value taken.
-            Wait::Resolved if seeded_bugs::is_on(Bug::B55) => {
+            // Nobody completes once more what is resolved.
+            Wait::Resolved if planted!(B49) || planted!(B55) => {
                 self.pause(task.vm.deadline()).await;
                 None
             }

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use gcrucible_engine::{CallHandle, Engine, EngineEvent, EngineOptions, Observer, TraceFrame};
+use gcrucible_engine::{
+    CallHandle, CallKind, Engine, EngineEvent, EngineOptions, Observer, TraceFrame,
+};
 use gcrucible_frontend::{Loader, ModuleErrors, compile_modules};
 use gcrucible_heap::{Checked, HeapConfig, VerifyLevel};
 use gcrucible_platform::host::{HostOperation, HostRequest, HostValue, fails, unknown_operation};
@@ -241,7 +243,7 @@ impl Observer for Watch {
                 seen.printed.extend(lines);
             }
             // Finalizers have calls of their own.
-            EngineEvent::CallEnded { call, .. } if call.id() != Engine::FINALIZER_CALL => {
+            EngineEvent::CallEnded { call, .. } if call.id() != CallKind::Finalizer.id() => {
                 seen.has_main_ended = seen.is_in_main;
             }
             EngineEvent::Collected { report } => {

@@ -9,8 +9,8 @@
 //! as its boundary says, and that of an interrupt handler, below which nothing is unwound.
 
 use gcrucible_bytecode::{Boundary, ErrorKind, Op, Reg};
-use gcrucible_heap::{Checks, Kind, Mutator, NeedsMemory, Slot, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_heap::{Checks, Kind, NeedsMemory, Slot, Value};
+use gcrucible_platform::planted;
 
 use crate::display::write_display;
 use crate::frame::{Control, Frame};
@@ -181,25 +181,16 @@ impl Control {
                 target,
                 Target::Handler(index) if !matches!(self.handlers[index].kind, HandlerKind::Finally)
             );
-            // B-95a: the trace is taken after unwinding.
-            let is_late = seeded_bugs::is_on(Bug::B95a);
             // A catch forgets it; then there is no need to take it.
-            if !is_late
-                && !is_caught
+            if !is_caught
                 && !matches!(target, Target::Boundary(_, Boundary::Continue))
                 && thrown.trace.is_none()
+                && !planted!(B95a)
             {
                 thrown.trace = Some(self.trace_of(thrown));
             }
-            if seeded_bugs::is_on(Bug::B95b) {
-                // B-95b: the trace is kept past a catch.
-                match &self.kept_trace {
-                    Some(kept) if !is_caught => {
-                        seeded_bugs::note_triggered(Bug::B95b);
-                        thrown.trace = Some(kept.clone());
-                    }
-                    _ => self.kept_trace = Some(self.trace_of(thrown)),
-                }
+            if planted!(B95b, is_caught && effects.trace.is_empty()) {
+                effects.trace = self.trace();
             }
             match target {
                 Target::Handler(index) => {
@@ -229,12 +220,10 @@ impl Control {
                 }
                 Target::Nothing => {
                     self.drop_all(cx, effects);
-                    if is_late {
-                        seeded_bugs::note_triggered(Bug::B95a);
-                        thrown.trace = Some(self.trace_of(thrown));
-                    }
                     let trace = thrown.trace.take().unwrap_or_default();
-                    effects.trace = trace.frames;
+                    if !planted!(B95b, !effects.trace.is_empty()) {
+                        effects.trace = trace.frames;
+                    }
                     effects.failed = trace.failed;
                     cx.m.store(cx.exchange, thrown.value);
                     return Ok(Unwound::Uncaught);
@@ -264,7 +253,9 @@ impl Control {
         let depth = interrupt.frames as u32;
         let (frames, scopes) = (interrupt.frames, interrupt.scopes);
         self.handlers.truncate(interrupt.handlers);
-        self.completions.truncate(interrupt.completions);
+        if !planted!(B221, self.completions.len() > interrupt.completions) {
+            self.completions.truncate(interrupt.completions);
+        }
         self.scopes
             .pop(cx, effects, scopes, Leaving::Throw { depth });
         self.drop_frames(frames);
@@ -289,16 +280,11 @@ impl Control {
             }
             let takes = match self.handlers[index].kind {
                 HandlerKind::Catch(_) => true,
-                // B-84: a typed handler takes a value of any type.
-                HandlerKind::CatchIf(_, type_id) => {
-                    let is_match = cx.is(value, type_id);
-                    if !is_match && seeded_bugs::is_on(Bug::B84) {
-                        seeded_bugs::note_triggered(Bug::B84);
-                    }
-                    is_match || seeded_bugs::is_on(Bug::B84)
+                HandlerKind::CatchIf(_, type_id) => cx.is(value, type_id) || planted!(B84),
+                HandlerKind::Finally => {
+                    let is_cancelled = |(kind, _, _)| kind == ErrorKind::Cancelled as u8;
+                    !planted!(B85, cx.m.error_parts(value).is_some_and(is_cancelled))
                 }
-                // B-85: a cancellation goes past `finally` without running it.
-                HandlerKind::Finally => !skips_finally(&cx.m, value),
             };
             if takes {
                 found = Some(index);
@@ -395,7 +381,16 @@ impl Control {
         match handler.kind {
             HandlerKind::Catch(register) | HandlerKind::CatchIf(register, _) => {
                 self.caught += 1;
-                keep_inner_iterator(cx, self);
+                if planted!(B82) {
+                    let count = usize::from(self.top().registers);
+                    let slots = self.registers::<C>().range(0, count).iter().rev();
+                    let kind = |slot: &Slot| cx.m.kind(cx.m.load_root(slot));
+                    let mut iterators =
+                        slots.filter(|slot| slot.is_object() && kind(slot) == Some(Kind::Iterator));
+                    if let (Some(inner), Some(outer)) = (iterators.next(), iterators.next()) {
+                        outer.copy_from(inner);
+                    }
+                }
                 self.registers().set(&cx.m, register, value);
             }
             HandlerKind::Finally => {
@@ -422,9 +417,7 @@ impl Control {
         scope: usize,
     ) -> Reg {
         let mut depth = self.scopes.scopes[scope].depth;
-        // B-88: the boundary applies to the frame that threw, a callee of the step's.
-        if seeded_bugs::is_on(Bug::B88) && depth < self.frames.len() as u32 {
-            seeded_bugs::note_triggered(Bug::B88);
+        if planted!(B88, depth < self.frames.len() as u32) {
             depth = self.frames.len() as u32;
         }
         while self.handlers.last().is_some_and(|at| at.frames >= depth) {
@@ -459,37 +452,5 @@ impl Control {
             has_called = u32::from(frame.flags & Frame::INTERRUPT == 0);
         }
         trace
-    }
-}
-
-/// Whether B-85 is on and `value` is a cancellation.
-fn skips_finally<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> bool {
-    let is_cancelled = |(kind, _, _)| kind == ErrorKind::Cancelled as u8;
-    if seeded_bugs::is_on(Bug::B85) && m.error_parts(value).is_some_and(is_cancelled) {
-        seeded_bugs::note_triggered(Bug::B85);
-        return true;
-    }
-    false
-}
-
-/// B-82: the iterator of a loop that a throw has left stays the current one. The loops of a
-/// frame have their iterators in registers, that of an inner loop behind that of the outer
-/// one, which goes on with the wrong one.
-fn keep_inner_iterator<C: Checks>(cx: &Context<'_, C>, control: &Control) {
-    if !seeded_bugs::is_on(Bug::B82) {
-        return;
-    }
-    let Some(frame) = control.frames.last() else {
-        return;
-    };
-    let registers = control.registers::<C>();
-    // A dead register may hold a pattern instead of a value.
-    let is_iterator =
-        |slot: &&Slot| slot.is_object() && cx.m.kind(cx.m.load_root(*slot)) == Some(Kind::Iterator);
-    let slots = registers.range(0, usize::from(frame.registers));
-    let mut iterators = slots.iter().rev().filter(is_iterator);
-    if let (Some(inner), Some(outer)) = (iterators.next(), iterators.next()) {
-        seeded_bugs::note_triggered(Bug::B82);
-        outer.copy_from(inner);
     }
 }

@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use crate::exception::{Thrown, Unwound};
 use crate::frame::Frame;
@@ -166,13 +166,8 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         let registers = program.functions[usize::from(function)].registers;
         control.call_bare(function, registers, 0);
         control.top().flags = Frame::INTERRUPT;
-        // B-89: nothing stops a handler that overruns.
-        let at_ms = if seeded_bugs::is_on(Bug::B89) {
-            seeded_bugs::note_triggered(Bug::B89);
-            None
-        } else {
-            Some(self.cx.now_ms.saturating_add(HANDLER_TIMEOUT_MS))
-        };
+        let end_ms = self.cx.now_ms.saturating_add(HANDLER_TIMEOUT_MS);
+        let at_ms = (!planted!(B89)).then_some(end_ms);
         control.push_scope(at_ms, ScopeKind::Interrupt);
         let registers = control.registers::<C>();
         registers
@@ -245,8 +240,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         registers
             .callee()
             .copy_from(self.vm.program().function(finish));
-        // B-86: the run returns what the hooks were given, not what they made of it.
-        if seeded_bugs::is_on(Bug::B86) {
+        if planted!(B86) {
             registers.slot(0).copy_from(&self.vm.exchange);
             self.state.control.unfinished.take_from(&self.vm.exchange);
         } else {
@@ -275,14 +269,11 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     /// Nothing is left to run.
     fn end(&mut self, end: SliceEnd) {
         self.state.start = Start::None;
-        if self.state.is_finishing && seeded_bugs::is_on(Bug::B86) && end == SliceEnd::Returned {
-            seeded_bugs::note_triggered(Bug::B86);
+        if planted!(B86, self.state.is_finishing && end == SliceEnd::Returned) {
             self.vm.exchange.take_from(&self.state.control.unfinished);
         }
         self.state.is_finishing = false;
-        // B-87: what belonged to a run that failed stays.
-        if end == SliceEnd::Threw && seeded_bugs::is_on(Bug::B87) && !self.vm.locals.is_nil() {
-            seeded_bugs::note_triggered(Bug::B87);
+        if planted!(B87, end == SliceEnd::Threw && !self.vm.locals.is_nil()) {
             self.vm.realm.left_locals().take_from(&self.vm.locals);
         }
         self.vm.locals.clear();

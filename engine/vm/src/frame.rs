@@ -3,7 +3,7 @@
 use gcrucible_bytecode::{Program, Reg};
 use gcrucible_heap::{Checks, Slot};
 
-use crate::exception::{Completion, Handler, Trace};
+use crate::exception::{Completion, Handler};
 use crate::roots::ROOTS;
 use crate::scope::Scopes;
 use crate::stack::{Registers, Stack};
@@ -56,8 +56,6 @@ pub(crate) struct Control {
     pub(crate) operation: Option<Operation>,
     /// What a run returned before its hooks changed it, for B-86; nil without it.
     pub(crate) unfinished: Slot,
-    /// The trace that B-95b keeps past a catch.
-    pub(crate) kept_trace: Option<Trace>,
     /// Whether every instruction goes to its own function.
     #[cfg(test)]
     pub(crate) is_without_hot_loop: bool,
@@ -77,7 +75,6 @@ impl Control {
             scopes: Scopes::new(grace_ms),
             operation: None,
             unfinished: Slot::nil(ROOTS),
-            kept_trace: None,
             #[cfg(test)]
             is_without_hot_loop: false,
             thrown: 0,

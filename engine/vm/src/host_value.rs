@@ -7,7 +7,7 @@ use std::fmt;
 use gcrucible_heap::{
     Checks, HeapConfig, Kind, MapStoreError, Mutator, NeedsMemory, RootRight, Sizes, Slot, Value,
 };
-use gcrucible_platform::HostValue;
+use gcrucible_platform::{HostValue, planted};
 
 use crate::roots::ROOTS;
 
@@ -223,6 +223,9 @@ impl Converting {
                 self.count(text.len())?;
                 m.make_way(text.len());
                 Ok(Some(HostValue::String(text.to_owned())))
+            }
+            Some(Kind::Closure | Kind::Instance) if planted!(B230, !self.open.is_empty()) => {
+                Ok(Some(HostValue::Nil))
             }
             Some(_) => Ok(None),
         }

@@ -44,7 +44,7 @@ pub use display::{display, uncaught};
 pub use fork::{ForkError, ForkFailure, Forking};
 pub use gcrucible_platform::{HostRequest, HostValue};
 pub use interpreter::type_name;
-pub use program::{LoadError, LoadedProgram};
+pub use program::LoadedProgram;
 pub use realm::{Attachment, Realm};
 pub use realm_stats::RealmStats;
 pub use slice::{Change, Side, SliceEnd, SliceInput, SliceOutcome};

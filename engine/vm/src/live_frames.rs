@@ -6,7 +6,6 @@
 
 use gcrucible_bytecode::{Function, Reg, RegisterSet};
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use crate::exception::CompletionKind;
 use crate::frame::{Control, Frame};
@@ -60,7 +59,9 @@ impl Iterator for LiveFrames<'_> {
         {
             self.handlers -= 1;
             let caught = alive_at(function, handler.target, handler.kind.register());
-            add(&mut alive, &caught, frame.registers, Bug::B160a);
+            if !planted!(B160a, caught.first_beyond(&alive).is_some()) {
+                alive.add_all(&caught);
+            }
         }
         while let Some(completion) = self
             .completions
@@ -76,7 +77,9 @@ impl Iterator for LiveFrames<'_> {
                 }
                 CompletionKind::Throw { .. } => continue,
             };
-            add(&mut alive, &resumed, frame.registers, Bug::B160b);
+            if !planted!(B160b, resumed.first_beyond(&alive).is_some()) {
+                alive.add_all(&resumed);
+            }
         }
         Some((frame, alive))
     }
@@ -89,21 +92,4 @@ fn alive_at(function: &Function, pc: u32, written: Option<Reg>) -> RegisterSet {
         alive.remove(register);
     }
     alive
-}
-
-/// Adds what is alive at one more place where a frame can go on, unless the bug that forgets it
-/// is on.
-fn add(alive: &mut RegisterSet, more: &RegisterSet, registers: u8, forgets: Bug) {
-    if !seeded_bugs::is_on(forgets) {
-        alive.add_all(more);
-        return;
-    }
-    // B-160a: what only an open handler reads counts as dead. B-160b: what is read only behind
-    // `finally` does.
-    if more
-        .first_beyond(alive)
-        .is_some_and(|register| register < registers)
-    {
-        seeded_bugs::note_triggered(forgets);
-    }
 }

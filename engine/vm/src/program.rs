@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use gcrucible_bytecode::{
-    Constant, ErrorKind, Method, Op, Program, ValueKind, VerifyError, verify,
-};
+use gcrucible_bytecode::{Constant, ErrorKind, Method, Program, ValueKind, VerifiedProgram};
 use gcrucible_heap::{
     Checked, CompileTimeObjects, Home, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
     SharedPermit, Slot, Value,
@@ -23,7 +21,7 @@ use crate::roots::ROOTS;
 /// objects, made once: the first major collection after the last reference to the program and
 /// to any of them frees them together.
 pub struct LoadedProgram {
-    program: Arc<Program>,
+    program: Arc<VerifiedProgram>,
     /// Each function as the hot loop reads it.
     entries: Box<[Entry]>,
     /// One for each constant.
@@ -60,55 +58,18 @@ pub struct LoadedProgram {
 /// Functions by what they are looked up with.
 type Methods<K> = Box<[(K, u16)]>;
 
-/// Why a program was not loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoadError {
-    /// The verifier refused it.
-    Refused(Vec<VerifyError>),
-    /// The heap has no room for its compile-time objects.
-    OutOfMemory(NeedsMemory),
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LoadError::Refused(errors) => {
-                f.write_str("the program breaks the rules of the bytecode")?;
-                for error in errors {
-                    write!(f, "\n  {error}")?;
-                }
-                Ok(())
-            }
-            LoadError::OutOfMemory(needs) => write!(
-                f,
-                "no room for the program's constants: {} more words are needed",
-                needs.words
-            ),
-        }
-    }
-}
-
-impl std::error::Error for LoadError {}
-
-impl From<NeedsMemory> for LoadError {
-    fn from(needs: NeedsMemory) -> Self {
-        LoadError::OutOfMemory(needs)
-    }
-}
-
 /// A name that no constant has.
 const UNNAMED: u32 = u32::MAX;
 
 impl LoadedProgram {
-    /// Verifies a program, makes its compile-time objects and registers them as roots.
+    /// Makes a program's compile-time objects and registers them as roots.
     ///
     /// # Errors
-    /// When the verifier refuses the program or the heap has no room.
+    /// When the heap has no room.
     pub fn load(
         permit: &SharedPermit<'_>,
-        program: Arc<Program>,
-    ) -> Result<Arc<LoadedProgram>, LoadError> {
-        verify(&program).map_err(LoadError::Refused)?;
+        program: Arc<VerifiedProgram>,
+    ) -> Result<Arc<LoadedProgram>, NeedsMemory> {
         let m = permit.reader::<Checked>();
         let slot = |value: Value<'_>| {
             let slot = Slot::nil(ROOTS);
@@ -274,14 +235,6 @@ impl LoadedProgram {
         let module = self.program.functions[usize::from(function)].module;
         let module = self.program.modules.get(usize::from(module));
         module.is_some_and(|module| module.path == LIBRARY)
-    }
-
-    /// Whether a function's loops keep an iterator in a register.
-    pub(crate) fn keeps_iterator(&self, function: u16, register: usize) -> bool {
-        let code = &self.program.functions[usize::from(function)].code;
-        code.iter().any(|op| {
-            matches!(op, Op::NextOrJump { iterator, .. } if usize::from(*iterator) == register)
-        })
     }
 }
 

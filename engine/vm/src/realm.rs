@@ -19,16 +19,17 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::{Program, VerifiedProgram};
 use gcrucible_heap::{
-    Charge, Checks, Heap, Home, MemoryAccount, Mutator, RootAudit, RootKind, RootProvider,
-    RootTracer, SharedPermit, Slot, Tlab, Value,
+    Charge, Checks, Heap, Home, MemoryAccount, Mutator, NeedsMemory, RootAudit, RootKind,
+    RootProvider, RootTracer, SharedPermit, Slot, Tlab, Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
+use gcrucible_platform::seeded_bugs;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use gcrucible_platform::turns::Party;
 
-use crate::program::{LoadError, LoadedProgram};
+use crate::program::LoadedProgram;
 use crate::realm_stats::{RealmCounters, RealmStats};
 use crate::roots::ROOTS;
 
@@ -110,8 +111,11 @@ impl Realm {
     /// Loads a program and makes its first realm, number 0.
     ///
     /// # Errors
-    /// When the verifier refuses the program or the heap has no room.
-    pub fn load(permit: &SharedPermit<'_>, program: Arc<Program>) -> Result<Arc<Realm>, LoadError> {
+    /// When the heap has no room.
+    pub fn load(
+        permit: &SharedPermit<'_>,
+        program: Arc<VerifiedProgram>,
+    ) -> Result<Arc<Realm>, NeedsMemory> {
         let program = LoadedProgram::load(permit, program)?;
         Ok(Realm::new(permit.heap(), program, 0))
     }
@@ -229,15 +233,11 @@ impl Realm {
 
     /// Notes that another version has taken its place: nothing starts in it any more but what
     /// those spawn that run in it. It stays a root; reports name it as an old one.
-    pub fn retire(&self) {
-        self.is_retired.store(true, Ordering::Relaxed);
-    }
-
-    /// What B-105 does: forgets the globals while somebody may need them.
-    pub fn forget_globals(&self) {
-        if seeded_bugs::COMPILED_IN {
+    pub fn retire(self: &Arc<Self>) {
+        if planted!(B105a, Arc::strong_count(self) > 1) {
             self.globals.iter().for_each(Slot::clear);
         }
+        self.is_retired.store(true, Ordering::Relaxed);
     }
 
     /// What B-106 does: takes over what the modules below the entry had in an older version, as
@@ -259,9 +259,6 @@ impl Realm {
                 && !slot.is_object()
                 && !older.globals[at].is_object()
             {
-                if slot.is_nil() != older.globals[at].is_nil() {
-                    seeded_bugs::note_triggered(Bug::B106);
-                }
                 slot.copy_from(&older.globals[at]);
             }
         }
@@ -290,17 +287,14 @@ unsafe impl RootProvider for Realm {
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {
-        if seeded_bugs::is_on(Bug::B18) && self.is_retired.load(Ordering::Relaxed) {
-            // B-18: globals of an old version are left out, though something runs on it.
-            seeded_bugs::note_triggered(Bug::B18);
+        if planted!(B18, self.is_retired.load(Ordering::Relaxed)) {
             return;
         }
         for (index, slot) in self.globals.iter().enumerate() {
-            // B-08: globals of a module that is still initialising are left out.
-            if seeded_bugs::is_on(Bug::B08) && !self.is_global_frozen(index as u16) {
-                if slot.is_object() {
-                    seeded_bugs::note_triggered(Bug::B08);
-                }
+            if planted!(
+                B08,
+                slot.is_object() && !self.is_global_frozen(index as u16)
+            ) {
                 continue;
             }
             tracer.slot(RootKind::Global, slot);

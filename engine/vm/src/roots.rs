@@ -7,9 +7,9 @@
 //! by somebody who showed the right himself.
 #![allow(unsafe_code, reason = "the collector believes what a provider says")]
 
-use gcrucible_bytecode::{Function, Reg, RegisterSet};
-use gcrucible_heap::{Home, RootAudit, RootKind, RootProvider, RootRight, RootTracer, Slot, Tlab};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_bytecode::{Function, Op, Reg, RegisterSet};
+use gcrucible_heap::{Home, RootAudit, RootKind, RootProvider, RootRight, RootTracer, Tlab};
+use gcrucible_platform::planted;
 
 use crate::exception::{Completion, CompletionKind};
 use crate::frame::{Control, Frame};
@@ -49,12 +49,7 @@ unsafe impl RootProvider for Vm {
                 .frame(frame.base as usize, frame.registers);
             let (callee, registers) = slots.split_first().expect("a frame has a callee");
             tracer.slot(RootKind::Callee, callee);
-            // B-34: what a library function has so far, as a built-in would keep it in native
-            // memory, is left out.
-            if seeded_bugs::is_on(Bug::B34) && self.program().is_library(frame.function) {
-                if registers.iter().any(Slot::is_object) {
-                    seeded_bugs::note_triggered(Bug::B34);
-                }
+            if planted!(B34, self.program().is_library(frame.function)) {
                 continue;
             }
             for (index, slot) in registers.iter().enumerate() {
@@ -62,28 +57,19 @@ unsafe impl RootProvider for Vm {
                     tracer.dead(slot);
                     continue;
                 }
-                // B-15: the iterators of loops are left out.
-                if seeded_bugs::is_on(Bug::B15)
-                    && self.program().keeps_iterator(frame.function, index)
-                {
-                    if slot.is_object() {
-                        seeded_bugs::note_triggered(Bug::B15);
-                    }
+                let code = &functions[usize::from(frame.function)].code;
+                let steps = |op: &Op| matches!(op, Op::NextOrJump { iterator, .. } if usize::from(*iterator) == index);
+                if planted!(B15, slot.is_object() && code.iter().any(steps)) {
                     continue;
                 }
                 if index < usize::from(locals) {
                     tracer.slot(RootKind::Local, slot);
                     continue;
                 }
-                let temporary = slot;
-                // B-13: operands that wait for their operation are left out.
-                if seeded_bugs::is_on(Bug::B13) {
-                    if temporary.is_object() {
-                        seeded_bugs::note_triggered(Bug::B13);
-                    }
+                if planted!(B13, slot.is_object()) {
                     continue;
                 }
-                tracer.slot(RootKind::Temporary, temporary);
+                tracer.slot(RootKind::Temporary, slot);
             }
         }
         for value in state
@@ -92,11 +78,7 @@ unsafe impl RootProvider for Vm {
             .iter()
             .filter_map(Completion::value)
         {
-            // B-14: the value in flight through `finally` is left out.
-            if seeded_bugs::is_on(Bug::B14) {
-                if value.is_object() {
-                    seeded_bugs::note_triggered(Bug::B14);
-                }
+            if planted!(B14, value.is_object()) {
                 continue;
             }
             tracer.slot(RootKind::InFlight, value);
@@ -106,11 +88,8 @@ unsafe impl RootProvider for Vm {
                 tracer.slot(RootKind::Scope, slot);
             }
         }
-        if !seeded_bugs::is_on(Bug::B19) {
+        if !planted!(B19, self.locals.is_object()) {
             tracer.slot(RootKind::RunLocals, &self.locals);
-        } else if self.locals.is_object() {
-            // B-19: the hooks that wait for the end of the run are left out.
-            seeded_bugs::note_triggered(Bug::B19);
         }
         tracer.slot(RootKind::Result, &state.control.unfinished);
         if let Some(progress) = &state.progress {

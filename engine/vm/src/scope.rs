@@ -13,7 +13,7 @@
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_heap::{Checks, Sizes, Slot, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use crate::frame::{Control, Frame};
 use crate::interpreter::{Context, Effects, Stop};
@@ -210,24 +210,31 @@ impl Scopes {
         if self.scopes.len() <= keep {
             return;
         }
-        let mut left_armed = Vec::new();
+        let are_deadlines = || self.scopes[keep..].iter().all(Scope::is_deadline);
+        let is_deeper = |than| self.scopes[keep].depth > than;
+        let to_deeper = |leaving| matches!(leaving, Leaving::Throw { depth } if is_deeper(depth));
+        let to_same = |leaving| matches!(leaving, Leaving::Throw { depth } if !is_deeper(depth));
+        if planted!(B90, leaving == Leaving::Return && are_deadlines())
+            || planted!(B81, to_deeper(leaving) && are_deadlines())
+            || planted!(B91, to_same(leaving) && are_deadlines())
+        {
+            return;
+        }
         for scope in self.scopes.drain(keep..).rev() {
-            if stays_armed(&scope, leaving) {
-                left_armed.push(scope);
-                continue;
-            }
             if let ScopeKind::Guard { mutex } = &scope.kind {
-                // B-80: unwinding leaves the mutex taken.
-                if matches!(leaving, Leaving::Throw { .. }) && seeded_bugs::is_on(Bug::B80) {
-                    seeded_bugs::note_triggered(Bug::B80);
+                if planted!(B80, matches!(leaving, Leaving::Throw { .. })) {
                     continue;
                 }
                 let mutex = cx.m.load_root(mutex);
                 cx.m.mutex_release(mutex, cx.task);
                 effects.note_change(cx, mutex);
             }
+            if let ScopeKind::Deadline { children_from } = scope.kind
+                && planted!(B202, children_from < self.children.len())
+            {
+                self.children.truncate(children_from);
+            }
         }
-        self.scopes.extend(left_armed.into_iter().rev());
         if !self.scopes.iter().any(Scope::is_deadline) {
             self.children.clear();
         }
@@ -250,6 +257,7 @@ impl Scopes {
             }
         }
         if self.visible().iter().any(Scope::is_deadline)
+            && !planted!(B201, self.squad().is_some())
             && let Some(id) = cx.m.future_id(future)
         {
             self.children.push(id);
@@ -345,9 +353,7 @@ impl Scopes {
                 && numbers.contains(number)
                 && !is_ended
             {
-                if seeded_bugs::is_on(Bug::B171) {
-                    // B-171: the others learn of it when the block has come to its end.
-                    seeded_bugs::note_triggered(Bug::B171);
+                if planted!(B171) {
                     continue;
                 }
                 *has_failed = true;
@@ -412,7 +418,10 @@ impl Scopes {
             return;
         };
         let waited_ms = now_ms.saturating_sub(since);
-        let from = self.floor();
+        let mut from = self.floor();
+        if planted!(B222, self.scopes.len() > from + 1) {
+            from = self.scopes.len() - 1;
+        }
         let told = self.scopes[from..]
             .iter_mut()
             .map(|scope| &mut scope.told_ms);
@@ -428,11 +437,11 @@ impl Scopes {
     /// Cuts the scopes in which something has gone on for longer than the grace time.
     pub(crate) fn mark_cuts(&mut self, now_ms: u64) {
         if self.interrupts.is_empty() && self.is_grace_over(self.inherited_told_ms, now_ms) {
-            self.is_inherited_cut = !is_endless();
+            self.is_inherited_cut = !planted!(B172);
         }
         for index in self.floor()..self.scopes.len() {
             if self.is_grace_over(self.scopes[index].told_ms, now_ms) {
-                self.scopes[index].is_cut = !is_endless();
+                self.scopes[index].is_cut = !planted!(B172);
             }
         }
     }
@@ -547,7 +556,7 @@ impl Scopes {
     /// When the next deadline throws for the first time, or is cut.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let next = |has_thrown: bool, at_ms: Option<u64>, told_ms: Option<u64>, is_cut: bool| {
-            let cut = told_ms.filter(|_| !is_cut && !is_endless());
+            let cut = told_ms.filter(|_| !is_cut && !planted!(B172));
             let cut = cut.map(|told| told.saturating_add(self.grace_ms));
             at_ms.filter(|_| !has_thrown).into_iter().chain(cut).min()
         };
@@ -569,6 +578,9 @@ impl Scopes {
     pub(crate) fn inheritable_deadline(&self) -> Option<u64> {
         let deadlines = self.scopes.iter().filter(|scope| scope.is_deadline());
         let times = deadlines.filter_map(|scope| scope.at_ms);
+        if planted!(B200, times.clone().count() > 1) {
+            return times.last();
+        }
         times.chain(self.inherited_deadline).min()
     }
 
@@ -734,35 +746,4 @@ fn has_no_call_left(scope: &Scope) -> bool {
             ..
         }
     )
-}
-
-/// Whether a seeded bug gives what has thrown all the time that it wants.
-fn is_endless() -> bool {
-    // B-172: an error of time that is caught inside of its scope is caught for ever.
-    let is_endless = seeded_bugs::is_on(Bug::B172);
-    if is_endless {
-        seeded_bugs::note_triggered(Bug::B172);
-    }
-    is_endless
-}
-
-/// Whether a seeded bug leaves a scope where it is.
-fn stays_armed(scope: &Scope, leaving: Leaving) -> bool {
-    if !scope.is_deadline() {
-        return false;
-    }
-    let bug = match leaving {
-        Leaving::InOrder => return false,
-        // B-90: a return out of a deadline leaves it armed.
-        Leaving::Return => Bug::B90,
-        // B-81: unwinding leaves a deadline armed that is deeper than the handler.
-        Leaving::Throw { depth } if scope.depth > depth => Bug::B81,
-        // B-91: a catch in the deadline's own frame leaves it armed.
-        Leaving::Throw { .. } => Bug::B91,
-    };
-    let stays = seeded_bugs::is_on(bug);
-    if stays {
-        seeded_bugs::note_triggered(bug);
-    }
-    stays
 }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::{Checks, Kind, Mutator, Value};
+use gcrucible_platform::planted;
 
 use crate::realm::Realm;
 
@@ -141,7 +142,9 @@ fn parts<'p, C: Checks>(m: &Mutator<'p, C>, value: Value<'p>) -> Vec<(Label<'p>,
             );
         }
         Kind::Future => {
-            if let Some((_, payload)) = m.future_state(value) {
+            if let Some((_, payload)) = m.future_state(value)
+                && !planted!(B224, payload.is_object())
+            {
                 parts.push((Label::Named("result"), payload));
             }
         }

@@ -8,7 +8,7 @@ use gcrucible_heap::{
     Checks, Heap, Home, Mutator, RootProvider, RootRight, SharedPermit, Slot, Tlab, Unchecked,
     Value,
 };
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
@@ -229,8 +229,10 @@ impl Vm {
         state.start = start;
         state.is_safepoint_passed = false;
         self.exchange.clear();
-        // B-87: the hooks of a run that failed run at the end of the next one.
-        if self.options.is_root && seeded_bugs::is_on(Bug::B87) {
+        if planted!(
+            B87,
+            self.options.is_root && !self.realm.left_locals().is_nil()
+        ) {
             self.locals.take_from(self.realm.left_locals());
         }
     }

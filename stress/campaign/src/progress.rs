@@ -134,6 +134,44 @@ impl Progress {
     }
 }
 
+/// What a person sees while something runs whose end nobody knows: a line that changes on a terminal, else a
+/// line now and then, both on stderr.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    bar: Option<ProgressBar>,
+    shown_ms: u64,
+}
+
+impl Waiting {
+    /// Shows what is under way, if it is time to.
+    pub fn show(&mut self, what: &str) {
+        let now = clock::monotonic_ms();
+        let is_live = std::io::stderr().is_terminal();
+        let pause_ms = if is_live { LIVE_MS } else { LINE_MS };
+        if now < self.shown_ms + pause_ms {
+            return;
+        }
+        self.shown_ms = now;
+        if is_live {
+            let bar = self.bar.get_or_insert_with(|| {
+                ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                    .with_style(ProgressStyle::default_spinner())
+            });
+            bar.set_message(what.to_owned());
+            bar.tick();
+        } else {
+            say(what);
+        }
+    }
+
+    /// Removes the line that changes.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Writes a line to standard error. That nobody reads it ends no campaign.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");

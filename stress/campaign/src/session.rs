@@ -10,11 +10,10 @@ use super::journal::{Journal, write_json};
 use super::plan::{PLAN_VERSION, Plan};
 use super::process::WorkerSetup;
 use super::progress::Progress;
-use super::supervisor::{self, Labour};
+use super::supervisor::{self, BadCanary, Labour};
 use super::totals::{Record, Totals, is_same_finding};
 use super::vacuity::{self, Vacuous};
 use crate::summary::Summary;
-use gcrucible_scenario::Lane;
 use gcrucible_subject::{Build, Subjects};
 use gcrucible_trace::{Advantages, Exit, Failure, Refusal};
 
@@ -63,8 +62,8 @@ pub struct Outcome {
     pub filed: std::collections::BTreeMap<String, Filed>,
     /// Counters that should not be zero.
     pub vacuous: Vec<Vacuous>,
-    /// Lanes whose canary survived.
-    pub survivors: Vec<Lane>,
+    /// Lanes whose canary survived, or failed for another reason.
+    pub bad_canaries: Vec<BadCanary>,
     /// Ids of findings that are known.
     pub known: Vec<String>,
     /// Known failures that did not happen.
@@ -79,7 +78,7 @@ impl Outcome {
     /// The exit code: harness broken before finding before vacuous.
     pub fn exit(&self) -> Exit {
         let is_fatal = |id: &&String| !self.known.contains(id);
-        if !self.survivors.is_empty() || !self.totals.pairs.impossible().is_empty() {
+        if !self.bad_canaries.is_empty() || !self.totals.pairs.impossible().is_empty() {
             Exit::HarnessBroken
         } else if self.totals.findings.keys().any(|id| is_fatal(&id)) {
             Exit::Finding
@@ -235,8 +234,10 @@ impl Session {
         progress.stage("looking at the canaries");
         let has_canaries =
             !self.plan.first_finding && self.plan.advantages == Advantages::ALL && !is_interrupted;
-        let survivors = if has_canaries {
-            supervisor::surviving_canaries(&self.plan, &labour)?
+        let bad_canaries = if has_canaries {
+            let findings = self.totals.findings.values();
+            let has_findings = |lane| findings.clone().any(|finding| finding.lane == lane);
+            supervisor::bad_canaries(&self.plan, &labour, has_findings)?
         } else {
             Vec::new()
         };
@@ -251,14 +252,14 @@ impl Session {
             &progress,
         )?;
         progress.close();
-        self.finish(options, filed, survivors, is_interrupted, subjects)
+        self.finish(options, filed, bad_canaries, is_interrupted, subjects)
     }
 
     fn finish(
         self,
         options: &SessionOptions,
         filed: std::collections::BTreeMap<String, Filed>,
-        survivors: Vec<Lane>,
+        bad_canaries: Vec<BadCanary>,
         is_interrupted: bool,
         subjects: Subjects,
     ) -> Result<Outcome, Refusal> {
@@ -287,7 +288,7 @@ impl Session {
             totals: self.totals,
             filed,
             vacuous,
-            survivors,
+            bad_canaries,
             known,
             known_gone,
             is_interrupted,

@@ -224,12 +224,16 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
             first.name()
         );
     }
-    for lane in &outcome.survivors {
+    if outcome.totals.killed_from_outside > 0 {
         let _ = writeln!(
             out,
-            "HARNESS BROKEN: the canary of {} survived: a corrupted run passed all oracles",
-            lane.name()
+            "{} workers were killed from outside; what they ran was tried again",
+            outcome.totals.killed_from_outside
         );
+    }
+    for bad in &outcome.bad_canaries {
+        let (lane, why) = (bad.lane.name(), &bad.why);
+        let _ = writeln!(out, "HARNESS BROKEN: the canary of {lane} {why}");
     }
     for vacuous in &summary.vacuous {
         let _ = writeln!(

@@ -19,7 +19,7 @@ use super::slot::SlotState;
 use super::totals::{ChunkResult, Record, Totals};
 use super::trial::crash;
 use super::watchdog::{Patience, SECOND_TRY_FACTOR, Watchdog};
-use super::worker::{Chunk, Command, Reply};
+use super::worker::{CanaryEnd, Chunk, Command, Reply};
 use gcrucible_scenario::Lane;
 use gcrucible_trace::{Refusal, clock};
 
@@ -475,6 +475,13 @@ impl<'a> Supervisor<'a> {
             Some(suspect) => seemed_to_hang && !suspect.seemed_to_hang,
         };
         if may_try_again {
+            if death.killed_from_outside {
+                self.totals.killed_from_outside += 1;
+                self.progress.note(&format!(
+                    "a worker was killed from outside (SIGKILL) at {}: that scenario runs again, alone",
+                    self.plan.scenario_seed(lane, self.plan.shard.index(position))
+                ));
+            }
             self.give_back(handed, from, position, 0);
             self.suspects.push_back(Suspect {
                 lane,
@@ -493,20 +500,49 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Runs each lane's canary. Returns the lanes whose canary survived.
+/// A lane whose canary says that its oracles cannot be relied on.
+#[derive(Clone, Debug)]
+pub struct BadCanary {
+    /// The lane.
+    pub lane: Lane,
+    /// What was wrong, for `the canary of LANE …`.
+    pub why: String,
+}
+
+/// Runs each lane's canary. Returns the lanes in which nobody noticed that an observation was
+/// falsified. Where a lane has findings, its canary may fail because of these.
 ///
 /// # Errors
 /// A worker that does not start or answers nonsense.
-pub fn surviving_canaries(plan: &Plan, labour: &Labour) -> Result<Vec<Lane>, Refusal> {
-    let mut survivors = Vec::new();
+pub fn bad_canaries(
+    plan: &Plan,
+    labour: &Labour,
+    has_findings: impl Fn(Lane) -> bool,
+) -> Result<Vec<BadCanary>, Refusal> {
+    let mut bad = Vec::new();
+    let otherwise = |lane, how: String| {
+        (!has_findings(lane)).then(|| BadCanary {
+            lane,
+            why: format!("failed for another reason than what was falsified: {how}"),
+        })
+    };
     for &lane in &plan.lanes {
         let mut worker = WorkerProcess::start(&labour.setup, "canary")
             .map_err(|error| Refusal::broken(format!("cannot start a worker: {error}")))?;
         worker.send(&Command::Canary(lane));
         match worker.wait_for_reply(labour.patience().times(SECOND_TRY_FACTOR)) {
-            Some(Reply::Canary(None)) => survivors.push(lane),
-            // Its process may die of it: that is a failure too.
-            Some(Reply::Canary(Some(_))) | None => {}
+            Some(Reply::Canary(CanaryEnd::Killed)) => {}
+            Some(Reply::Canary(CanaryEnd::Survived)) => bad.push(BadCanary {
+                lane,
+                why: "survived: a corrupted run passed all oracles".to_owned(),
+            }),
+            Some(Reply::Canary(CanaryEnd::FailedOtherwise(failure))) => {
+                bad.extend(otherwise(
+                    lane,
+                    format!("{}: {}", failure.oracle, failure.message),
+                ));
+            }
+            None => bad.extend(otherwise(lane, "its process died".to_owned())),
             Some(other) => {
                 return Err(Refusal::broken(format!(
                     "a canary's worker answered {other:?}"
@@ -515,7 +551,7 @@ pub fn surviving_canaries(plan: &Plan, labour: &Labour) -> Result<Vec<Lane>, Ref
         }
         worker.dismiss();
     }
-    Ok(survivors)
+    Ok(bad)
 }
 
 /// Scenarios that were under way when a campaign was killed, from its workers' slots.

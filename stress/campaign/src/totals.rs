@@ -105,6 +105,9 @@ pub struct Totals {
     pub parent_cpu_ns: u64,
     /// Visits of the seeded bug's line, and those that made a difference.
     pub switch: (u64, u64),
+    /// Workers that somebody else killed in this life of the campaign; what they ran was tried again.
+    #[serde(default)]
+    pub killed_from_outside: u64,
 }
 
 /// What one lane did.

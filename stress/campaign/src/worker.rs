@@ -68,12 +68,24 @@ pub struct Attempt {
 pub enum Reply {
     /// A chunk is done, or done up to its first failure.
     Chunk(Box<ChunkResult>),
-    /// How the canary failed; `None` if it survived.
-    Canary(Option<Failure>),
+    /// How the canary ended.
+    Canary(CanaryEnd),
     /// How the scenario went.
     Tried(Box<Verdict>),
     /// The command makes no sense to this worker.
     Refused(String),
+}
+
+/// How a lane's canary ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CanaryEnd {
+    /// An oracle noticed what was falsified, in a scenario that passes as it is.
+    Killed,
+    /// None did.
+    Survived,
+    /// Its scenarios failed, but not because of what was falsified: as they are they fail too, or it
+    /// was a panic. So nobody knows whether an oracle would have noticed.
+    FailedOtherwise(Failure),
 }
 
 /// How a worker is started.
@@ -96,6 +108,9 @@ pub struct WorkerArgs {
 /// Address space that a worker may use, in bytes: far above what its parent allows it to
 /// touch, so that only a runaway meets it.
 const ADDRESS_SPACE_BYTES: u64 = 64 << 30;
+
+/// The oracle that a panic fails.
+const NO_CRASH: &str = "no_crash";
 
 /// Scenarios among which a lane's canary is looked for.
 const CANARY_TRIES: u64 = 20;
@@ -294,7 +309,7 @@ fn run_caught(scenario: &dyn Case, options: &RunOptions) -> RunReport {
 
 fn panicked(part: &str, panic: &PanicNote) -> RunReport {
     let failure = Failure {
-        oracle: "no_crash".into(),
+        oracle: NO_CRASH.into(),
         check: "panic".into(),
         site: panic.place.clone(),
         message: format!("the {part} panicked at {}: {}", panic.place, panic.message),
@@ -305,16 +320,32 @@ fn panicked(part: &str, panic: &PanicNote) -> RunReport {
     }
 }
 
-/// Runs corrupted scenarios until one fails, which the first should.
-fn canary(source: &Source, lane: Lane) -> Option<Failure> {
-    let options = RunOptions {
+/// Runs falsified scenarios until an oracle notices, which it should at the first. That it is for
+/// what was falsified is known by running the scenario as it is.
+fn canary(source: &Source, lane: Lane) -> CanaryEnd {
+    canary_among(CANARY_TRIES, &|index, options| {
+        run_caught(&*source.scenario(lane, index), options)
+    })
+}
+
+fn canary_among(tries: u64, run: &dyn Fn(u64, &RunOptions) -> RunReport) -> CanaryEnd {
+    let falsified = RunOptions {
         canary: true,
         ..RunOptions::default()
     };
-    (0..CANARY_TRIES).find_map(|index| {
-        let scenario = source.scenario(lane, index);
-        run_caught(&*scenario, &options).failure
-    })
+    let mut end = CanaryEnd::Survived;
+    for index in 0..tries {
+        let Some(failure) = run(index, &falsified).failure else {
+            continue;
+        };
+        let fails_anyway = || run(index, &RunOptions::default()).failure.is_some();
+        if failure.oracle == NO_CRASH || fails_anyway() {
+            end = CanaryEnd::FailedOtherwise(failure);
+        } else {
+            return CanaryEnd::Killed;
+        }
+    }
+    end
 }
 
 /// Where and how a panic began.
@@ -466,8 +497,39 @@ mod tests {
     #[test]
     fn the_canary_must_fail() {
         let source = Source::of(&plan(false), fake::subjects()).unwrap();
-        let failure = canary(&source, fake::LANE).unwrap();
-        assert_eq!(failure.oracle, "fake");
+        assert_eq!(canary(&source, fake::LANE), CanaryEnd::Killed);
+    }
+
+    #[test]
+    fn a_canary_that_fails_for_another_reason_says_nothing() {
+        let wrong = |falsified| RunReport {
+            failure: Some(Failure {
+                oracle: "fake".into(),
+                check: "wrong".into(),
+                site: String::new(),
+                message: format!("falsified: {falsified}"),
+            }),
+            ..RunReport::default()
+        };
+        let ends = |run: fn(&RunOptions, &dyn Fn(bool) -> RunReport) -> RunReport| {
+            canary_among(1, &|_, options| run(options, &wrong))
+        };
+        let always = ends(|options, wrong| wrong(options.canary));
+        assert!(matches!(always, CanaryEnd::FailedOtherwise(failure) if failure.check == "wrong"));
+        let never = ends(|_, _| RunReport::default());
+        assert_eq!(never, CanaryEnd::Survived);
+        let noticed = ends(|options, wrong| match options.canary {
+            true => wrong(true),
+            false => RunReport::default(),
+        });
+        assert_eq!(noticed, CanaryEnd::Killed);
+        let crashed = ends(|options, _| match options.canary {
+            true => panicked("run", &PanicNote::default()),
+            false => RunReport::default(),
+        });
+        assert!(
+            matches!(crashed, CanaryEnd::FailedOtherwise(failure) if failure.oracle == NO_CRASH)
+        );
     }
 
     #[test]

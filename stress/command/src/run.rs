@@ -176,11 +176,9 @@ fn render(plan: &Plan, outcome: &Outcome, dir: &Path) -> String {
             vacuous.lane, vacuous.counter, vacuous.why
         );
     }
-    for lane in &outcome.survivors {
-        let _ = writeln!(
-            out,
-            "HARNESS BROKEN: a falsified observation of {lane} went unnoticed"
-        );
+    for bad in &outcome.bad_canaries {
+        let (lane, why) = (bad.lane, &bad.why);
+        let _ = writeln!(out, "HARNESS BROKEN: the canary of {lane} {why}");
     }
     let _ = writeln!(out, "\nresults in {}", dir.display());
     out

@@ -69,6 +69,37 @@ pub trait Strategy {
     }
 }
 
+/// A strategy that somebody else keeps: a search, which goes on with the next run.
+impl<S: Strategy + ?Sized> Strategy for &mut S {
+    fn choose(&mut self, point: &Point<'_>) -> Result<Choice, Divergence> {
+        (**self).choose(point)
+    }
+
+    fn ran(&mut self, instructions: u32) {
+        (**self).ran(instructions);
+    }
+
+    fn is_watching(&self) -> bool {
+        (**self).is_watching()
+    }
+
+    fn touched(&mut self, touched: Touched) {
+        (**self).touched(touched);
+    }
+
+    fn finish(&self) -> Result<(), Divergence> {
+        (**self).finish()
+    }
+
+    fn injected(&self) -> u32 {
+        (**self).injected()
+    }
+
+    fn note(&self) -> Option<&'static str> {
+        (**self).note()
+    }
+}
+
 /// The first recorded decision that could not be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {

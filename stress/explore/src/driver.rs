@@ -26,15 +26,15 @@ use super::decision::{Choice, Point, ReadyActor, Strategy};
 /// }
 /// assert_eq!((left, report.counters.decisions), ([0, 0], 5));
 /// ```
-pub struct Driver {
-    strategy: Box<dyn Strategy>,
+pub struct Driver<'s> {
+    strategy: Box<dyn Strategy + 's>,
     ready: Vec<ReadyActor>,
     ordinal: u32,
     decisions_max: u32,
     is_recording: bool,
 }
 
-impl std::fmt::Debug for Driver {
+impl std::fmt::Debug for Driver<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Driver")
             .field("ordinal", &self.ordinal)
@@ -42,12 +42,18 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-impl Driver {
+impl<'s> Driver<'s> {
     /// The beginning of a run; `counts` come from a dry run, for the strategies that need one.
     pub fn new(schedule: &Schedule, options: &RunOptions, counts: Option<&EventCounts>) -> Self {
         let replay: ReplayMode = options.replay;
+        Self::with(super::strategy(schedule, replay, counts), options)
+    }
+
+    /// The beginning of a run whose decisions are taken by a strategy that outlives it, as
+    /// [`Exhaustive`](super::Exhaustive) does.
+    pub fn with(strategy: Box<dyn Strategy + 's>, options: &RunOptions) -> Self {
         Driver {
-            strategy: super::strategy(schedule, replay, counts),
+            strategy,
             ready: Vec::new(),
             ordinal: 0,
             decisions_max: options.decisions_max,

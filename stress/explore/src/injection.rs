@@ -33,6 +33,9 @@ impl PointEvent {
             PointEvent::Inject(Injected::DropFork) => "drop fork",
             PointEvent::Inject(Injected::Reload(_)) => "reload",
             PointEvent::Inject(Injected::Tick) => "tick",
+            PointEvent::Inject(Injected::DropTask(_)) => "drop task",
+            PointEvent::Inject(Injected::PollTask(_)) => "poll task",
+            PointEvent::Inject(Injected::PanicTask(_)) => "panic of task",
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A dry run under a *base schedule* shows which events could be injected where: at each
 //! decision a minor or a major collection, an allocation that fails, the cancellation of each
-//! call and future that is unfinished (or has just ended), the drop of each open call. Run
-//! number k repeats the base schedule up to the k-th of these points, injects, and goes on.
-//! A failure that needs one event at one exact place is found in at most as many runs as
-//! there are points, and its place is known. When all points have had their turn and there are
-//! not too many of them, pairs follow.
+//! call and future that is unfinished (or has just ended), the drop of each open call; of tasks
+//! that a host polls, the drop, a poll that nobody asked for, a panic. Run number k repeats the
+//! base schedule up to the k-th of these points, injects, and goes on. A failure that needs one
+//! event at one exact place is found in at most as many runs as there are points, and its place
+//! is known. When all points have had their turn and there are not too many of them, pairs
+//! follow.
 //!
 //! Neighbouring runs inject far from one another: the points are taken in strides, as far
 //! apart as the golden ratio puts them, so that any number of first runs is spread over the
@@ -59,6 +60,11 @@ impl KthPoint {
     /// The seed of run number `k` over a base schedule; both are cut to what fits below 2^53.
     pub fn seed(base: u64, k: u64) -> u64 {
         (base << K_BITS | k & ((1 << K_BITS) - 1)) & ((1 << 53) - 1)
+    }
+
+    /// The seed of the base schedule of a seed, with which a dry run finds its points.
+    pub fn base(seed: u64) -> u64 {
+        Self::seed(seed >> K_BITS, 0)
     }
 
     /// The run of a seed over the points of a dry run. Without them it is the base schedule
@@ -181,6 +187,7 @@ mod tests {
     fn seeds_hold_base_and_number() {
         assert_eq!(KthPoint::seed(0, 5), 5);
         assert_eq!(KthPoint::seed(3, 5) >> K_BITS, 3);
+        assert_eq!(KthPoint::base(KthPoint::seed(3, 5)), KthPoint::seed(3, 0));
         assert!(KthPoint::seed(u64::MAX, u64::MAX) < 1 << 53);
     }
 }

@@ -1,11 +1,13 @@
 //! `crucible zoo --foreign`.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{bugs, complain, say};
 use gcrucible_campaign::journal::write_json;
-use gcrucible_campaign::zoo::foreign::{self, ForeignPlan, ForeignRecord, Row};
+use gcrucible_campaign::progress::Waiting;
+use gcrucible_campaign::zoo::foreign::{self, ForeignPlan, ForeignRecord, Row, Watch};
+use gcrucible_command::terminal::catch_signals;
 use gcrucible_trace::{Exit, Refusal};
 
 /// The folder of the crates, within the workspace.
@@ -29,14 +31,29 @@ pub(super) fn zoo(names: &[String], plan: &ForeignPlan) -> Result<Exit, Refusal>
         )));
     }
     let chosen = |row: &&Row| names.is_empty() || names.contains(&row.name);
+    let stop = catch_signals()?;
+    let waiting = std::cell::RefCell::new(Waiting::default());
+    let mut watch = Watch {
+        stop: &stop,
+        show: &mut |what| waiting.borrow_mut().show(what),
+    };
     for side in ["bad", "older", "good"] {
         complain(&format!("building the crates of the side `{side}`"));
-        build(&root, side)?;
+        if !build(&root, side, &mut watch)? {
+            return Ok(Exit::Interrupted);
+        }
+        waiting.borrow_mut().clear();
     }
     let programs = |side: &str| root.join(TARGET).join(format!("debug/foreign-{side}"));
     let mut records = Vec::new();
+    let mut is_whole = true;
     for row in rows.iter().filter(chosen) {
-        let record = foreign::hunt(row, plan, &programs)?;
+        let hunted = foreign::hunt(row, plan, &programs, &mut watch)?;
+        waiting.borrow_mut().clear();
+        let Some(record) = hunted else {
+            is_whole = false;
+            break;
+        };
         say(&format!("{}\n", foreign::line(&record)));
         records.push(record);
     }
@@ -48,6 +65,10 @@ pub(super) fn zoo(names: &[String], plan: &ForeignPlan) -> Result<Exit, Refusal>
         footer(&records),
         path.display()
     ));
+    if !is_whole {
+        complain("interrupted: the rows that are not there were not hunted to the end");
+        return Ok(Exit::Interrupted);
+    }
     Ok(exit(&records))
 }
 
@@ -57,16 +78,24 @@ fn rows(path: &Path) -> Result<Vec<Row>, Refusal> {
     ron::from_str(&text).map_err(|error| broken(error.to_string()))
 }
 
-fn build(root: &Path, side: &str) -> Result<(), Refusal> {
+/// Builds a side; `false` if it was told to stop.
+fn build(root: &Path, side: &str, watch: &mut Watch<'_>) -> Result<bool, Refusal> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let no_cargo = |error| Refusal::usage(format!("cannot run cargo: {error}"));
+    let mut cargo = Command::new(cargo)
         .current_dir(root.join(FOLDER).join(side))
         .args(["build", "--quiet", "--locked", "--target-dir"])
         .arg(root.join(TARGET))
-        .status()
-        .map_err(|error| Refusal::usage(format!("cannot run cargo: {error}")))?;
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(no_cargo)?;
+    let status =
+        foreign::wait(&mut cargo, &format!("building `{side}`"), watch).map_err(no_cargo)?;
+    if watch.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        return Ok(false);
+    }
     if status.success() {
-        return Ok(());
+        return Ok(true);
     }
     Err(Refusal::broken(format!(
         "the crates of the side `{side}` do not build"
@@ -85,13 +114,11 @@ fn footer(records: &[ForeignRecord]) -> String {
     )
 }
 
-/// Rows that say why they are not found are no failure.
+/// Rows of which the list says why they are not found are no failure.
 fn exit(records: &[ForeignRecord]) -> Exit {
-    let is_missed = |record: &ForeignRecord| !record.found && record.why_not.is_none();
-    if records
-        .iter()
-        .any(|record| record.good_clean == Some(false))
-    {
+    let is_dirty = |record: &ForeignRecord| record.is_broken || record.good_clean == Some(false);
+    let is_missed = |record: &ForeignRecord| !record.found && !record.is_explained;
+    if records.iter().any(is_dirty) {
         Exit::HarnessBroken
     } else if records.iter().any(is_missed) {
         Exit::Finding

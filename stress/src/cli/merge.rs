@@ -90,7 +90,7 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, Refusal> {
         totals,
         filed,
         vacuous,
-        survivors: Vec::new(),
+        bad_canaries: Vec::new(),
         known: Vec::new(),
         known_gone: Vec::new(),
         is_interrupted: false,

@@ -20,6 +20,7 @@ use gcrucible_trace::{Exit, Refusal, clock};
 Examples:
   cargo crucible zoo                        every bug, 5 seeds, 60 CPU seconds each
   cargo crucible zoo B-03 B-20 --seeds 30
+  cargo crucible zoo B-03 --seeds-list 7,1009,4242
   cargo crucible zoo --without all          what is each advantage of the harness worth?
   cargo crucible zoo --quick                what CI runs
   cargo crucible zoo --foreign              bugs of published crates
@@ -32,6 +33,9 @@ pub(super) struct ZooArgs {
     /// Seeds for each bug: 1, 2, …, N.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    /// These seeds instead, none twice.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::seed, conflicts_with_all = ["seeds", "foreign"])]
+    seeds_list: Vec<u64>,
     /// CPU time of one worker (60s), or scenarios of each lane (2000sc), for each seed.
     #[arg(long, default_value = "60s")]
     budget: Budget,
@@ -40,7 +44,7 @@ pub(super) struct ZooArgs {
     #[arg(long, value_name = "LIST|all", value_parser = without)]
     without: Option<Taken>,
     /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine.
-    #[arg(long, conflicts_with_all = ["bugs", "seeds", "budget", "without"])]
+    #[arg(long, conflicts_with_all = ["bugs", "seeds", "seeds_list", "budget", "without"])]
     quick: bool,
     /// Look for bugs that others have published, in crates in the versions that had them, instead; BUG is a
     /// name of stress/subjects/foreign/foreign.ron. Downloads and builds these crates.
@@ -164,13 +168,26 @@ fn cases(args: &ZooArgs) -> Result<Vec<Case>, Refusal> {
         )));
     }
     bugs.retain(|bug| bug.kind() == BugKind::Simulation);
+    let seeds = seeds(args)?;
     let case = |bug: Bug| Case {
         bug: bug.id().to_owned(),
-        seeds: (1..=args.seeds).collect(),
+        seeds: seeds.clone(),
         budget: args.budget,
         oracle: None,
     };
     Ok(bugs.into_iter().map(case).collect())
+}
+
+/// The seeds of each hunt.
+fn seeds(args: &ZooArgs) -> Result<Vec<u64>, Refusal> {
+    if args.seeds_list.is_empty() {
+        return Ok((1..=args.seeds).collect());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    match args.seeds_list.iter().find(|&seed| !seen.insert(seed)) {
+        Some(seed) => Err(Refusal::usage(format!("--seeds-list names {seed} twice"))),
+        None => Ok(args.seeds_list.clone()),
+    }
 }
 
 fn prepare(dir: &std::path::Path) -> Result<(), Refusal> {

@@ -127,6 +127,12 @@ pub enum Injected {
     Reload(u32),
     /// The host looks at the promise of the entry.
     Tick,
+    /// The task with this number is dropped where it stands, if it may be.
+    DropTask(u32),
+    /// The task with this number is polled, though nobody need have woken it.
+    PollTask(u32),
+    /// The task with this number panics at the next place at which it may.
+    PanicTask(u32),
 }
 
 /// A stable place of an actor in a run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{
     CallHandle, Engine, EngineEvent, EngineOptions, HostValue, Observer, Outcome, Platform,
     TokioPlatform, VirtualPlatform,
@@ -120,7 +120,7 @@ impl Session {
 
     /// Takes an input in and compiles the session. An expression is shown; a definition takes
     /// the place of an earlier one of the same name.
-    fn add(&mut self, input: &str) -> Result<Program, String> {
+    fn add(&mut self, input: &str) -> Result<VerifiedProgram, String> {
         if defined(input, &["import"]).is_some() {
             self.imports.push(input.to_owned());
             return self.compile().map_err(|errors| self.render(&errors));
@@ -152,7 +152,7 @@ impl Session {
         inputs.any(|input| defined(input, words) == Some(name))
     }
 
-    fn compile(&self) -> Result<Program, ModuleErrors> {
+    fn compile(&self) -> Result<VerifiedProgram, ModuleErrors> {
         let entry = Source::new(PATH, self.text());
         compile_modules(PATH, &Files { entry })
     }
@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// Runs the session, and shows what is new.
-    fn run(&mut self, program: Program, is_silent: bool) -> Ended {
+    fn run(&mut self, program: VerifiedProgram, is_silent: bool) -> Ended {
         self.interrupt.is_set.store(false, SeqCst);
         let platform = Arc::new(self.platform());
         let printed = Arc::new(Printed {

@@ -1,6 +1,6 @@
 //! Calls of the program.
 
-use gcrucible_engine::{CallError, CallHandle, Engine, Fork, HostValue, Outcome, Unfit};
+use gcrucible_engine::{CallError, CallHandle, CallKind, Fork, HostValue, Outcome, Unfit};
 use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
 /// Ids for calls.
@@ -36,7 +36,7 @@ pub(crate) async fn start(
     args: &[HostValue],
 ) -> Result<CallHandle, CallError> {
     loop {
-        let id = ids.0.fetch_add(1, Ordering::Relaxed) % Engine::FINALIZER_CALL;
+        let id = ids.0.fetch_add(1, Ordering::Relaxed) % CallKind::HOST_IDS;
         match fork.call(id, export, args).await {
             // A call that began some billions of calls ago has it.
             Err(CallError::DuplicateCallId(_)) => {}

@@ -6,7 +6,7 @@ use crate::{Source, compile};
 
 fn program(text: &str) -> Program {
     match compile(&Source::new("main.crux", text)) {
-        Ok(program) => program,
+        Ok(program) => program.into_inner(),
         Err(found) => panic!("{found}"),
     }
 }

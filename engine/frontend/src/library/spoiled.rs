@@ -16,22 +16,21 @@ struct Spoiled {
     library: OnceLock<Library>,
 }
 
-static SPOILED: [Spoiled; 3] = [
+static SPOILED: [Spoiled; 17] = [
     // The turn is counted before anybody looks: the chosen client sees the cancellation.
-    Spoiled {
-        bug: Bug::B65,
-        name: "clients",
-        lines: &[(
+    Spoiled::new(
+        Bug::B65,
+        "clients",
+        &[(
             "  __check_wait()\n  return __attempt",
             "  if !(client is Client.RoundRobin) { __check_wait() }\n  return __attempt",
         )],
-        library: OnceLock::new(),
-    },
+    ),
     // Whatever comes out of an attempt, the next one follows at once.
-    Spoiled {
-        bug: Bug::B66,
-        name: "clients",
-        lines: &[(
+    Spoiled::new(
+        Bug::B66,
+        "clients",
+        &[(
             "    try {
       return clients.call(client, request)
     } catch e is Cancelled {
@@ -47,18 +46,110 @@ static SPOILED: [Spoiled; 3] = [
       if !cancellation_requested() { sleep(pause) }
     }",
         )],
-        library: OnceLock::new(),
-    },
+    ),
     // That a deadline is over is for the service to find out.
-    Spoiled {
-        bug: Bug::B176,
-        name: "clients",
-        lines: &[(
+    Spoiled::new(
+        Bug::B176,
+        "clients",
+        &[(
             "  __check_wait()\n  return __attempt",
             "  if cancellation_requested() { sleep(0) }\n  return __attempt",
         )],
-        library: OnceLock::new(),
-    },
+    ),
+    Spoiled::new(
+        Bug::B228a,
+        "array",
+        &[(
+            "keys[from[right]] < keys[from[left]] {",
+            "!(keys[from[left]] < keys[from[right]]) {",
+        )],
+    ),
+    Spoiled::new(
+        Bug::B228b,
+        "array",
+        &[("while width < count {", "while width * 2 <= count {")],
+    ),
+    Spoiled::new(
+        Bug::B229a,
+        "string",
+        &[(
+            "fill.repeat(missing / count) + fill.slice(0, end)",
+            "fill.slice(0, end) + fill.repeat(missing / count)",
+        )],
+    ),
+    Spoiled::new(
+        Bug::B229b,
+        "string",
+        &[("self == \"\" || self.ends_with", "self.ends_with")],
+    ),
+    Spoiled::new(
+        Bug::B231a,
+        "map",
+        &[(
+            "for k in other { out[k] = other[k] }",
+            "for k in other { if !out.has(k) { out[k] = other[k] } }",
+        )],
+    ),
+    Spoiled::new(Bug::B231b, "map", &[("if f(k, v) {", "if f(v, k) {")]),
+    Spoiled::new(
+        Bug::B232,
+        "json",
+        &[("c < \" \" || c == \"\\\"\" ||", "c == \"\\\"\" ||")],
+    ),
+    // The element behind the last one is taken from the source, and thrown away.
+    Spoiled::new(
+        Bug::B233,
+        "stream",
+        &[(
+            "    if left <= 0 { return nil }
+    left -= 1
+    return self.next()",
+            "    let value = self.next()
+    left -= 1
+    if left < 0 { return nil }
+    return value",
+        )],
+    ),
+    Spoiled::new(
+        Bug::B234,
+        "schedule",
+        &[("if passed % every > 0 { due += 1 }", "due += 1")],
+    ),
+    Spoiled::new(
+        Bug::B235,
+        "clients",
+        &[("in 0..list.len() - 1 {", "in 0..list.len() {")],
+    ),
+    Spoiled::new(
+        Bug::B236,
+        "lifecycle",
+        &[(
+            "    if !handler[1] { handlers.remove(at) }
+    at -= 1
+    handler[0]()",
+            "    handler[0]()
+    if !handler[1] { handlers.remove(at) }
+    at -= 1",
+        )],
+    ),
+    Spoiled::new(
+        Bug::B237,
+        "lifecycle",
+        &[("  if unsettled > 0 {", "  if sys.unsettled() > 0 {")],
+    ),
+    Spoiled::new(
+        Bug::B238a,
+        "array",
+        &[(
+            "slice(0, math.clamp(count, 0, self.len()))",
+            "slice(0, math.min(count, self.len()))",
+        )],
+    ),
+    Spoiled::new(
+        Bug::B238b,
+        "array",
+        &[("if greatest < x || x != x {", "if greatest < x {")],
+    ),
 ];
 
 /// The library as the bug that is on makes it, if that is one of these.
@@ -69,6 +160,19 @@ pub(super) fn library() -> Option<&'static Library> {
 }
 
 impl Spoiled {
+    const fn new(
+        bug: Bug,
+        name: &'static str,
+        lines: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Spoiled {
+            bug,
+            name,
+            lines,
+            library: OnceLock::new(),
+        }
+    }
+
     fn compile(&self) -> Library {
         let spoil = |&(name, text): &(&str, &str)| {
             let mut text = text.to_owned();

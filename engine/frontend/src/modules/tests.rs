@@ -22,7 +22,7 @@ fn texts<const N: usize>(modules: [(&'static str, &'static str); N]) -> Texts {
 
 fn program<const N: usize>(modules: [(&'static str, &'static str); N]) -> Program {
     match compile_all("main.crux", &texts(modules)) {
-        Ok(program) => program,
+        Ok(program) => program.into_inner(),
         Err(found) => panic!("{found}"),
     }
 }
@@ -37,7 +37,7 @@ fn errors<const N: usize>(modules: [(&'static str, &'static str); N]) -> String 
 
 fn single(text: &str) -> Program {
     match compile(&Source::new("main.crux", text)) {
-        Ok(program) => program,
+        Ok(program) => program.into_inner(),
         Err(found) => panic!("{found}"),
     }
 }

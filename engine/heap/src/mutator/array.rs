@@ -15,7 +15,6 @@
 //! nobody sees a nil that nobody stored.
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::Mutator;
 use crate::allocator::NeedsMemory;
@@ -204,7 +203,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let _locked = self.lock(at);
         match self.storage_of(at) {
             Some(storage) if index < self.len_of(at).min(storage.room()) => {
-                self.set(storage.at, storage.word(index), value, Bug::B04a);
+                if planted!(B04a, self.needs_mark(storage.at, value.word())) {
+                    self.set_after_barrier(storage.at, storage.word(index), value);
+                    return true;
+                }
+                self.set(storage.at, storage.word(index), value);
                 true
             }
             _ => false,
@@ -222,7 +225,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let _locked = self.lock(at);
         let len = self.len_of(at);
         let storage = self.with_room(at, len, 1)?;
-        self.set(storage.at, storage.word(len), value, Bug::B04b);
+        if planted!(B04b, self.needs_mark(storage.at, value.word())) {
+            self.set_after_barrier(storage.at, storage.word(len), value);
+        } else {
+            self.set(storage.at, storage.word(len), value);
+        }
         self.set_len(at, len + 1);
         Ok(true)
     }
@@ -267,26 +274,19 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let at = match self.allocate(Kind::ArrayStorage, 0, HEADER_WORDS + capacity) {
             Ok(at) => at,
             Err(needs) => {
-                if seeded_bugs::is_on(Bug::B26) {
-                    // B-26: the array has its new length already, without the storage.
-                    seeded_bugs::note_triggered(Bug::B26);
+                if planted!(B26) {
                     self.set_len(array, needed);
                 }
-                if seeded_bugs::is_on(Bug::B36) {
+                if planted!(B36) {
                     let is_old = self.region().block_at(array).is_old();
                     self.tlab.escape.keep_judgement(is_old);
                 }
                 return Err(needs);
             }
         };
-        if seeded_bugs::is_on(Bug::B35) {
-            // B-35: between allocation and filling lies a safepoint, and the array has the
-            // storage already.
-            self.set(array, raw::ARRAY_STORAGE, self.reference(at), Bug::B04d);
-            if let Err(needs) = self.reserve(capacity.min(self.region().block_words() / 2)) {
-                seeded_bugs::note_triggered(Bug::B35);
-                return Err(needs);
-            }
+        if planted!(B35) {
+            self.set(array, raw::ARRAY_STORAGE, self.reference(at));
+            self.reserve(capacity.min(self.region().block_words() / 2))?;
         }
         let kept = old.map_or(0, |old| len.min(old.room()));
         let first = raw::STORAGE_FIRST + head;
@@ -304,15 +304,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     fn publish_storage(&self, array: Offset, storage: Value<'p>) {
-        if seeded_bugs::is_on(Bug::B36) && self.tlab.escape.take_judgement() == Some(false) {
-            // B-36: whether the array is old was asked before the safepoint, the store comes
-            // after it.
-            if self.needs_mark(array, storage.word()) {
-                seeded_bugs::note_triggered(Bug::B36);
-            }
+        if planted!(B36, self.tlab.escape.take_judgement() == Some(false)) {
             return self.set_after_barrier(array, raw::ARRAY_STORAGE, storage);
         }
-        self.set(array, raw::ARRAY_STORAGE, storage, Bug::B04d);
+        self.set(array, raw::ARRAY_STORAGE, storage);
     }
 
     /// Removes and returns the last element.
@@ -357,16 +352,16 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 ..storage
             };
             for to in 0..index {
-                self.shift(storage, to + 1, to, Bug::B04c);
+                self.shift(storage, to + 1, to);
             }
-            self.set(storage.at, storage.word(index), value, Bug::B04c);
+            self.set_inserted(storage, index, value);
             self.set_head(storage.at, storage.head);
         } else {
             let storage = self.with_room(at, len, 1)?;
             for to in (index + 1..=len).rev() {
-                self.shift(storage, to - 1, to, Bug::B04c);
+                self.shift(storage, to - 1, to);
             }
-            self.set(storage.at, storage.word(index), value, Bug::B04c);
+            self.set_inserted(storage, index, value);
         }
         self.set_len(at, len + 1);
         Ok(true)
@@ -415,11 +410,19 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .map(Some)
     }
 
+    /// Stores an element where the others have made room for it.
+    fn set_inserted(&self, storage: Storage, index: u32, value: Value<'p>) {
+        if planted!(B04c, self.needs_mark(storage.at, value.word())) {
+            return self.set_after_barrier(storage.at, storage.word(index), value);
+        }
+        self.set(storage.at, storage.word(index), value);
+    }
+
     /// Moves an element within a storage.
-    fn shift(&self, storage: Storage, from: u32, to: u32, path: Bug) {
+    fn shift(&self, storage: Storage, from: u32, to: u32) {
         let moved = self.get(storage.at, storage.word(from));
         // Elements change their card when they shift, so this is a store like any.
-        self.set(storage.at, storage.word(to), moved, path);
+        self.set(storage.at, storage.word(to), moved);
     }
 
     /// Removes and returns element `index`; `None` if it is out of bounds. The elements on the
@@ -435,7 +438,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let removed = self.get(storage.at, storage.word(index));
         if index < len / 2 {
             for to in (1..=index).rev() {
-                self.shift(storage, to - 1, to, Bug::B04a);
+                self.shift(storage, to - 1, to);
             }
             // What is empty begins at its first place again.
             let head = if len == 1 { 0 } else { storage.head + 1 };
@@ -444,7 +447,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             self.region().slot(storage.at + storage.word(0)).clear();
         } else {
             for from in index + 1..len {
-                self.shift(storage, from, from - 1, Bug::B04a);
+                self.shift(storage, from, from - 1);
             }
             self.set_len(at, len - 1);
             self.region()

@@ -1,9 +1,9 @@
 //! Operations on whole runs of array elements.
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::Bug;
 
 use super::Mutator;
+use super::array::Storage;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
 use crate::object::{Kind, raw};
@@ -36,7 +36,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let storage = self.with_room(at, len, more)?;
         for index in 0..more {
             let value = self.get(source.at, source.word(index));
-            self.set(storage.at, storage.word(len + index), value, Bug::B94a);
+            self.set_extended(storage, len + index, value);
         }
         self.set_len(at, len + more);
         Ok(true)
@@ -71,15 +71,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let storage = self.with_room(at, len, to.saturating_sub(from))?;
         for index in from..to {
             let value = self.get(source.at, source.word(index));
-            self.set(
-                storage.at,
-                storage.word(len + index - from),
-                value,
-                Bug::B94a,
-            );
+            self.set_extended(storage, len + index - from, value);
         }
         self.set_len(at, len + to.saturating_sub(from));
         Ok(true)
+    }
+
+    /// Stores an element of a run behind the others.
+    fn set_extended(&self, storage: Storage, index: u32, value: Value<'p>) {
+        if planted!(B94a, self.needs_mark(storage.at, value.word())) {
+            return self.set_after_barrier(storage.at, storage.word(index), value);
+        }
+        self.set(storage.at, storage.word(index), value);
     }
 
     /// Makes room for `more` elements; false if it is no array.
@@ -109,8 +112,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if let Some(storage) = self.storage_of(at) {
             let to = to.min(self.len_of(at)).min(storage.room());
             let count = to.saturating_sub(from);
-            if count > 0 && self.needs_mark(storage.at, value.word()) {
-                self.will_store_range(storage.at, storage.word(from), count, Bug::B94b);
+            if count > 0 && self.needs_mark(storage.at, value.word()) && !planted!(B94b) {
+                self.will_store_range(storage.at, storage.word(from), count);
             }
             for index in from..to {
                 self.set_after_barrier(storage.at, storage.word(index), value);
@@ -140,8 +143,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 return true;
             }
             // Elements change their cards.
-            self.will_store_range(storage.at, storage.word(from), swapped, Bug::B11b);
-            self.will_store_range(storage.at, storage.word(count - to), swapped, Bug::B11b);
+            if !planted!(B11b, self.region().block_at(storage.at).is_old()) {
+                self.will_store_range(storage.at, storage.word(from), swapped);
+                self.will_store_range(storage.at, storage.word(count - to), swapped);
+            }
             for low in from..to {
                 let (low, high) = (storage.word(low), storage.word(count - 1 - low));
                 let (first, last) = (self.get(storage.at, low), self.get(storage.at, high));

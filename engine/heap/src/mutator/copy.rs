@@ -11,12 +11,12 @@
 //! once, an array or map under its lock and together with its storage: a copy is what the
 //! original was at one moment, and never shares a storage with it.
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{HEADER_WORDS, Kind, Slots, raw};
+use crate::object::{Copied, Forked, HEADER_WORDS, Kind, Slots, raw};
 use crate::space::Generation;
 use crate::value::{Offset, Value, Word};
 
@@ -76,32 +76,12 @@ impl Graph {
     pub(super) fn has(&self, at: Offset) -> bool {
         self.numbers.get(at).is_some()
     }
-}
 
-/// Whether a deep copy shares objects of this kind, and deep equality goes by identity where
-/// they are no values.
-fn is_shared_by_values(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::String
-            | Kind::BigInt
-            | Kind::Range
-            | Kind::Closure
-            | Kind::Cell
-            | Kind::Future
-            | Kind::Channel
-            | Kind::Mutex
-            | Kind::Stream
-    ) || kind == Kind::Bound && !copies_bound_methods()
-}
-
-/// B-153: bound methods are taken for structures. Else they are functions, and shared.
-fn copies_bound_methods() -> bool {
-    let is_on = seeded_bugs::is_on(Bug::B153);
-    if is_on {
-        seeded_bugs::note_triggered(Bug::B153);
+    /// The number of the object that a word leads to, if that is to be copied.
+    fn number(&self, word: Word) -> Option<usize> {
+        let number = word.is_object().then(|| self.numbers.get(word.offset()));
+        number.flatten().map(|number| number as usize)
     }
-    is_on
 }
 
 impl<'p, C: Checks> Mutator<'p, C> {
@@ -123,9 +103,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         units: &mut u32,
     ) -> Option<Graph> {
         let mut graph = Graph::new(reach);
-        let mut root = Word::NIL;
         for word in roots {
-            root = word;
             self.note(&mut graph, word);
         }
         let mut next = 0;
@@ -141,12 +119,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 at, size, words, ..
             } = graph.members[next];
             let kind = self.region().header(at).kind();
-            if reach == Reach::Value
-                && kind == Some(Kind::Unscheduled)
-                && seeded_bugs::is_on(Bug::B28)
-            {
-                // B-28: the copy of an unscheduled future shares its arguments.
-                seeded_bugs::note_triggered(Bug::B28);
+            if planted!(
+                B28,
+                reach == Reach::Value && kind == Some(Kind::Unscheduled)
+            ) {
                 next += 1;
                 continue;
             }
@@ -155,31 +131,18 @@ impl<'p, C: Checks> Mutator<'p, C> {
             let (first, end) = slots_of(kind, size, |index| graph.words[word_of(index)]);
             for index in first..end {
                 let word = Word(graph.words[word_of(index)]);
-                if reach == Reach::Value
-                    && kind == Some(Kind::MapStorage)
-                    && word == root
-                    && seeded_bugs::is_on(Bug::B31)
-                {
-                    // B-31: a way back to the root through a map begins the walk anew.
-                    seeded_bugs::note_triggered(Bug::B31);
+                let to = || self.kind(Value::from_word(word));
+                let is_way_back =
+                    || kind == Some(Kind::MapStorage) && graph.number(word) == Some(0);
+                let is_container = || matches!(to(), Some(Kind::Array | Kind::Map));
+                if planted!(B31, reach == Reach::Value && is_way_back()) {
                     next = 0;
                 }
-                if kind == Some(Kind::Instance)
-                    && reach == Reach::Fork
-                    && seeded_bugs::is_on(Bug::B113)
-                    && self.is_container(word)
+                if planted!(B112, kind == Some(Kind::Cell) && to() == Some(Kind::Stream))
+                    || reach == Reach::Fork
+                        && kind == Some(Kind::Instance)
+                        && planted!(B113, is_container())
                 {
-                    // B-113: containers in the fields of instances are shared.
-                    seeded_bugs::note_triggered(Bug::B113);
-                    continue;
-                }
-                if kind == Some(Kind::Cell)
-                    && seeded_bugs::is_on(Bug::B112)
-                    && word.is_object()
-                    && self.region().header(word.offset()).kind() == Some(Kind::Stream)
-                {
-                    // B-112: a stream that a closure has captured passes.
-                    seeded_bugs::note_triggered(Bug::B112);
                     continue;
                 }
                 self.note(&mut graph, word);
@@ -208,8 +171,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let Some(kind) = header.kind() else { return };
         if !self.is_copied(graph.reach, at, kind) {
             if graph.reach == Reach::Fork {
-                graph.has_stream |= kind == Kind::Stream;
-                if matches!(kind, Kind::Future | Kind::Channel) {
+                let fork = kind.layout().fork;
+                graph.has_stream |= fork == Forked::Refused;
+                if fork == Forked::Followed {
                     graph.shared.push(at);
                 }
             }
@@ -234,34 +198,17 @@ impl<'p, C: Checks> Mutator<'p, C> {
             // An enum value without payload: nothing in it could differ, and programs expect
             // it to be the one object that its name stands for.
             Reach::Value => {
-                !is_shared_by_values(kind) && self.region().header(at).size_words() > HEADER_WORDS
+                (kind.layout().copy == Copied::Copied || planted!(B153, kind == Kind::Bound))
+                    && self.region().header(at).size_words() > HEADER_WORDS
             }
             Reach::Fork => {
-                let is_shared = matches!(
-                    kind,
-                    Kind::String
-                        | Kind::BigInt
-                        | Kind::Range
-                        | Kind::Future
-                        | Kind::Channel
-                        | Kind::Stream
-                );
-                if kind == Kind::Cell && seeded_bugs::is_on(Bug::B110) {
-                    // B-110: a captured variable is the fork's and the template's.
-                    seeded_bugs::note_triggered(Bug::B110);
+                if planted!(B110, kind == Kind::Cell) {
                     return false;
                 }
-                !is_shared && self.region().block_at(at).generation() != Some(Generation::Immortal)
+                kind.layout().fork == Forked::Copied
+                    && self.region().block_at(at).generation() != Some(Generation::Immortal)
             }
         }
-    }
-
-    fn is_container(&self, word: Word) -> bool {
-        word.is_object()
-            && matches!(
-                self.region().header(word.offset()).kind(),
-                Some(Kind::Array | Kind::Map)
-            )
     }
 
     /// Takes the words of a member down; with an array or map, those of its storage.
@@ -312,15 +259,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let members = &graph.members;
         let mut copies = Vec::with_capacity(members.len());
         let mut _grant = None;
-        let keeps_copies = graph.reach == Reach::Value && seeded_bugs::is_on(Bug::B34b);
+        let keeps_copies = planted!(B34b, graph.reach == Reach::Value);
         if keeps_copies {
-            // B-34b: what was copied before memory ran out is kept outside the roots, for
-            // the next attempt.
             copies = self.tlab.escape.take_copies();
             copies.truncate(members.len());
-            if !copies.is_empty() {
-                seeded_bugs::note_triggered(Bug::B34b);
-            }
         } else {
             _grant = Some(self.grant(members.iter().map(|member| member.size))?);
         }
@@ -337,7 +279,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
         }
         for number in known..members.len() {
-            self.link(graph, &copies, number)?;
+            self.link(graph, &copies, copies[number], number);
         }
         for &copy in &copies[known..] {
             if self.region().header(copy).kind() == Some(Kind::MapStorage) {
@@ -369,9 +311,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
         Ok(copy)
     }
 
-    /// Makes a copy refer to copies, where its original refers to originals.
-    fn link(&self, graph: &Graph, copies: &[Offset], number: usize) -> Result<(), NeedsMemory> {
-        let copy = copies[number];
+    /// Makes a copy of member `number` refer to copies, where its original refers to originals.
+    fn link(&self, graph: &Graph, copies: &[Offset], copy: Offset, number: usize) {
         let header = self.region().header(copy);
         match header.kind() {
             Some(Kind::Mutex) => self.renew_mutex(copy),
@@ -381,63 +322,33 @@ impl<'p, C: Checks> Mutator<'p, C> {
         let (first, end) = self.slot_range(copy);
         for index in first..end {
             let word = Word(self.region().raw(copy + index));
-            let to = self.linked(graph, copies, word, Some(number))?;
+            let met = || graph.number(word).filter(|&met| met < number);
+            if (planted!(
+                B29,
+                graph.reach == Reach::Value && met().is_some_and(|met| met > 0)
+            ) || planted!(B111, graph.reach == Reach::Fork && met().is_some())
+                || planted!(
+                    B92,
+                    self.kind(Value::from_word(word)) == Some(Kind::Closure)
+                ))
+                && let Some(met) = met()
+                && let Ok(again) = self.unlinked_copy(graph, met)
+            {
+                self.link(graph, copies, again, met);
+                self.initialise(copy, index, &[self.reference(again)]);
+                continue;
+            }
+            let to = self.linked(graph, copies, word);
             // The copy is as young as what it refers to: a plain store.
             self.initialise(copy, index, &[Value::from_word(to)]);
         }
-        Ok(())
     }
 
-    /// What a word of an original becomes in a copy: that of member `parent`, or a root.
-    pub(super) fn linked(
-        &self,
-        graph: &Graph,
-        copies: &[Offset],
-        word: Word,
-        parent: Option<usize>,
-    ) -> Result<Word, NeedsMemory> {
-        let number = word.is_object().then(|| graph.numbers.get(word.offset()));
-        let Some(number) = number.flatten() else {
-            return Ok(word);
-        };
-        let number = number as usize;
-        let loses_identity = match graph.reach {
-            Reach::Value => number > 0 && seeded_bugs::is_on(Bug::B29),
-            Reach::Fork => {
-                seeded_bugs::is_on(Bug::B111)
-                    || seeded_bugs::is_on(Bug::B92)
-                        && self.region().header(word.offset()).kind() == Some(Kind::Closure)
-            }
-        };
-        if loses_identity && !graph.numbers.is_first_parent(number as u32, parent) {
-            // B-29, B-92, B-111: an object that is met from a second parent is copied again.
-            seeded_bugs::note_triggered(match graph.reach {
-                Reach::Value => Bug::B29,
-                Reach::Fork if seeded_bugs::is_on(Bug::B111) => Bug::B111,
-                Reach::Fork => Bug::B92,
-            });
-            let again = self.unlinked_copy(graph, number)?;
-            if graph.reach == Reach::Fork {
-                self.link_again(graph, copies, again);
-            }
-            return Ok(self.reference(again).word());
-        }
-        Ok(self.reference(copies[number]).word())
-    }
-
-    /// The same for an object that was copied twice, as a seeded bug does.
-    fn link_again(&self, graph: &Graph, copies: &[Offset], again: Offset) {
-        let (first, end) = self.slot_range(again);
-        for index in first..end {
-            let word = Word(self.region().raw(again + index));
-            let number = word.is_object().then(|| graph.numbers.get(word.offset()));
-            if let Some(number) = number.flatten() {
-                let copy = self.reference(copies[number as usize]);
-                self.initialise(again, index, &[copy]);
-            }
-        }
-        if self.region().header(again).kind() == Some(Kind::MapStorage) {
-            self.rebuild_index(again);
+    /// What a word of an original becomes in a copy.
+    pub(super) fn linked(&self, graph: &Graph, copies: &[Offset], word: Word) -> Word {
+        match graph.number(word) {
+            Some(number) => self.reference(copies[number]).word(),
+            None => word,
         }
     }
 
@@ -480,18 +391,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
 
     /// The copy of a storage has its first element where the original has it.
     pub(super) fn copy_head(&self, head: u32, copy: Offset) {
-        if head > 0 && seeded_bugs::is_on(Bug::B150) {
-            // B-150: the copy says nothing about its head.
-            seeded_bugs::note_triggered(Bug::B150);
+        if planted!(B150, head > 0) {
             return;
         }
         self.set_head(copy, head);
     }
 
     fn weak_target_of_copy(&self, reach: Reach, target: Word, copied: Option<Word>) -> Value<'p> {
-        if copied.is_some() && reach == Reach::Value && seeded_bugs::is_on(Bug::B152) {
-            // B-152: it leads where the original leads.
-            seeded_bugs::note_triggered(Bug::B152);
+        if planted!(B152, copied.is_some() && reach == Reach::Value) {
             return Value::from_word(target);
         }
         if let Some(copy) = copied {
@@ -499,7 +406,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let kind = self.region().header(target.offset()).kind();
         let is_shared = kind.is_some_and(|kind| {
-            kind != Kind::Stream && !self.is_copied(reach, target.offset(), kind)
+            kind.layout().fork != Forked::Refused && !self.is_copied(reach, target.offset(), kind)
         });
         match is_shared || reach == Reach::Value {
             true => Value::from_word(target),
@@ -557,8 +464,6 @@ struct Numbers {
     /// Place and number plus one; 0 where nothing is. A power of two, at most half full.
     entries: Vec<(Offset, u32)>,
     len: usize,
-    /// For seeded bugs: the parent through which each number was linked first.
-    first_parents: std::cell::RefCell<std::collections::BTreeMap<u32, Option<usize>>>,
 }
 
 impl Numbers {
@@ -593,19 +498,5 @@ impl Numbers {
         let place = self.probe(at);
         self.entries[place] = (at, number + 1);
         self.len += 1;
-    }
-
-    fn is_first_parent(&self, number: u32, parent: Option<usize>) -> bool {
-        let mut first = self.first_parents.borrow_mut();
-        match first.entry(number) {
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(parent);
-                true
-            }
-            // Two roots are two parents.
-            std::collections::btree_map::Entry::Occupied(known) => {
-                parent.is_some() && *known.get() == parent
-            }
-        }
     }
 }

@@ -14,14 +14,13 @@
 use std::collections::VecDeque;
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::Mutator;
 use super::copy::Reach;
 use super::memo::Memo;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{HEADER_WORDS, Kind, raw};
+use crate::object::{Forked, HEADER_WORDS, Kind, raw};
 use crate::slot::{RootRight, Slot};
 use crate::value::{Offset, Value, Word};
 
@@ -88,17 +87,11 @@ impl Copying {
 
     /// Passes all its roots on. They must be roots between two steps.
     pub fn roots(&self, _: RootRight, root: &mut dyn FnMut(&Slot)) {
-        // B-140: what is copied so far is kept where no collection looks.
-        if seeded_bugs::is_on(Bug::B140) {
-            if !self.copies.is_empty() {
-                seeded_bugs::note_triggered(Bug::B140);
-            }
-            self.roots.iter().for_each(&mut *root);
-            self.originals.iter().for_each(&mut *root);
-            return;
-        }
         self.roots.iter().for_each(&mut *root);
         self.originals.iter().for_each(&mut *root);
+        if planted!(B140, !self.copies.is_empty()) {
+            return;
+        }
         self.copies.iter().for_each(&mut *root);
         self.unlinked.iter().for_each(&mut *root);
         self.renewed.iter().for_each(&mut *root);
@@ -191,8 +184,9 @@ impl Copying {
         };
         if !m.is_copied(self.reach, at, kind) {
             if self.reach == Reach::Fork {
-                self.has_stream |= kind == Kind::Stream;
-                if matches!(kind, Kind::Future | Kind::Channel) {
+                let fork = kind.layout().fork;
+                self.has_stream |= fork == Forked::Refused;
+                if fork == Forked::Followed {
                     let shared = Slot::of(word);
                     self.shared.push(shared);
                 }

@@ -9,13 +9,12 @@
 use std::collections::HashMap;
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::copy::Reach;
 use super::{FutureState, Mutator};
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::Kind;
+use crate::object::{Equal, Kind};
 use crate::value::{Value, Word};
 
 /// Bytes of objects that are compared for one unit.
@@ -104,15 +103,10 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if kind != other {
             return Ok(false);
         }
-        match kind {
-            Kind::String | Kind::BigInt => Ok(self.are_equal(a, b)),
-            Kind::Closure
-            | Kind::Bound
-            | Kind::Cell
-            | Kind::Channel
-            | Kind::Mutex
-            | Kind::Stream => Ok(a.is_identical(b)),
-            _ => Err(kind),
+        match kind.layout().equal {
+            Equal::AsValues => Ok(self.are_equal(a, b)),
+            Equal::Alone => Ok(a.is_identical(b)),
+            Equal::InParts => Err(kind),
         }
     }
 
@@ -153,13 +147,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         work: &mut Vec<(Value<'p>, Value<'p>)>,
     ) -> bool {
         match kind {
-            Kind::Error if seeded_bugs::is_on(Bug::B30) => {
-                // B-30: errors are equal only to themselves.
-                if !a.is_identical(b) {
-                    seeded_bugs::note_triggered(Bug::B30);
-                }
-                a.is_identical(b)
-            }
+            Kind::Error if planted!(B30, !a.is_identical(b)) => false,
             _ if !self.is_same_frame(kind, a, b) => false,
             Kind::Array => {
                 for index in 0..self.array_len(a).unwrap_or(0) {

@@ -18,7 +18,7 @@ use super::Mutator;
 use super::copy::Reach;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
-use crate::object::{Kind, raw};
+use crate::object::{Forked, Kind, raw};
 use crate::slot::Slot;
 use crate::space::Generation;
 use crate::value::{Offset, Word};
@@ -68,7 +68,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
         }
         let made = self.make(&graph)?;
         for (&root, slot) in roots.iter().zip(copies) {
-            slot.set(self.linked(&graph, &made, root, None)?);
+            slot.set(self.linked(&graph, &made, root));
         }
         Ok(true)
     }
@@ -127,7 +127,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
                     continue;
                 }
                 let next = self.offset(self.checked(word));
-                if self.region().header(next).kind() == Some(Kind::Stream) {
+                let kind = self.region().header(next).kind();
+                if kind.is_some_and(|kind| kind.layout().fork == Forked::Refused) {
                     return true;
                 }
                 if self.region().block_at(next).generation() != Some(Generation::Immortal) {

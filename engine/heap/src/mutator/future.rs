@@ -4,7 +4,8 @@
 //! to *settling* (which everybody else sees as pending) stores the payload and then
 //! publishes the final state; a loser touches nothing (I-11).
 
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
+use gcrucible_platform::seeded_bugs;
 use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Mutator;
@@ -108,16 +109,14 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if word
             .compare_exchange(pending, SETTLING, Acquire, Relaxed)
             .is_err()
+            && !planted!(B40)
+            && !planted!(B51, state == FutureState::Cancelled)
         {
-            if !seeded_bugs::is_on(Bug::B40) {
-                return false;
-            }
-            // B-40: a late completion goes on and overwrites the final state.
-            seeded_bugs::note_triggered(Bug::B40);
+            return false;
         }
         let order = self.heap.settled.fetch_add(1, Relaxed) + 1;
         self.region().set_raw(at + raw::FUTURE_ORDER, order);
-        self.set(at, raw::FUTURE_PAYLOAD, payload, Bug::B07);
+        self.set(at, raw::FUTURE_PAYLOAD, payload);
         word.store(state as u64, Release);
         true
     }
@@ -131,18 +130,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if let Some(at) = self.as_kind(future, Kind::Future) {
             let word = self.region().word(at + raw::FUTURE_STATE);
             word.store(FutureState::Pending as u64, Release);
-        }
-    }
-
-    /// What seeded bug B-51 does: a settled future becomes cancelled. Does nothing in a
-    /// build without the switches.
-    pub fn future_overwrite_with_cancelled(&self, future: Value<'p>) {
-        if !seeded_bugs::COMPILED_IN {
-            return;
-        }
-        if let Some(at) = self.as_kind(future, Kind::Future) {
-            let word = self.region().word(at + raw::FUTURE_STATE);
-            word.store(FutureState::Cancelled as u64, Release);
         }
     }
 }

@@ -17,7 +17,6 @@
 //! with the object; no address is ever hashed. The hash is [keyed](crate::hashing).
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs::{self, Bug};
 
 use super::{Mutator, Sizes};
 use crate::allocator::NeedsMemory;
@@ -290,7 +289,11 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if let Some(table) = old
             && let Some(found) = self.find(table, key, hash)
         {
-            self.set(table.at, table.value(found.entry), value, Bug::B06b);
+            if planted!(B06b, self.needs_mark(table.at, value.word())) {
+                self.set_after_barrier(table.at, table.value(found.entry), value);
+                return Ok(());
+            }
+            self.set(table.at, table.value(found.entry), value);
             return Ok(());
         }
         let table = match old.filter(|&table| self.used(table) < table.capacity) {
@@ -299,8 +302,12 @@ impl<'p, C: Checks> Mutator<'p, C> {
         };
         let sequence = self.region().raw(at + raw::MAP_SEQUENCE);
         let entry = self.used(table);
-        self.set(table.at, table.key(entry), key, Bug::B06a);
-        self.set(table.at, table.value(entry), value, Bug::B06a);
+        self.set(table.at, table.key(entry), key);
+        if planted!(B06a, self.needs_mark(table.at, value.word())) {
+            self.set_after_barrier(table.at, table.value(entry), value);
+        } else {
+            self.set(table.at, table.value(entry), value);
+        }
         self.set_sequence(table, entry, sequence);
         self.region()
             .set_raw(table.at + raw::MAP_USED, u64::from(entry + 1));
@@ -334,7 +341,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
         }
         self.region().set_raw(at + raw::MAP_USED, u64::from(entry));
-        self.set(map, raw::MAP_STORAGE, self.reference(at), Bug::B06a);
+        self.set(map, raw::MAP_STORAGE, self.reference(at));
         Ok(table)
     }
 
@@ -378,9 +385,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
             .slot(table.at + table.key(entry))
             .set(Word::HOLE);
         let mut next = entry + 1;
-        if next < self.used(table) && seeded_bugs::is_on(Bug::B151) {
-            // B-151: the search goes on behind the next one.
-            seeded_bugs::note_triggered(Bug::B151);
+        if planted!(B151, next < self.used(table)) {
             next += 1;
         }
         if !planted!(B266, value.is_object()) {

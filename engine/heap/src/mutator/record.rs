@@ -1,8 +1,6 @@
 //! Objects of fixed size: instances, enum values, cells, closures, bound methods,
 //! iterators, ranges, errors, unscheduled futures.
 
-use gcrucible_platform::seeded_bugs::Bug;
-
 use super::Mutator;
 use crate::allocator::NeedsMemory;
 use crate::checks::Checks;
@@ -111,7 +109,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub fn set_field(&self, object: Value<'p>, index: u32, value: Value<'p>) -> bool {
         match self.as_kind(object, Kind::Instance) {
             Some(at) if index < self.region().header(at).size_words() - HEADER_WORDS => {
-                self.set(at, HEADER_WORDS + index, value, Bug::B03);
+                self.set(at, HEADER_WORDS + index, value);
                 true
             }
             _ => false,
@@ -162,7 +160,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     pub fn cell_set(&self, cell: Value<'p>, value: Value<'p>) -> bool {
         match self.as_kind(cell, Kind::Cell) {
             Some(at) => {
-                self.set(at, HEADER_WORDS, value, Bug::B05);
+                self.set(at, HEADER_WORDS, value);
                 true
             }
             None => false,

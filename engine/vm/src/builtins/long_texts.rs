@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, Slot, Value};
+use gcrucible_platform::planted;
 
 use super::SPACES;
 use crate::interpreter::{Context, Made, Stop};
@@ -272,13 +273,13 @@ impl<'p, C: Checks> Context<'p, C> {
                 let window = *units as usize * BYTES_PER_UNIT;
                 let end = (*at + window + from.len()).min(bytes.len());
                 match memchr::memmem::find(&bytes[*at..end], from.as_bytes()) {
-                    Some(found) => {
+                    Some(found) if !planted!(B227, *at + found + from.len() == bytes.len()) => {
                         out.push_str(&text[*at..*at + found]);
                         out.push_str(to);
                         take_bytes(units, found + to.len());
                         *at += found + from.len();
                     }
-                    None => {
+                    _ => {
                         // An occurrence may begin in what is too short for one.
                         let safe = match end == bytes.len() {
                             true => end,

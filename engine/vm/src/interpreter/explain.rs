@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use gcrucible_bytecode::{Constant, ErrorKind, Op, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Slot, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::Context;
 use crate::display::write_display;
@@ -141,9 +141,7 @@ impl<'p, C: Checks> Context<'p, C> {
         let type_of = |register: Reg| self.type_name(registers.get(&self.m, register));
         if let Some((sign, lhs, rhs)) = operator(op) {
             let (mut lhs, mut rhs) = (type_of(lhs), type_of(rhs));
-            if seeded_bugs::is_on(Bug::B190) && lhs != rhs {
-                // B-190: the types are named the wrong way round.
-                seeded_bugs::note_triggered(Bug::B190);
+            if planted!(B190, lhs != rhs) {
                 std::mem::swap(&mut lhs, &mut rhs);
             }
             return Some(format!("`{sign}` of {lhs} and {rhs}"));

@@ -2,6 +2,7 @@
 
 use gcrucible_bytecode::{ErrorKind, ValueKind};
 use gcrucible_heap::{Checks, Kind, Value};
+use gcrucible_platform::planted;
 
 use super::{Context, Made, Stop};
 
@@ -74,7 +75,11 @@ impl<'p, C: Checks> Context<'p, C> {
                     return Ok(None);
                 };
                 let element = self.m.string(character.encode_utf8(&mut [0; 4]))?;
-                (element, position + character.len_utf8() as i64)
+                let bytes = match planted!(B239b, character.len_utf8() > 2) {
+                    true => 2,
+                    false => character.len_utf8(),
+                };
+                (element, position + bytes as i64)
             }
             _ => return Err(ErrorKind::Internal.into()),
         };

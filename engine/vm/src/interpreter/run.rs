@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use gcrucible_bytecode::{Function, Op, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Slot, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::calls::Callee;
 use super::hot::{Limits, Position, run_hot};
@@ -201,9 +201,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     }
 
     fn held_back_for_steps(&self) -> u32 {
-        // B-73: a slice of one instruction does not look at budgets.
-        if self.fuel == 1 && seeded_bugs::is_on(Bug::B73) {
-            seeded_bugs::note_triggered(Bug::B73);
+        if planted!(B73, self.fuel == 1) {
             return 0;
         }
         let end = self.control.scopes.instructions_end;

@@ -3,7 +3,7 @@
 
 use gcrucible_bytecode::{ErrorKind, Op, Reg};
 use gcrucible_heap::{Acquired, Checks, FutureState, Kind, Received, Sent, Sizes, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use super::{Context, Effects, Made, Stop};
 use crate::frame::Control;
@@ -60,24 +60,11 @@ impl<'p, C: Checks> Context<'p, C> {
         Stop::End(SliceEnd::Spawn { detached })
     }
 
-    /// Whether an await looks at its future before all else, as seeded bug B-63 does: a value
-    /// that is there is preferred to the cancellation.
-    pub(super) fn prefers_value(&self, future: Value<'p>) -> bool {
-        let is_preferred = seeded_bugs::is_on(Bug::B63)
-            && matches!(self.m.future_state(future), Some((FutureState::Ready, _)));
-        if is_preferred && self.is_cancel_requested {
-            seeded_bugs::note_triggered(Bug::B63);
-        }
-        is_preferred
-    }
-
     /// The value of a future.
     pub(super) fn awaited(&self, future: Value<'p>) -> Made<'p> {
         match self.settled(future)? {
             Some(value) => {
-                if seeded_bugs::is_on(Bug::B55) {
-                    // B-55: the value is taken out, and the future as if it were to come.
-                    seeded_bugs::note_triggered(Bug::B55);
+                if planted!(B55) {
                     self.m.future_take(future);
                 }
                 Ok(value)
@@ -164,9 +151,7 @@ impl<'p, C: Checks> Context<'p, C> {
         let mut pending = Vec::new();
         for child in self.elements(children) {
             let (state, _) = self.m.future_state(child).ok_or(ErrorKind::TypeError)?;
-            if !pending.is_empty() && seeded_bugs::is_on(Bug::B56) {
-                // B-56: it waits for the first of its children before it looks at the next.
-                seeded_bugs::note_triggered(Bug::B56);
+            if planted!(B56, !pending.is_empty()) {
                 break;
             }
             match state {
@@ -241,18 +226,19 @@ impl<'p, C: Checks> Context<'p, C> {
             let failed = self
                 .elements(children)
                 .filter(|&child| self.has_failed(child));
-            effects
-                .seen
-                .extend(failed.filter_map(|child| self.m.future_id(child)));
+            let mut failed = failed
+                .filter_map(|child| self.m.future_id(child))
+                .peekable();
+            if !planted!(B225, failed.peek().is_some()) {
+                effects.seen.extend(failed);
+            }
             // What a child's failure has ended throws that, whatever its block made of it.
             return match scopes.ends_with_failure() {
                 true => self.first_failure(children),
                 false => Ok(()),
             };
         }
-        if seeded_bugs::is_on(Bug::B53) {
-            // B-53: the children are cancelled, but nobody waits for their end.
-            seeded_bugs::note_triggered(Bug::B53);
+        if planted!(B53) {
             return Ok(());
         }
         effects.awaited.extend(pending.last());

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gcrucible_bytecode::{ErrorKind, Program};
+use gcrucible_bytecode::{ErrorKind, VerifiedProgram};
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::{
     Checked, Checks, CollectionKind, FutureState, Heap, HeapConfig, HeapDebug, Holder, NeedsMemory,
@@ -67,7 +67,7 @@ pub(super) struct Output {
 }
 
 /// Compiles source text, which must be right.
-pub(super) fn program(text: &str) -> Arc<Program> {
+pub(super) fn program(text: &str) -> Arc<VerifiedProgram> {
     let source = Source {
         path: "main.crux".into(),
         text: text.to_owned(),
@@ -124,7 +124,7 @@ pub(super) fn without_detail(text: &str) -> &str {
 }
 
 /// Runs a verified program, and once more without the hot loop, which makes no difference.
-pub(super) fn run_program(program: Arc<Program>, setup: &Setup) -> Output {
+pub(super) fn run_program(program: Arc<VerifiedProgram>, setup: &Setup) -> Output {
     let output = run_once(program.clone(), setup);
     let setup = Setup {
         is_without_hot_loop: true,
@@ -134,7 +134,7 @@ pub(super) fn run_program(program: Arc<Program>, setup: &Setup) -> Output {
     output
 }
 
-fn run_once(program: Arc<Program>, setup: &Setup) -> Output {
+fn run_once(program: Arc<VerifiedProgram>, setup: &Setup) -> Output {
     if setup.is_checked || setup.debug.needs_checks() {
         World::<Checked>::new(program, setup).run()
     } else {
@@ -184,7 +184,7 @@ struct World<'t, C> {
 }
 
 impl<'t, C: Checks> World<'t, C> {
-    fn new(program: Arc<Program>, setup: &'t Setup) -> Self {
+    fn new(program: Arc<VerifiedProgram>, setup: &'t Setup) -> Self {
         let heap = Heap::new(setup.config, setup.debug.clone()).expect("there is address space");
         let permit = heap.try_shared().expect("nobody else has a permit");
         let realm = Realm::load(&permit, program).expect("the program loads");

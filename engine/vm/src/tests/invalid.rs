@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use gcrucible_bytecode::{
-    Builtin, Class, Constant, Function, Method, Module, Op, Program, SourceSpan,
+    Builtin, Class, Constant, Function, Method, Module, Op, Program, SourceSpan, VerifiedProgram,
 };
-use gcrucible_heap::{Heap, HeapConfig, HeapDebug};
 
 use super::driver::{Setup, run_program, without_detail};
-use crate::{LoadError, LoadedProgram};
 
 fn function(name: &str, code: Vec<Op>) -> Function {
     Function {
@@ -26,7 +24,7 @@ fn function(name: &str, code: Vec<Op>) -> Function {
 }
 
 /// A program whose `main` runs `code` and then prints and returns register 0.
-fn program(code: &[Op]) -> Arc<Program> {
+fn program(code: &[Op]) -> Arc<VerifiedProgram> {
     let mut body = code.to_vec();
     body.push(Op::Return { src: 0 });
     let init = vec![
@@ -37,7 +35,7 @@ fn program(code: &[Op]) -> Arc<Program> {
         Op::StoreGlobal { global: 0, src: 0 },
         Op::Return { src: 1 },
     ];
-    Arc::new(Program {
+    let program = Program {
         modules: vec![Module {
             path: "main.crux".to_owned(),
             init: 0,
@@ -59,7 +57,8 @@ fn program(code: &[Op]) -> Arc<Program> {
             module: 0,
         }],
         ..Program::default()
-    })
+    };
+    Arc::new(VerifiedProgram::new(program).unwrap_or_else(|refusal| panic!("{refusal}")))
 }
 
 fn result(code: &[Op]) -> String {
@@ -146,15 +145,15 @@ fn a_field_that_no_constant_names_is_still_there() {
 }
 
 #[test]
-fn a_refused_program_is_not_loaded() {
-    let mut refused = (*program(&[])).clone();
+fn a_refused_program_cannot_be_loaded() {
+    let mut refused = (*program(&[])).clone().into_inner();
     refused.functions[1].code[0] = Op::Return { src: 200 };
-    let heap = Heap::new(HeapConfig::tiny(), HeapDebug::default()).unwrap();
-    let permit = heap.try_shared().unwrap();
-    let error = LoadedProgram::load(&permit, Arc::new(refused)).unwrap_err();
-    assert!(matches!(&error, LoadError::Refused(errors) if errors.len() == 1));
-    assert!(
-        error.to_string().contains("register 200 is outside"),
-        "{error}"
+    let refusal = VerifiedProgram::new(refused).unwrap_err();
+    assert_eq!(refusal.errors.len(), 1);
+    assert_eq!(
+        refusal.program.functions[1].code[0],
+        Op::Return { src: 200 }
     );
+    let text = refusal.to_string();
+    assert!(text.contains("register 200 is outside"), "{text}");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::{
     Boundary, Constant, ErrorKind, Function, Global, Module, Op, Program, SourceSpan, Step,
+    VerifiedProgram,
 };
 use gcrucible_heap::{Checked, Heap, HeapConfig, HeapDebug, Holder, Register};
 
@@ -26,7 +27,9 @@ impl Machine {
 
     /// A machine that will call `main` of a program by hand.
     pub(super) fn assembled(assembly: Assembly) -> Machine {
-        Machine::with_program(Arc::new(assembly.program)).initialised()
+        let program = VerifiedProgram::new(assembly.program)
+            .unwrap_or_else(|refusal| panic!("the program is refused: {refusal}"));
+        Machine::with_program(Arc::new(program)).initialised()
     }
 
     pub(super) fn new(text: &str) -> Machine {
@@ -48,15 +51,14 @@ impl Machine {
         Machine::with_modes(program(text), debug).initialised()
     }
 
-    fn with_program(program: Arc<Program>) -> Machine {
+    fn with_program(program: Arc<VerifiedProgram>) -> Machine {
         Machine::with_modes(program, HeapDebug::default())
     }
 
-    fn with_modes(program: Arc<Program>, debug: HeapDebug) -> Machine {
+    fn with_modes(program: Arc<VerifiedProgram>, debug: HeapDebug) -> Machine {
         let heap = Heap::new(HeapConfig::tiny(), debug).unwrap();
         let permit = heap.try_shared().unwrap();
-        let realm = Realm::load(&permit, program)
-            .unwrap_or_else(|error| panic!("the program does not load: {error}"));
+        let realm = Realm::load(&permit, program).expect("the heap has room for the program");
         drop(permit);
         let vm = Vm::new(&heap, realm.clone(), 0);
         let holder = Holder::new(&heap, "test", 4);

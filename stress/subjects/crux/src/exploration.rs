@@ -16,7 +16,6 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -111,8 +110,8 @@ pub fn explore_all(
             ..Explored::default()
         };
     };
-    let program = match compile(programs) {
-        Ok(program) => Arc::new(program),
+    let compiled = match compile(programs) {
+        Ok(compiled) => compiled,
         Err(message) => {
             return Explored {
                 why_incomplete: Some(format!("the program does not compile\n{message}")),
@@ -125,7 +124,7 @@ pub fn explore_all(
     let mut cut_off = 0_u64;
     let why = (0..bound.runs_max).find_map(|_| {
         search.begin();
-        let mut report = caught(|| run_under(scenario, programs, &program, &mut search, &options));
+        let mut report = caught(|| run_under(scenario, programs, &compiled, &mut search, &options));
         explored.decisions += search.decisions().len() as u64;
         let (is_schedule, next) = search.end();
         if is_schedule {

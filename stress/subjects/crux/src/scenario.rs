@@ -12,4 +12,4 @@ mod text_tests;
 pub use bytecode_edit::{BytecodeEdit, Change};
 pub use heap_ops::{HeapOp, HeapOps};
 pub use host_script::{Data, Header, HostAnswer, HostEvent};
-pub use model::{Body, Fault, ModuleSource, Programs, Scenario};
+pub use model::{Body, Fault, ModuleSource, Programs, Scenario, is_costly};

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
     let mut list = List::default();
     heaps::all(&mut list);
     list.worlds(worlds::ALL);
+    list.worlds(worlds::OF_OLDER);
     let build = Box::leak(Box::new(Build {
         version: env!("CARGO_PKG_VERSION"),
         ..Build::default()

@@ -5,11 +5,14 @@ mod shapes;
 
 #[cfg(not(feature = "older"))]
 mod async_lock;
+#[cfg(not(feature = "bad"))]
+mod async_oneshot_channel;
 #[cfg(not(feature = "older"))]
 mod async_unsync;
 #[cfg(not(feature = "older"))]
 mod bb8;
-#[cfg(not(feature = "older"))]
+#[cfg(not(feature = "bad"))]
+mod embassy_sync;
 mod event_listener;
 #[cfg(not(feature = "older"))]
 mod flume;
@@ -17,6 +20,8 @@ mod flume;
 mod futures_intrusive;
 #[cfg(not(feature = "older"))]
 mod futures_util;
+#[cfg(not(feature = "bad"))]
+mod mea;
 #[cfg(not(feature = "older"))]
 mod oneshot;
 mod tokio;
@@ -27,7 +32,20 @@ mod tokio_util;
 
 use gcrucible_futures_subject::NamedWorld;
 
-/// All worlds by name.
+/// Worlds of crates whose bad version is on the side `older`, by name.
+#[cfg(not(feature = "bad"))]
+pub(super) const OF_OLDER: &[NamedWorld] = &[
+    ("event-listener-2", event_listener::event_2),
+    ("mea-semaphore", mea::semaphore),
+    ("embassy-channel", embassy_sync::channel),
+    ("async-oneshot-channel", async_oneshot_channel::channel),
+];
+
+/// None of these are on the side `bad`.
+#[cfg(feature = "bad")]
+pub(super) const OF_OLDER: &[NamedWorld] = &[];
+
+/// The other worlds by name.
 #[cfg(feature = "older")]
 pub(super) const ALL: &[NamedWorld] = &[
     ("tokio-oneshot", tokio::oneshot),
@@ -38,7 +56,7 @@ pub(super) const ALL: &[NamedWorld] = &[
     ("tokio-broadcast", tokio::broadcast),
 ];
 
-/// All worlds by name.
+/// The other worlds by name.
 #[cfg(not(feature = "older"))]
 pub(super) const ALL: &[NamedWorld] = &[
     ("oneshot", oneshot::oneshot),

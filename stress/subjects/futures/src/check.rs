@@ -7,7 +7,7 @@ use gcrucible_report::failure_report;
 use gcrucible_scenario::{Lane, ScenarioData as _, ScenarioSeed};
 use gcrucible_shrink::ShrinkBudget;
 use gcrucible_subject::{AnySubject, Build, Case, Mix, NoBugs, Subject, Subjects};
-use gcrucible_trace::{ReplayMode, RunOptions, Verdict};
+use gcrucible_trace::{ReplayMode, RunOptions, StrategyName, Verdict};
 
 use super::lane::{FuturesLane, FuturesScenario};
 use super::world::World;
@@ -17,6 +17,7 @@ use super::world::World;
 pub struct Checker {
     schedules: u64,
     seed: u64,
+    strategy: Option<StrategyName>,
     name: Option<&'static str>,
 }
 
@@ -25,6 +26,7 @@ impl Default for Checker {
         Checker {
             schedules: 5_000,
             seed: 1,
+            strategy: None,
             name: None,
         }
     }
@@ -51,6 +53,13 @@ impl Checker {
         self
     }
 
+    /// One strategy instead of a mix of them; the variable `GCRUCIBLE_STRATEGY` replaces it. Under the k-th point
+    /// neighbouring schedules take the points of a world in turn.
+    pub fn strategy(mut self, strategy: StrategyName) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
     /// The name in reports and files; that of the test by default.
     pub fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
@@ -62,8 +71,7 @@ impl Checker {
     /// # Panics
     /// If a run fails, with the smallest one that was found, and how to replay it.
     pub fn check(&self, make: impl Fn(&World) + Send + Sync + 'static) {
-        let name = self.name.unwrap_or_else(test_name);
-        let lane = FuturesLane::new(Lane::EXTRA, name, make);
+        let lane = lane_of_test(self.name, make);
         if let Some(path) = std::env::var_os("GCRUCIBLE_REPLAY") {
             let scenario = FuturesScenario::read(&PathBuf::from(path));
             let scenario = scenario.unwrap_or_else(|error| panic!("{error:?}"));
@@ -78,13 +86,24 @@ impl Checker {
             })
         };
         let seed = number("GCRUCIBLE_SEED", self.seed);
+        let named = std::env::var("GCRUCIBLE_STRATEGY").ok();
+        let strategy = named.map_or(self.strategy, |name| {
+            let all = StrategyName::ALL;
+            let known = all.into_iter().find(|strategy| strategy.name() == name);
+            assert!(known.is_some(), "there is no strategy {name}");
+            known
+        });
+        let mix = Mix {
+            strategy,
+            ..Mix::default()
+        };
         for index in 0..number("GCRUCIBLE_SCHEDULES", self.schedules) {
             let seed = ScenarioSeed {
                 lane: Subject::lane(&lane),
                 seed,
                 index,
             };
-            let scenario = Subject::generate(&lane, seed, &Mix::default());
+            let scenario = Subject::generate(&lane, seed, &mix);
             if lane
                 .run(&scenario, &RunOptions::default())
                 .failure
@@ -95,6 +114,14 @@ impl Checker {
             }
         }
     }
+}
+
+/// The lane of a world that a test runs, by default with the test's name.
+pub(crate) fn lane_of_test(
+    name: Option<&'static str>,
+    make: impl Fn(&World) + Send + Sync + 'static,
+) -> FuturesLane {
+    FuturesLane::new(Lane::EXTRA, name.unwrap_or_else(test_name), make)
 }
 
 /// The name of the test that runs, which libtest gives its threads.
@@ -132,7 +159,7 @@ fn target_folder(program: &Path) -> Option<&Path> {
 }
 
 /// Ends the test with what a scenario does, as small as it gets.
-fn report(lane: FuturesLane, scenario: &FuturesScenario, shrinks: bool) {
+pub(crate) fn report(lane: FuturesLane, scenario: &FuturesScenario, shrinks: bool) {
     // A test fails once; what is shown needs the lane for good.
     let lane: &'static FuturesLane = Box::leak(Box::new(lane));
     let name = Subject::lane(lane).name();

@@ -4,16 +4,17 @@
 //! droppable one, a poll that nobody asked for, the next timer. So a drop is one event at a uniformly drawn place
 //! under URW, a change of priorities under PCT, and a recorded decision that shrinks in a replay.
 
+mod dry_run;
 mod judge;
+mod points;
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use gcrucible_explore::{Driver, EventCounts};
+use gcrucible_explore::{Driver, EventCounts, InjectionPoint, Strategy};
 use gcrucible_scenario::Lane;
-use gcrucible_trace::{Failure, RunOptions, RunReport, Schedule, Site, StrategyName};
+use gcrucible_trace::{Failure, RunOptions, RunReport, Schedule, Site};
 
 use super::settings::{Disturbance, Settings};
 use super::world::{PlannedPanic, TaskFuture, World};
@@ -50,10 +51,10 @@ fn event(actor: u32) -> Event {
 }
 
 /// A run under way.
-struct Executor {
+struct Executor<'s> {
     world: World,
     report: RunReport,
-    driver: Driver,
+    driver: Driver<'s>,
     ready: Vec<Site>,
     spurious: u8,
     /// Polls since something happened that is not a task waking itself.
@@ -62,6 +63,10 @@ struct Executor {
     hash: u64,
     /// Steps of each actor, for strategies that need to know them.
     counts: Option<EventCounts>,
+    /// Where something can be injected, for the strategy that does so.
+    points: Option<Vec<InjectionPoint>>,
+    /// The task that is to panic at its next place for that.
+    panics: Option<usize>,
     was_forgotten: bool,
 }
 
@@ -73,54 +78,29 @@ pub(crate) fn run(
     schedule: &Schedule,
     options: &RunOptions,
 ) -> RunReport {
-    let counts = counts(lane, make, settings, schedule);
+    let counts = dry_run::counts(lane, make, settings, schedule);
     let driver = Driver::new(schedule, options, counts.as_deref());
     let mut executor = Executor::new(settings, driver, options.record);
     executor.run(make, options);
     executor.report
 }
 
-thread_local! {
-    /// The last dry run: schedules of one world under the same settings follow one another.
-    static DRY: RefCell<Option<(Lane, Settings, Rc<EventCounts>)>> = const { RefCell::new(None) };
-}
-
-/// What a dry run counts, for the strategies that need one.
-fn counts(
-    lane: Lane,
+/// Runs a world under a strategy that goes on with the next run. Also returns how many droppable tasks
+/// it had.
+pub(crate) fn run_under(
     make: &dyn Fn(&World),
     settings: &Settings,
-    schedule: &Schedule,
-) -> Option<Rc<EventCounts>> {
-    let &Schedule::Drawn { strategy, .. } = schedule else {
-        return None;
-    };
-    if matches!(strategy, StrategyName::Random | StrategyName::RoundRobin) {
-        return None;
-    }
-    let known = DRY.with_borrow(|dry| match dry {
-        Some((of, with, counts)) if *of == lane && with == settings => Some(Rc::clone(counts)),
-        _ => None,
-    });
-    if known.is_some() {
-        return known;
-    }
-    let base = Schedule::Drawn {
-        strategy: StrategyName::RoundRobin,
-        seed: 0,
-    };
-    let options = RunOptions::default();
-    let driver = Driver::new(&base, &options, None);
-    let mut executor = Executor::new(settings, driver, false);
-    executor.counts = Some(EventCounts::default());
-    executor.run(make, &options);
-    let counts = Rc::new(executor.counts.take().unwrap_or_default());
-    DRY.set(Some((lane, settings.clone(), Rc::clone(&counts))));
-    Some(counts)
+    strategy: &mut dyn Strategy,
+    options: &RunOptions,
+) -> (RunReport, usize) {
+    let driver = Driver::with(Box::new(strategy), options);
+    let mut executor = Executor::new(settings, driver, options.record);
+    executor.run(make, options);
+    (executor.report, executor.world.0.droppables.get())
 }
 
-impl Executor {
-    fn new(settings: &Settings, driver: Driver, records: bool) -> Executor {
+impl<'s> Executor<'s> {
+    fn new(settings: &Settings, driver: Driver<'s>, records: bool) -> Self {
         Executor {
             world: World::new(settings, records),
             report: RunReport::default(),
@@ -131,6 +111,8 @@ impl Executor {
             progress: 0,
             hash: 0,
             counts: None,
+            points: None,
+            panics: None,
             was_forgotten: false,
         }
     }
@@ -142,10 +124,18 @@ impl Executor {
         }
         while self.report.failure.is_none() {
             self.show();
-            let Some((site, _)) = self.driver.next(&self.ready, &mut self.report) else {
+            let Some((site, choice)) = self.driver.next(&self.ready, &mut self.report) else {
                 break;
             };
+            let places = self.world.panic_places();
+            self.note_points();
+            if let Some(inject) = choice.inject {
+                self.inject(inject);
+            }
             self.step(event(site.actor));
+            if self.world.panic_places() > places {
+                self.note_panic_point(event(site.actor));
+            }
             self.driver.ran(1);
             if let Some(counts) = &mut self.counts {
                 counts.note(site.actor, 1);
@@ -208,17 +198,30 @@ impl Executor {
         }
     }
 
+    /// Does what was decided, unless what was injected right before it has made it impossible.
     fn step(&mut self, event: Event) {
+        if self.report.failure.is_some() {
+            return;
+        }
         match event {
-            Event::Poll(task) => self.poll(task),
-            Event::Spurious(task) => {
+            Event::Poll(task) if self.is_unfinished(task) => self.poll(task),
+            Event::Spurious(task) if self.is_unfinished(task) => {
                 self.spurious -= 1;
                 self.note(task, "is polled though nobody woke it");
                 self.poll(task);
             }
-            Event::Drop(task) => self.drop_task(task),
-            Event::Timer => self.fire(),
+            Event::Drop(task) if self.is_unfinished(task) => {
+                let disturbance = self.world.0.tasks.borrow()[task].disturbance;
+                self.drop_task(task, disturbance == Disturbance::Forget);
+            }
+            Event::Timer if self.world.0.wakes.woken() == 0 => self.fire(),
+            _ => {}
         }
+    }
+
+    fn is_unfinished(&self, task: usize) -> bool {
+        let tasks = self.world.0.tasks.borrow();
+        tasks.get(task).is_some_and(|task| !task.is_done)
     }
 
     fn poll(&mut self, at: usize) {
@@ -238,10 +241,12 @@ impl Executor {
             return;
         };
         inner.current.set(at as u32 + 1);
+        inner.panics_next.set(self.panics == Some(at));
         inner.wakes.begin_poll(at);
         let mut context = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| pinned.as_mut().poll(&mut context)));
         inner.wakes.end_poll();
+        inner.panics_next.set(false);
         drop(waker);
         self.report.counters.operations += 1;
         self.polled(at, polled, future);
@@ -311,12 +316,8 @@ impl Executor {
         }
     }
 
-    fn drop_task(&mut self, at: usize) {
-        let (future, is_forgotten) = {
-            let mut tasks = self.world.0.tasks.borrow_mut();
-            let is_forgotten = tasks[at].disturbance == Disturbance::Forget;
-            (tasks[at].future.take(), is_forgotten)
-        };
+    fn drop_task(&mut self, at: usize, is_forgotten: bool) {
+        let future = self.world.0.tasks.borrow_mut()[at].future.take();
         self.observe(at as u64 * 4 + 2);
         self.idle = 0;
         self.report.counters.drops += 1;

@@ -1,5 +1,6 @@
 //! A world as a subject of the harness.
 
+use gcrucible_explore::KthPoint;
 use gcrucible_quarantine::{Fault, watch};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
@@ -26,15 +27,19 @@ impl std::fmt::Debug for FuturesLane {
     }
 }
 
-/// The strategies of worlds: those that need no points to inject events at, since such events are
-/// decisions here.
-pub(crate) const STRATEGIES: [StrategyName; 5] = [
-    StrategyName::Random,
-    StrategyName::Pct2,
-    StrategyName::Pct3,
-    StrategyName::Urw,
-    StrategyName::RoundRobin,
+/// The strategies of worlds, with their weights. What is aimed at in the engine is any point here, so the
+/// k-th point stands for both.
+const STRATEGIES: [(StrategyName, u32); 6] = [
+    (StrategyName::Random, 4),
+    (StrategyName::Pct2, 2),
+    (StrategyName::Pct3, 2),
+    (StrategyName::Urw, 4),
+    (StrategyName::RoundRobin, 1),
+    (StrategyName::KthPoint, 2),
 ];
+
+/// Indexes that share settings under the k-th point alone, each with another point of the world.
+const KTH_POINT_GROUP: u64 = 1024;
 
 impl FuturesLane {
     /// The lane of a world, at this place of the order of all lanes ([`Lane::EXTRA`] and above). The
@@ -48,6 +53,35 @@ impl FuturesLane {
             lane: Lane::new(order, name),
             make: Box::new(make),
         }
+    }
+
+    /// The world, as it is made for each run.
+    pub(crate) fn make(&self) -> &dyn Fn(&World) {
+        &*self.make
+    }
+
+    /// The scenario of a seed under the k-th point alone: neighbours share settings and base schedule, and take
+    /// the points in turn.
+    fn kth_point(&self, seed: ScenarioSeed) -> FuturesScenario {
+        let k = seed.index % KTH_POINT_GROUP;
+        let group = seed.index / KTH_POINT_GROUP;
+        let first = ScenarioSeed {
+            index: seed.index - k,
+            ..seed
+        };
+        let settings = Settings::draw(&mut SeededChoices::new(first.stream())).undisturbed();
+        // Every second group is over a random walk.
+        let base = match group.is_multiple_of(2) {
+            true => 0,
+            false => 1 + (first.stream() >> 34),
+        };
+        let schedule = Schedule::Drawn {
+            strategy: StrategyName::KthPoint,
+            seed: KthPoint::seed(base, k),
+        };
+        let mut scenario = self.scenario(settings, schedule);
+        scenario.origin = seed.into();
+        scenario
     }
 
     /// A scenario of settings and a schedule.
@@ -64,13 +98,29 @@ impl Subject for FuturesLane {
     }
 
     fn generate(&self, seed: ScenarioSeed, mix: &Mix) -> FuturesScenario {
+        if mix.strategy == Some(StrategyName::KthPoint) {
+            return self.kth_point(seed);
+        }
         let mut choices = SeededChoices::new(seed.stream());
-        let drawn = STRATEGIES[choices.weighted(&[4, 2, 2, 4, 1])];
-        let schedule = Schedule::Drawn {
-            strategy: mix.strategy.unwrap_or(drawn),
-            seed: choices.below(1 << 31).into(),
+        let drawn = STRATEGIES[choices.weighted(&STRATEGIES.map(|(_, weight)| weight))].0;
+        let strategy = mix.strategy.unwrap_or(drawn);
+        let number = choices.below(1 << 31);
+        let mut settings = Settings::draw(&mut choices);
+        let number = match strategy {
+            StrategyName::KthPoint | StrategyName::Aimed => {
+                settings = settings.undisturbed();
+                let base = if number & 1 == 0 { 0 } else { number >> 16 };
+                // One point more often than two: those come first.
+                let points = [64, 512, 4096][choices.below(3) as usize];
+                KthPoint::seed(base.into(), choices.below(points).into())
+            }
+            _ => number.into(),
         };
-        let mut scenario = self.scenario(Settings::draw(&mut choices), schedule);
+        let schedule = Schedule::Drawn {
+            strategy,
+            seed: number,
+        };
+        let mut scenario = self.scenario(settings, schedule);
         scenario.origin = seed.into();
         scenario
     }
@@ -83,7 +133,7 @@ impl Subject for FuturesLane {
         let run = || {
             executor::run(
                 self.lane,
-                &*self.make,
+                self.make(),
                 &scenario.body,
                 &scenario.schedule,
                 options,

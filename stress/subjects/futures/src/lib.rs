@@ -7,6 +7,7 @@
 //! executor   runs a world under a strategy, one decision for each poll, and judges it
 //! lane       all of that as a subject of the harness
 //! check      entry points: a function for `#[test]`, an executable
+//! explore    another one: every schedule of a small world
 //! ```
 //!
 //! ```
@@ -31,6 +32,7 @@
 
 mod check;
 mod executor;
+mod explore;
 mod lane;
 mod settings;
 mod token;
@@ -38,6 +40,8 @@ mod waker;
 mod world;
 
 pub use check::{Checker, NamedWorld, check, futures_main};
+pub use explore::{Explored, Explorer, explore};
+pub use gcrucible_trace::StrategyName;
 pub use lane::{FuturesLane, FuturesScenario};
 pub use settings::{Disturbance, Settings};
 pub use token::Token;

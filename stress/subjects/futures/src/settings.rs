@@ -65,6 +65,16 @@ impl Settings {
         }
     }
 
+    /// The same for a strategy that disturbs by itself: nothing else does.
+    pub(crate) fn undisturbed(self) -> Settings {
+        Settings {
+            droppables: Vec::new(),
+            spurious: 0,
+            panic_at: 0,
+            ..self
+        }
+    }
+
     /// What happens to droppable number `index`.
     pub(crate) fn of_droppable(&self, index: usize) -> Disturbance {
         self.droppables.get(index).copied().unwrap_or_default()

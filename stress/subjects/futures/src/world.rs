@@ -39,9 +39,11 @@ pub(crate) struct Inner {
     pub(crate) current: Cell<u32>,
     choices: RefCell<SeededChoices>,
     points: Cell<u32>,
-    droppables: Cell<usize>,
+    pub(crate) droppables: Cell<usize>,
     /// The scenario has made a task panic.
     pub(crate) has_panicked: Cell<bool>,
+    /// The next place at which a task may panic is one at which it does.
+    pub(crate) panics_next: Cell<bool>,
 }
 
 /// A task.
@@ -50,6 +52,8 @@ pub(crate) struct Task {
     pub(crate) future: Option<TaskFuture>,
     pub(crate) waker: Option<Waker>,
     pub(crate) disturbance: Disturbance,
+    /// It may be dropped, whether or not its disturbance says so.
+    pub(crate) is_droppable: bool,
     /// Polls so far.
     pub(crate) polls: u32,
     pub(crate) is_done: bool,
@@ -92,6 +96,7 @@ impl World {
             points: Cell::new(0),
             droppables: Cell::new(0),
             has_panicked: Cell::new(false),
+            panics_next: Cell::new(false),
         }))
     }
 
@@ -100,7 +105,7 @@ impl World {
     /// # Panics
     /// If there are 64 tasks already.
     pub fn task(&self, name: &str, future: impl Future<Output = ()> + 'static) {
-        self.spawn(name, Box::pin(future), Disturbance::None, false);
+        self.spawn(name, Box::pin(future), Disturbance::None);
     }
 
     /// Starts a task that may be dropped before its first poll, or at any of its awaits.
@@ -111,7 +116,8 @@ impl World {
     pub fn droppable(&self, name: &str, future: impl Future<Output = ()> + 'static) {
         let index = self.0.droppables.replace(self.0.droppables.get() + 1);
         let disturbance = self.0.settings.of_droppable(index);
-        self.spawn(name, Box::pin(future), disturbance, false);
+        let at = self.spawn(name, Box::pin(future), disturbance);
+        self.0.tasks.borrow_mut()[at].is_droppable = true;
     }
 
     /// Starts a task that need not end.
@@ -119,10 +125,12 @@ impl World {
     /// # Panics
     /// If there are 64 tasks already.
     pub fn background(&self, name: &str, future: impl Future<Output = ()> + 'static) {
-        self.spawn(name, Box::pin(future), Disturbance::None, true);
+        let at = self.spawn(name, Box::pin(future), Disturbance::None);
+        self.0.tasks.borrow_mut()[at].is_background = true;
     }
 
-    fn spawn(&self, name: &str, future: TaskFuture, disturbance: Disturbance, is_background: bool) {
+    /// Starts a task, and returns its place.
+    fn spawn(&self, name: &str, future: TaskFuture, disturbance: Disturbance) -> usize {
         let mut tasks = self.0.tasks.borrow_mut();
         assert!(
             tasks.len() < TASKS_MAX,
@@ -134,11 +142,13 @@ impl World {
             future: Some(future),
             waker: None,
             disturbance,
+            is_droppable: false,
             polls: 0,
             is_done: false,
-            is_background,
+            is_background: false,
             spins: false,
         });
+        tasks.len() - 1
     }
 
     /// Runs when all tasks have ended: for invariants. A panic is a finding.
@@ -207,13 +217,21 @@ impl World {
         }
     }
 
+    /// Places so far at which a task may panic.
+    pub(crate) fn panic_places(&self) -> u32 {
+        match self.0.may_panic.get() {
+            true => self.0.points.get(),
+            false => 0,
+        }
+    }
+
     /// A place at which the scenario may make the task panic.
     fn point(&self) {
         let point = self.0.points.get() + 1;
         self.0.points.set(point);
-        let panics = self.0.may_panic.get() && !std::thread::panicking();
-        if panics && point == u32::from(self.0.settings.panic_at) {
-            self.0.has_panicked.set(true);
+        let may = self.0.may_panic.get() && !std::thread::panicking();
+        let is_it = point == u32::from(self.0.settings.panic_at) || self.0.panics_next.get();
+        if may && is_it && !self.0.has_panicked.replace(true) {
             self.note(|| "panics".to_owned());
             resume_unwind(Box::new(PlannedPanic));
         }

@@ -405,6 +405,59 @@ fn a_panic_in_a_poll_and_one_in_a_drop_are_told() {
 }
 
 #[test]
+fn a_world_that_cannot_be_made_is_told() {
+    let lane = FuturesLane::new(Lane::EXTRA, "unmade", |_| panic!("there is no world"));
+    is_found_by(&lane, "no_crash", "panic");
+}
+
+#[test]
+fn a_background_task_that_panics_when_it_is_taken_apart_is_told() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("no");
+        }
+    }
+    let lane = FuturesLane::new(Lane::EXTRA, "apart", |world| {
+        let it = Panics;
+        world.background("panics", async move {
+            let _it = it;
+            poll_fn(|_| Poll::<()>::Pending).await;
+        });
+    });
+    is_found_by(&lane, "no_crash", "panic_in_drop");
+}
+
+/// Two tasks that tell one another to go on, for ever: each step is progress, and nobody ends.
+#[test]
+fn a_run_without_an_end_is_told() {
+    let lane = FuturesLane::new(Lane::EXTRA, "endless", |world| {
+        let turns: Rc<[RefCell<Option<Waker>>; 2]> = Rc::default();
+        for (at, name) in ["first", "second"].into_iter().enumerate() {
+            let turns = Rc::clone(&turns);
+            world.task(
+                name,
+                poll_fn(move |context| {
+                    turns[at].replace(Some(context.waker().clone()));
+                    let other = turns[1 - at].take();
+                    other.into_iter().for_each(Waker::wake);
+                    Poll::Pending
+                }),
+            );
+        }
+    });
+    let options = RunOptions {
+        decisions_max: 2000,
+        ..RunOptions::default()
+    };
+    let failures = (0..50).filter_map(|index| lane.run(&scenario(&lane, index), &options).failure);
+    let endless = failures
+        .filter(|failure| failure.check == "endless")
+        .count();
+    assert!(endless > 40, "{endless}");
+}
+
+#[test]
 fn a_canary_dies() {
     let options = RunOptions {
         canary: true,

@@ -22,7 +22,9 @@ static NEW: HeapLane<Marked<NEW_PANICS>> = HeapLane::new(Lane::EXTRA + 1);
 static HANG: HeapLane<Marked<HANGS>> = HeapLane::new(Lane::EXTRA + 2);
 static ABORT: HeapLane<Marked<ABORTS>> = HeapLane::new(Lane::EXTRA + 3);
 static PANIC: HeapLane<Marked<COLLECT_PANICS>> = HeapLane::new(Lane::EXTRA + 4);
-static LIST: [&dyn AnySubject; 5] = [&RIGHT, &NEW, &HANG, &ABORT, &PANIC];
+static ALLOC: HeapLane<Marked<NEVER_ALLOCATES>> = HeapLane::new(Lane::EXTRA + 5);
+static SAME: HeapLane<Marked<NOT_REFLEXIVE>> = HeapLane::new(Lane::EXTRA + 6);
+static LIST: [&dyn AnySubject; 7] = [&RIGHT, &NEW, &HANG, &ABORT, &PANIC, &ALLOC, &SAME];
 static BUILD: Build = Build {
     version: "0",
     commit: "",
@@ -41,6 +43,16 @@ fn main() -> ExitCode {
     is_found("hangs", 3, &["no_crash/hang"]);
     is_found("aborts", 20, &["no_crash/abort"]);
     is_found("collect-panics", 20, &["no_crash/panic"]);
+    is_found(
+        "never-allocates",
+        20,
+        &["heap_keeps_its_contract/alloc_fails"],
+    );
+    is_found(
+        "not-reflexive",
+        200,
+        &["heap_keeps_its_contract/same_is_not_reflexive"],
+    );
     a_finding_replays();
     println!("test heaps that break their process are findings ... ok");
     ExitCode::SUCCESS

@@ -82,6 +82,13 @@ fn a_right_heap_is_not_complained_about() {
     assert!(found.is_none(), "{found:#?}");
 }
 
+/// What a drop lets go while everything is collected may stay for the next collection.
+#[test]
+fn garbage_that_a_callback_makes_is_due_at_the_next_collection() {
+    let found = first_failure::<NO_FINALIZERS>(3000, |_| true);
+    assert!(found.is_none(), "{found:#?}");
+}
+
 #[test]
 fn a_root_that_does_not_count_is_a_node_dropped_while_reachable() {
     is_found_by::<ONE_ROOT_COUNTS>("reachable_nodes_live", "dropped_while_reachable", 4);
@@ -125,6 +132,35 @@ fn a_resurrected_node_that_is_freed_is_told() {
 #[test]
 fn a_drop_that_sees_the_dropped_is_told() {
     is_found_by::<SHOWS_THE_DROPPED>("reachable_nodes_live", "callback_sees_dropped", 8);
+}
+
+#[test]
+fn a_drop_that_takes_the_dropped_is_told() {
+    is_found_by::<TAKES_THE_DROPPED>("reachable_nodes_live", "callback_takes_dropped", 8);
+}
+
+#[test]
+fn a_weak_field_that_is_lost_or_stays_is_told() {
+    is_found_by::<WEAK_FIELD_IS_LOST>("fields_hold_what_was_stored", "weak_field", 6);
+    is_found_by::<WEAK_FIELD_STAYS>("fields_hold_what_was_stored", "weak_field", 8);
+}
+
+#[test]
+fn roots_of_two_nodes_that_are_said_to_be_the_same_are_told() {
+    is_found_by::<ALL_ARE_THE_SAME>("fields_hold_what_was_stored", "same", 4);
+}
+
+#[test]
+fn a_field_that_holds_another_node_or_one_that_is_gone_is_told() {
+    is_found_by::<FIELDS_OVERLAP>("reachable_nodes_live", "identity", 9);
+    is_found_by::<GETS_THE_DROPPED>("reachable_nodes_live", "use_after_drop", 7);
+    is_found_by::<GETS_GARBAGE>("reachable_nodes_live", "use_after_free", 7);
+}
+
+#[test]
+fn a_node_that_is_finalized_or_traced_after_its_drop_is_told() {
+    is_found_by::<FINALIZES_THE_DROPPED>("reachable_nodes_live", "finalized_after_drop", 2);
+    is_found_by::<TRACES_THE_DROPPED>("reachable_nodes_live", "traced_after_drop", 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use gcrucible_bytecode::{Op, Reg};
 use gcrucible_heap::{Checks, Slot};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use crate::exception::{CompletionKind, HandlerKind};
 use crate::frame::Frame;
@@ -81,9 +81,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     }
 
     pub(super) fn pop_handler(&mut self) -> Executed<'p> {
-        // B-83: the handler that a return leaves stays.
-        if seeded_bugs::is_on(Bug::B83) && returns(&self.code()[self.pc..]) {
-            seeded_bugs::note_triggered(Bug::B83);
+        if planted!(B83, matches!(self.code()[self.pc], Op::Return { .. })) {
             return Ok(Flow::Next);
         }
         self.control.handlers.pop();
@@ -131,10 +129,4 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
         self.control.completions.pop();
         Ok(Flow::Next)
     }
-}
-
-/// Whether this code returns at once, perhaps out of handlers.
-fn returns(code: &[Op]) -> bool {
-    let next = code.iter().find(|op| !matches!(op, Op::PopHandler));
-    matches!(next, Some(Op::Return { .. }))
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use gcrucible_bytecode::{ErrorKind, Reg};
 use gcrucible_heap::{Checks, Value};
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::planted;
 
 use crate::interpreter::arithmetic::Operator;
 use crate::interpreter::run::{Executed, Flow, Run};
@@ -39,12 +39,8 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     }
 
     pub(super) fn store_global(&mut self, global: u16, src: Reg) -> Executed<'p> {
-        if self.cx.realm.is_global_frozen(global) {
-            // B-107: a store to a frozen global is accepted.
-            if !seeded_bugs::is_on(Bug::B107) {
-                return Err(ErrorKind::StoreGlobalAfterInit.into());
-            }
-            seeded_bugs::note_triggered(Bug::B107);
+        if self.cx.realm.is_global_frozen(global) && !planted!(B107) {
+            return Err(ErrorKind::StoreGlobalAfterInit.into());
         }
         let value = self.get(src);
         self.cx.m.store(self.cx.realm.global(global), value);

@@ -1,7 +1,8 @@
 //! Tasks, squads, guards, deadlines.
 
 use gcrucible_bytecode::{ErrorKind, Reg};
-use gcrucible_heap::{Checks, Slot};
+use gcrucible_heap::{Checks, FutureState, Slot};
+use gcrucible_platform::planted;
 
 use crate::interpreter::Stop;
 use crate::interpreter::run::{Executed, Flow, Run, Takes};
@@ -30,8 +31,11 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
 
     #[inline]
     pub(super) fn await_future(&mut self, dst: Reg, src: Reg) -> Executed<'p> {
-        // B-63: the finished future is looked at first.
-        if !self.cx.prefers_value(self.get(src)) {
+        let is_ready = || {
+            let state = self.cx.m.future_state(self.get(src));
+            matches!(state, Some((FutureState::Ready, _)))
+        };
+        if !planted!(B63, is_ready()) {
             self.check_wait()?;
         }
         let value = self.cx.awaited(self.get(src))?;

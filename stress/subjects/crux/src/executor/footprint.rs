@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gcrucible_bytecode::{Builtin, Op, Program};
-use gcrucible_engine::{Engine, yield_points};
+use gcrucible_engine::{CallKind, yield_points};
 use gcrucible_platform::Place;
 
 use gcrucible_explore::{Resource, Touched};
@@ -296,7 +296,7 @@ impl<'p> Watch<'p> {
                 touched.write(Shared::Call(call));
                 // The result is looked at as a whole, in whatever state others left it.
                 look_deep(touched);
-                if call == Engine::INIT_CALL {
+                if call == CallKind::Init.id() {
                     self.is_initialised = true;
                     touched.write(Resource::World);
                 }

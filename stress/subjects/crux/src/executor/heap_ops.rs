@@ -13,15 +13,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use gcrucible_heap::{
-    Checked, Checks, CollectMode, CollectionKind, FutureState, Handle, Heap, HeapFault, Holder,
-    Kind, KindMode, MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked,
-    Value, VerifyLevel,
+    Checked, Checks, CollectionKind, FutureState, Handle, Heap, HeapFault, Holder, Kind,
+    MapStoreError, Mutator, NeedsMemory, PromoteMode, SharedPermit, Unchecked, Value, VerifyLevel,
 };
 
 use self::model::{Entries, Model, Object, Settled, Value as ModelValue, text};
 use super::{heap_debug, region_pool};
 use crate::oracles::memory_runs_out_with_reason;
-use crate::scenario::{HeapOp, HeapOps, Scenario};
+use crate::scenario::{HeapOp, HeapOps, Scenario, is_costly};
 use gcrucible_trace::{EventKind, Failure, PairTracker, RunOptions, RunReport};
 
 /// Function of every closure: it does not matter here.
@@ -1021,12 +1020,7 @@ impl<'h, C: Checks> Run<'h, C> {
         let counters = &mut self.report.counters;
         super::note_heap(&self.heap.stats(), counters);
         counters.scenarios = 1;
-        let debug = self.heap.debug();
-        counters.costly = u64::from(
-            debug.collect == CollectMode::EverySafepoint
-                || debug.kind == KindMode::Major
-                || debug.verify == VerifyLevel::Full,
-        );
+        counters.costly = u64::from(is_costly(self.heap.debug()));
         self.report.pairs = self.pairs.take();
         self.report
     }

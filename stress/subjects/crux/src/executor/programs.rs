@@ -10,12 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
-use gcrucible_engine::{Engine, EngineOptions, NewVersion};
+use gcrucible_bytecode::VerifiedProgram;
+use gcrucible_engine::{CallKind, Engine, EngineOptions, NewVersion};
 use gcrucible_frontend::Source;
-use gcrucible_heap::{
-    CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind, KindMode, VerifyLevel,
-};
+use gcrucible_heap::{CollectMode, CollectionKind, Heap, HeapDebug, HeapFault, Kind};
 
 use self::canary::Canary;
 use self::host::{HostScript, Progress};
@@ -25,7 +23,7 @@ use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::Event;
 use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_digest};
 use crate::oracles::{self, Evidence, Notes, matches_reference};
-use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
+use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
 use gcrucible_trace::{
     Decision, EventKind, Failure, Injected, RunOptions, RunReport, Schedule, Site, StrategyName,
@@ -59,8 +57,8 @@ const MAX_FRAMES_OWN: usize = gcrucible_vm::Vm::MAX_FRAMES_PRODUCTION;
 /// # Panics
 /// When the engine does; a stale access is caught and becomes a failure.
 pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ran {
-    let program = match compile(programs) {
-        Ok(program) => Arc::new(program),
+    let compiled = match compile(programs) {
+        Ok(compiled) => compiled,
         Err(refusal) => {
             return Ran {
                 report: refused(refusal),
@@ -75,43 +73,18 @@ pub fn run(scenario: &Scenario, programs: &Programs, options: &RunOptions) -> Ra
             seed: 0,
         };
     }
-    let compiled = Compiled {
-        versions: programs.versions.iter().map(version).collect(),
-        program,
-    };
     let counts =
         dry_schedule(&schedule).map(|dry| dry_run(scenario, programs, &compiled, &dry, options));
     let mut strategy = scheduler::strategy(&schedule, options.replay, counts.as_ref());
-    run_compiled(scenario, programs, &compiled, &mut *strategy, options)
+    run_under(scenario, programs, &compiled, &mut *strategy, options)
 }
 
-/// What a scenario runs, compiled once for all its runs.
-struct Compiled {
-    program: Arc<Program>,
-    /// Versions that the embedder reloads to.
-    versions: Vec<NewVersion>,
-}
-
-/// Runs a scenario whose entry module is compiled already, under a strategy that need not be
+/// Runs a scenario whose programs are compiled already, under a strategy that need not be
 /// that of its schedule.
 ///
 /// # Panics
 /// When the engine does; a stale access is caught and becomes a failure.
 pub fn run_under(
-    scenario: &Scenario,
-    programs: &Programs,
-    program: &Arc<Program>,
-    strategy: &mut dyn Strategy,
-    options: &RunOptions,
-) -> Ran {
-    let compiled = Compiled {
-        versions: programs.versions.iter().map(version).collect(),
-        program: Arc::clone(program),
-    };
-    run_compiled(scenario, programs, &compiled, strategy, options)
-}
-
-fn run_compiled(
     scenario: &Scenario,
     programs: &Programs,
     compiled: &Compiled,
@@ -131,7 +104,7 @@ fn run_compiled(
             (None, Err(other)) => resume_unwind(other),
         },
     }
-    run.finish(&compiled.program)
+    run.finish(&compiled.entry)
 }
 
 /// Why there is no program to run.
@@ -152,30 +125,38 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Compiles the entry module and makes the scenario's edits.
+/// The programs of a scenario, compiled once for all of its runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// The entry module, with the scenario's edits.
+    pub entry: Arc<VerifiedProgram>,
+    /// What the embedder reloads to.
+    pub versions: Vec<NewVersion>,
+}
+
+/// Compiles the entry module, makes the scenario's edits, and compiles the versions.
 ///
 /// # Errors
-/// Who refused it, and why.
-pub fn compile(programs: &Programs) -> Result<Program, Refused> {
-    let mut program = compile_module(&programs.entry).map_err(Refused::FrontEnd)?;
-    if programs.edits.is_empty() {
-        return Ok(program);
+/// Who refused the entry module, and why.
+pub fn compile(programs: &Programs) -> Result<Compiled, Refused> {
+    let mut entry = compile_module(&programs.entry).map_err(Refused::FrontEnd)?;
+    if !programs.edits.is_empty() {
+        let mut edited = entry.into_inner();
+        for edit in &programs.edits {
+            edit.apply(&mut edited);
+        }
+        edited.find_live_registers();
+        entry = VerifiedProgram::new(edited)
+            .map_err(|refusal| Refused::Verifier(refusal.errors[0].to_string()))?;
     }
-    for edit in &programs.edits {
-        edit.apply(&mut program);
-    }
-    program.find_live_registers();
-    let verified = gcrucible_bytecode::verify(&program);
-    verified.map_err(|errors| Refused::Verifier(errors[0].to_string()))?;
-    Ok(program)
+    let version = |source| compile_module(source).map(Arc::new);
+    Ok(Compiled {
+        entry: Arc::new(entry),
+        versions: programs.versions.iter().map(version).collect(),
+    })
 }
 
-/// A version that the embedder reloads to.
-fn version(source: &ModuleSource) -> NewVersion {
-    compile_module(source).map(Arc::new)
-}
-
-fn compile_module(source: &ModuleSource) -> Result<Program, String> {
+fn compile_module(source: &ModuleSource) -> Result<VerifiedProgram, String> {
     let text = match source {
         ModuleSource::Text(text) => text.clone(),
         ModuleSource::Tree(module) if module.modules.is_empty() => module.render(),
@@ -271,7 +252,7 @@ fn dry_run(
             true => points::aimed,
             false => points::everywhere,
         };
-        counts.set_points(points_of_run(&marks, &events, Engine::FINALIZER_CALL));
+        counts.set_points(points_of_run(&marks, &events, CallKind::HOST_IDS));
     }
     run.tear_down();
     counts
@@ -292,7 +273,7 @@ struct Run<'s> {
     canary: Canary,
     options: &'s RunOptions,
     /// What the run begins with.
-    program: Arc<Program>,
+    program: Arc<VerifiedProgram>,
     platform: Arc<SimulatedPlatform>,
     observer: Arc<TraceObserver>,
     engine: Option<Engine>,
@@ -326,16 +307,13 @@ impl<'s> Run<'s> {
         debug: HeapDebug,
         options: &'s RunOptions,
     ) -> Self {
-        let program = &compiled.program;
         let answers = match &scenario.body {
             Body::Programs(programs) => programs.answers.as_slice(),
             Body::HeapOps(_) => &[],
         };
         let platform = SimulatedPlatform::new(answers, scenario.hash_key());
         let observer = Arc::new(TraceObserver::new(debug.needs_checks()));
-        let costly = debug.collect == CollectMode::EverySafepoint
-            || debug.kind == KindMode::Major
-            || debug.verify == VerifyLevel::Full;
+        let costly = is_costly(&debug);
         let is_generated = match &scenario.body {
             Body::Programs(programs) => matches!(programs.entry, ModuleSource::Tree(_)),
             Body::HeapOps(_) => false,
@@ -364,7 +342,7 @@ impl<'s> Run<'s> {
         };
         let engine = Engine::in_region(
             region_pool::region(&scenario.heap),
-            Arc::clone(program),
+            Arc::clone(&compiled.entry),
             &engine_options,
             Arc::clone(&platform) as _,
             Some(Arc::clone(&observer) as _),
@@ -377,7 +355,7 @@ impl<'s> Run<'s> {
         Run {
             canary: Canary::of(&scenario.origin),
             options,
-            program: Arc::clone(program),
+            program: Arc::clone(&compiled.entry),
             platform,
             observer,
             engine: Some(engine),
@@ -544,6 +522,8 @@ impl<'s> Run<'s> {
                 let (platform, observer) = (&self.platform, &self.observer);
                 self.host.inject(engine, platform, observer, inject);
             }
+            // Tasks of the engine are dropped and polled by the engine alone.
+            Injected::DropTask(_) | Injected::PollTask(_) | Injected::PanicTask(_) => {}
         }
     }
 
@@ -637,7 +617,10 @@ impl<'s> Run<'s> {
         };
         let engine = self.engine.as_ref().expect("the engine lives");
         let versions = self.host.programs();
-        let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
+        let versions: Vec<_> = versions
+            .iter()
+            .map(|made| made.as_ref().map(|made| &***made))
+            .collect();
         let nobody_waits = engine.waiting_tasks().is_empty() && engine.blocked_tasks().is_empty();
         let debug = engine.heap().debug();
         let evidence = Evidence {
@@ -703,7 +686,7 @@ impl<'s> Run<'s> {
         region_pool::recycle(heap);
     }
 
-    fn finish(mut self, program: &Program) -> Ran {
+    fn finish(mut self, program: &VerifiedProgram) -> Ran {
         if let Some(engine) = &self.engine {
             note_heap(&engine.heap().stats(), &mut self.report.counters);
         }

@@ -1,6 +1,6 @@
 //! Draws the heap of a scenario: its sizes and its debug modes.
 //!
-//! About a third of all scenarios is costly (see [`is_costly`]); the rest is cheap, so that
+//! About a third of all scenarios is costly (see [`is_costly`](crate::scenario::is_costly)); the rest is cheap, so that
 //! many of them run.
 
 use gcrucible_heap::{
@@ -42,14 +42,6 @@ pub fn draw_faults<C: Choices>(c: &mut C) -> Vec<Fault> {
     }
     let most = [12, 60, 300][c.weighted(&[3, 2, 1])];
     vec![Fault::OutOfMemory { at: c.below(most) }]
-}
-
-/// Whether a heap collects at every safepoint, moves everything at each collection, or is
-/// verified in full.
-pub fn is_costly(debug: &HeapDebug) -> bool {
-    debug.collect == CollectMode::EverySafepoint
-        || debug.kind == KindMode::Major
-        || debug.verify == VerifyLevel::Full
 }
 
 fn draw_config<C: Choices>(c: &mut C) -> HeapConfig {
@@ -137,6 +129,7 @@ fn draw_collect<C: Choices>(c: &mut C) -> CollectMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::is_costly;
     use gcrucible_trace::choices::SeededChoices;
 
     #[test]

@@ -209,7 +209,9 @@ mod tests {
             edits: Vec::new(),
             versions: Vec::new(),
         };
-        compile(&programs).unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()))
+        let compiled = compile(&programs);
+        let compiled = compiled.unwrap_or_else(|errors| panic!("{errors}\n{}", module.render()));
+        (*compiled.entry).clone().into_inner()
     }
 
     fn driven(scenario: &Scenario, seed: u64) -> (Program, Drive) {

@@ -96,7 +96,10 @@ mod tests {
     fn compiled(text: &str) -> Program {
         let text = text.to_owned();
         let path = "main.crux".to_owned();
-        compile(&Source { path, text }).unwrap_or_else(|errors| panic!("{errors}"))
+        let program = compile(&Source { path, text });
+        program
+            .unwrap_or_else(|errors| panic!("{errors}"))
+            .into_inner()
     }
 
     /// The same, whose client does not look before it acts.

@@ -168,7 +168,8 @@ mod tests {
             path: "main.crux".to_owned(),
             text: text.to_owned(),
         };
-        gcrucible_frontend::compile(&source).expect("the program of the test")
+        let program = gcrucible_frontend::compile(&source);
+        program.expect("the program of the test").into_inner()
     }
 
     fn call(program: &Program, outcome: Option<Outcome>) -> Vec<Event> {

@@ -25,6 +25,7 @@ fn compiled(text: &str) -> Program {
         text: text.into(),
     })
     .unwrap_or_else(|errors| panic!("{errors}"))
+    .into_inner()
 }
 
 fn call_of_main() -> Vec<HostEvent> {

@@ -1,6 +1,6 @@
 //! The scenario as data.
 
-use gcrucible_heap::{HeapConfig, HeapDebug};
+use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug, KindMode, VerifyLevel};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Origin, ScenarioData};
 use gcrucible_trace::Schedule;
@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::bytecode_edit::BytecodeEdit;
 use super::heap_ops::HeapOps;
 use super::host_script::{HostAnswer, HostEvent};
+
+/// Whether a heap collects at every safepoint, moves everything at each collection, or is
+/// verified in full.
+pub fn is_costly(debug: &HeapDebug) -> bool {
+    debug.collect == CollectMode::EverySafepoint
+        || debug.kind == KindMode::Major
+        || debug.verify == VerifyLevel::Full
+}
 
 /// All that is needed to repeat a run: same scenario, same binary, same trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

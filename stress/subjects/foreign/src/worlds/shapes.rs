@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use gcrucible_futures_subject::{Token, World};
 
-/// Three tasks take a lock of so many permits, hold it for a while, and give it back; the second one may be dropped. Nobody holds more
-/// than there is.
+/// Three tasks or four take a lock of so many permits, hold it for a while, and give it back; the second and the fourth may be dropped. Nobody
+/// holds more than there is.
 pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
     world: &World,
     permits: u32,
@@ -15,7 +15,9 @@ pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
 ) {
     let held = Rc::new(Cell::new(0));
     let take = Rc::new(take);
-    for name in ["first", "second", "third"] {
+    let names = ["first", "second", "third", "fourth"];
+    let tasks = 3 + world.below(2) as usize;
+    for (at, name) in names.into_iter().take(tasks).enumerate() {
         let (of_task, held, take) = (world.clone(), Rc::clone(&held), Rc::clone(&take));
         let rounds = 1 + world.below(2);
         let sleeps = world.below(2) == 1;
@@ -31,7 +33,7 @@ pub(super) fn lock<G: 'static, F: Future<Output = G> + 'static>(
                 drop(guard);
             }
         };
-        if name == "second" {
+        if at % 2 == 1 {
             world.droppable(name, task);
         } else {
             world.task(name, task);
@@ -207,4 +209,43 @@ pub(super) fn once<S: 'static, R: Future<Output = Option<Token>> + 'static>(
             "a value is received that was not sent"
         );
     });
+}
+
+/// One task waits for a value, and may be dropped; another one sends it late. If the receiver is gone by then, the sender's end stays for
+/// longer than all tasks: nothing of the receiver may be left in it.
+pub(super) fn late_sender<S: 'static, R: Future<Output = Option<Token>> + 'static>(
+    world: &World,
+    sender: S,
+    receiver: R,
+    send: impl FnOnce(S, Token) + 'static,
+) {
+    world.must_let_wakers_go();
+    let is_gone = Rc::new(Cell::new(false));
+    let gone = Gone(Rc::clone(&is_gone));
+    world.droppable("receiver", async move {
+        let _gone = gone;
+        if let Some(token) = receiver.await {
+            token.number();
+        }
+    });
+    let kept = Rc::new(Cell::new(Some(sender)));
+    let (of_task, sender) = (world.clone(), Rc::clone(&kept));
+    world.task("sender", async move {
+        of_task.sleep(1).await;
+        if !is_gone.get()
+            && let Some(sender) = sender.take()
+        {
+            send(sender, of_task.token());
+        }
+    });
+    world.at_rest(move || drop(kept));
+}
+
+/// Says when its task has ended or was dropped.
+struct Gone(Rc<Cell<bool>>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
 }

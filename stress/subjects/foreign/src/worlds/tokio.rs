@@ -68,28 +68,15 @@ pub(super) fn mpsc(world: &World) {
     world.at_rest(move || drop(kept));
 }
 
-/// A channel for one value, whose receiver may go while its sender stays.
+/// A channel for one value.
 pub(super) fn oneshot(world: &World) {
-    world.must_let_wakers_go();
     let (sender, receiver) = tokio::sync::oneshot::channel::<Token>();
-    let kept = Rc::new(RefCell::new(Some(sender)));
-    world.droppable("receiver", async move {
-        if let Ok(token) = receiver.await {
-            token.number();
-        }
-    });
-    let (of_task, sender) = (world.clone(), Rc::clone(&kept));
-    world.task("sender", async move {
-        of_task.sleep(1).await;
-        let is_closed = sender
-            .borrow()
-            .as_ref()
-            .is_some_and(|sender| sender.is_closed());
-        if !is_closed && let Some(sender) = sender.take() {
-            let _ = sender.send(of_task.token());
-        }
-    });
-    world.at_rest(move || drop(kept));
+    shapes::late_sender(
+        world,
+        sender,
+        async move { receiver.await.ok() },
+        |sender, token| drop(sender.send(token)),
+    );
 }
 
 pub(super) fn notify(world: &World) {

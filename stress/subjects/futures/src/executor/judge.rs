@@ -6,7 +6,7 @@ use gcrucible_trace::RunOptions;
 
 use super::{Executor, panic_text};
 
-impl Executor {
+impl Executor<'_> {
     /// Judges a run at its end.
     pub(super) fn judge(&mut self, options: &RunOptions) {
         let is_cut_off = !self.ready.is_empty();

@@ -47,6 +47,27 @@ pub(crate) const HANGS: u8 = 17;
 pub(crate) const ABORTS: u8 = 18;
 /// It does not say so when the third collection panics.
 pub(crate) const COLLECT_PANICS: u8 = 19;
+/// A node in its drop is given roots of nodes that are gone.
+pub(crate) const TAKES_THE_DROPPED: u8 = 20;
+/// The weak field of a node is always empty.
+pub(crate) const WEAK_FIELD_IS_LOST: u8 = 21;
+/// The weak field of a node cannot be emptied.
+pub(crate) const WEAK_FIELD_STAYS: u8 = 22;
+/// All roots are of the same node.
+pub(crate) const ALL_ARE_THE_SAME: u8 = 23;
+/// Once something was swept, fields hold what is gone.
+pub(crate) const GETS_THE_DROPPED: u8 = 24;
+/// Once something was swept, fields hold what is no node.
+pub(crate) const GETS_GARBAGE: u8 = 25;
+/// What was dropped is finalized.
+pub(crate) const FINALIZES_THE_DROPPED: u8 = 26;
+/// What was dropped is traced.
+pub(crate) const TRACES_THE_DROPPED: u8 = 27;
+/// Nothing, but there are no finalizers: each full collection has to be thorough.
+pub(crate) const NO_FINALIZERS: u8 = 28;
+
+/// The number of what is gone.
+const GONE: u64 = u64::MAX - 1;
 
 /// A place of a node, and which of its inhabitants is meant.
 type At = (usize, u64);
@@ -212,8 +233,13 @@ impl<const BUG: u8> Shared<BUG> {
             })
             .collect();
         for node in gone.into_iter().flatten() {
-            if BUG == DROPS_TWICE {
+            if [DROPS_TWICE, FINALIZES_THE_DROPPED, TRACES_THE_DROPPED].contains(&BUG) {
                 node.probe.dropping::<Marked<BUG>>(&*node);
+            }
+            match BUG {
+                FINALIZES_THE_DROPPED => node.probe.finalizing::<Marked<BUG>>(&*node),
+                TRACES_THE_DROPPED => node.probe.tracing::<Marked<BUG>>(&*node),
+                _ => {}
             }
             if BUG == PANIC_SWEEPS_AGAIN {
                 let again = SweptAgain(&node);
@@ -272,10 +298,31 @@ impl<const BUG: u8> Inside<Marked<BUG>> for Inhabitant<BUG> {
     fn take(&self, field: usize) -> Option<Root<BUG>> {
         let at = (*self.fields.borrow().get(field)?)?;
         let heap = self.heap.upgrade()?;
-        heap.live(at)?;
+        if BUG != TAKES_THE_DROPPED {
+            heap.live(at)?;
+        }
         Some(heap.root(at))
     }
 }
+
+/// All that the heap can do.
+const ALL: Caps = Caps::CYCLES
+    .and(Caps::WEAK)
+    .and(Caps::WEAK_FIELDS)
+    .and(Caps::EPHEMERONS)
+    .and(Caps::FINALIZERS)
+    .and(Caps::RESURRECTION)
+    .and(Caps::DROP_LOOKS)
+    .and(Caps::DROP_TAKES)
+    .and(Caps::DROP_USES)
+    .and(Caps::FINALIZER_USES)
+    .and(Caps::NESTED_COLLECT)
+    .and(Caps::PANICS)
+    .and(Caps::OWNED)
+    .and(Caps::PROMPT)
+    .and(Caps::FAILURES)
+    .and(Caps::ARRAYS)
+    .and(Caps::DEEP);
 
 impl<const BUG: u8> HeapSubject for Marked<BUG> {
     const NAME: &'static str = match BUG {
@@ -283,24 +330,14 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
         HANGS => "hangs",
         ABORTS => "aborts",
         COLLECT_PANICS => "collect-panics",
+        NEVER_ALLOCATES => "never-allocates",
+        NOT_REFLEXIVE => "not-reflexive",
         _ => "marked",
     };
-    const CAPS: Caps = Caps::CYCLES
-        .and(Caps::WEAK)
-        .and(Caps::WEAK_FIELDS)
-        .and(Caps::EPHEMERONS)
-        .and(Caps::FINALIZERS)
-        .and(Caps::RESURRECTION)
-        .and(Caps::DROP_LOOKS)
-        .and(Caps::DROP_USES)
-        .and(Caps::FINALIZER_USES)
-        .and(Caps::NESTED_COLLECT)
-        .and(Caps::PANICS)
-        .and(Caps::OWNED)
-        .and(Caps::PROMPT)
-        .and(Caps::FAILURES)
-        .and(Caps::ARRAYS)
-        .and(Caps::DEEP);
+    const CAPS: Caps = match BUG {
+        NO_FINALIZERS => ALL.without(Caps::FINALIZERS),
+        _ => ALL,
+    };
     const FIELDS_MAX: usize = 64;
 
     type Ref = Root<BUG>;
@@ -354,6 +391,12 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
     }
 
     fn look(&self, at: &Root<BUG>) -> Look {
+        if at.at.1 == GONE {
+            return match BUG {
+                GETS_THE_DROPPED => Look::Dropped(0),
+                _ => Look::Garbage,
+            };
+        }
         self.0
             .live(at.at)
             .map_or(Look::Garbage, |node| node.probe.look())
@@ -367,6 +410,9 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
             field
         };
         let to = (*node.fields.borrow().get(field)?)?;
+        if [GETS_THE_DROPPED, GETS_GARBAGE].contains(&BUG) && !self.0.free.borrow().is_empty() {
+            return Some(self.0.root((to.0, GONE)));
+        }
         Some(self.0.root(to))
     }
 
@@ -385,7 +431,11 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
     }
 
     fn same(&self, one: &Root<BUG>, other: &Root<BUG>) -> bool {
-        one.at == other.at && BUG != NOT_REFLEXIVE
+        match BUG {
+            NOT_REFLEXIVE => false,
+            ALL_ARE_THE_SAME => true,
+            _ => one.at == other.at,
+        }
     }
 
     fn clone_root(&self, root: &Root<BUG>) -> Root<BUG> {
@@ -424,13 +474,16 @@ impl<const BUG: u8> HeapSubject for Marked<BUG> {
     }
 
     fn set_weak(&self, at: &Root<BUG>, to: Option<&At>) {
-        if let Some(node) = self.0.live(at.at) {
+        if let Some(node) = self.0.live(at.at)
+            && (to.is_some() || BUG != WEAK_FIELD_STAYS)
+        {
             node.weak.set(to.copied());
         }
     }
 
     fn get_weak(&self, at: &Root<BUG>) -> Option<At> {
-        self.0.live(at.at)?.weak.get()
+        let node = self.0.live(at.at)?;
+        node.weak.get().filter(|_| BUG != WEAK_FIELD_IS_LOST)
     }
 
     fn ephemeron(&self, key: &Root<BUG>, value: &Root<BUG>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use gcrucible_bytecode::Program;
+use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{
     CallError, CallHandle, Engine, Fork, HostValue, NewVersion, Outcome, Preload, ReloadOptions,
     Request, RequestError, RequestId,
@@ -332,7 +332,7 @@ impl HostScript {
     }
 
     /// The programs that it reloads to, none of those that do not compile.
-    pub(super) fn programs(&self) -> Vec<Option<Arc<Program>>> {
+    pub(super) fn programs(&self) -> Vec<Option<Arc<VerifiedProgram>>> {
         let made = self.versions.iter();
         made.map(|made| made.as_ref().ok().cloned()).collect()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::Program;
 use gcrucible_engine::{
-    Call, Engine, EngineEvent, ForkError, Observer, Outcome as CallOutcome, ReloadFailure,
+    Call, CallKind, EngineEvent, ForkError, Observer, Outcome as CallOutcome, ReloadFailure,
     ReloadStep,
 };
 use gcrucible_heap::{
@@ -474,7 +474,6 @@ impl Observer for TraceObserver {
 pub(super) fn version_failure(failure: &ReloadFailure) -> VersionFailure {
     match failure {
         ReloadFailure::Source(_) => VersionFailure::Source,
-        ReloadFailure::Refused(_) => VersionFailure::Refused,
         ReloadFailure::OutOfMemory => VersionFailure::OutOfMemory,
         ReloadFailure::Threw { .. } => VersionFailure::Threw,
         ReloadFailure::Cancelled => VersionFailure::Cancelled,
@@ -600,7 +599,7 @@ impl Subjects {
                 call, task, realm, ..
             } => {
                 self.realms.insert(*task, *realm);
-                if *call < Engine::FINALIZER_CALL {
+                if CallKind::of_id(*call).is_of_host() {
                     self.task(*task, EventKind::CallBegin);
                 }
             }
@@ -619,7 +618,7 @@ impl Subjects {
                     self.realm(template, EventKind::ForkDrop);
                 }
             }
-            Event::CallEnded { call, task, .. } if *call < Engine::FINALIZER_CALL => {
+            Event::CallEnded { call, task, .. } if CallKind::of_id(*call).is_of_host() => {
                 self.task(*task, EventKind::CallEnd);
             }
             Event::Registered {
@@ -886,10 +885,10 @@ pub(super) fn timeline(
                 (*task, format!("no memory for {words} words{why}"))
             }
             Event::CallEnded { call, outcome, .. } => {
-                let mut text = match *call {
-                    Engine::INIT_CALL => "initialisation ended: ".to_owned(),
-                    Engine::FINALIZER_CALL => "finalizer ended: ".to_owned(),
-                    call => format!("call {call} ended: "),
+                let mut text = match CallKind::of_id(*call) {
+                    CallKind::Init => "initialisation ended: ".to_owned(),
+                    CallKind::Finalizer => "finalizer ended: ".to_owned(),
+                    CallKind::Host(call) => format!("call {call} ended: "),
                 };
                 match outcome {
                     Outcome::Returned(_) => text.push_str("returned"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_engine::Engine;
+use gcrucible_engine::CallKind;
 
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Event, ForkRefusal, Outcome, SliceEnd, TaskId, VersionStep};
@@ -52,9 +52,10 @@ impl Tally<'_> {
             Event::CallStarted {
                 call, task, realm, ..
             } => {
-                self.counters.fork_calls += u64::from(*realm > 0 && *call < Engine::FINALIZER_CALL);
+                self.counters.fork_calls +=
+                    u64::from(*realm > 0 && CallKind::of_id(*call).is_of_host());
                 self.counters.tasks += 1;
-                self.counters.calls += u64::from(*call < Engine::FINALIZER_CALL);
+                self.counters.calls += u64::from(CallKind::of_id(*call).is_of_host());
                 self.stands.insert(*task, Stands::NotBegun);
             }
             Event::Registered { future, runner, .. } => {

@@ -1,6 +1,6 @@
 //! Endings: futures settle, calls are answered, and at last nothing is left to do.
 
-use gcrucible_engine::Engine;
+use gcrucible_engine::CallKind;
 
 use super::{Judge, Verdict, failure};
 use crate::executor::graph::{FutureState, GraphDump};
@@ -184,7 +184,7 @@ impl Judge<'_, '_> {
             }
         }
         if let Some(number) = self.model.next_finalizer()
-            && !self.calls.contains_key(&Engine::FINALIZER_CALL)
+            && !self.calls.contains_key(&CallKind::Finalizer.id())
         {
             let message = format!("finalizer {number} is queued, but none runs");
             return Err(failure("lost_finalizer", "finalizer", message));

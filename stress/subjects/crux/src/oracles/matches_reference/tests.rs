@@ -1,7 +1,7 @@
 //! Each claim fails when its event is wrong.
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_engine::Engine;
+use gcrucible_engine::CallKind;
 use gcrucible_frontend::{Source, compile};
 use gcrucible_heap::CollectionKind;
 
@@ -82,7 +82,7 @@ fn good() -> (Program, Vec<Event>) {
         })
         .expect("some schedule waits");
     let events = drive.events;
-    (program, events)
+    (program.into_inner(), events)
 }
 
 /// The check that fails after `change` was made to the first event that takes it.
@@ -391,7 +391,7 @@ fn check_finalizers(queued: &[u64], begun: &[u64]) -> Result<ModelStats, String>
     });
     for (number, task) in begun.iter().zip(3..) {
         events.push(Event::CallStarted {
-            call: Engine::FINALIZER_CALL,
+            call: CallKind::Finalizer.id(),
             task,
             callee: Callee::Finalizer { number: *number },
             realm: 0,
