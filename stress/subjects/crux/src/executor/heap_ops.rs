@@ -750,8 +750,9 @@ impl<'h, C: Checks> Run<'h, C> {
                 message: format!("at {}: {violation}", self.op_name),
             });
         }
-        self.settle_weak(kind, &report.cleared)?;
+        let dead = self.settle_weak(kind, &report.cleared)?;
         self.settle_finalizers(kind, &report.queued)?;
+        self.settle_weak_brought_back(&dead)?;
         if kind == CollectionKind::Major {
             self.compare_census(&mut permit)?;
         }

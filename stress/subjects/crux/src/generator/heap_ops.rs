@@ -744,10 +744,23 @@ impl Drawer {
         self.ops.push(HeapOp::Collect(CollectionKind::Minor));
     }
 
-    /// An array that is used as a queue: values come at one end and go at the other.
+    /// An array or channel that is used as a queue: values come at one end and go at the other,
+    /// and it grows when it does not begin at its first place.
     fn queue<C: Choices>(&mut self, choices: &mut C) {
-        let array = self.with(choices, |held| held == Held::Array);
         let src = self.any(choices);
+        if choices.chance(1, 2) {
+            let channel = self.with(choices, |held| held == Held::Channel);
+            let dst = self.after(channel, 1);
+            for _ in 0..choices.within(6, 14) {
+                self.ops.push(HeapOp::Send(channel, src));
+                if choices.chance(1, 3) {
+                    let receive = HeapOp::Receive(dst, channel);
+                    self.new_value(receive, dst, Held::Unknown);
+                }
+            }
+            return;
+        }
+        let array = self.with(choices, |held| held == Held::Array);
         for _ in 0..choices.within(4, 16) {
             self.ops.push(HeapOp::Push(array, src));
             if choices.chance(3, 4) {

@@ -9,18 +9,20 @@ use gcrucible_trace::Failure;
 impl<C: Checks> Run<'_, C> {
     /// A collection clears a weak reference only if nothing strong leads to its target; a
     /// major one clears all of those. Strings and boxed ints, which may be shared unseen, are
-    /// held to the first rule alone.
+    /// held to the first rule alone. Gives the weak references that nothing strong led to and that
+    /// were not cleared, though their targets are dead: no finalizer may bring them back.
     pub(super) fn settle_weak(
         &mut self,
         kind: CollectionKind,
         cleared: &[u64],
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<usize>, Failure> {
+        let mut dead = Vec::new();
         let has_weak = self.model.waited_on > 0;
         if !self.options.advantages.model || !has_weak {
-            return Ok(());
+            return Ok(dead);
         }
         if cleared.is_empty() && kind == CollectionKind::Minor {
-            return Ok(());
+            return Ok(dead);
         }
         let reached = self.strongly_reachable();
         for at in 0..self.model.objects.len() {
@@ -39,15 +41,33 @@ impl<C: Checks> Run<'_, C> {
                     target: Value::Nil,
                 };
             } else if is_dead
-                && reached[at]
                 && kind == CollectionKind::Major
                 && self.model.objects[to as usize].has_identity()
             {
-                let message = format!("weak reference {id} outlives its target");
-                return Err(self.failure("weak_clears_with_target", "late", "weak", message));
+                if reached[at] {
+                    let message = format!("weak reference {id} outlives its target");
+                    return Err(self.failure("weak_clears_with_target", "late", "weak", message));
+                }
+                dead.push(at);
             }
         }
-        Ok(())
+        Ok(dead)
+    }
+
+    /// Finalizers have brought back what they will be given: a weak reference among that whose target
+    /// was dead as well had to be cleared.
+    pub(super) fn settle_weak_brought_back(&mut self, dead: &[usize]) -> Result<(), Failure> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let reached = self.strongly_reachable();
+        match dead.iter().find(|&&at| reached[at]) {
+            None => Ok(()),
+            Some(at) => {
+                let message = format!("object {at}, a weak reference, came back with its target");
+                Err(self.failure("weak_clears_with_target", "brought_back", "weak", message))
+            }
+        }
     }
 
     /// Which objects of the model something strong leads to.
@@ -99,6 +119,20 @@ mod tests {
             assert_eq!(late.check, "late");
             assert!(run.settle_weak(CollectionKind::Major, &[1]).is_ok());
             assert!(run.settle_weak(CollectionKind::Major, &[]).is_ok());
+        });
+    }
+
+    #[test]
+    fn coming_back_with_its_target_fails() {
+        with_weak(false, |run| {
+            run.model.registers[0][1] = Value::Nil;
+            let dead = run.settle_weak(CollectionKind::Major, &[]);
+            let dead = dead.expect("nothing strong leads to it");
+            assert_eq!(dead, [1]);
+            assert!(run.settle_weak_brought_back(&dead).is_ok());
+            run.model.registers[0][1] = Value::Object(1);
+            let failure = run.settle_weak_brought_back(&dead).unwrap_err();
+            assert_eq!(failure.check, "brought_back");
         });
     }
 
