@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use gcrucible_bytecode::Program;
+use gcrucible_heap::CollectionKind;
 
 use super::model::{Limits, Model, Work};
 use super::task::Status;
@@ -282,9 +283,11 @@ impl Driver<'_> {
                     self.cancel(runner);
                 }
             }
-            HostEvent::Collect { kind } => {
+            HostEvent::Collect { .. } => {
+                // The driver has no collector, so nothing is cleared or queued: only a minor
+                // collection may end so.
                 self.events.push(Event::Collected {
-                    kind: *kind,
+                    kind: CollectionKind::Minor,
                     moved: 0,
                     promoted: 0,
                     cleared: Vec::new(),
