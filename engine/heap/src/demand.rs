@@ -63,7 +63,7 @@ impl Demand {
         // A block is left when the next object does not fit in what is left of it, which is
         // then smaller than the largest one, a canary included.
         let filled = u64::from(self.block_words - self.largest_small);
-        let partial = u64::from(!planted!(B292, self.small_words % filled > 0));
+        let partial = u64::from(!planted!(B292, !self.small_words.is_multiple_of(filled)));
         self.large_blocks + self.small_words / filled + partial
     }
 

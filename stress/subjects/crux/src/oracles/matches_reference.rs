@@ -723,7 +723,7 @@ impl<'e> Judge<'_, 'e> {
     /// and of very many each [`MAJORS_PER_JUDGED`]-th, for the model looks at all that it has.
     fn is_next_major_judged(&mut self) -> bool {
         self.majors += 1;
-        let is_one = self.majors <= MAJORS_JUDGED || self.majors % MAJORS_PER_JUDGED == 0;
+        let is_one = self.majors <= MAJORS_JUDGED || self.majors.is_multiple_of(MAJORS_PER_JUDGED);
         is_one && self.slice.is_none()
     }
 
