@@ -250,7 +250,13 @@ mod tests {
     #[test]
     fn the_stream_of_scenarios_does_not_depend_on_the_bug_that_is_on() {
         let plain = hash_of_streams(1, 100);
-        for &bug in Bug::ALL {
+        // Without the switches all bugs are alike; the zoo compares the streams of each hunt.
+        let count = if seeded_bugs::COMPILED_IN {
+            Bug::ALL.len()
+        } else {
+            1
+        };
+        for &bug in &Bug::ALL[..count] {
             seeded_bugs::activate(Some(bug));
             assert_eq!(hash_of_streams(1, 100), plain, "{}", bug.id());
         }
