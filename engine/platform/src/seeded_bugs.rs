@@ -214,6 +214,7 @@ catalogue! {
     B175 = "B-175", Simulation, "model", "a signal is raised for a program that has a handler of another one only";
     B176 = "B-176", Simulation, "I-19", "a client whose deadline is over before it is called makes an attempt all the same";
     B190 = "B-190", Simulation, "model", "the message of a failed operator names the types of its operands the wrong way round";
+    B191 = "B-191", Simulation, "liveness", "a text of the host's data that found no room counts as progress, so that it is tried for ever";
     B200 = "B-200", Simulation, "model", "a task that is spawned inherits the time of the innermost deadline, however early an outer one ends";
     B201 = "B-201", Simulation, "model", "a deadline does not hear of what is spawned in a squad inside of it";
     B202 = "B-202", Simulation, "model", "with an inner deadline the outer one forgets what was spawned inside of that";

@@ -114,7 +114,8 @@ impl Building {
     /// same data each time. Whether all of it is done.
     ///
     /// # Errors
-    /// When a collection is due first; it goes on where it was then.
+    /// When a collection is due first; it goes on where it was then. What found no room takes no
+    /// units: that some are gone means that it got further.
     pub fn step<'p, C: Checks>(
         &mut self,
         data: &[HostValue],
@@ -151,10 +152,19 @@ impl Building {
                 Part::Value(HostValue::Float(float)) => (None, Value::float(*float)),
                 Part::Value(HostValue::Nil) => (None, Value::NIL),
             };
-            *units = units.saturating_sub(UNITS_PER_VALUE);
-            match text {
-                None => self.made(m, value),
-                Some(text) => self.text(text, m, units)?,
+            let before = *units;
+            *units = before.saturating_sub(UNITS_PER_VALUE);
+            let Some(text) = text else {
+                self.made(m, value);
+                continue;
+            };
+            if let Err(needs) = self.text(text, m, units) {
+                // Nothing was done. Units that are gone count as progress, after which an allocation
+                // that fails does so for the first time: nobody would ever say that there is no room.
+                if !planted!(B191) {
+                    *units = before;
+                }
+                return Err(needs);
             }
         }
     }
@@ -388,6 +398,29 @@ mod tests {
                 }
                 assert_eq!(converting.into_data(), data, "{units} units, {modes}");
             }
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_takes_no_units() {
+        let heap = Heap::new(HeapConfig::tiny(), Default::default()).expect("a heap");
+        let holder = Holder::new(&heap, "test", 0);
+        let parts = [
+            text("a"),
+            text(&"long".repeat(100)),
+            HostValue::Int(1 << 60),
+            HostValue::Array(Vec::new()),
+            HostValue::Map(Vec::new()),
+        ];
+        for part in parts {
+            let mut building = Building::new(ROOTS);
+            let permit = heap.try_shared().expect("nobody collects");
+            let m = permit.mutator::<Checked>(holder.tlab());
+            heap.fail_allocation(0);
+            let (data, mut units) = ([part], 9);
+            let stepped = building.step(&data, &m, &mut units);
+            assert!(stepped.is_err(), "{data:?}: {stepped:?}");
+            assert_eq!(units, 9, "{data:?}");
         }
     }
 

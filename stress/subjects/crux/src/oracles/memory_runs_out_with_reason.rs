@@ -60,7 +60,8 @@ fn runs_out(start: &SliceStart) -> bool {
     start.delivered && start.offered == Some(ErrorKind::OutOfMemory)
 }
 
-/// An allocation of so many words may fail: with it, the heap would be over its limit.
+/// An allocation of so many words may fail: with it, the heap would be over its limit. In use are
+/// blocks and what is charged outside of them, to which whole blocks give way.
 ///
 /// # Errors
 /// When there was room.
@@ -69,7 +70,7 @@ pub fn at_limit(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Fa
     let block = u64::from(heap.block_bytes);
     let asked = (u64::from(words) * 8).div_ceil(block) * block;
     let limit = (heap.limit_bytes / block).max(4) * block;
-    if used_bytes + asked > limit {
+    if used_bytes.next_multiple_of(block) + asked > limit {
         return Ok(());
     }
     let message = format!(
@@ -146,6 +147,11 @@ mod tests {
         let limit = HeapConfig::tiny().limit_bytes;
         assert_eq!(judged(&[at(limit, 5), thrown()], 0), Ok(()));
         assert_eq!(judged(&[at(2048, limit as u32 / 8), thrown()], 0), Ok(()));
+        // What is charged takes whole blocks.
+        let block = u64::from(HeapConfig::tiny().block_bytes);
+        assert_eq!(judged(&[at(limit - block + 8, 5), thrown()], 0), Ok(()));
+        let below = judged(&[at(limit - block, 5), thrown()], 0);
+        assert_eq!(below, Err("below_limit".into()));
         assert_eq!(judged(&[REFUSED, thrown()], 1), Ok(()));
         assert_eq!(
             judged(&[at(limit / 2, 5), thrown()], 1),

@@ -204,7 +204,7 @@ impl TraceObserver {
         state.events.push(Event::MemoryRefused {
             task,
             words,
-            used_bytes: stats.used_bytes,
+            used_bytes: stats.used_bytes + stats.external_bytes,
             is_injected,
         });
     }
