@@ -120,8 +120,11 @@ impl Engine {
     /// error; for one that waits for a call it is (see [`Engine::deadlocked`]).
     pub async fn deadlock(&self) -> Option<Deadlock> {
         let inner = &self.inner;
+        if !inner.busy.is_still() {
+            return None;
+        }
         let tasks = inner.tasks.live();
-        if tasks.is_empty() || !inner.busy.is_still() {
+        if tasks.is_empty() {
             return None;
         }
         let mut runners: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

@@ -667,6 +667,12 @@ impl Engine {
         self.inner.wait_lists.waiting()
     }
 
+    /// Number of channels and mutexes that somebody waits for, or was woken for, those of senders
+    /// and receivers apart; zero at rest.
+    pub fn awaited_object_count(&self) -> usize {
+        self.inner.wait_lists.len()
+    }
+
     /// Function and instruction at which a live task stands.
     pub fn position(&self, task: u32) -> Option<(u16, u32)> {
         self.inner.tasks.find(task).map(|task| task.vm().position())

@@ -130,6 +130,21 @@ pub enum EngineEvent<'a> {
         /// The task.
         task: u32,
     },
+    /// The body of a task has ended, or will never begin. What its future or call comes to is decided
+    /// by that: a request for cancellation that comes later changes nothing, and a signal finds
+    /// nobody.
+    BodyEnded {
+        /// The task.
+        task: u32,
+    },
+    /// A task waits for a channel or mutex from now on: behind all others who wait for the same,
+    /// or before them if it was woken for that and found nothing.
+    WaitBegan {
+        /// The task.
+        task: u32,
+        /// Id of the channel or mutex.
+        object: u64,
+    },
     /// A task that was cancelled went on for longer than its grace time. It has ended by that:
     /// what it held is released, and its future or call ends as cancelled.
     Aborted {

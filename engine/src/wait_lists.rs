@@ -192,6 +192,11 @@ impl WaitLists {
         next.map(|(_, waiting)| waiting.waiter)
     }
 
+    /// Number of lists; none at rest.
+    pub(crate) fn len(&self) -> usize {
+        self.lists.lock().len()
+    }
+
     /// Tasks that wait, with the id of the object.
     pub(crate) fn waiting(&self) -> Vec<(u32, u64)> {
         let lists = self.lists.lock();

@@ -302,6 +302,7 @@ fn the_summary_has_all_fields_from_the_first_day() {
         assert!(lane["collections"]["minor"].is_u64());
         assert!(lane["futures"]["internal_error"].is_u64());
         assert!(lane["reloads"]["deferred"].is_u64());
+        assert!(lane["requests"]["disconnected"].is_u64());
     }
     for field in [
         "version",

@@ -194,6 +194,8 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
         | EngineEvent::AwaitManyResolved { task }
         | EngineEvent::WaitResolved { task, .. } => format!("task {task}: need not wait"),
         EngineEvent::InterruptRaised { task, signal } => format!("task {task}: {signal} is due"),
+        EngineEvent::BodyEnded { task } => format!("task {task}: its body ended"),
+        EngineEvent::WaitBegan { task, object } => format!("task {task}: waits for {object}"),
         EngineEvent::HostBegan { task } => format!("task {task}: the operation begins"),
         EngineEvent::Aborted { task } => format!("task {task}: aborted, its grace time is over"),
         EngineEvent::HostEnded { task, result } => match result {

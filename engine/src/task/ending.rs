@@ -69,6 +69,9 @@ impl Driver<'_> {
         let inner = &self.engine.inner;
         // A request that comes after the body has ended changes nothing any more.
         let state = self.outcome_of(&end).future_state();
+        self.observe(&EngineEvent::BodyEnded {
+            task: self.task.number,
+        });
         if planted!(B58, end == BodyEnd::Panicked) {
             return;
         }
@@ -195,6 +198,9 @@ impl Driver<'_> {
         let outcome = self.outcome_of(&end);
         let run = guard.call().run();
         run.root_ended();
+        self.observe(&EngineEvent::BodyEnded {
+            task: self.task.number,
+        });
         self.yield_at(yield_points::BEFORE_CALL_END).await;
         // What a module's top level spawned serves the calls to come: nobody waits for it.
         while guard.call().kind() != CallKind::Init {

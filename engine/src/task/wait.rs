@@ -123,6 +123,10 @@ impl Driver<'_> {
         };
         let is_same = now == Some((object, version));
         if is_same {
+            self.observe(&EngineEvent::WaitBegan {
+                task: task.number,
+                object,
+            });
             self.pause(task.vm.deadline()).await;
         } else {
             self.observe(&EngineEvent::WaitResolved {

@@ -137,11 +137,11 @@ counters! {
     /// Serving forks that the host dropped.
     forks_dropped;
     /// Requests that were served.
-    requests;
+    requests, json "requests.served", text "requests";
     /// Requests that were refused, too many being under way.
-    requests_refused;
+    requests_refused, json "requests.refused", text "requests refused";
     /// Requests whose client was gone before the end.
-    disconnects;
+    disconnects, json "requests.disconnected", text "clients gone early";
     /// Calls of the host in serving forks.
     fork_calls;
     /// Scenarios with a cost mode: collect at every safepoint, move all, or full verification.

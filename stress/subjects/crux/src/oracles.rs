@@ -8,9 +8,12 @@ mod in_place;
 
 pub mod call_ids_stay_taken;
 pub mod clients_stop_when_cancelled;
+pub mod deadlocks_are_seen;
 pub mod entry_slot_is_protected_once;
 pub mod forks_share_nothing;
 pub mod futures_settle_once;
+pub mod joiners_are_woken;
+pub mod library_keeps_its_word;
 pub mod matches_reference;
 pub mod memory_runs_out_with_reason;
 pub mod nothing_leaks;
@@ -67,7 +70,10 @@ pub static ALL: &[&dyn Oracle] = &[
     &memory_runs_out_with_reason::MemoryRunsOutWithReason,
     &matches_reference::MatchesReference,
     &clients_stop_when_cancelled::ClientsStopWhenCancelled,
+    &library_keeps_its_word::LibraryKeepsItsWord,
     &forks_share_nothing::ForksShareNothing,
+    &deadlocks_are_seen::DeadlocksAreSeen,
+    &joiners_are_woken::JoinersAreWoken,
     &nothing_leaks::NothingLeaks,
     &entry_slot_is_protected_once::EntrySlotIsProtectedOnce,
     &in_place::WeakClearsWithTarget,

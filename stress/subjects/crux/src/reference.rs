@@ -13,6 +13,7 @@
 //!        ├─ tasks      frames, handlers, scopes        task.rs, scopes.rs, unwinding.rs
 //!        ├─ futures    states, payloads                model.rs
 //!        ├─ slices     how they begin and end          slice.rs
+//!        ├─ library    what it promises, seen from outside library.rs
 //!        └─ step       one instruction                 machine.rs, operators.rs, calls.rs,
 //!                                                      builtins.rs, methods.rs, waiting.rs,
 //!                                                      explain.rs
@@ -26,6 +27,7 @@ mod dump;
 mod explain;
 mod finalizers;
 mod fork;
+mod library;
 mod loaded;
 mod machine;
 mod map;
@@ -43,6 +45,7 @@ mod value;
 mod waiting;
 
 pub use clients::Broken;
+pub use library::BrokenPromise;
 pub use machine::Step;
 pub use map::{Key, MapObject};
 pub use model::{BodyEnd, Limits, Model, ModelFuture, Work};

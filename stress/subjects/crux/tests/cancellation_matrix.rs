@@ -273,7 +273,7 @@ fn a_dropped_call_ends_as_the_phase_says() {
 fn times(events: &[Event]) -> Vec<u64> {
     let mut now = 0;
     let time = |event: &Event| {
-        if let Event::TimeAdvanced { now_ms } = event {
+        if let Event::TimeAdvanced { now_ms, .. } = event {
             now = *now_ms;
         }
         now

@@ -262,8 +262,9 @@ impl<'p> Watch<'p> {
 
     fn event(&mut self, event: &Event, touched: &mut Touched) {
         match *event {
-            Event::SliceBegan { .. } => {}
-            Event::Printed { .. } => touched.write(Shared::Output),
+            // The task itself takes that step.
+            Event::SliceBegan { .. } | Event::BodyEnded { .. } | Event::ClientGone { .. } => {}
+            Event::Printed { .. } | Event::Unobserved { .. } => touched.write(Shared::Output),
             Event::SliceEnded { task, ref end, .. } => self.slice_ended(task, end, touched),
             Event::Registered { future, runner, .. } => {
                 self.futures.insert(runner, future);

@@ -3,6 +3,7 @@
 mod canary;
 mod dump;
 mod host;
+mod joiners;
 mod observer;
 mod tally;
 
@@ -20,9 +21,9 @@ use self::host::{HostScript, Progress};
 use self::observer::TraceObserver;
 use super::footprint::{Step, Watch};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
-use super::trace::Event;
+use super::trace::{Event, Passing};
 use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_digest};
-use crate::oracles::{self, Evidence, Notes, matches_reference};
+use crate::oracles::{self, Evidence, Notes, deadlocks_are_seen, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
 use gcrucible_trace::{
@@ -45,6 +46,10 @@ pub const REQUESTS_MAX: usize = 3;
 /// long program whose every step is followed by a verified collection takes as long as one that
 /// hangs.
 const FORCED_WORK_MAX: u64 = 40_000_000;
+
+/// Decisions without a timer that is set after which time passes by itself: however long a body goes
+/// on, the grace time that it has comes to its end.
+const DECISIONS_PER_MS: u32 = 1_000;
 
 /// The signal that a schedule raises by itself.
 const INJECTED_SIGNAL: &str = "INT";
@@ -396,6 +401,7 @@ impl<'s> Run<'s> {
         let mut watch = strategy.is_watching().then(|| Watch::new(&program));
         let mut sites = Vec::new();
         let mut ready = Vec::new();
+        let mut without_timer = 0;
         for ordinal in 0.. {
             sites.clear();
             if let Some(site) = self.host.site(self.engine(), programs) {
@@ -406,6 +412,15 @@ impl<'s> Run<'s> {
             let timers = self.platform.timers();
             if sites.is_empty() && timers == 0 {
                 break;
+            }
+            without_timer = if timers > 0 { 0 } else { without_timer + 1 };
+            if without_timer >= DECISIONS_PER_MS {
+                without_timer = 0;
+                self.platform.advance(Duration::from_millis(1));
+                self.observer.push(Event::TimeAdvanced {
+                    now_ms: self.platform.now_ms(),
+                    why: Passing::Timer,
+                });
             }
             if timers > 0 {
                 let actor = Site::TIMERS;
@@ -468,7 +483,11 @@ impl<'s> Run<'s> {
                 self.places.push((self.observer.len(), site));
             }
             let before = self.observer.instructions();
-            self.step(programs, site, choice.fuel);
+            let passing = match sites.len() {
+                1 => Passing::Idle,
+                _ => Passing::Timer,
+            };
+            self.step(programs, site, choice.fuel, passing);
             strategy.ran((self.observer.instructions() - before) as u32);
             if let (Some(watch), Some(seen)) = (&mut watch, seen) {
                 strategy.touched(self.touched(watch, seen));
@@ -556,7 +575,8 @@ impl<'s> Run<'s> {
         })
     }
 
-    fn step(&mut self, programs: &Programs, site: Site, fuel: u32) {
+    /// Lets an actor take a step; `passing` says of the timers whether they are alone.
+    fn step(&mut self, programs: &Programs, site: Site, fuel: u32, passing: Passing) {
         let before = self.observer.instructions();
         match site.actor {
             Site::HOST => {
@@ -569,14 +589,22 @@ impl<'s> Run<'s> {
                     Progress::TimePassed => {
                         self.observer.push(Event::TimeAdvanced {
                             now_ms: self.platform.now_ms(),
+                            why: Passing::Host,
                         });
                     }
                 }
             }
             Site::TIMERS => {
+                if passing == Passing::Idle {
+                    let deadlock = self.platform.ready_now(self.engine().deadlock());
+                    if let Err(failure) = deadlocks_are_seen::while_time_passes(deadlock.as_ref()) {
+                        self.observer.fail(failure);
+                    }
+                }
                 self.platform.fire_next_timer();
                 self.observer.push(Event::TimeAdvanced {
                     now_ms: self.platform.now_ms(),
+                    why: passing,
                 });
             }
             actor => self.platform.step(actor, fuel),
@@ -616,6 +644,7 @@ impl<'s> Run<'s> {
             &self.events
         };
         let engine = self.engine.as_ref().expect("the engine lives");
+        let unjoined = self.host.unjoined();
         let versions = self.host.programs();
         let versions: Vec<_> = versions
             .iter()
@@ -623,7 +652,10 @@ impl<'s> Run<'s> {
             .collect();
         let nobody_waits = engine.waiting_tasks().is_empty() && engine.blocked_tasks().is_empty();
         let debug = engine.heap().debug();
+        let deadlock = self.platform.ready_now(engine.deadlock());
         let evidence = Evidence {
+            deadlock: deadlock.as_ref(),
+            unjoined: &unjoined,
             program: &self.program,
             versions: &versions,
             events,

@@ -79,6 +79,11 @@ pub enum Event {
         /// The task that runs the call.
         task: TaskId,
     },
+    /// The host lets the client of a request go whose call has not ended.
+    ClientGone {
+        /// The number of the request.
+        request: u64,
+    },
     /// The client of a request is gone before its call has ended.
     Disconnected {
         /// Its number.
@@ -169,6 +174,24 @@ pub enum Event {
     HostBegan {
         /// The task that asked for it.
         task: TaskId,
+    },
+    /// The body of a task has ended, or will never begin: what comes of its future or call is
+    /// decided.
+    BodyEnded {
+        /// The task.
+        task: TaskId,
+    },
+    /// A task waits for a channel or mutex from now on.
+    WaitBegan {
+        /// The task.
+        task: TaskId,
+        /// Id of the channel or mutex.
+        object: u64,
+    },
+    /// The failure of a future was reported that nobody had seen.
+    Unobserved {
+        /// Id of the future.
+        future: u64,
     },
     /// A task that was cancelled went on for longer than its grace time: its body has ended by
     /// that.
@@ -282,6 +305,8 @@ pub enum Event {
     TimeAdvanced {
         /// Milliseconds since the start.
         now_ms: u64,
+        /// What let it pass.
+        why: Passing,
     },
     /// Nothing is ready and nothing is to come: who waits for ever, and for what.
     Quiescent {
@@ -290,6 +315,17 @@ pub enum Event {
         /// Waiting task and the id of its channel or mutex.
         blocked: Vec<(TaskId, u64)>,
     },
+}
+
+/// What lets time pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Passing {
+    /// The host, whatever is due meanwhile.
+    Host,
+    /// A timer, while others could have gone on.
+    Timer,
+    /// A timer, when nobody else could go on.
+    Idle,
 }
 
 /// Why there is no fork.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gcrucible_bytecode::Program;
-use gcrucible_engine::Engine;
+use gcrucible_engine::{Deadlock, Engine};
 
 use super::matches_reference::{Happening, Limits};
 use crate::executor::trace::Event;
@@ -19,6 +19,10 @@ pub struct Evidence<'a> {
     pub events: &'a [Event],
     /// The engine, with everything that is still in it.
     pub engine: &'a Engine,
+    /// What it says of who waits for whom.
+    pub deadlock: Option<&'a Deadlock>,
+    /// Calls that have ended, of which somebody still waits for the end.
+    pub unjoined: &'a [u32],
     /// Timers that are still to fire.
     pub timers: usize,
     /// Allocations that were made to fail.

@@ -5,7 +5,9 @@
 //! everything that follows from program and decisions is compared with it.
 
 mod endings;
+mod failures;
 mod slices;
+mod time;
 mod turns;
 mod versions;
 
@@ -80,7 +82,9 @@ pub fn check_and_note<'p>(
         forks: BTreeSet::new(),
         requests: BTreeMap::new(),
         due: VecDeque::new(),
-        late_cancels: Vec::new(),
+        decided: BTreeSet::new(),
+        delayed: BTreeSet::new(),
+        has_lacked_memory: false,
         wakes: BTreeMap::new(),
         woken_from: BTreeMap::new(),
         woken_at_host: BTreeSet::new(),
@@ -183,9 +187,12 @@ struct Judge<'p, 'e> {
     /// Tasks of requests under way.
     requests: BTreeMap<u64, TaskId>,
     due: VecDeque<Due>,
-    /// Tasks that were cancelled after their body had ended but before everybody could see
-    /// it: the request may still count.
-    late_cancels: Vec<TaskId>,
+    /// Tasks whose bodies have ended, as everybody can see.
+    decided: BTreeSet<TaskId>,
+    /// Tasks that others may have come before between a slice and the sleep that it ended with.
+    delayed: BTreeSet<TaskId>,
+    /// Whether there was no memory for something.
+    has_lacked_memory: bool,
     /// How many futures have settled that a task waited for. Each wakes it once, perhaps when
     /// it waits for something else already.
     wakes: BTreeMap<TaskId, u32>,
@@ -268,7 +275,9 @@ impl<'e> Judge<'_, 'e> {
                 Ok(())
             }
             // What becomes of requests is for another oracle; a client that goes away cancels.
-            Event::RequestAsked { .. } | Event::RequestRefused { .. } => Ok(()),
+            Event::RequestAsked { .. }
+            | Event::RequestRefused { .. }
+            | Event::ClientGone { .. } => Ok(()),
             Event::RequestBegan { request, task, .. } => {
                 self.requests.insert(*request, *task);
                 Ok(())
@@ -306,6 +315,9 @@ impl<'e> Judge<'_, 'e> {
                     self.fail("host_began", *task, message)
                 }
             },
+            Event::BodyEnded { task } => self.body_ended(*task),
+            Event::WaitBegan { task, object } => self.wait_began(*task, *object),
+            Event::Unobserved { future } => self.unobserved(*future),
             Event::Aborted { task } => self.aborted(*task),
             Event::Told { operations } => self.told(operations),
             Event::HostEnded { task, result } => self.host_ended(*task, result),
@@ -344,6 +356,7 @@ impl<'e> Judge<'_, 'e> {
             // Whether it had a reason is for another oracle to say.
             Event::MemoryRefused { task, .. } => {
                 self.model.forget_panic(*task);
+                self.has_lacked_memory = true;
                 Ok(())
             }
             Event::CallEnded {
@@ -361,15 +374,7 @@ impl<'e> Judge<'_, 'e> {
                 queued,
                 ..
             } => self.collected(*kind, cleared, queued),
-            Event::TimeAdvanced { now_ms } => {
-                if *now_ms < self.model.now_ms() {
-                    let message =
-                        format!("time went from {} back to {now_ms}", self.model.now_ms());
-                    return Err(failure("time_advanced", "clock", message));
-                }
-                self.model.set_now(*now_ms);
-                Ok(())
-            }
+            Event::TimeAdvanced { now_ms, why } => self.time_advanced(*now_ms, *why),
             Event::Quiescent { waiting, blocked } => self.quiescent(waiting, blocked),
         }
     }
@@ -593,9 +598,6 @@ impl<'e> Judge<'_, 'e> {
             let message = "cancelled after its end, when nothing of it was left".into();
             return self.fail("cancel_requested", task, message);
         }
-        if found.end.is_some() {
-            self.late_cancels.push(task);
-        }
         let below = match is_passed_on {
             true => Vec::new(),
             false => self.model.reached_by(task),
@@ -621,6 +623,10 @@ impl<'e> Judge<'_, 'e> {
             let message = format!("{signal:?} was raised for it, but it has no handler of that");
             return self.fail("interrupt_raised", task, message);
         }
+        if self.decided.contains(&task) {
+            let message = format!("{signal:?} was raised for it, but its body has ended");
+            return self.fail("interrupt_raised", task, message);
+        }
         self.model.raise(task, signal);
         Ok(())
     }
@@ -637,6 +643,7 @@ impl<'e> Judge<'_, 'e> {
         }
         self.woken_from.remove(&task);
         self.turns.ran(task, None);
+        self.turns.leave(task);
         self.model.abort(task);
         self.note_changes();
         Ok(())
@@ -780,6 +787,7 @@ impl<'e> Judge<'_, 'e> {
             );
             return self.fail("wait_resolved", task, message);
         }
+        self.turns.resolved(task);
         self.model.wake(task);
         Ok(())
     }
@@ -842,6 +850,7 @@ impl<'e> Judge<'_, 'e> {
                 || self.is_woken_late(task) =>
             {
                 self.compare_turn(task, &status)?;
+                self.turns.leave(task);
                 self.woken_from.insert(task, status);
                 self.model.wake(task);
                 return Ok(());

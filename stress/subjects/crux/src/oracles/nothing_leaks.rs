@@ -21,6 +21,12 @@ pub fn at_rest(engine: &Engine, timers: usize) -> Result<(), Failure> {
         ("I-18", "calls", engine.open_call_count()),
         ("I-18", "tasks", engine.open_task_count()),
         ("I-18", "requests", engine.open_request_count()),
+        ("I-12", "lists of waiters", engine.awaited_object_count()),
+        (
+            "I-18",
+            "detached tasks of forks",
+            engine.detached_task_count(),
+        ),
         ("timers", "timers", timers),
     ];
     if let Some((check, what, count)) = left.into_iter().find(|&(_, _, count)| count > 0) {

@@ -23,6 +23,8 @@ struct Requests {
     /// Call and id of the one that was asked for last, until it is clear what comes of it.
     asked: Option<(u32, String)>,
     open: BTreeMap<u64, Open>,
+    /// The request whose client the host has just let go.
+    leaving: Option<u64>,
     /// Tasks of requests whose client is gone, until cancellation is requested.
     gone: Option<(u64, TaskId)>,
     /// The request that ended just now, with its call.
@@ -48,6 +50,12 @@ impl Requests {
             let message = format!(
                 "the client of request {request} is gone, but its task {task} is not cancelled"
             );
+            return Err(failure("I-18", message));
+        }
+        if let Some(request) = self.leaving.take()
+            && !matches!(event, Event::Disconnected { request: found } if *found == request)
+        {
+            let message = format!("the client of request {request} is gone, and nobody is told");
             return Err(failure("I-18", message));
         }
         if let Some((request, call)) = self.ended.take()
@@ -78,6 +86,7 @@ impl Requests {
                 task,
                 ..
             } => self.began(*request, id, *call, *task, limit)?,
+            Event::ClientGone { request } => self.leaving = Some(*request),
             Event::Disconnected { request } => match self.open.get(request) {
                 Some(open) => self.gone = Some((*request, open.task)),
                 None => {

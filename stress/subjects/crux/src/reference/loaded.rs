@@ -6,6 +6,7 @@
 use gcrucible_bytecode::Program;
 
 use super::clients::Clients;
+use super::library::Library;
 use super::model::Model;
 use super::value::{ObjectId, Value};
 use crate::executor::trace::TaskId;
@@ -15,6 +16,7 @@ use crate::executor::trace::TaskId;
 pub(super) struct Loaded<'p> {
     pub(super) program: &'p Program,
     pub(super) clients: Clients,
+    pub(super) library: Library,
     pub(super) globals: Vec<Value>,
     /// Of each module whether it is initialised.
     pub(super) frozen: Vec<bool>,
@@ -31,6 +33,7 @@ impl<'p> Loaded<'p> {
         Self {
             program,
             clients: Clients::of(program),
+            library: Library::of(program),
             globals: vec![Value::Nil; program.globals.len()],
             frozen: vec![false; program.modules.len()],
             constants: vec![None; program.constants.len()],

@@ -75,6 +75,7 @@ impl Model<'_> {
             Ok(Flow::Enter(mut callee)) => {
                 frame(task).at = at + 1;
                 self.note_client_call(task, &mut callee);
+                self.note_library_call(task, &mut callee);
                 task.frames.push(callee);
             }
             Ok(Flow::EnterStep(callee, step)) => {
@@ -96,10 +97,12 @@ impl Model<'_> {
                         (self.store.error_saying(kind, &message, payload), None)
                     }
                 };
-                return match self.throw(task, value, trace) {
-                    Some(end) => Step::Ended(end),
-                    None => Step::Ran,
-                };
+                let promise = self.throwing(task);
+                let end = self.throw(task, value, trace);
+                if let Some(promise) = promise {
+                    self.note_library_throw(task, promise, value);
+                }
+                return end.map_or(Step::Ran, Step::Ended);
             }
         }
         Step::Ran
@@ -122,7 +125,8 @@ impl Model<'_> {
         let keep = task.scopes.iter().take_while(|scope| scope.depth < depth);
         let keep = keep.count();
         self.pop_scopes(task, keep);
-        let left = task.frames.pop().expect("a task that runs has a frame");
+        let mut left = task.frames.pop().expect("a task that runs has a frame");
+        self.note_library_return(task, &mut left, value);
         if left.interrupts {
             self.end_interrupt(task);
             return match task.operation {
@@ -147,8 +151,9 @@ impl Model<'_> {
         {
             task.finishing = true;
             self.log.effects.finishing = true;
-            task.frames
-                .push(Frame::new(self.loaded.program, finish, &[value]));
+            let mut finishing = Frame::new(self.loaded.program, finish, &[value]);
+            self.note_library_entry(task, &mut finishing);
+            task.frames.push(finishing);
             return Step::Ran;
         }
         task.locals = None;
@@ -354,6 +359,7 @@ impl Model<'_> {
                 argc,
             } => {
                 let arguments = args(task, base, argc).to_vec();
+                self.note_library_builtin(task, builtin);
                 return self.call_builtin(task, base, builtin, &arguments);
             }
             Op::Return { src } => return Ok(Flow::Leave(get(task, src))),
@@ -397,6 +403,7 @@ impl Model<'_> {
             Op::Await { dst, src } => {
                 self.before_waiting(task)?;
                 let future = self.future_id(get(task, src))?;
+                self.note_seen(future);
                 match self.settled_value(future)? {
                     Some(value) => set(task, dst, value),
                     None => return Ok(Flow::Wait(SliceEnd::Awaiting { future })),

@@ -1,8 +1,11 @@
 //! The model's state, and what the world outside can do to it.
 
+use std::collections::BTreeSet;
+
 use gcrucible_bytecode::{Constant, ErrorKind, Program, Reg};
 
 use super::finalizers::Finalizers;
+use super::library::Limited;
 use super::loaded::Loaded;
 use super::slice::SliceLog;
 use super::task::{Began, Frame, Status, Task};
@@ -85,6 +88,11 @@ pub struct Model<'p> {
     /// Of each host operation that has begun whether its task was cancelled while it was under
     /// way, or before.
     told: Vec<bool>,
+    /// Failed futures whose errors the program has seen: an await has thrown them, or a squad has
+    /// ended with them.
+    pub(super) seen: BTreeSet<u64>,
+    /// Streams of the first elements of others.
+    pub(super) limited: Vec<Limited>,
     pub(super) log: SliceLog,
     /// Tasks of the running task's run that have not settled.
     pub(super) open_now: u32,
@@ -108,6 +116,8 @@ impl<'p> Model<'p> {
             finalizers: Finalizers::default(),
             settlements: 0,
             told: Vec::new(),
+            seen: BTreeSet::new(),
+            limited: Vec::new(),
             log: SliceLog::default(),
             open_now: 0,
             work: Work::default(),
@@ -540,6 +550,69 @@ impl<'p> Model<'p> {
         entry.payload = payload;
         entry.settled = Some(self.settlements);
         self.settlements += 1;
+    }
+
+    /// A task's body has ended, and what comes of it is decided: whether its cancellation counts is
+    /// what was requested by now.
+    pub fn decide(&mut self, task: TaskId) {
+        if let Some(task) = self.task_mut(task)
+            && let Some(end) = &mut task.end
+        {
+            end.token = task.token;
+        }
+    }
+
+    /// Notes that the program has seen what a future failed with, if it has failed.
+    pub(super) fn note_seen(&mut self, future: u64) {
+        let state = self.future(future).map(|future| future.state);
+        if let Some(FutureState::Error | FutureState::InternalError) = state {
+            self.seen.insert(future);
+        }
+    }
+
+    /// The failure of a future was reported: that counts as seen.
+    pub fn report(&mut self, future: u64) {
+        self.note_seen(future);
+    }
+
+    /// Whether a future has failed with an error that the program has not seen.
+    pub fn is_unseen(&self, future: u64) -> bool {
+        let state = self.future(future).map(|future| future.state);
+        matches!(state, Some(FutureState::Error | FutureState::InternalError))
+            && !self.seen.contains(&future)
+    }
+
+    /// The futures of a run that have failed with errors that the program has not seen.
+    pub fn unseen_of(&self, root: TaskId) -> Vec<u64> {
+        let all = 1..=self.futures.len() as u64;
+        let is_of = |future: &u64| {
+            let runner = self
+                .future(*future)
+                .and_then(|future| self.task(future.runner));
+            runner.is_some_and(|runner| runner.root == Some(root))
+        };
+        all.filter(is_of)
+            .filter(|&future| self.is_unseen(future))
+            .collect()
+    }
+
+    /// When time next ends the wait of a task, if it will: that of a sleep, of a deadline, of a host
+    /// operation that is to end.
+    pub fn due(&self, task: &Task) -> Option<u64> {
+        let is_waiting = !matches!(
+            task.status,
+            Status::Ready | Status::Ended | Status::WaitingForAny { drain: true, .. }
+        );
+        let sleep = match task.status {
+            Status::Sleeping { ms, since } => Some(since.saturating_add(ms)),
+            _ => None,
+        };
+        let times = [
+            sleep,
+            self.grace_end(task),
+            task.deadline(self.limits.grace_ms),
+        ];
+        times.into_iter().flatten().min().filter(|_| is_waiting)
     }
 
     /// Whether the root of a run and all that belongs to the run have ended, and their

@@ -79,6 +79,15 @@ impl Model<'_> {
             .for_each(|future| walk.value(future.payload));
     }
 
+    /// Whether a future is reachable by anything but weak references.
+    pub fn is_future_reachable(&self, future: u64) -> bool {
+        let seen = self.strongly_reachable();
+        (0..self.store.len()).any(|at| {
+            let id = self.store.at(at);
+            seen[at] && matches!(self.store.get(id), Object::Future(found) if *found == future)
+        })
+    }
+
     /// Of each object whether it is reachable by anything but weak references.
     pub(super) fn strongly_reachable(&self) -> Vec<bool> {
         let mut walk = Walk {

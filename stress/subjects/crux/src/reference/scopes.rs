@@ -465,10 +465,12 @@ impl Model<'_> {
             operation: task.operation.take(),
         });
         let argument = self.store.string(signal);
-        task.frames.push(Frame {
+        let mut handling = Frame {
             interrupts: true,
             ..Frame::new(self.loaded.program, function, &[argument])
-        });
+        };
+        self.note_library_entry(task, &mut handling);
+        task.frames.push(handling);
         let until = self.now_ms().saturating_add(HANDLER_TIMEOUT_MS);
         push_scope(task, Some(until), ScopeKind::Interrupt);
         Ok(())

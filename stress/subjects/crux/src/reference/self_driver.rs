@@ -14,7 +14,7 @@ use super::model::{Limits, Model, Work};
 use super::task::Status;
 use crate::executor::graph::FutureState;
 use crate::executor::programs::REQUESTS_MAX;
-use crate::executor::trace::{Callee, Event, Outcome, SliceEnd, TaskId};
+use crate::executor::trace::{Callee, Event, Outcome, Passing, SliceEnd, TaskId};
 use crate::scenario::{Header, HostAnswer, HostEvent};
 use gcrucible_trace::choices::Choices;
 
@@ -89,7 +89,10 @@ pub fn drive<C: Choices>(
         match actors.get(choices.below(actors.len() as u32) as usize) {
             None => quiescent = true,
             Some(Actor::Host) => driver.host_event(),
-            Some(Actor::Timers) => driver.fire_timer(),
+            Some(Actor::Timers) => driver.fire_timer(match actors.len() {
+                1 => Passing::Idle,
+                _ => Passing::Timer,
+            }),
             Some(&Actor::Operation(task)) => driver.end_operation(task),
             Some(&Actor::Task(task)) => {
                 let fuel = choices.within(1, limits.fuel);
@@ -180,20 +183,8 @@ impl Driver<'_> {
 
     /// When the next sleep or deadline is over.
     fn next_timer(&self) -> Option<u64> {
-        let times = self.model.tasks().flat_map(|task| {
-            let is_waiting = !matches!(
-                task.status,
-                Status::Ready | Status::Ended | Status::WaitingForAny { drain: true, .. }
-            );
-            let sleep = match task.status {
-                Status::Sleeping { ms, since } => Some(since.saturating_add(ms)),
-                _ => None,
-            };
-            let cut_off = self.model.grace_end(task);
-            let deadline = task.deadline(self.model.grace_ms());
-            [sleep, cut_off, deadline].map(|at| at.filter(|_| is_waiting))
-        });
-        times.flatten().min()
+        let times = self.model.tasks().filter_map(|task| self.model.due(task));
+        times.min()
     }
 
     fn seed(&mut self) -> u64 {
@@ -258,6 +249,7 @@ impl Driver<'_> {
                 if let Some(served) = self.requests.remove(call) {
                     if served.is_open {
                         let request = served.number;
+                        self.events.push(Event::ClientGone { request });
                         self.events.push(Event::Disconnected { request });
                         self.cancel(self.calls[call]);
                         // The table has it until its call has ended.
@@ -295,7 +287,7 @@ impl Driver<'_> {
                 });
             }
             HostEvent::AdvanceTime { ms } => {
-                self.advance(self.model.now_ms() + u64::from(*ms));
+                self.advance(self.model.now_ms() + u64::from(*ms), Passing::Host);
             }
             HostEvent::Interrupt { call, signal } => {
                 if let Some(&task) = self.calls.get(call) {
@@ -398,15 +390,15 @@ impl Driver<'_> {
         self.wake_if_possible(root);
     }
 
-    fn advance(&mut self, now_ms: u64) {
+    fn advance(&mut self, now_ms: u64, why: Passing) {
         self.model.set_now(now_ms);
-        self.events.push(Event::TimeAdvanced { now_ms });
+        self.events.push(Event::TimeAdvanced { now_ms, why });
         self.wake_all();
     }
 
-    fn fire_timer(&mut self) {
+    fn fire_timer(&mut self, why: Passing) {
         if let Some(due) = self.next_timer() {
-            self.advance(due.max(self.model.now_ms()));
+            self.advance(due.max(self.model.now_ms()), why);
         }
     }
 
@@ -582,8 +574,16 @@ impl Driver<'_> {
         let Some(found) = self.model.task(task) else {
             return;
         };
-        let Some(end) = found.end else { return };
-        if let Some(future) = found.future {
+        if found.end.is_none() {
+            return;
+        }
+        let future = found.future;
+        self.events.push(Event::BodyEnded { task });
+        self.model.decide(task);
+        let Some(end) = self.model.task(task).and_then(|task| task.end) else {
+            return;
+        };
+        if let Some(future) = future {
             let state = match end.result {
                 Some(Ok(_)) => FutureState::Ready,
                 Some(Err(_)) if !end.token => FutureState::Error,
@@ -612,6 +612,11 @@ impl Driver<'_> {
         let Some(end) = self.model.task(task).and_then(|task| task.end) else {
             return;
         };
+        let unseen = self.model.unseen_of(task);
+        for &future in unseen.iter().filter(|_| call != INIT_CALL) {
+            self.events.push(Event::Unobserved { future });
+            self.model.report(future);
+        }
         self.calls.remove(&call);
         self.model.end_for_all(task);
         if call == INIT_CALL {

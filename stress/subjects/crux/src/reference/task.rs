@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use gcrucible_bytecode::{ErrorKind, FunctionId, Op, Program, Reg};
 
+use super::library::Promise;
 use super::model::{BodyEnd, Spawning};
 use super::value::{ObjectId, Value};
 use crate::executor::trace::TaskId;
@@ -239,6 +240,10 @@ pub(super) struct Frame {
     pub(super) interrupts: bool,
     /// For a frame of a client: whether cancellation was requested when it was entered.
     pub(super) of_client: Option<bool>,
+    /// For a function of the library: what it promises.
+    pub(super) promise: Option<Box<Promise>>,
+    /// Whether a function of the library has called it back.
+    pub(super) is_asked: bool,
 }
 
 impl Frame {
@@ -254,6 +259,8 @@ impl Frame {
             result: 0,
             interrupts: false,
             of_client: None,
+            promise: None,
+            is_asked: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use gcrucible_bytecode::ErrorKind;
+use rustc_hash::FxHashMap;
 
 use super::map::MapObject;
 
@@ -141,6 +142,8 @@ pub struct Store {
     objects: Vec<Object>,
     /// Channels, mutexes and weak references so far.
     numbered: Vec<ObjectId>,
+    /// How often those objects were changed that somebody watches.
+    watched: FxHashMap<ObjectId, u32>,
 }
 
 impl Store {
@@ -149,7 +152,18 @@ impl Store {
         Self {
             objects: Vec::with_capacity(256),
             numbered: Vec::new(),
+            watched: FxHashMap::default(),
         }
+    }
+
+    /// Counts the changes of an object from now on. Gives how many there were.
+    pub fn watch(&mut self, id: ObjectId) -> u32 {
+        *self.watched.entry(id).or_default()
+    }
+
+    /// How often an object was changed that is watched.
+    pub fn changes(&self, id: ObjectId) -> u32 {
+        self.watched.get(&id).copied().unwrap_or_default()
     }
 
     /// Makes a channel, mutex or weak reference, given its number.
@@ -231,6 +245,11 @@ impl Store {
 
     /// An object, to be changed.
     pub fn get_mut(&mut self, id: ObjectId) -> &mut Object {
+        if !self.watched.is_empty()
+            && let Some(changes) = self.watched.get_mut(&id)
+        {
+            *changes += 1;
+        }
         &mut self.objects[id.0 as usize]
     }
 
@@ -248,6 +267,11 @@ impl Store {
             Some(Object::String(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// The object that was made after so many others.
+    pub fn at(&self, index: usize) -> ObjectId {
+        ObjectId(index as u32)
     }
 
     /// How many objects were made.

@@ -101,13 +101,14 @@ impl Model<'_> {
     }
 
     /// Throws what the first of several futures ended with that has failed, if one has.
-    fn throw_first_failure(&self, futures: &[u64]) -> Outcome<()> {
+    fn throw_first_failure(&mut self, futures: &[u64]) -> Outcome<()> {
         let failed = futures.iter().filter(|&&future| {
             self.future(future)
                 .is_some_and(|f| !matches!(f.state, FutureState::Pending | FutureState::Ready))
         });
         let first = failed.min_by_key(|&&future| self.future(future).and_then(|f| f.settled));
         if let Some(&first) = first {
+            self.note_seen(first);
             self.settled_value(first)?;
         }
         Ok(())
@@ -121,6 +122,14 @@ impl Model<'_> {
             self.log.effects.cancel.extend(&pending);
         }
         if pending.is_empty() {
+            // Those that have failed were seen by whoever sees the squad's end.
+            if let Some(Object::Array(children)) = self.store.object(squad) {
+                let ended: Vec<u64> = children
+                    .iter()
+                    .filter_map(|&child| self.future_id(child).ok())
+                    .collect();
+                ended.into_iter().for_each(|future| self.note_seen(future));
+            }
             if task.ends_with_failure() {
                 let (_, futures) = self.children(squad)?;
                 self.throw_first_failure(&futures)?;

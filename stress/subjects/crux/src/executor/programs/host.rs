@@ -13,6 +13,7 @@ use gcrucible_engine::{
 use gcrucible_heap::{Handle, Kind, Unchecked};
 use gcrucible_vm::Realm;
 
+use super::joiners::Joiners;
 use super::observer::{TraceObserver, version_failure};
 use crate::executor::simulated_platform::SimulatedPlatform;
 use crate::executor::trace::{Asked, Callee, Event, TaskId};
@@ -25,7 +26,9 @@ pub(super) struct HostScript {
     stage: Stage,
     next: usize,
     /// The last call of each id that the host still holds.
-    calls: BTreeMap<u32, CallHandle>,
+    calls: BTreeMap<u32, Arc<CallHandle>>,
+    /// Who waits for these.
+    joiners: Joiners,
     init: Option<CallHandle>,
     /// Forks by the script's numbers.
     forks: BTreeMap<u32, Fork>,
@@ -74,6 +77,7 @@ impl HostScript {
             stage: Stage::Init,
             next: 0,
             calls: BTreeMap::new(),
+            joiners: Joiners::default(),
             init: None,
             forks: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -129,6 +133,7 @@ impl HostScript {
             || self
                 .calls
                 .values()
+                .map(|handle| &**handle)
                 .chain(self.requests.values().map(Request::call))
                 .any(|handle| handle.call().outcome().is_none())
     }
@@ -136,7 +141,7 @@ impl HostScript {
     /// The last call of an id, if the host still holds it.
     fn handle(&self, call: u32) -> Option<&CallHandle> {
         let of_request = self.requests.get(&call).map(Request::call);
-        of_request.or_else(|| self.calls.get(&call))
+        of_request.or_else(|| self.calls.get(&call).map(|handle| &**handle))
     }
 
     /// Serves a request, and looks at its fork before anything runs in it.
@@ -161,7 +166,7 @@ impl HostScript {
                 if let Err(failure) = forks_share_nothing::check(engine, request.fork().realm()) {
                     observer.fail(failure);
                 }
-                self.calls.remove(&call);
+                self.forget_call(call);
                 self.requests.insert(call, request);
             }
             Err(RequestError::Call(CallError::DuplicateCallId(call))) => {
@@ -177,6 +182,10 @@ impl HostScript {
         if let Some(request) = self.requests.remove(&call) {
             let task = request.call().call().task();
             self.note(observer, task, EventKind::CallDrop);
+            if request.call().call().outcome().is_none() {
+                let request = request.number();
+                observer.push(Event::ClientGone { request });
+            }
             request.disconnect();
         }
     }
@@ -443,13 +452,30 @@ impl HostScript {
 
     /// Drops the host's future of a call or request, if it has it.
     pub(super) fn drop_call(&mut self, observer: &TraceObserver, call: u32) {
-        if let Some(handle) = self.calls.remove(&call) {
+        if let Some(handle) = self.forget_call(call) {
             let task = handle.call().task();
             self.note(observer, task, EventKind::CallDrop);
             observer.push(Event::CallDropped { task });
             drop(handle);
         }
         self.disconnect(observer, call);
+    }
+
+    /// The host's end of a call, which it drops.
+    fn forget_call(&mut self, call: u32) -> Option<Arc<CallHandle>> {
+        self.joiners.forget(call);
+        self.calls.remove(&call)
+    }
+
+    /// The calls that have ended though some who wait for that were not told.
+    pub(super) fn unjoined(&mut self) -> Vec<u32> {
+        self.joiners.go_on();
+        let has_ended = |call: &u32| {
+            self.calls
+                .get(call)
+                .is_some_and(|handle| handle.call().outcome().is_some())
+        };
+        self.joiners.waiting().filter(has_ended).collect()
     }
 
     /// The event of the script that comes next; none while the modules are initialised.
@@ -483,6 +509,9 @@ impl HostScript {
         match started {
             Ok(handle) => {
                 self.requests.remove(&call);
+                self.forget_call(call);
+                let handle = Arc::new(handle);
+                self.joiners.begin(call, &handle);
                 self.calls.insert(call, handle);
             }
             Err(CallError::DuplicateCallId(call)) => observer.push(Event::CallRefused { call }),
@@ -534,6 +563,7 @@ impl HostScript {
         if let Some(preload) = self.preload.take() {
             preload.abandon();
         }
+        self.joiners.clear();
         self.calls.clear();
         self.forks.clear();
         self.requests.clear();

@@ -384,6 +384,11 @@ impl Observer for TraceObserver {
             EngineEvent::AwaitResolved { task, future } => {
                 self.push(Event::AwaitResolved { task, future });
             }
+            EngineEvent::BodyEnded { task } => self.push(Event::BodyEnded { task }),
+            EngineEvent::WaitBegan { task, object } => {
+                self.push(Event::WaitBegan { task, object });
+            }
+            EngineEvent::Unobserved { future, .. } => self.push(Event::Unobserved { future }),
             EngineEvent::HostBegan { task } => self.push(Event::HostBegan { task }),
             EngineEvent::Aborted { task } => self.push(Event::Aborted { task }),
             EngineEvent::HostPanicked { task, message } => self.push(Event::HostPanicked {
@@ -425,7 +430,7 @@ impl Observer for TraceObserver {
                 self.panic_at(call.id());
             }
             // The call's end says it, as a graph.
-            EngineEvent::FinalizerFailed { .. } | EngineEvent::Unobserved { .. } => {}
+            EngineEvent::FinalizerFailed { .. } => {}
             EngineEvent::Forked {
                 template,
                 fork,
@@ -909,7 +914,14 @@ pub(super) fn timeline(
                 COLLECTOR,
                 format!("{kind:?}: {moved} moved, {promoted} promoted"),
             ),
-            Event::TimeAdvanced { now_ms } => (Site::HOST, format!("time is {now_ms} ms")),
+            Event::TimeAdvanced { now_ms, .. } => (Site::HOST, format!("time is {now_ms} ms")),
+            Event::BodyEnded { .. } | Event::WaitBegan { .. } | Event::ClientGone { .. } => {
+                continue;
+            }
+            Event::Unobserved { future } => {
+                let text = format!("nobody has seen that future {future} failed");
+                (Site::HOST, text)
+            }
             Event::Quiescent { waiting, blocked } if waiting.is_empty() && blocked.is_empty() => {
                 (Site::HOST, "nothing is left to do".to_owned())
             }

@@ -29,6 +29,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         2 * catch * futures,
         guards,
         1,
+        2 * guards * cancel * spawns,
     ]) {
         0 => cancel_one(body, out),
         1 => spawn_and_cancel(body, out),
@@ -38,6 +39,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         5 => clean_up(body, out),
         6 => wrap(body, out),
         7 if guards > 0 => survive_with_a_guard(body, out),
+        9 => abort_a_holder(body, out),
         _ => tasks::pause(body, out),
     }
 }
@@ -132,9 +134,12 @@ fn survive<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let tried = body.block(wait);
     let handler = body.block(|body, out| {
         tasks::use_result(body, out, Expr::Name(caught));
-        match body.c.weighted(&[2, 2, 2]) {
+        let spawns = 2 * u32::from(tasks::can_spawn(body));
+        match body.c.weighted(&[2, 2, 2, spawns]) {
             0 => {}
             1 => wait(body, out),
+            // What is started by one that is cancelled is cancelled.
+            3 => _ = tasks::spawn_sleeper(body, out),
             // Asked again meanwhile, it still does what does not wait.
             _ => match elements {
                 Some(elements) => out.extend((0..3).map(|_| streams::next(Expr::Name(elements)))),
@@ -192,6 +197,53 @@ fn survive_with_a_guard<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     };
     out.push(Stmt::Sync(mutex, vec![tried]));
     body.spend(3);
+}
+
+/// A task that holds a mutex which another one wants, and does not end when it is cancelled: in the
+/// end it is aborted, and the mutex is free.
+fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if body.tasks < 2 || !body.affords(60) {
+        return spawn_and_cancel(body, out);
+    }
+    let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
+    let mutex = body.let_in(out, Stem::Shared, Kind::Mutex, mutex);
+    let sleep = |ms: u32| Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms.into())]));
+    let caught = body.world.fresh(Stem::Caught);
+    let counter = body.world.fresh(Stem::Counter);
+    let holder = body.lambda(&[], |_, out| {
+        let stubborn = Stmt::Repeat {
+            counter,
+            times: 40,
+            condition: Expr::Bool(true),
+            body: vec![Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))],
+        };
+        let tried = Stmt::Try {
+            body: vec![sleep(50)],
+            typed: Vec::new(),
+            catch: Some((caught, vec![stubborn])),
+            finally: None,
+        };
+        out.push(Stmt::Sync(Expr::Name(mutex), vec![tried]));
+    });
+    let holder = Expr::Spawn(Box::new(holder), vec![]);
+    let holder = body.let_in(out, Stem::Future, Kind::Future, holder);
+    out.push(sleep(1));
+    let shown = body.word();
+    let wanting = body.lambda(&[], |_, out| {
+        let print = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![shown]));
+        out.push(Stmt::Sync(Expr::Name(mutex), vec![print]));
+    });
+    let wanting = Expr::Spawn(Box::new(wanting), vec![]);
+    let wanting = body.let_in(out, Stem::Future, Kind::Future, wanting);
+    out.push(sleep(1));
+    out.push(Stmt::Cancel(Expr::Name(holder)));
+    // So that time passes while it goes on.
+    for _ in 0..3 {
+        out.push(sleep(3));
+    }
+    tasks::try_and_use(body, out, Expr::awaited(Expr::Name(wanting)));
+    body.tasks -= 2;
+    body.spend(50);
 }
 
 /// Something that cancellation ends, with work to be done in any case.

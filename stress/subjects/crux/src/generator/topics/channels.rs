@@ -13,10 +13,15 @@ use gcrucible_trace::choices::Choices;
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let spawns = u32::from(tasks::can_spawn(body) && body.affords(20));
     let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);
-    match body.c.weighted(&[6 * spawns, 4, 2 * deadline, 2]) {
+    let crowd = spawns * u32::from(body.tasks >= 3 && body.affords(40));
+    match body
+        .c
+        .weighted(&[6 * spawns, 4, 2 * deadline, 2, 4 * crowd])
+    {
         0 => produce(body, out),
         1 => try_shared(body, out),
         2 => bounded_wait(body, out),
+        4 => given_up(body, out),
         _ => own(body, out),
     }
 }
@@ -129,6 +134,75 @@ fn bounded_wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         };
         tasks::use_result(body, out, value);
     });
+}
+
+/// Several who wait to receive, or to send, and some of them give up just when their turn may have come;
+/// at last the channel is closed, so that nobody waits for ever.
+fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let channel = Expr::Builtin(Builtin::Channel, vec![Expr::Int(1)]);
+    let channel = body.let_in(out, Stem::Shared, Kind::Channel, channel);
+    let sends = body.c.chance(1, 3);
+    if sends {
+        let first = Expr::method(Expr::Name(channel), Method::TrySend, vec![Expr::Int(0)]);
+        out.push(Stmt::Expr(first));
+    }
+    let mut waiting = Vec::new();
+    for at in 1..=body.c.within(2, 3) {
+        let caught = body.world.fresh(Stem::Caught);
+        let time = Expr::Int(i64::from(body.c.below(4)));
+        let bounded = body.has(Feature::Deadlines) && body.c.chance(1, 3);
+        let shown = Expr::Int(at.into());
+        let waiter = body.lambda(&[], |_, out| {
+            let wait = match sends {
+                true => Expr::method(Expr::Name(channel), Method::Send, vec![shown.clone()]),
+                false => Expr::method(Expr::Name(channel), Method::Receive, vec![]),
+            };
+            let seen = Expr::Array(vec![shown, wait]);
+            let mut wants = vec![Stmt::Expr(Expr::Builtin(Builtin::Print, vec![seen]))];
+            if bounded {
+                wants = vec![Stmt::Deadline(time, wants)];
+            }
+            out.push(Stmt::Try {
+                body: wants,
+                typed: Vec::new(),
+                catch: Some((caught, vec![])),
+                finally: None,
+            });
+        });
+        let spawn = Expr::Spawn(Box::new(waiter), vec![]);
+        waiting.push(body.let_in(out, Stem::Future, Kind::Future, spawn));
+        body.tasks -= 1;
+    }
+    let mut acts = Vec::new();
+    for at in 0..body.c.within(1, 4) {
+        match body.c.below(4) {
+            0 if body.has(Feature::Cancel) => {
+                let which = waiting[body.below(waiting.len())];
+                acts.push(Stmt::Cancel(Expr::Name(which)));
+            }
+            0 | 1 => {
+                let ms = Expr::Int(i64::from(body.c.below(3)));
+                acts.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
+            }
+            _ => {
+                let value = match sends {
+                    true => Expr::method(Expr::Name(channel), Method::TryReceive, vec![]),
+                    false => {
+                        let value = Expr::Int(i64::from(at) + 10);
+                        Expr::method(Expr::Name(channel), Method::TrySend, vec![value])
+                    }
+                };
+                acts.push(Stmt::Expr(value));
+            }
+        }
+    }
+    out.push(Stmt::Try {
+        body: acts,
+        typed: Vec::new(),
+        catch: None,
+        finally: Some(vec![close(channel)]),
+    });
+    body.spend(30);
 }
 
 /// A channel of one's own, which holds what nothing else does.

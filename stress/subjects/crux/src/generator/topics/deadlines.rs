@@ -15,7 +15,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
     match body
         .c
-        .weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2, 3 * loops])
+        .weighted(&[4, 3, 3, 3 * spawns, 3 * loops, 2, 3 * loops, 3 * spawns])
     {
         0 => within(body, out, |body, out| {
             body.statements(1, out);
@@ -26,6 +26,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         3 => with_children(body, out),
         4 => left_in_loop(body, out),
         5 => thrown_through(body, out),
+        7 => nested(body, out),
         _ => within(body, out, |body, out| caught_in_loop(body, out, 10)),
     }
     if body.c.chance(1, 2) {
@@ -184,6 +185,46 @@ fn with_children<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             true => sleep(body, out),
             false => tasks::await_one(body, out),
         }
+    });
+}
+
+/// Scopes within each other, with tasks that are started before the inner one, in it and behind it: each
+/// is told of those that are its own.
+fn nested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    within(body, out, |body, out| {
+        if body.c.chance(1, 2) {
+            tasks::spawn_sleeper(body, out);
+        }
+        let inner = body.block(|body, out| {
+            tasks::spawn_sleeper(body, out);
+            match body.c.below(3) {
+                0 => {}
+                1 => sleep(body, out),
+                _ => tasks::await_one(body, out),
+            }
+        });
+        let caught = body.world.fresh(Stem::Caught);
+        let scope = match body.c.below(3) {
+            0 => {
+                let squad = Expr::Squad(inner);
+                vec![Stmt::Expr(squad)]
+            }
+            _ => vec![Stmt::Deadline(ms(body), inner)],
+        };
+        out.push(match body.c.chance(1, 2) {
+            true => Stmt::Try {
+                body: scope,
+                typed: Vec::new(),
+                catch: Some((caught, vec![])),
+                finally: None,
+            },
+            false => scope.into_iter().next().unwrap_or(Stmt::Expr(Expr::Nil)),
+        });
+        if body.c.chance(1, 2) {
+            tasks::spawn_sleeper(body, out);
+        }
+        sleep(body, out);
+        body.spend(3);
     });
 }
 

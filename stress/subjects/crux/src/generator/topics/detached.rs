@@ -3,6 +3,7 @@
 use super::tasks;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
+use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Stem, Stmt};
 use gcrucible_trace::choices::Choices;
 
@@ -19,6 +20,13 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         && let Expr::Spawn(callee, arguments) = value
     {
         *value = Expr::SpawnDetached(callee.clone(), std::mem::take(arguments));
+    }
+    if body.sometimes(Feature::Cancel, 3) {
+        if body.c.chance(1, 2) {
+            tasks::pause(body, out);
+        }
+        out.push(Stmt::Cancel(Expr::Name(name)));
+        body.spend(1);
     }
     if body.c.chance(1, 3) {
         tasks::try_and_use(body, out, Expr::awaited(Expr::Name(name)));

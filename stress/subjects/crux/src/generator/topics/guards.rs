@@ -12,7 +12,12 @@ use gcrucible_trace::choices::Choices;
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let deadline = u32::from(body.has(Feature::Deadlines) && body.nesting < 3);
     let loops = u32::from(body.has(Feature::Loops) && body.affords(12) && body.nesting < 3);
-    match body.c.weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1, 2]) {
+    let may_crowd = body.may_wait() && body.tasks >= 3 && body.affords(40);
+    let crowd = u32::from(may_crowd && tasks::can_spawn(body));
+    match body
+        .c
+        .weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1, 2, 3 * crowd])
+    {
         0 => held(body, out),
         1 => thrown_through(body, out),
         2 => returned(body, out),
@@ -25,6 +30,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         }
         4 => in_loop(body, out),
         5 => twice(body, out),
+        7 => given_up(body, out),
         _ => nested(body, out),
     }
 }
@@ -154,6 +160,55 @@ fn nested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let inner = Stmt::Sync(Expr::Name(second), block);
     out.push(Stmt::Sync(first, vec![inner]));
     body.spend(2);
+}
+
+/// Several who want what one has, and some of them give up: cancelled, or because their time is over,
+/// just when their turn may have come.
+fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
+    let mutex = body.let_in(out, Stem::Shared, Kind::Mutex, mutex);
+    let sleep = |ms: u32| Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms.into())]));
+    let mut waiting = Vec::new();
+    for at in 0..body.c.within(2, 3) {
+        let caught = body.world.fresh(Stem::Caught);
+        let time = body.c.below(4);
+        let bounded = body.c.chance(1, 3);
+        let holds = body.c.below(3);
+        let waiter = body.lambda(&[], |_, out| {
+            let shown = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Int(at.into())]));
+            let mut inside = vec![shown];
+            match holds {
+                0 => {}
+                1 => inside.push(Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))),
+                _ => inside.push(sleep(1)),
+            }
+            let mut wants = vec![Stmt::Sync(Expr::Name(mutex), inside)];
+            if bounded {
+                wants = vec![Stmt::Deadline(Expr::Int(time.into()), wants)];
+            }
+            out.push(Stmt::Try {
+                body: wants,
+                typed: Vec::new(),
+                catch: Some((caught, vec![])),
+                finally: None,
+            });
+        });
+        let spawn = Expr::Spawn(Box::new(waiter), vec![]);
+        waiting.push(body.let_in(out, Stem::Future, Kind::Future, spawn));
+        body.tasks -= 1;
+    }
+    let ms = body.c.below(4);
+    let mut held = vec![sleep(ms)];
+    if body.has(Feature::Cancel) && body.c.chance(2, 3) {
+        let which = waiting[body.below(waiting.len())];
+        held.push(Stmt::Cancel(Expr::Name(which)));
+    }
+    out.push(Stmt::Sync(Expr::Name(mutex), held));
+    if body.has(Feature::Cancel) && body.c.chance(1, 3) {
+        let which = waiting[body.below(waiting.len())];
+        out.push(Stmt::Cancel(Expr::Name(which)));
+    }
+    body.spend(24);
 }
 
 /// Taken by who has it already.

@@ -29,7 +29,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         0 => Expr::library("fs.read", vec![body.word()]),
         1 => Expr::library("http.get", vec![body.word()]),
         _ => {
-            let data = Expr::Array(vec![body.literal_int(), body.word(), Expr::Nil]);
+            let data = data(body);
             Expr::Builtin(Builtin::Host, vec![Expr::text("operation"), data])
         }
     };
@@ -38,6 +38,37 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         false => tasks::try_and_use(body, out, call),
     }
     body.spend(2);
+}
+
+/// What an operation is asked with: data, or what is none, alone or in the middle of data.
+fn data<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let inner = match body.c.below(6) {
+        0 => body.new_closure(0),
+        1 => body.some_variable(),
+        2 => body.fresh(2),
+        3 => Expr::Map(vec![(body.key(), body.word()), (body.key(), body.any(1))]),
+        4 if body.has(Feature::Floats) => Expr::Float(0.5),
+        _ => Expr::Array(vec![body.literal_int(), body.word(), Expr::Nil]),
+    };
+    match body.c.below(3) {
+        0 => inner,
+        1 => Expr::Array(vec![body.literal_int(), inner]),
+        _ => Expr::Map(vec![(Expr::text("key"), inner)]),
+    }
+}
+
+/// An operation whose failure nobody minds.
+pub(super) fn ask<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let caught = body.world.fresh(Stem::Caught);
+    let shown = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Name(caught)]));
+    let asked = Expr::library("http.get", vec![body.word()]);
+    out.push(Stmt::Try {
+        body: vec![Stmt::Expr(asked)],
+        typed: Vec::new(),
+        catch: Some((caught, vec![shown])),
+        finally: None,
+    });
+    body.spend(3);
 }
 
 /// How an exchange fails: before it began, in its middle, before its end.

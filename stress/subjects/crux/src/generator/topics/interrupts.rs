@@ -3,8 +3,9 @@
 
 use gcrucible_bytecode::Builtin;
 
-use super::{channels, tasks};
+use super::{channels, host_operations, tasks};
 use crate::generator::programs::body::{Body, Role};
+use crate::generator::swarm::Feature;
 use crate::scenario::program::{Expr, Stmt};
 use gcrucible_trace::choices::Choices;
 
@@ -47,7 +48,7 @@ fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
             true => channels::touch_shared(body, out),
             false => body.statements(1, out),
         }
-        match body.c.weighted(&[4, 2, 2, 2]) {
+        match body.c.weighted(&[4, 2, 2, 2, 2, 1]) {
             0 => {}
             1 => {
                 let ms = Expr::Int(i64::from(body.c.below(4)));
@@ -59,6 +60,24 @@ fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
                 let value = body.fresh(1);
                 out.push(Stmt::Throw(value));
             }
+            // What is in flight there is of no interest to what it interrupts.
+            4 => {
+                let value = body.fresh(1);
+                let ms = Expr::Int([1, 1500][body.below(2)]);
+                let sleep = Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms]));
+                let last = match body.c.chance(1, 2) {
+                    true => vec![sleep],
+                    false => vec![sleep, Stmt::Throw(body.fresh(1))],
+                };
+                out.push(Stmt::Try {
+                    body: vec![Stmt::Throw(value)],
+                    typed: Vec::new(),
+                    catch: None,
+                    finally: Some(last),
+                });
+            }
+            // Cancellation is not its business.
+            5 if body.has(Feature::HostOperations) => host_operations::ask(body, out),
             // Longer than a handler may run.
             _ => {
                 let ms = Expr::Int(1500);

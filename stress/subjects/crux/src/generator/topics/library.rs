@@ -15,13 +15,14 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let callbacks = u32::from(body.affords(12) && body.nesting < 4);
     match body
         .c
-        .weighted(&[6 * callbacks, 2 * maps, 3 * strings, 1, 2, 1])
+        .weighted(&[6 * callbacks, 2 * maps, 3 * strings, 1, 2, 1, 3 * callbacks])
     {
         0 => over_list(body, out),
         1 => over_map(body, out),
         2 => text(body, out),
         4 => bulk(body, out),
         5 => json(body, out),
+        6 => at_an_edge(body, out),
         _ => number(body, out),
     }
     body.spend(4);
@@ -176,6 +177,189 @@ fn bulk<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         }
     };
     out.push(Stmt::Expr(call));
+}
+
+/// A number, perhaps one that has no order.
+fn key_of_sorts<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let zero = || Box::new(Expr::Float(0.0));
+    match body.c.below(8) {
+        0 if body.has(Feature::Floats) => Expr::Binary(BinaryOp::Div, zero(), zero()),
+        1 if body.has(Feature::Floats) => Expr::Float(1.0),
+        _ => Expr::Int(i64::from(body.c.below(4))),
+    }
+}
+
+/// What has few elements, equal ones, none, or more than it should: where functions that go over
+/// elements go wrong.
+fn at_an_edge<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let value = match body.c.below(4) {
+        0 => edge_of_array(body),
+        1 => edge_of_text(body),
+        2 => edge_of_map(body),
+        _ => edge_of_json(body),
+    };
+    tasks::try_and_use(body, out, value);
+    body.spend(14);
+}
+
+fn edge_of_array<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let count = body.c.below(8);
+    let numbers = Expr::Array((0..count).map(|_| key_of_sorts(body)).collect());
+    let pairs = |body: &mut Body<'_, C>| {
+        let pair = |at: u32| {
+            Expr::Array(vec![
+                Expr::Int(i64::from(body.c.below(3))),
+                Expr::Int(at.into()),
+            ])
+        };
+        Expr::Array((0..count).map(pair).collect())
+    };
+    match body.c.below(8) {
+        // Which of two with equal keys comes first is seen.
+        0 => {
+            let pairs = pairs(body);
+            let name = ["sort_by", "group_by"][body.below(2)];
+            Expr::named(pairs, name, vec![first_of(body)])
+        }
+        1 => {
+            let count = Expr::Int(i64::from(body.c.below(7)) - 2);
+            let name = ["take", "skip"][body.below(2)];
+            Expr::named(numbers, name, vec![count])
+        }
+        2 => {
+            let name = ["min", "max", "sum", "unique"][body.below(4)];
+            Expr::named(numbers, name, vec![])
+        }
+        3 => {
+            let pairs = pairs(body);
+            let name = ["flat", "unique", "enumerate"][body.below(3)];
+            Expr::named(pairs, name, vec![])
+        }
+        4 => {
+            let pairs = pairs(body);
+            Expr::named(numbers, "zip", vec![pairs])
+        }
+        5 => {
+            let taken = i64::from(body.c.below(4));
+            let source = Expr::library("stream", vec![numbers]);
+            let first = Expr::named(source, "take", vec![Expr::Int(taken)]);
+            Expr::named(first, "collect", vec![])
+        }
+        6 => {
+            let name = ["math.min", "math.max"][body.below(2)];
+            let (a, b) = (key_of_sorts(body), key_of_sorts(body));
+            Expr::library(name, vec![a, b])
+        }
+        _ => Expr::named(numbers, "sort", vec![]),
+    }
+}
+
+/// A callback that gives the first element of what it gets.
+fn first_of<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    body.lambda(&[Kind::Any], |body, out| {
+        let pair = body
+            .locals
+            .last()
+            .map_or(Expr::Nil, |local| Expr::Name(local.name));
+        out.push(Stmt::Return(Expr::index(pair, Expr::Int(0))));
+    })
+}
+
+/// Texts that end in what others look for, or that have characters of several bytes.
+const TEXTS: [&str; 8] = [
+    "",
+    "a",
+    "abab",
+    "a\r\nb\n",
+    "\n\nxa",
+    "süß\u{1}\"a",
+    "日本",
+    "a\tb\\ a",
+];
+
+fn edge_of_text<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let text = Expr::text(TEXTS[body.below(TEXTS.len())]);
+    match body.c.below(6) {
+        0 => Expr::named(text, "lines", vec![]),
+        1 => {
+            let width = Expr::Int(i64::from(body.c.below(9)));
+            let fill = Expr::text(["xyz", "-", "", "日a"][body.below(4)]);
+            let name = ["pad_start", "pad_end"][body.below(2)];
+            Expr::named(text, name, vec![width, fill])
+        }
+        2 => Expr::named(text, "chars", vec![]),
+        3 => {
+            let parts = vec![Expr::text("a"), Expr::text(["", "aa", "-"][body.below(3)])];
+            Expr::method(text, Method::Replace, parts)
+        }
+        4 => Expr::method(
+            text,
+            Method::Split,
+            vec![Expr::text(["a", "\n", "ab"][body.below(3)])],
+        ),
+        _ => {
+            let name = ["shl", "shr", "and"][body.below(3)];
+            let by = Expr::Int([0, 1, 63, 64, 65, -1][body.below(6)]);
+            Expr::Builtin(Builtin::Bits, vec![Expr::text(name), body.int(0), by])
+        }
+    }
+}
+
+/// A map with keys that others have, too.
+fn edge_of_map<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let map = |body: &mut Body<'_, C>| {
+        let count = body.c.below(4);
+        let entry = |body: &mut Body<'_, C>| {
+            let key = Expr::text(["a", "b", "c"][body.below(3)]);
+            (key, Expr::Int(i64::from(body.c.below(9))))
+        };
+        Expr::Map((0..count).map(|_| entry(body)).collect())
+    };
+    let first = map(body);
+    match body.c.below(3) {
+        0 => {
+            let second = map(body);
+            Expr::named(first, "merge", vec![second])
+        }
+        1 => Expr::named(first, "entries", vec![]),
+        _ => {
+            let is_it = callback(body, 2, |_, names| {
+                let value = names.last().map_or(Expr::Nil, |&name| Expr::Name(name));
+                Expr::binary(BinaryOp::Eq, value, Expr::Int(1))
+            });
+            Expr::named(first, "filter", vec![is_it])
+        }
+    }
+}
+
+/// Texts that are JSON, or nearly.
+const NEARLY_JSON: [&str; 8] = [
+    "[1, 2.5e1, -0]",
+    "{\"a\": 1, \"a\": null}",
+    "\"\\ud83d\\ude00\\u0001\"",
+    "[1,]",
+    "01",
+    " [] x",
+    "9223372036854775808",
+    "\"\\ud83d\"",
+];
+
+fn edge_of_json<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    if body.c.chance(1, 2) {
+        let text = Expr::text(NEARLY_JSON[body.below(NEARLY_JSON.len())]);
+        return Expr::library("json.parse", vec![text]);
+    }
+    let text = Expr::text(TEXTS[body.below(TEXTS.len())]);
+    let data = match body.c.below(3) {
+        0 => text,
+        1 => Expr::Map(vec![(text, Expr::Array(vec![]))]),
+        _ => Expr::Array(vec![text, key_of_sorts(body)]),
+    };
+    let mut arguments = vec![data];
+    if body.c.chance(1, 4) {
+        arguments.push(Expr::Int(1));
+    }
+    Expr::library("json.stringify", arguments)
 }
 
 /// Text made of data, and data made of that again.

@@ -1,6 +1,8 @@
 //! The end of a run: hooks that see and change its value, fail, block, and are registered
 //! where they must not be.
 
+use gcrucible_bytecode::Builtin;
+
 use super::tasks;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
@@ -33,6 +35,11 @@ fn hook<C: Choices>(body: &mut Body<'_, C>, params: usize) -> Expr {
             .collect();
         if body.c.chance(1, 3) {
             body.statements(1, out);
+        }
+        if body.c.chance(1, 4) {
+            // Tasks of the run may settle meanwhile.
+            let ms = Expr::Int(i64::from(body.c.within(1, 4)));
+            out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
         }
         let mut parts: Vec<Expr> = names.into_iter().map(Expr::Name).collect();
         parts.push(body.fresh(1));

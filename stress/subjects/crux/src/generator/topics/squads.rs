@@ -1,6 +1,6 @@
 //! Squads: children that are joined, failures among them, squads left early, squads in loops.
 
-use super::{deadlines, tasks};
+use super::{deadlines, host_operations, tasks};
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
@@ -71,7 +71,11 @@ fn closure_child<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, fails:
     let child = body.lambda(&[], |body, out| {
         let role = std::mem::replace(&mut body.role, Role::Worker);
         let tasks_left = std::mem::take(&mut body.tasks);
-        tasks::pause(body, out);
+        match body.sometimes(Feature::HostOperations, 3) {
+            // It may go on for as long as a cancelled operation may.
+            true => host_operations::ask(body, out),
+            false => tasks::pause(body, out),
+        }
         body.role = Role::Helper;
         body.statements(1, out);
         let value = body.fresh(1);

@@ -18,7 +18,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         name = body.let_in(out, Stem::Shared, Kind::Stream, chained);
     }
     body.spend(4);
-    match body.c.below(5) {
+    match body.c.below(6) {
+        5 => first_ones(body, out, name),
         0 => {
             let all = Expr::named(Expr::Name(name), "collect", vec![]);
             tasks::try_and_use(body, out, all);
@@ -35,6 +36,15 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         let again = Expr::named(Expr::Name(name), "collect", vec![]);
         tasks::try_and_use(body, out, again);
     }
+}
+
+/// The first elements of a stream, which leave the rest where it is.
+fn first_ones<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, stream: Name) {
+    let count = Expr::Int(i64::from(body.c.below(3)));
+    let first = Expr::named(Expr::Name(stream), "take", vec![count]);
+    tasks::try_and_use(body, out, Expr::named(first, "collect", vec![]));
+    let next = Expr::named(Expr::Name(stream), "next", vec![]);
+    tasks::try_and_use(body, out, next);
 }
 
 /// The next element of a stream that everybody finds: an int, so that nothing is allocated.

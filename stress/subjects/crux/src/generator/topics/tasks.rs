@@ -3,6 +3,7 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
+use super::streams;
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::{Kind, Signature};
 use crate::generator::swarm::Feature;
@@ -113,6 +114,49 @@ pub(super) fn spawn_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     if body.c.chance(1, 3) {
         await_one(body, out);
     }
+    Some(name)
+}
+
+/// Starts a task that sleeps for a while, and perhaps goes on when it is cancelled; its future is in a
+/// variable.
+pub(super) fn spawn_sleeper<C: Choices>(
+    body: &mut Body<'_, C>,
+    out: &mut Vec<Stmt>,
+) -> Option<Name> {
+    if !can_spawn(body) {
+        pause(body, out);
+        return None;
+    }
+    let ms = i64::from(body.c.within(2, 12));
+    let sleeper = body.lambda(&[], |body, out| {
+        let sleep = Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms)]));
+        let caught = body.world.fresh(Stem::Caught);
+        let shown = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Name(caught)]));
+        out.push(match body.c.below(4) {
+            0 => Stmt::Try {
+                body: vec![sleep],
+                typed: Vec::new(),
+                catch: Some((caught, vec![shown])),
+                finally: None,
+            },
+            1 => Stmt::Try {
+                body: vec![sleep],
+                typed: Vec::new(),
+                catch: None,
+                finally: Some(vec![Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))]),
+            },
+            _ => sleep,
+        });
+        let value = body.literal_int();
+        out.push(match body.c.chance(1, 5) {
+            true => Stmt::Throw(value),
+            false => Stmt::Return(value),
+        });
+    });
+    let spawn = Expr::Spawn(Box::new(sleeper), vec![]);
+    let name = body.let_in(out, Stem::Future, Kind::Future, spawn);
+    body.tasks -= 1;
+    body.spend(5);
     Some(name)
 }
 
@@ -292,6 +336,11 @@ fn spawn_closure<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 /// A task whose future everybody can find.
 fn share<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if body.sometimes(Feature::Streams, 12)
+        && let Some(table) = body.world.shared_futures
+    {
+        return share_stream(body, out, table);
+    }
     let (Some(table), Some(spawn)) = (body.world.shared_futures, spawn(body, 1)) else {
         return pause(body, out);
     };
@@ -301,6 +350,25 @@ fn share<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         vec![spawn],
     )));
     body.spend(1);
+}
+
+/// A task whose result is a stream, or what has one in it: whoever finds its future finds that.
+fn share_stream<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, table: Name) {
+    let stream = streams::of_ints(body.c);
+    let result = match body.c.below(3) {
+        0 => stream,
+        1 => Expr::Array(vec![body.literal_int(), stream]),
+        _ => Expr::Map(vec![(Expr::text("key"), stream)]),
+    };
+    let task = body.lambda(&[], |_, out| out.push(Stmt::Return(result)));
+    let spawn = Expr::Spawn(Box::new(task), vec![]);
+    out.push(Stmt::Expr(Expr::method(
+        Expr::Name(table),
+        Method::Push,
+        vec![spawn],
+    )));
+    body.tasks -= 1;
+    body.spend(3);
 }
 
 /// Awaits the futures that everybody can find. Only calls do that: among tasks it could

@@ -176,7 +176,7 @@ impl Versions {
         for _ in 0..c.within(1, 3) {
             let settles = u32::from(self.do_all_settle);
             let some = u32::from(!self.settling.is_empty());
-            match c.weighted(&[6, 2, 7, 2 * some, some, 1, 1, 2, 4 * settles]) {
+            match c.weighted(&[6, 2, 7, 2 * some, some, 1, 1, 2, 4 * settles, 2, settles]) {
                 choice @ (0 | 1) => {
                     let version = c.below(count);
                     let forced = choice == 1;
@@ -215,6 +215,27 @@ impl Versions {
                         events.push(HostEvent::AdvanceTime { ms });
                         events.push(HostEvent::Tick);
                     }
+                }
+                9 => {
+                    // Patience is that with the entry, however many requests wait for it.
+                    for _ in 0..c.within(2, 3) {
+                        let version = c.below(count);
+                        let forced = false;
+                        events.push(HostEvent::Reload { version, forced });
+                        let ms = c.within(1500, 3500);
+                        events.push(HostEvent::AdvanceTime { ms });
+                    }
+                    events.push(HostEvent::Tick);
+                }
+                10 => {
+                    // What waited for the entry is not taken up before the next request.
+                    for _ in 0..2 {
+                        let version = c.below(count);
+                        let forced = false;
+                        events.push(HostEvent::Reload { version, forced });
+                        events.push(HostEvent::JoinEntry);
+                    }
+                    events.push(HostEvent::Tick);
                 }
                 _ => {
                     events.push(HostEvent::JoinEntry);

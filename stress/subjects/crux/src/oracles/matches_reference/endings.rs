@@ -26,13 +26,15 @@ impl Judge<'_, '_> {
             let message = format!("future {future} settled as {state:?} before its body ended");
             return self.fail("settled_early", runner, message);
         };
+        if !self.decided.contains(&runner) {
+            let message = format!("future {future} settled as {state:?} before that was decided");
+            return self.fail("settled_early", runner, message);
+        }
         let is_allowed = match (end.result, state) {
             (None, FutureState::InternalError) => end.panic.is_some() && !end.token,
-            (None, FutureState::Cancelled) => {
-                end.panic.is_none() || end.token || self.is_late(runner)
-            }
+            (None, FutureState::Cancelled) => end.panic.is_none() || end.token,
             (Some(Ok(_)), FutureState::Ready) => true,
-            (Some(Err(_)), FutureState::Cancelled) => end.token || self.is_late(runner),
+            (Some(Err(_)), FutureState::Cancelled) => end.token,
             (Some(Err(_)), FutureState::Error) => !end.token,
             _ => false,
         };
@@ -58,8 +60,16 @@ impl Judge<'_, '_> {
         Ok(())
     }
 
-    fn is_late(&self, task: TaskId) -> bool {
-        self.late_cancels.contains(&task)
+    /// The body of a task has ended: what was requested of it by now counts, and nothing that
+    /// comes later.
+    pub(super) fn body_ended(&mut self, task: TaskId) -> Verdict {
+        let has_ended = self.model.task(task).is_some_and(|task| task.end.is_some());
+        if !has_ended || !self.decided.insert(task) {
+            let message = format!("its body has ended, in the model that is {has_ended}");
+            return self.fail("body_ended", task, message);
+        }
+        self.model.decide(task);
+        Ok(())
     }
 
     pub(super) fn call_ended(&mut self, call: u32, task: TaskId, outcome: &Outcome) -> Verdict {
@@ -74,11 +84,16 @@ impl Judge<'_, '_> {
                 format!("call {call} ended before its body did"),
             );
         };
+        if !self.decided.contains(&task) {
+            let message = format!("call {call} ended before it was decided how");
+            return self.fail("call_ended", task, message);
+        }
         // What top levels have spawned goes on.
         if call != INIT_CALL && !self.model.is_run_over(task) {
             let message = format!("call {call} ended before all tasks of its run");
             return self.fail("call_ended_early", task, message);
         }
+        self.compare_reported(call, task)?;
         self.calls.remove(&call);
         self.model.end_for_all(task);
         if call == INIT_CALL {
@@ -92,12 +107,8 @@ impl Judge<'_, '_> {
             (None, Outcome::Panicked(dump)) if !end.token && end.panic.is_some() => {
                 Some((end.panic.unwrap_or_default(), dump))
             }
-            (None, Outcome::Cancelled)
-                if end.panic.is_none() || end.token || self.is_late(task) =>
-            {
-                None
-            }
-            (Some(Err(_)), Outcome::Cancelled) if end.token || self.is_late(task) => None,
+            (None, Outcome::Cancelled) if end.panic.is_none() || end.token => None,
+            (Some(Err(_)), Outcome::Cancelled) if end.token => None,
             _ => {
                 let message = format!(
                     "call {call} ended as {}, but its body {}",

@@ -5,7 +5,7 @@ use gcrucible_bytecode::ErrorKind;
 use super::{Due, Judge, Slice, Verdict};
 use crate::executor::graph::FutureState;
 use crate::executor::trace::{Effects, Event, SliceEnd, SliceStart, TaskId};
-use crate::oracles::clients_stop_when_cancelled;
+use crate::oracles::{clients_stop_when_cancelled, library_keeps_its_word};
 use crate::reference::{BodyEnd, Status, Step};
 
 impl<'e> Judge<'_, 'e> {
@@ -15,6 +15,8 @@ impl<'e> Judge<'_, 'e> {
             return self.fail("slice_began", task, message);
         }
         self.woken_from.remove(&task);
+        self.turns.leave(task);
+        self.delayed.remove(&task);
         if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
             self.model.drop_spawn(task);
         }
@@ -183,7 +185,11 @@ impl<'e> Judge<'_, 'e> {
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         let broken = self.model.log().broken;
         clients_stop_when_cancelled::check(task, broken, self.model.site(task))?;
-        self.note_turns(task);
+        library_keeps_its_word::check(task, self.model.log().broken_promise.as_ref())?;
+        self.note_turns(task, end);
+        if matches!(end, SliceEnd::Sleeping { .. }) && effects.is_some() {
+            self.delayed.insert(task);
+        }
         self.model.finish_slice(task, end);
         if *end == SliceEnd::Resuming && instructions > 0 {
             self.model.offer_again(task);

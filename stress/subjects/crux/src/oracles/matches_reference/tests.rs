@@ -7,7 +7,7 @@ use gcrucible_heap::CollectionKind;
 
 use super::*;
 use crate::executor::graph::GraphValue;
-use crate::executor::trace::{Outcome, SliceEnd};
+use crate::executor::trace::{Outcome, Passing, SliceEnd};
 use crate::reference::self_driver::{DriveLimits, World, drive};
 use crate::scenario::HostEvent;
 use gcrucible_trace::choices::SeededChoices;
@@ -422,4 +422,145 @@ fn a_finalizer_queued_or_begun_wrongly_is_seen() {
     // One at a time.
     let check = fails(&[2, 3], &[2, 3]);
     assert_eq!(check.as_deref(), Some("duplicate_call"));
+}
+
+/// A program whose call of `main` was driven to its end.
+fn driven(text: &str) -> (Program, Vec<Event>) {
+    let program = compile(&Source {
+        path: "main.crux".into(),
+        text: text.into(),
+    })
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let host = [HostEvent::Call {
+        call: 1,
+        function: "main".into(),
+        args: vec![],
+    }];
+    let limits = DriveLimits {
+        model: LIMITS,
+        fuel: 50,
+        decisions: 1000,
+    };
+    let world = World {
+        host: &host,
+        answers: &[],
+    };
+    let events = drive(&program, world, &mut SeededChoices::new(1), limits).events;
+    assert!(check(&program, &events, LIMITS).is_ok());
+    (program.into_inner(), events)
+}
+
+/// The check that fails when these events come behind the first one of this form, and nothing else.
+fn check_behind(
+    (program, mut events): (Program, Vec<Event>),
+    form: impl Fn(&Event) -> bool,
+    then: &[Event],
+) -> String {
+    let at = events.iter().position(form).expect("there is one");
+    events.truncate(at + 1);
+    events.extend_from_slice(then);
+    check(&program, &events, LIMITS)
+        .expect_err("it is seen")
+        .check
+}
+
+fn alone(now_ms: u64) -> Event {
+    let why = Passing::Idle;
+    Event::TimeAdvanced { now_ms, why }
+}
+
+fn sleeps(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SliceEnded {
+            end: SliceEnd::Sleeping { .. },
+            ..
+        }
+    )
+}
+
+#[test]
+fn time_that_goes_past_what_is_due_is_seen() {
+    let sleeper = || driven("fn main() { sleep(5) }");
+    assert_eq!(check_behind(sleeper(), sleeps, &[alone(9)]), "late_timer");
+    let late = [alone(5), alone(9)];
+    assert_eq!(check_behind(sleeper(), sleeps, &late), "late_wakeup");
+}
+
+#[test]
+fn time_that_passes_while_one_was_not_woken_is_seen() {
+    let (program, events) = good();
+    let is_it = |event: &Event| matches!(event, Event::Settled { future: 1, .. });
+    let first = events.iter().position(is_it).expect("it settles");
+    let waits = |event: &Event| {
+        matches!(
+            event,
+            Event::SliceEnded {
+                end: SliceEnd::Awaiting { future: 1 },
+                ..
+            }
+        )
+    };
+    assert!(events[..first].iter().any(waits), "somebody waits for it");
+    let passes = [alone(100)];
+    assert_eq!(
+        check_behind((program, events), is_it, &passes),
+        "late_wakeup"
+    );
+}
+
+#[test]
+fn what_comes_of_a_body_is_decided_once_and_before_it_is_seen() {
+    let ended = |event: &Event| matches!(event, Event::BodyEnded { .. });
+    assert_eq!(check_twice(ended), "body_ended");
+    let of_leaf = |event: &Event| matches!(event, Event::BodyEnded { task: 3 });
+    assert_eq!(check_without(of_leaf), "settled_early");
+    let started = |event: &Event| matches!(event, Event::CallStarted { call: 1, .. });
+    let ended = [Event::BodyEnded { task: 2 }];
+    assert_eq!(check_behind(good(), started, &ended), "body_ended");
+}
+
+#[test]
+fn a_signal_for_one_that_has_ended_is_seen() {
+    let run = driven("fn main() { on_interrupt(\"INT\", || 1) }");
+    let ended = |event: &Event| matches!(event, Event::BodyEnded { task: 2 });
+    let raised = [Event::InterruptRaised {
+        task: 2,
+        signal: "INT".into(),
+    }];
+    assert_eq!(check_behind(run, ended, &raised), "interrupt_raised");
+}
+
+#[test]
+fn failures_that_nobody_sees_are_reported_once_and_others_never() {
+    let unseen = || {
+        driven(
+            "fn fail() { throw 1 }
+             fn main() { spawn fail()
+               sleep(5) }",
+        )
+    };
+    let reported = |event: &Event| matches!(event, Event::Unobserved { .. });
+    let (program, mut events) = unseen();
+    let at = events.iter().position(reported).expect("it is reported");
+    events.remove(at);
+    let verdict = check(&program, &events, LIMITS);
+    assert_eq!(verdict.expect_err("it is seen").check, "unobserved");
+    let again = [Event::Unobserved { future: 1 }];
+    assert_eq!(check_behind(unseen(), reported, &again), "unobserved");
+    // Its run is not over, and its future is in a global.
+    let early = driven(
+        "let all = []
+         fn fail() { throw 1 }
+         fn main() { all.push(spawn fail())
+           sleep(5) }",
+    );
+    let failed = |event: &Event| matches!(event, Event::Settled { future: 1, .. });
+    assert_eq!(check_behind(early, failed, &again), "unobserved");
+    let seen = driven(
+        "fn fail() { throw 1 }
+         fn main() { try { await spawn fail() } catch { }
+           sleep(5) }",
+    );
+    assert_eq!(check_behind(seen, sleeps, &again), "unobserved");
 }
