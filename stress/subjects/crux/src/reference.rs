@@ -45,7 +45,7 @@ mod value;
 mod waiting;
 
 pub use clients::Broken;
-pub use library::BrokenPromise;
+pub use library::BrokenPledge;
 pub use machine::Step;
 pub use map::{Key, MapObject};
 pub use model::{BodyEnd, Limits, Model, ModelFuture, Work};

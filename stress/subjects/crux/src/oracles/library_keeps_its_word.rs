@@ -2,13 +2,13 @@
 //! calls back, is what a model of that function says.
 //!
 //! The library is part of the program, so the reference model does what it does, right or wrong.
-//! This is what it promises, seen while the model runs it ([`BrokenPromise`]).
+//! This is what it pledges, seen while the model runs it ([`BrokenPledge`]).
 
 use gcrucible_trace::Failure;
 
 use super::Oracle;
 use crate::executor::trace::TaskId;
-use crate::reference::BrokenPromise;
+use crate::reference::BrokenPledge;
 
 /// Name of the oracle.
 pub const NAME: &str = "library_keeps_its_word";
@@ -16,9 +16,9 @@ pub const NAME: &str = "library_keeps_its_word";
 /// Judges what the library did for a task in a slice.
 ///
 /// # Errors
-/// When it broke a promise.
-pub fn check(task: TaskId, broken: Option<&BrokenPromise>) -> Result<(), Failure> {
-    let Some(BrokenPromise { function, message }) = broken else {
+/// When it broke a pledge.
+pub fn check(task: TaskId, broken: Option<&BrokenPledge>) -> Result<(), Failure> {
+    let Some(BrokenPledge { function, message }) = broken else {
         return Ok(());
     };
     Err(Failure {

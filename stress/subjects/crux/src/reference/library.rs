@@ -1,7 +1,7 @@
-//! What the library promises, looked at from outside while the model runs it.
+//! What the library pledges, looked at from outside while the model runs it.
 //!
 //! The part of the library that is written in Crux is part of the program: the model runs what the
-//! engine runs, right or wrong. So each call of a function that programs know is a *promise*. What
+//! engine runs, right or wrong. So each call of a function that programs know is a *pledge*. What
 //! it was given is kept at its call, what it calls back is noted, and what it gives, or throws, is
 //! compared with a model of that function which shares nothing with its source.
 //!
@@ -25,25 +25,25 @@ use super::model::Model;
 use super::task::{Frame, Task};
 use super::value::{Object, ObjectId, Value};
 
-macro_rules! promised {
+macro_rules! pledged {
     ($($variant:ident = $name:literal;)*) => {
-        /// A function of the library that promises something.
+        /// A function of the library that pledges something.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Promised { $(#[doc = $name] $variant,)* }
+        pub(super) enum Pledged { $(#[doc = $name] $variant,)* }
 
-        impl Promised {
+        impl Pledged {
             /// All of them.
             #[cfg(test)]
-            pub(super) const ALL: &'static [Promised] = &[$(Promised::$variant,)*];
+            pub(super) const ALL: &'static [Pledged] = &[$(Pledged::$variant,)*];
 
             /// The name of the function.
             pub(super) fn name(self) -> &'static str {
-                match self { $(Promised::$variant => $name,)* }
+                match self { $(Pledged::$variant => $name,)* }
             }
 
-            fn of(name: &str) -> Option<Promised> {
+            fn of(name: &str) -> Option<Pledged> {
                 Some(match name {
-                    $($name => Promised::$variant,)*
+                    $($name => Pledged::$variant,)*
                     _ => return None,
                 })
             }
@@ -51,7 +51,7 @@ macro_rules! promised {
     };
 }
 
-promised! {
+pledged! {
     ArrayMap = "array.map";
     ArrayFilter = "array.filter";
     ArrayEach = "array.each";
@@ -97,9 +97,9 @@ promised! {
     Finish = "__finish";
 }
 
-/// A promise that was not kept.
+/// A pledge that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenPromise {
+pub struct BrokenPledge {
     /// The function.
     pub function: &'static str,
     /// What is wrong.
@@ -122,8 +122,8 @@ enum Expected {
 
 /// A call of such a function, until it returns.
 #[derive(Clone, Debug)]
-pub(super) struct Promise {
-    function: Promised,
+pub(super) struct Pledge {
+    function: Pledged,
     /// What it was called with, the receiver first.
     args: Vec<Value>,
     /// The elements of those that are arrays, as they were; keys and values of maps by turns.
@@ -147,10 +147,10 @@ struct Asked {
     result: Option<Value>,
 }
 
-/// Which functions of a program are of the library, and what they promise.
+/// Which functions of a program are of the library, and what they pledge.
 #[derive(Clone, Debug)]
 pub(super) struct Library {
-    functions: Vec<Option<Promised>>,
+    functions: Vec<Option<Pledged>>,
     is_own: Vec<bool>,
     is_used: bool,
 }
@@ -164,7 +164,7 @@ impl Library {
         let is_own: Vec<bool> = functions.map(|f| is_own(f.module)).collect();
         let functions = program.functions.iter().zip(&is_own);
         let functions: Vec<_> = functions
-            .map(|(f, is_own)| Promised::of(&f.name).filter(|_| *is_own))
+            .map(|(f, is_own)| Pledged::of(&f.name).filter(|_| *is_own))
             .collect();
         Library {
             is_used: functions.iter().any(Option::is_some),
@@ -179,7 +179,7 @@ impl Library {
 }
 
 impl Model<'_> {
-    /// A task enters a frame: by a call of a function that promises something, or by a callback of
+    /// A task enters a frame: by a call of a function that pledges something, or by a callback of
     /// one.
     pub(super) fn note_library_call(&mut self, task: &mut Task, callee: &mut Frame) {
         if !self.loaded.library.is_used {
@@ -187,12 +187,12 @@ impl Model<'_> {
         }
         let function = self.loaded.library.functions[usize::from(callee.function)];
         let is_own = self.loaded.library.is_own(callee);
-        if let Some(at) = self.promising(task) {
+        if let Some(at) = self.pledging(task) {
             self.note_callback(task, at, callee, is_own);
         }
         if let Some(function) = function {
             self.note_stream(task, callee, function);
-            callee.promise = Some(Box::new(self.promise(function, callee, task.locals)));
+            callee.pledge = Some(Box::new(self.pledge(function, callee, task.locals)));
         }
     }
 
@@ -200,35 +200,35 @@ impl Model<'_> {
     pub(super) fn note_library_entry(&mut self, task: &Task, callee: &mut Frame) {
         let function = self.loaded.library.functions[usize::from(callee.function)];
         if let Some(function) = function {
-            callee.promise = Some(Box::new(self.promise(function, callee, task.locals)));
+            callee.pledge = Some(Box::new(self.pledge(function, callee, task.locals)));
         }
     }
 
-    fn promise(&mut self, function: Promised, callee: &Frame, locals: Option<Value>) -> Promise {
+    fn pledge(&mut self, function: Pledged, callee: &Frame, locals: Option<Value>) -> Pledge {
         let count = self.loaded.program.functions[usize::from(callee.function)].arity;
         let args = callee.registers[..usize::from(count)].to_vec();
         let given: Vec<_> = args.iter().map(|&arg| self.contents(arg)).collect();
         let mut watched = Vec::new();
         let levels = match function {
-            Promised::JsonStringify => 256,
-            Promised::ArrayFlat => 2,
+            Pledged::JsonStringify => 256,
+            Pledged::ArrayFlat => 2,
             _ => 1,
         };
         for &arg in &args {
             self.watch(arg, levels, &mut watched);
         }
-        if function == Promised::ClientsCall
+        if function == Pledged::ClientsCall
             && let Some(Object::Variant(_, payload)) = self.store.object(args[0])
             && let Some(&list) = payload.first()
         {
             self.watch(list, 1, &mut watched);
         }
         let dispatch = match function {
-            Promised::Interrupt => self.registered(locals, Some(args[0])),
-            Promised::Finish => self.registered(locals, None),
+            Pledged::Interrupt => self.registered(locals, Some(args[0])),
+            Pledged::Finish => self.registered(locals, None),
             _ => Dispatch::default(),
         };
-        Promise {
+        Pledge {
             function,
             args,
             given,
@@ -263,11 +263,11 @@ impl Model<'_> {
         }
     }
 
-    /// The frame of the innermost call that promises something and that the task is in the middle
+    /// The frame of the innermost call that pledges something and that the task is in the middle
     /// of: all frames above it are the library's own.
-    fn promising(&self, task: &Task) -> Option<usize> {
+    fn pledging(&self, task: &Task) -> Option<usize> {
         for (at, frame) in task.frames.iter().enumerate().rev() {
-            if frame.promise.is_some() {
+            if frame.pledge.is_some() {
                 return Some(at);
             }
             if !self.loaded.library.is_own(frame) || frame.interrupts {
@@ -278,15 +278,15 @@ impl Model<'_> {
     }
 
     fn note_callback(&mut self, task: &mut Task, at: usize, callee: &mut Frame, is_own: bool) {
-        let Some(promise) = &task.frames[at].promise else {
+        let Some(pledge) = &task.frames[at].pledge else {
             return;
         };
         let is_given = callee
             .closure
-            .is_some_and(|id| promise.args.contains(&Value::Object(id)));
-        let is_attempt = promise.function == Promised::ClientsCall
+            .is_some_and(|id| pledge.args.contains(&Value::Object(id)));
+        let is_attempt = pledge.function == Pledged::ClientsCall
             && self.loaded.library.functions[usize::from(callee.function)]
-                == Some(Promised::ClientsCall);
+                == Some(Pledged::ClientsCall);
         if is_own && !is_given && !is_attempt {
             return;
         }
@@ -297,59 +297,59 @@ impl Model<'_> {
             result: None,
         };
         callee.is_asked = true;
-        let Some(mut promise) = task.frames[at].promise.take() else {
+        let Some(mut pledge) = task.frames[at].pledge.take() else {
             return;
         };
-        let verdict = match promise.function {
-            Promised::Schedule => self.schedule_asks(&mut promise, &asked),
-            Promised::ClientsCall => self.client_asks(&promise, &asked, is_attempt),
-            Promised::Interrupt => self.dispatch_asks(task, &promise, &asked),
+        let verdict = match pledge.function {
+            Pledged::Schedule => self.schedule_asks(&mut pledge, &asked),
+            Pledged::ClientsCall => self.client_asks(&pledge, &asked, is_attempt),
+            Pledged::Interrupt => self.dispatch_asks(task, &pledge, &asked),
             _ => Ok(()),
         };
-        self.note_verdict(promise.function, verdict);
-        promise.asked.push(asked);
-        task.frames[at].promise = Some(promise);
+        self.note_verdict(pledge.function, verdict);
+        pledge.asked.push(asked);
+        task.frames[at].pledge = Some(pledge);
     }
 
     /// A frame has returned.
     pub(super) fn note_library_return(&mut self, task: &mut Task, left: &mut Frame, value: Value) {
-        if let Some(promise) = left.promise.take() {
-            let verdict = self.returned(task, &promise, value);
-            self.note_verdict(promise.function, verdict);
-            if promise.function == Promised::StreamTake {
-                self.note_limited(&promise, value);
+        if let Some(pledge) = left.pledge.take() {
+            let verdict = self.returned(task, &pledge, value);
+            self.note_verdict(pledge.function, verdict);
+            if pledge.function == Pledged::StreamTake {
+                self.note_limited(&pledge, value);
             }
         }
         if !left.is_asked {
             return;
         }
-        if let Some(at) = self.promising(task)
-            && let Some(promise) = &mut task.frames[at].promise
+        if let Some(at) = self.pledging(task)
+            && let Some(pledge) = &mut task.frames[at].pledge
         {
-            promise.schedule.returned();
-            let mut open = promise.asked.iter_mut().rev();
+            pledge.schedule.returned();
+            let mut open = pledge.asked.iter_mut().rev();
             if let Some(asked) = open.find(|asked| asked.result.is_none()) {
                 asked.result = Some(value);
             }
         }
     }
 
-    /// The promise of the function of the library that is about to throw, with the number of its
+    /// The pledge of the function of the library that is about to throw, with the number of its
     /// frame.
-    pub(super) fn throwing(&self, task: &Task) -> Option<(usize, Box<Promise>)> {
+    pub(super) fn throwing(&self, task: &Task) -> Option<(usize, Box<Pledge>)> {
         let top = task.frames.last()?;
         if !self.loaded.library.is_used || !self.loaded.library.is_own(top) || top.interrupts {
             return None;
         }
-        let at = self.promising(task)?;
-        Some((at, task.frames[at].promise.clone()?))
+        let at = self.pledging(task)?;
+        Some((at, task.frames[at].pledge.clone()?))
     }
 
     /// It has thrown an error, which its caller gets if it is gone.
     pub(super) fn note_library_throw(
         &mut self,
         task: &Task,
-        (at, promise): (usize, Box<Promise>),
+        (at, pledge): (usize, Box<Pledge>),
         error: Value,
     ) {
         /// What a call is ended with from outside.
@@ -368,19 +368,19 @@ impl Model<'_> {
         if task.frames.len() > at || FROM_OUTSIDE.contains(&kind) {
             return;
         }
-        let verdict = match self.expected(&promise) {
+        let verdict = match self.expected(&pledge) {
             Expected::Anything => Ok(()),
             Expected::Throws(expected) if expected == kind => Ok(()),
             expected => Err(format!("throws {}, and should: {expected:?}", kind.name())),
         };
-        self.note_verdict(promise.function, verdict);
+        self.note_verdict(pledge.function, verdict);
     }
 
-    fn note_verdict(&mut self, function: Promised, verdict: Kept) {
+    fn note_verdict(&mut self, function: Pledged, verdict: Kept) {
         if let Err(message) = verdict {
             let function = function.name();
-            let broken = BrokenPromise { function, message };
-            self.log.broken_promise.get_or_insert(broken);
+            let broken = BrokenPledge { function, message };
+            self.log.broken_pledge.get_or_insert(broken);
         }
     }
 
@@ -388,28 +388,28 @@ impl Model<'_> {
     pub(super) fn note_library_builtin(&mut self, task: &mut Task, builtin: Builtin) {
         let now_ms = self.now_ms();
         let open = self.open_now;
-        let promise = task.frames.last_mut().and_then(|top| top.promise.as_mut());
-        match (promise, builtin) {
-            (Some(promise), Builtin::Now) => promise.schedule.looked(now_ms),
-            (Some(promise), Builtin::Unsettled) => promise.dispatch.looked(open),
+        let pledge = task.frames.last_mut().and_then(|top| top.pledge.as_mut());
+        match (pledge, builtin) {
+            (Some(pledge), Builtin::Now) => pledge.schedule.looked(now_ms),
+            (Some(pledge), Builtin::Unsettled) => pledge.dispatch.looked(open),
             _ => {}
         }
     }
 
     /// Whether what the function goes over is as it was when it was called.
-    fn is_unchanged(&self, promise: &Promise) -> bool {
-        let mut watched = promise.watched.iter();
+    fn is_unchanged(&self, pledge: &Pledge) -> bool {
+        let mut watched = pledge.watched.iter();
         watched.all(|&(id, changes)| self.store.changes(id) == changes)
     }
 
-    fn returned(&self, task: &Task, promise: &Promise, value: Value) -> Kept {
-        self.called_back(promise, value)?;
-        match promise.function {
-            Promised::Interrupt => return Ok(()),
-            Promised::Finish => return self.finished(task, promise, value),
+    fn returned(&self, task: &Task, pledge: &Pledge, value: Value) -> Kept {
+        self.called_back(pledge, value)?;
+        match pledge.function {
+            Pledged::Interrupt => return Ok(()),
+            Pledged::Finish => return self.finished(task, pledge, value),
             _ => {}
         }
-        let expected = self.expected(promise);
+        let expected = self.expected(pledge);
         let is_it = match &expected {
             Expected::Anything => true,
             Expected::Returns(shape) => self.is_shape(value, shape),
@@ -425,25 +425,25 @@ impl Model<'_> {
     }
 
     /// What the call must come to, as far as that follows from what it was given.
-    fn expected(&self, promise: &Promise) -> Expected {
-        if !self.is_unchanged(promise) {
+    fn expected(&self, pledge: &Pledge) -> Expected {
+        if !self.is_unchanged(pledge) {
             return Expected::Anything;
         }
-        let args = &promise.args;
-        match promise.function {
-            Promised::JsonParse => match self.store.text(args[0]) {
+        let args = &pledge.args;
+        match pledge.function {
+            Pledged::JsonParse => match self.store.text(args[0]) {
                 Some(text) => json::parsed(text),
                 None => Expected::Throws(ErrorKind::ParseError),
             },
-            Promised::JsonStringify => self.stringified(args[0], args[1]),
-            Promised::StringChars
-            | Promised::StringLines
-            | Promised::StringPadStart
-            | Promised::StringPadEnd => self.of_text(promise),
-            Promised::MathAbs | Promised::MathMin | Promised::MathMax | Promised::MathClamp => {
-                self.of_numbers(promise)
+            Pledged::JsonStringify => self.stringified(args[0], args[1]),
+            Pledged::StringChars
+            | Pledged::StringLines
+            | Pledged::StringPadStart
+            | Pledged::StringPadEnd => self.of_text(pledge),
+            Pledged::MathAbs | Pledged::MathMin | Pledged::MathMax | Pledged::MathClamp => {
+                self.of_numbers(pledge)
             }
-            _ => self.of_collection(promise),
+            _ => self.of_collection(pledge),
         }
     }
 }

@@ -97,10 +97,10 @@ impl Model<'_> {
                         (self.store.error_saying(kind, &message, payload), None)
                     }
                 };
-                let promise = self.throwing(task);
+                let pledge = self.throwing(task);
                 let end = self.throw(task, value, trace);
-                if let Some(promise) = promise {
-                    self.note_library_throw(task, promise, value);
+                if let Some(pledge) = pledge {
+                    self.note_library_throw(task, pledge, value);
                 }
                 return end.map_or(Step::Ran, Step::Ended);
             }

@@ -117,17 +117,16 @@ impl Model<'_> {
         let Value::Object(id) = over else {
             return Err(ErrorKind::NotIterable.into());
         };
-        match self.store.get_mut(id) {
-            Object::Channel(_) => return Ok(over),
-            Object::Stream { is_taken, .. } => {
-                return match std::mem::replace(is_taken, true) {
-                    true => Err(ErrorKind::StreamTaken.into()),
-                    false => Ok(over),
-                };
-            }
-            _ => {}
-        }
+        // What is gone over has not changed by that, but for a stream.
         match self.store.get(id) {
+            Object::Channel(_) => Ok(over),
+            Object::Stream { is_taken: true, .. } => Err(ErrorKind::StreamTaken.into()),
+            Object::Stream { .. } => {
+                if let Object::Stream { is_taken, .. } = self.store.get_mut(id) {
+                    *is_taken = true;
+                }
+                Ok(over)
+            }
             Object::Instance(class, _) if self.method_of(*class, "next").is_some() => Ok(over),
             _ => self
                 .iterator_over(over)

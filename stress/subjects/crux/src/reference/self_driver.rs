@@ -5,7 +5,7 @@
 //! run (how many slices, tasks, instructions a scenario has) and as a source of traces
 //! that must be accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gcrucible_bytecode::Program;
 use gcrucible_heap::CollectionKind;
@@ -79,6 +79,7 @@ pub fn drive<C: Choices>(
         answered: 0,
         seeds: 0,
         turns: BTreeMap::new(),
+        decided: BTreeSet::new(),
     };
     driver.start(INIT_CALL, Callee::ModuleInit, (0, 0));
     let mut decisions = 0;
@@ -145,6 +146,8 @@ struct Driver<'a> {
     seeds: u64,
     /// Who was woken for a channel or mutex and has not run since, and for which.
     turns: BTreeMap<TaskId, (u64, bool)>,
+    /// Whose bodies have ended, as everybody can see.
+    decided: BTreeSet<TaskId>,
 }
 
 /// A request that the host holds.
@@ -579,6 +582,7 @@ impl Driver<'_> {
         }
         let future = found.future;
         self.events.push(Event::BodyEnded { task });
+        self.decided.insert(task);
         self.model.decide(task);
         let Some(end) = self.model.task(task).and_then(|task| task.end) else {
             return;
@@ -600,7 +604,8 @@ impl Driver<'_> {
             .map(|(&call, &root)| (call, root))
             .filter(|&(call, root)| {
                 // What top levels have spawned goes on.
-                call == INIT_CALL || self.model.is_run_over(root)
+                let is_over = call == INIT_CALL || self.model.is_run_over(root);
+                is_over && self.decided.contains(&root)
             })
             .collect();
         for (call, root) in over {

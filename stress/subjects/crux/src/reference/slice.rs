@@ -3,7 +3,7 @@
 use gcrucible_bytecode::ErrorKind;
 
 use super::clients::Broken;
-use super::library::BrokenPromise;
+use super::library::BrokenPledge;
 use super::machine::{Step, set};
 use super::model::Model;
 use super::task::{Operation, Status, Task};
@@ -27,8 +27,8 @@ pub struct SliceLog {
     pub happened: Vec<(EventKind, Option<u64>)>,
     /// The first thing that a client did though it must not.
     pub broken: Option<Broken>,
-    /// The first promise of the library that was not kept.
-    pub broken_promise: Option<BrokenPromise>,
+    /// The first pledge of the library that was not kept.
+    pub broken_pledge: Option<BrokenPledge>,
 }
 
 impl SliceLog {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use gcrucible_bytecode::{ErrorKind, FunctionId, Op, Program, Reg};
 
-use super::library::Promise;
+use super::library::Pledge;
 use super::model::{BodyEnd, Spawning};
 use super::value::{ObjectId, Value};
 use crate::executor::trace::TaskId;
@@ -240,8 +240,8 @@ pub(super) struct Frame {
     pub(super) interrupts: bool,
     /// For a frame of a client: whether cancellation was requested when it was entered.
     pub(super) of_client: Option<bool>,
-    /// For a function of the library: what it promises.
-    pub(super) promise: Option<Box<Promise>>,
+    /// For a function of the library: what it pledges.
+    pub(super) pledge: Option<Box<Pledge>>,
     /// Whether a function of the library has called it back.
     pub(super) is_asked: bool,
 }
@@ -259,7 +259,7 @@ impl Frame {
             result: 0,
             interrupts: false,
             of_client: None,
-            promise: None,
+            pledge: None,
             is_asked: false,
         }
     }

@@ -185,9 +185,10 @@ impl<'e> Judge<'_, 'e> {
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         let broken = self.model.log().broken;
         clients_stop_when_cancelled::check(task, broken, self.model.site(task))?;
-        library_keeps_its_word::check(task, self.model.log().broken_promise.as_ref())?;
+        library_keeps_its_word::check(task, self.model.log().broken_pledge.as_ref())?;
         self.note_turns(task, end);
-        if matches!(end, SliceEnd::Sleeping { .. }) && effects.is_some() {
+        let did_something = effects.as_deref().is_some_and(|did| *did != nothing);
+        if did_something && matches!(end, SliceEnd::Sleeping { .. }) {
             self.delayed.insert(task);
         }
         self.model.finish_slice(task, end);

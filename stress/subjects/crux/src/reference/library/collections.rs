@@ -6,16 +6,16 @@ use super::super::map::Key;
 use super::super::model::Model;
 use super::super::value::{Object, Value};
 use super::shape::Shape;
-use super::{Expected, Kept, Promise, Promised};
+use super::{Expected, Kept, Pledge, Pledged};
 
 /// The truthy results of a callback end these at once.
-const ASKS: [Promised; 3] = [Promised::ArrayFind, Promised::ArrayAny, Promised::ArrayAll];
+const ASKS: [Pledged; 3] = [Pledged::ArrayFind, Pledged::ArrayAny, Pledged::ArrayAll];
 
 impl Model<'_> {
     /// Judges the callbacks of a call that has returned `value`: they were asked with what there
     /// was, in order, and what they said is where it belongs.
-    pub(super) fn called_back(&self, promise: &Promise, value: Value) -> Kept {
-        let asked = &promise.asked;
+    pub(super) fn called_back(&self, pledge: &Pledge, value: Value) -> Kept {
+        let asked = &pledge.asked;
         let results = || asked.iter().map(|asked| asked.result.unwrap_or_default());
         let taken = |at: usize| {
             let chosen = asked
@@ -23,14 +23,12 @@ impl Model<'_> {
                 .filter(|asked| asked.result.is_some_and(Value::is_truthy));
             chosen.map(move |asked| asked.args[at])
         };
-        let expected = match promise.function {
-            Promised::ArrayMap | Promised::RangeMap => Shape::of(results()),
-            Promised::ArrayFilter => Shape::of(taken(0)),
-            Promised::ArrayEach | Promised::MapEach | Promised::RangeEach => {
-                Shape::Same(Value::Nil)
-            }
-            Promised::ArrayReduce => {
-                let mut folded = promise.args[2];
+        let expected = match pledge.function {
+            Pledged::ArrayMap | Pledged::RangeMap => Shape::of(results()),
+            Pledged::ArrayFilter => Shape::of(taken(0)),
+            Pledged::ArrayEach | Pledged::MapEach | Pledged::RangeEach => Shape::Same(Value::Nil),
+            Pledged::ArrayReduce => {
+                let mut folded = pledge.args[2];
                 for asked in asked {
                     if !self.is_same(asked.args[0], folded) {
                         let found = self.display(asked.args[0]);
@@ -41,10 +39,10 @@ impl Model<'_> {
                 }
                 Shape::Same(folded)
             }
-            Promised::ArrayFind => Shape::Same(taken(0).next().unwrap_or_default()),
-            Promised::ArrayAny => Shape::Same(Value::Bool(taken(0).next().is_some())),
-            Promised::ArrayAll => Shape::Same(Value::Bool(results().all(Value::is_truthy))),
-            Promised::ArraySortBy => {
+            Pledged::ArrayFind => Shape::Same(taken(0).next().unwrap_or_default()),
+            Pledged::ArrayAny => Shape::Same(Value::Bool(taken(0).next().is_some())),
+            Pledged::ArrayAll => Shape::Same(Value::Bool(results().all(Value::is_truthy))),
+            Pledged::ArraySortBy => {
                 let items: Vec<Value> = asked.iter().map(|asked| asked.args[0]).collect();
                 let keys: Vec<Value> = results().collect();
                 match self.sorted(&items, &keys) {
@@ -52,13 +50,13 @@ impl Model<'_> {
                     None => return Ok(()),
                 }
             }
-            Promised::ArrayGroupBy => {
+            Pledged::ArrayGroupBy => {
                 match self.grouped(asked.iter().map(|asked| asked.args[0]).zip(results())) {
                     Some(groups) => groups,
                     None => return Ok(()),
                 }
             }
-            Promised::MapFilter => {
+            Pledged::MapFilter => {
                 let entries = taken(0).zip(taken(1));
                 Shape::Map(
                     entries
@@ -74,37 +72,37 @@ impl Model<'_> {
                 self.display(value)
             ));
         }
-        self.asked_in_order(promise)
+        self.asked_in_order(pledge)
     }
 
     /// Whether the callbacks were asked with each element, in order; some stop when they know
     /// enough.
-    fn asked_in_order(&self, promise: &Promise) -> Kept {
-        let asked = promise.asked.iter();
-        let stops_at = match promise.function {
-            Promised::ArrayAll => false,
+    fn asked_in_order(&self, pledge: &Pledge) -> Kept {
+        let asked = pledge.asked.iter();
+        let stops_at = match pledge.function {
+            Pledged::ArrayAll => false,
             function if ASKS.contains(&function) => true,
             _ => true,
         };
         let mut known = asked.clone();
-        let enough = ASKS.contains(&promise.function)
+        let enough = ASKS.contains(&pledge.function)
             && known.any(|asked| asked.result.is_some_and(Value::is_truthy) == stops_at);
         if enough && known.next().is_some() {
             return Err("asks on though it knows enough".to_owned());
         }
-        if !self.is_unchanged(promise) {
+        if !self.is_unchanged(pledge) {
             return Ok(());
         }
-        let given = &promise.given[0];
-        let (found, expected): (Vec<Value>, Vec<Value>) = match promise.function {
-            Promised::ArrayReduce => (asked.map(|it| it.args[1]).collect(), given.clone()),
-            Promised::MapEach | Promised::MapFilter => (
+        let given = &pledge.given[0];
+        let (found, expected): (Vec<Value>, Vec<Value>) = match pledge.function {
+            Pledged::ArrayReduce => (asked.map(|it| it.args[1]).collect(), given.clone()),
+            Pledged::MapEach | Pledged::MapFilter => (
                 asked.flat_map(|it| [it.args[0], it.args[1]]).collect(),
                 given.clone(),
             ),
-            Promised::RangeMap | Promised::RangeEach => (
+            Pledged::RangeMap | Pledged::RangeEach => (
                 asked.map(|it| it.args[0]).collect(),
-                self.ints(promise.args[0]),
+                self.ints(pledge.args[0]),
             ),
             _ => (asked.map(|it| it.args[0]).collect(), given.clone()),
         };
@@ -125,36 +123,36 @@ impl Model<'_> {
     }
 
     /// What a function gives that calls nothing back.
-    pub(super) fn of_collection(&self, promise: &Promise) -> Expected {
-        let given = &promise.given[0];
-        let shape = match promise.function {
-            Promised::ArraySort => self.sorted(given, given).map(Shape::of),
-            Promised::ArraySum => self.sum(given).map(Shape::Same),
-            Promised::ArrayMin => self.extreme(given, Ordering::Less),
-            Promised::ArrayMax => self.extreme(given, Ordering::Greater),
-            Promised::ArrayZip => {
-                let is_array = matches!(self.store.object(promise.args[1]), Some(Object::Array(_)));
-                let pairs = given.iter().zip(&promise.given[1]);
+    pub(super) fn of_collection(&self, pledge: &Pledge) -> Expected {
+        let given = &pledge.given[0];
+        let shape = match pledge.function {
+            Pledged::ArraySort => self.sorted(given, given).map(Shape::of),
+            Pledged::ArraySum => self.sum(given).map(Shape::Same),
+            Pledged::ArrayMin => self.extreme(given, Ordering::Less),
+            Pledged::ArrayMax => self.extreme(given, Ordering::Greater),
+            Pledged::ArrayZip => {
+                let is_array = matches!(self.store.object(pledge.args[1]), Some(Object::Array(_)));
+                let pairs = given.iter().zip(&pledge.given[1]);
                 is_array.then(|| Shape::Array(pairs.map(|(&a, &b)| Shape::of([a, b])).collect()))
             }
-            Promised::ArrayEnumerate => {
+            Pledged::ArrayEnumerate => {
                 let pairs = given.iter().enumerate();
                 let pair =
                     |(at, &element): (usize, &Value)| Shape::of([Value::Int(at as i64), element]);
                 Some(Shape::Array(pairs.map(pair).collect()))
             }
-            Promised::ArrayTake | Promised::ArraySkip => match promise.args[1] {
+            Pledged::ArrayTake | Pledged::ArraySkip => match pledge.args[1] {
                 Value::Int(count) => {
                     let at = count.clamp(0, given.len() as i64) as usize;
-                    let part = match promise.function {
-                        Promised::ArrayTake => &given[..at],
+                    let part = match pledge.function {
+                        Pledged::ArrayTake => &given[..at],
                         _ => &given[at..],
                     };
                     Some(Shape::of(part.iter().copied()))
                 }
                 _ => None,
             },
-            Promised::ArrayFlat => {
+            Pledged::ArrayFlat => {
                 let parts = given
                     .iter()
                     .flat_map(|&element| match self.store.object(element) {
@@ -163,23 +161,23 @@ impl Model<'_> {
                     });
                 Some(Shape::of(parts))
             }
-            Promised::ArrayUnique => self.unique(given),
-            Promised::MapEntries => {
+            Pledged::ArrayUnique => self.unique(given),
+            Pledged::MapEntries => {
                 let pairs = given.chunks(2);
                 Some(Shape::Array(
                     pairs.map(|pair| Shape::of(pair.iter().copied())).collect(),
                 ))
             }
-            Promised::MapMapValues => {
+            Pledged::MapMapValues => {
                 let keys = given.iter().step_by(2);
-                let results = promise.asked.iter().map(|asked| asked.result);
+                let results = pledge.asked.iter().map(|asked| asked.result);
                 let entries = keys.zip(results).map(|(&key, result)| {
                     (Shape::Same(key), Shape::Same(result.unwrap_or_default()))
                 });
-                (promise.asked.len() * 2 == given.len()).then(|| Shape::Map(entries.collect()))
+                (pledge.asked.len() * 2 == given.len()).then(|| Shape::Map(entries.collect()))
             }
-            Promised::MapMerge => self.merged(given, &promise.given[1], promise.args[1]),
-            Promised::RangeToArray => Some(Shape::of(self.ints(promise.args[0]))),
+            Pledged::MapMerge => self.merged(given, &pledge.given[1], pledge.args[1]),
+            Pledged::RangeToArray => Some(Shape::of(self.ints(pledge.args[0]))),
             _ => None,
         };
         shape.map_or(Expected::Anything, Expected::Returns)

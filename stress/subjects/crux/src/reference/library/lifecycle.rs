@@ -3,7 +3,7 @@
 use super::super::model::Model;
 use super::super::task::Task;
 use super::super::value::{Object, ObjectId, Value};
-use super::{Asked, Kept, Promise};
+use super::{Asked, Kept, Pledge};
 
 /// What is registered when a signal is dispatched, or a run ends.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +49,9 @@ impl Model<'_> {
 
     /// A handler of a signal is called: the last one registered first, and one that runs once is
     /// registered no more.
-    pub(super) fn dispatch_asks(&self, task: &Task, promise: &Promise, asked: &Asked) -> Kept {
-        let before = promise.asked.len();
-        let handlers = promise.dispatch.handlers.iter().rev();
+    pub(super) fn dispatch_asks(&self, task: &Task, pledge: &Pledge, asked: &Asked) -> Kept {
+        let before = pledge.asked.len();
+        let handlers = pledge.dispatch.handlers.iter().rev();
         let Some(&handler) = handlers.clone().nth(before) else {
             return Err("calls a handler that was not registered when it began".to_owned());
         };
@@ -62,7 +62,7 @@ impl Model<'_> {
         if asked.closure.is_some_and(|closure| closure != function) {
             return Err("calls its handlers in another order".to_owned());
         }
-        let now = self.registered(task.locals, promise.args.first().copied());
+        let now = self.registered(task.locals, pledge.args.first().copied());
         match !every.is_truthy() && now.handlers.contains(&handler) {
             true => Err("calls a handler that runs once, and it is still registered".to_owned()),
             false => Ok(()),
@@ -71,10 +71,10 @@ impl Model<'_> {
 
     /// The hooks at the end of a run were called, phase by phase, and made `value` of what the run
     /// had returned.
-    pub(super) fn finished(&self, task: &Task, promise: &Promise, value: Value) -> Kept {
+    pub(super) fn finished(&self, task: &Task, pledge: &Pledge, value: Value) -> Kept {
         let mut lists = self.registered(task.locals, None).hooks;
         // These are taken before any hook runs.
-        lists[2].clone_from(&promise.dispatch.hooks[2]);
+        lists[2].clone_from(&pledge.dispatch.hooks[2]);
         let all: Vec<Value> = lists.concat();
         let is_clear = all.iter().enumerate().all(|(at, hook)| {
             matches!(self.store.object(*hook), Some(Object::Closure(..)))
@@ -88,10 +88,10 @@ impl Model<'_> {
             let hook = Value::Object(closure);
             (0..PHASES.len()).find(|&phase| lists[phase].contains(&hook))
         };
-        let mut result = promise.args[0];
+        let mut result = pledge.args[0];
         let mut last = 0;
         let mut called = [0; 4];
-        for asked in &promise.asked {
+        for asked in &pledge.asked {
             let Some(phase) = asked.closure.and_then(phase_of) else {
                 return Ok(());
             };
@@ -104,14 +104,14 @@ impl Model<'_> {
                 return Err(format!("calls {} out of order", PHASES[phase]));
             }
             called[phase] += 1;
-            self.hook_called(promise, asked, phase, result)?;
+            self.hook_called(pledge, asked, phase, result)?;
             result = self.after_hook(asked, phase, result);
         }
-        let open = promise.dispatch.unsettled;
+        let open = pledge.dispatch.unsettled;
         for (phase, name) in PHASES.iter().enumerate() {
             let due = match phase {
                 1 if open == Some(0) => 0,
-                _ => promise.dispatch.hooks[phase].len(),
+                _ => pledge.dispatch.hooks[phase].len(),
             };
             let is_vain = phase == 1 && open == Some(0) && called[1] > 0;
             if called[phase] < due || is_vain {
@@ -132,8 +132,8 @@ impl Model<'_> {
     }
 
     /// What a hook is called with: what the run comes to so far, and how many tasks are open.
-    fn hook_called(&self, promise: &Promise, asked: &Asked, phase: usize, so_far: Value) -> Kept {
-        let open = promise
+    fn hook_called(&self, pledge: &Pledge, asked: &Asked, phase: usize, so_far: Value) -> Kept {
+        let open = pledge
             .dispatch
             .unsettled
             .map(|open| Value::Int(open.into()));

@@ -4,7 +4,7 @@ use super::super::map::Key;
 use super::super::model::Model;
 use super::super::task::{Frame, Task};
 use super::super::value::{Object, ObjectId, Value};
-use super::{Asked, Kept, Promise, Promised};
+use super::{Asked, Kept, Pledge, Pledged};
 
 /// The ticks of a schedule.
 #[derive(Clone, Debug, Default)]
@@ -43,15 +43,15 @@ pub(in super::super) struct Limited {
 impl Model<'_> {
     /// The body of a schedule is called: for the first tick after the last one that was not over
     /// when the schedule looked, not before that is due.
-    pub(super) fn schedule_asks(&self, promise: &mut Promise, asked: &Asked) -> Kept {
+    pub(super) fn schedule_asks(&self, pledge: &mut Pledge, asked: &Asked) -> Kept {
         let (Value::Int(every @ 1..), Some(start_ms), Some(seen_ms)) = (
-            promise.args[0],
-            promise.schedule.start_ms,
-            promise.schedule.seen_ms,
+            pledge.args[0],
+            pledge.schedule.start_ms,
+            pledge.schedule.seen_ms,
         ) else {
             return Ok(());
         };
-        let last = promise.schedule.last;
+        let last = pledge.schedule.last;
         let passed = (seen_ms - start_ms) as i64;
         let due = passed / every + i64::from(passed % every > 0);
         let tick = due.max(last + 1);
@@ -67,19 +67,18 @@ impl Model<'_> {
         if now_ms < due_ms {
             return Err(format!("calls its body at {now_ms} ms, before {due_ms} ms"));
         }
-        promise.schedule.last = tick;
+        pledge.schedule.last = tick;
         Ok(())
     }
 
     /// A client that is called asks a service, or another client.
-    pub(super) fn client_asks(&self, promise: &Promise, asked: &Asked, is_attempt: bool) -> Kept {
-        let Some(&Object::Variant(variant, ref payload)) = self.store.object(promise.args[0])
-        else {
+    pub(super) fn client_asks(&self, pledge: &Pledge, asked: &Asked, is_attempt: bool) -> Kept {
+        let Some(&Object::Variant(variant, ref payload)) = self.store.object(pledge.args[0]) else {
             return Ok(());
         };
         let payload = payload.clone();
-        let before = promise.asked.len();
-        if promise
+        let before = pledge.asked.len();
+        if pledge
             .asked
             .last()
             .is_some_and(|last| last.result.is_some())
@@ -101,7 +100,7 @@ impl Model<'_> {
                 };
             }
         };
-        if !is_attempt || !self.is_unchanged(promise) {
+        if !is_attempt || !self.is_unchanged(pledge) {
             return Ok(());
         }
         let clients = self.contents(Value::Object(list));
@@ -119,39 +118,39 @@ impl Model<'_> {
     }
 
     /// The next element of a stream is asked for: perhaps by a stream of its first ones.
-    pub(super) fn note_stream(&mut self, task: &Task, callee: &Frame, function: Promised) {
-        if function != Promised::StreamNext || self.limited.is_empty() {
+    pub(super) fn note_stream(&mut self, task: &Task, callee: &Frame, function: Pledged) {
+        if function != Pledged::StreamNext || self.limited.is_empty() {
             return;
         }
         let Value::Object(source) = callee.registers[0] else {
             return;
         };
-        let Some(at) = self.promising(task) else {
+        let Some(at) = self.pledging(task) else {
             return;
         };
-        let Some(promise) = task.frames[at].promise.as_ref() else {
+        let Some(pledge) = task.frames[at].pledge.as_ref() else {
             return;
         };
-        let Value::Object(stream) = promise.args[0] else {
+        let Value::Object(stream) = pledge.args[0] else {
             return;
         };
         let mut limited = self.limited.iter_mut();
         let is_it = |one: &&mut Limited| one.stream == stream && one.source == source;
-        if promise.function == Promised::StreamNext
+        if pledge.function == Pledged::StreamNext
             && let Some(limited) = limited.find(is_it)
         {
             limited.left -= 1;
             if limited.left < 0 {
                 let message = "a stream of the first elements asks for more of them".to_owned();
-                self.note_verdict(Promised::StreamTake, Err(message));
+                self.note_verdict(Pledged::StreamTake, Err(message));
             }
         }
     }
 
     /// A stream of the first elements of another was made.
-    pub(super) fn note_limited(&mut self, promise: &Promise, made: Value) {
+    pub(super) fn note_limited(&mut self, pledge: &Pledge, made: Value) {
         if let (Value::Object(source), Value::Int(count), Value::Object(stream)) =
-            (promise.args[0], promise.args[1], made)
+            (pledge.args[0], pledge.args[1], made)
         {
             self.limited.push(Limited {
                 stream,

@@ -154,9 +154,9 @@ fn all_that_the_library_has_keeps_its_word() {
     );
     assert_eq!(broken_in(&program), None);
     let library = Library::of(&program);
-    let kept: Vec<Promised> = library.functions.iter().flatten().copied().collect();
-    for promised in Promised::ALL {
-        assert!(kept.contains(promised), "{} is used", promised.name());
+    let kept: Vec<Pledged> = library.functions.iter().flatten().copied().collect();
+    for pledged in Pledged::ALL {
+        assert!(kept.contains(pledged), "{} is used", pledged.name());
     }
 }
 
@@ -330,8 +330,8 @@ fn run_with_handlers(model: &mut Model<'_>) -> (Task, Value, ObjectId) {
     (task, pair, closure)
 }
 
-fn promise_of(function: Promised, args: Vec<Value>, dispatch: Dispatch) -> Promise {
-    Promise {
+fn pledge_of(function: Pledged, args: Vec<Value>, dispatch: Dispatch) -> Pledge {
+    Pledge {
         function,
         given: vec![Vec::new(); args.len()],
         args,
@@ -349,7 +349,7 @@ fn a_handler_that_runs_once_is_gone_before_it_runs() {
     let (mut task, _, closure) = run_with_handlers(&mut model);
     let signal = model.store.string("INT");
     let dispatch = model.registered(task.locals, Some(signal));
-    let promise = promise_of(Promised::Interrupt, vec![signal], dispatch);
+    let pledge = pledge_of(Pledged::Interrupt, vec![signal], dispatch);
     let asked = |closure| Asked {
         closure: Some(closure),
         args: vec![],
@@ -357,17 +357,14 @@ fn a_handler_that_runs_once_is_gone_before_it_runs() {
     };
     assert!(
         model
-            .dispatch_asks(&task, &promise, &asked(closure))
+            .dispatch_asks(&task, &pledge, &asked(closure))
             .is_err()
     );
     let map = model.store.value(Object::Map(MapObject::default()));
     task.locals = Some(map);
-    assert_eq!(
-        model.dispatch_asks(&task, &promise, &asked(closure)),
-        Ok(())
-    );
+    assert_eq!(model.dispatch_asks(&task, &pledge, &asked(closure)), Ok(()));
     let other = model.store.make(Object::Closure(0, vec![]));
-    assert!(model.dispatch_asks(&task, &promise, &asked(other)).is_err());
+    assert!(model.dispatch_asks(&task, &pledge, &asked(other)).is_err());
 }
 
 #[test]
@@ -384,16 +381,16 @@ fn hooks_are_called_in_order_with_what_the_run_comes_to() {
     };
     let mut dispatch = model.registered(task.locals, None);
     dispatch.looked(1);
-    let mut promise = promise_of(Promised::Finish, vec![Value::Int(7)], dispatch);
+    let mut pledge = pledge_of(Pledged::Finish, vec![Value::Int(7)], dispatch);
     // A task is open, so the hook is called.
-    assert!(model.finished(&task, &promise, Value::Int(7)).is_err());
+    assert!(model.finished(&task, &pledge, Value::Int(7)).is_err());
     let mut called = |args: Vec<Value>, value: Value| {
-        promise.asked = vec![Asked {
+        pledge.asked = vec![Asked {
             closure: Some(hook),
             args,
             result: Some(Value::Nil),
         }];
-        model.finished(&task, &promise, value)
+        model.finished(&task, &pledge, value)
     };
     assert_eq!(
         called(vec![Value::Int(7), Value::Int(1)], Value::Int(7)),

@@ -3,7 +3,7 @@
 use super::super::model::Model;
 use super::super::value::Value;
 use super::shape::Shape;
-use super::{Expected, Promise, Promised};
+use super::{Expected, Pledge, Pledged};
 
 /// `text` with so much of `fill`, over and over, as it lacks to `width` characters.
 fn padding(text: &str, width: i64, fill: &str) -> String {
@@ -25,28 +25,28 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 impl Model<'_> {
-    pub(super) fn of_text(&self, promise: &Promise) -> Expected {
+    pub(super) fn of_text(&self, pledge: &Pledge) -> Expected {
         /// Wider texts are not made for a comparison.
         const WIDTH_MAX: i64 = 1 << 16;
-        let args = &promise.args;
+        let args = &pledge.args;
         let Some(text) = self.store.text(args[0]) else {
             return Expected::Anything;
         };
-        Expected::Returns(match promise.function {
-            Promised::StringChars => {
+        Expected::Returns(match pledge.function {
+            Pledged::StringChars => {
                 let chars = text.chars().map(|c| Shape::Text(c.to_string()));
                 Shape::Array(chars.collect())
             }
-            Promised::StringLines => Shape::texts(lines(text)),
-            Promised::StringPadStart | Promised::StringPadEnd => {
+            Pledged::StringLines => Shape::texts(lines(text)),
+            Pledged::StringPadStart | Pledged::StringPadEnd => {
                 let (Value::Int(width @ ..=WIDTH_MAX), Some(fill)) =
                     (args[1], self.store.text(args[2]))
                 else {
                     return Expected::Anything;
                 };
                 let padding = padding(text, width, fill);
-                Shape::Text(match promise.function {
-                    Promised::StringPadStart => format!("{padding}{text}"),
+                Shape::Text(match pledge.function {
+                    Pledged::StringPadStart => format!("{padding}{text}"),
                     _ => format!("{text}{padding}"),
                 })
             }
@@ -54,8 +54,8 @@ impl Model<'_> {
         })
     }
 
-    pub(super) fn of_numbers(&self, promise: &Promise) -> Expected {
-        let args = &promise.args;
+    pub(super) fn of_numbers(&self, pledge: &Pledge) -> Expected {
+        let args = &pledge.args;
         if !args
             .iter()
             .all(|arg| matches!(arg, Value::Int(_) | Value::Float(_)))
@@ -64,19 +64,19 @@ impl Model<'_> {
         }
         let is_nan = |value: Value| matches!(value, Value::Float(float) if float.is_nan());
         let is_less = |a, b| matches!(self.compare(a, b), Ok(Some(order)) if order.is_lt());
-        let value = match promise.function {
-            Promised::MathAbs => match args[0] {
+        let value = match pledge.function {
+            Pledged::MathAbs => match args[0] {
                 Value::Int(i64::MIN) => return Expected::Anything,
                 Value::Int(int) => Value::Int(int.abs()),
                 Value::Float(float) => Value::Float(float.abs()),
                 _ => return Expected::Anything,
             },
             // A NaN is greater than all numbers.
-            Promised::MathMin if is_nan(args[0]) || is_less(args[1], args[0]) => args[1],
-            Promised::MathMax if is_nan(args[1]) || is_less(args[0], args[1]) => args[1],
-            Promised::MathMin | Promised::MathMax => args[0],
-            Promised::MathClamp if is_less(args[0], args[1]) => args[1],
-            Promised::MathClamp if is_less(args[2], args[0]) => args[2],
+            Pledged::MathMin if is_nan(args[0]) || is_less(args[1], args[0]) => args[1],
+            Pledged::MathMax if is_nan(args[1]) || is_less(args[0], args[1]) => args[1],
+            Pledged::MathMin | Pledged::MathMax => args[0],
+            Pledged::MathClamp if is_less(args[0], args[1]) => args[1],
+            Pledged::MathClamp if is_less(args[2], args[0]) => args[2],
             _ => args[0],
         };
         match is_nan(value) {
