@@ -484,7 +484,7 @@ impl<'s> Run<'s> {
             }
             let before = self.observer.instructions();
             let passing = match sites.len() {
-                1 => Passing::Idle,
+                1 if self.is_idle(programs, &mut sites) => Passing::Idle,
                 _ => Passing::Timer,
             };
             self.step(programs, site, choice.fuel, passing);
@@ -509,6 +509,14 @@ impl<'s> Run<'s> {
             blocked: self.engine().blocked_tasks(),
         });
         Ok(())
+    }
+
+    /// Whether nobody can go on but for a timer. What was injected or collected right before a step
+    /// may have woken somebody who was not ready when it was chosen.
+    fn is_idle(&self, programs: &Programs, sites: &mut Vec<Site>) -> bool {
+        sites.clear();
+        self.platform.ready(sites);
+        sites.iter().all(is_collector) && self.host.site(self.engine(), programs).is_none()
     }
 
     fn collect(&mut self, kind: CollectionKind) {
