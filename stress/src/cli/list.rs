@@ -8,7 +8,7 @@ use gcrucible_platform::seeded_bugs::{Bug, BugKind};
 
 use super::{say, values};
 use gcrucible_crux_subjects::lane::CURATED_MODES;
-use gcrucible_trace::StrategyName;
+use gcrucible_explore::StrategyName;
 
 use crate::subjects;
 use gcrucible_scenario::Lane;

@@ -19,8 +19,9 @@ use gcrucible_command::terminal::{self, catch_signals, default_folder};
 use gcrucible_crux_subjects::exploration::Bound;
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::{Body, ModuleSource, Scenario};
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::{Lane, ScenarioData as _};
-use gcrucible_trace::{Advantages, Exit, Refusal, StrategyName};
+use gcrucible_trace::{Advantages, Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
