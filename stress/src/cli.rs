@@ -2,6 +2,7 @@
 //! they end.
 
 mod bugs;
+mod building;
 mod explore;
 mod foreign;
 mod import_fuzz;
