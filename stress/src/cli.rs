@@ -9,6 +9,7 @@ mod import_fuzz;
 mod keep;
 mod list;
 mod merge;
+mod patched;
 mod replay;
 mod run;
 mod shrink;
