@@ -1,5 +1,6 @@
 //! What the gate counts.
 
+use gcrucible_crux_subjects::lane;
 use gcrucible_heap::CollectionKind;
 use gcrucible_trace::StrategyName;
 
@@ -7,6 +8,7 @@ use crate::workloads::allocation::Allocation;
 use crate::workloads::collection::Collection;
 use crate::workloads::decision::Decisions;
 use crate::workloads::interpreter::{Interpreter, LOOP};
+use crate::workloads::scenarios;
 
 /// A hot path: what runs again and again in a program or a campaign.
 #[derive(Debug)]
@@ -40,6 +42,33 @@ pub const HOT_PATHS: &[HotPath] = &[
         name: "1000 decisions by random walk",
         rounds: [10, 510],
         run: decide,
+    },
+    // A round is a scenario: generated, run and judged. Scenarios are as large as they are drawn, so
+    // that there must be many for a mean that says something.
+    HotPath {
+        name: "scenario of heap-ops",
+        rounds: [20, 420],
+        run: |rounds| scenarios::run(lane::HEAP_OPS, u64::from(rounds)),
+    },
+    HotPath {
+        name: "scenario of programs",
+        rounds: [10, 90],
+        run: |rounds| scenarios::run(lane::PROGRAMS, u64::from(rounds)),
+    },
+    HotPath {
+        name: "scenario of cancellation",
+        rounds: [10, 60],
+        run: |rounds| scenarios::run(lane::CANCELLATION, u64::from(rounds)),
+    },
+    HotPath {
+        name: "scenario of reload",
+        rounds: [10, 60],
+        run: |rounds| scenarios::run(lane::RELOAD, u64::from(rounds)),
+    },
+    HotPath {
+        name: "scenario of serve",
+        rounds: [10, 60],
+        run: |rounds| scenarios::run(lane::SERVE, u64::from(rounds)),
     },
 ];
 

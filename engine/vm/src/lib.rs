@@ -24,6 +24,7 @@ mod builtins;
 pub mod display;
 mod exception;
 mod execution;
+mod feedback;
 mod fork;
 mod frame;
 pub mod host_value;

@@ -9,8 +9,8 @@ use gcrucible_heap::{
     Checked, CompileTimeObjects, Home, NeedsMemory, RootAudit, RootKind, RootProvider, RootTracer,
     SharedPermit, Slot, Value,
 };
-use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
+use crate::feedback::Cell;
 use crate::interpreter::fusion::Entry;
 use crate::roots::ROOTS;
 
@@ -50,8 +50,6 @@ pub struct LoadedProgram {
     library: Box<[Methods<ValueKind>]>,
     /// The library's method `next` of streams.
     stream_next: Option<u16>,
-    /// For each constant and a class: where the last field was that was asked for.
-    last_fields: Box<[AtomicU32]>,
     home: Home,
 }
 
@@ -119,7 +117,6 @@ impl LoadedProgram {
             kind_names: kind_names.into(),
             out_of_memory,
             variants: variants.into(),
-            last_fields: names.ids.iter().map(|_| AtomicU32::new(0)).collect(),
             name_ids: names.ids,
             methods: names.methods,
             class_fields: names.class_fields,
@@ -181,36 +178,53 @@ impl LoadedProgram {
         self.methods[usize::from(name)]
     }
 
-    /// Where instances of `class` have the field that string constant `name` names.
+    /// Where instances of `class` have the field that string constant `name` names; `site` is the
+    /// cell of the instruction that asks.
     #[inline(always)]
-    pub(crate) fn field(&self, class: u16, name: u16) -> Option<u32> {
-        // Class and place of the field found last, each plus one: mostly it is this one.
-        let last = &self.last_fields[usize::from(name)];
-        let found = last.load(Ordering::Relaxed);
-        if found >> 16 == u32::from(class) + 1 {
-            return Some((found & 0xFFFF) - 1);
+    pub(crate) fn field_at(&self, site: &Cell, class: u16, name: u16) -> Option<u32> {
+        match site.place(class) {
+            Some(index) => Some(u32::from(index)),
+            None => self.learn(site, class, self.field(class, name)),
         }
-        self.search_field(class, name)
     }
 
-    fn search_field(&self, class: u16, name: u16) -> Option<u32> {
+    /// The same for no instruction.
+    pub(crate) fn field(&self, class: u16, name: u16) -> Option<u32> {
         let id = self.name_ids[usize::from(name)];
         let fields = &self.class_fields[usize::from(class)];
-        let index = fields.iter().position(|&field| field == id)? as u32;
-        if class < u16::MAX {
-            let found = (u32::from(class) + 1) << 16 | (index + 1);
-            self.last_fields[usize::from(name)].store(found, Ordering::Relaxed);
-        }
-        Some(index)
+        fields
+            .iter()
+            .position(|&field| field == id)
+            .map(|at| at as u32)
     }
 
-    /// The method of `class` that string constant `name` names.
-    #[inline]
+    /// The method of `class` that string constant `name` names; `site` is the cell of the
+    /// instruction that asks.
+    #[inline(always)]
+    pub(crate) fn class_method_at(&self, site: &Cell, class: u16, name: u16) -> Option<u16> {
+        match site.place(class) {
+            Some(function) => Some(function),
+            None => {
+                let function = self.class_method(class, name).map(u32::from);
+                self.learn(site, class, function).map(|found| found as u16)
+            }
+        }
+    }
+
+    /// The same for no instruction.
     pub(crate) fn class_method(&self, class: u16, name: u16) -> Option<u16> {
         let id = self.name_ids[usize::from(name)];
         let methods = &self.class_methods[usize::from(class)];
         let found = methods.iter().find(|(method, _)| *method == id);
         found.map(|&(_, function)| function)
+    }
+
+    #[cold]
+    fn learn(&self, site: &Cell, class: u16, found: Option<u32>) -> Option<u32> {
+        if let Some(place) = found.and_then(|found| u16::try_from(found).ok()) {
+            site.learn(class, place);
+        }
+        found
     }
 
     /// The method `next` of `class`.

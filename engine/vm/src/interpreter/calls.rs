@@ -4,6 +4,7 @@ use gcrucible_bytecode::{ErrorKind, Method, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Value};
 
 use super::{Context, Stop};
+use crate::feedback::Cell;
 use crate::frame::{Control, Frame};
 use crate::scope::Scopes;
 
@@ -79,12 +80,13 @@ impl<'p, C: Checks> Context<'p, C> {
     /// in its field, a library function for its kind. The machine's own methods go first.
     pub(crate) fn find_method(
         &self,
+        site: &Cell,
         receiver: Value<'p>,
         name: u16,
         argc: usize,
     ) -> Result<Found<'p>, ErrorKind> {
         if let Some(class) = self.m.class(receiver) {
-            return match self.program.class_method(class, name) {
+            return match self.program.class_method_at(site, class, name) {
                 Some(function) => {
                     let callee = self.method_callee(function, receiver, argc)?;
                     Ok(Found::Callee(callee))

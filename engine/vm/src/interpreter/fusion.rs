@@ -8,6 +8,8 @@
 use gcrucible_bytecode::operand::roles;
 use gcrucible_bytecode::{Function, Op, Reg, instructions};
 
+use crate::feedback::Cell;
+
 /// An int that needs no alignment, so that two instructions take no more room than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Int([u8; 4]);
@@ -94,6 +96,8 @@ const _: () = assert!(size_of::<Fused>() == size_of::<Op>());
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) code: Box<[Fused]>,
+    /// What each of the instructions met before.
+    pub(crate) feedback: Box<[Cell]>,
     pub(crate) arity: u8,
     pub(crate) registers: u8,
 }
@@ -103,6 +107,7 @@ impl Entry {
     pub(crate) fn of(function: &Function) -> Self {
         Entry {
             code: fused(&function.code),
+            feedback: Cell::row(function.code.len()),
             arity: function.arity,
             registers: function.registers,
         }

@@ -46,7 +46,8 @@ pub(super) fn run_hot<'p, C: Checks>(
     let program = cx.program;
     let realm: &Realm = cx.realm;
     let Position { mut pc, mut left } = position;
-    let mut code = &*program.entry(control.top().function).code;
+    let entry = program.entry(control.top().function);
+    let (mut code, mut feedback) = (&*entry.code, &*entry.feedback);
     macro_rules! current {
         () => {{
             let frame = control.frames.last().expect("a running task has a frame");
@@ -265,7 +266,8 @@ pub(super) fn run_hot<'p, C: Checks>(
             }
             Fused::GetField { dst, object, name } => {
                 let object = get!(object);
-                let index = m.class(object).and_then(|class| program.field(class, name));
+                let class = m.class(object);
+                let index = class.and_then(|class| program.field_at(&feedback[pc], class, name));
                 match index.and_then(|index| m.field(object, index)) {
                     Some(value) => set!(dst, value),
                     None => break,
@@ -273,7 +275,8 @@ pub(super) fn run_hot<'p, C: Checks>(
             }
             Fused::SetField { object, name, src } => {
                 let object = get!(object);
-                match m.class(object).and_then(|class| program.field(class, name)) {
+                let class = m.class(object);
+                match class.and_then(|class| program.field_at(&feedback[pc], class, name)) {
                     Some(index) if m.set_field(object, index, get!(src)) => {}
                     _ => break,
                 }
@@ -348,7 +351,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call(entered, target.registers, base, argc, base);
-                code = &target.code;
+                (code, feedback) = (&target.code, &target.feedback);
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
                 left -= 1;
@@ -360,7 +363,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 let Some(entered) = m
                     .class(get!(base))
-                    .and_then(|class| program.class_method(class, name))
+                    .and_then(|class| program.class_method_at(&feedback[pc], class, name))
                 else {
                     break;
                 };
@@ -372,7 +375,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call_method(entered, target.registers, base, argc);
-                code = &target.code;
+                (code, feedback) = (&target.code, &target.feedback);
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
                 m.store(registers.callee(), m.load(program.function(entered)));
@@ -386,7 +389,8 @@ pub(super) fn run_hot<'p, C: Checks>(
                 let value = get!(src);
                 let result = control.leave().result;
                 let caller = *control.top();
-                code = &program.entry(caller.function).code;
+                let entry = program.entry(caller.function);
+                (code, feedback) = (&entry.code, &entry.feedback);
                 pc = caller.pc as usize;
                 registers = control
                     .stack

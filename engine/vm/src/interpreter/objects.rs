@@ -4,6 +4,7 @@ use gcrucible_bytecode::{Capture, Constant, ErrorKind, Function, Reg};
 use gcrucible_heap::{Checks, Kind, Value};
 
 use super::{Context, Made, Stop};
+use crate::feedback::Cell;
 use crate::interpreter::Safepoint;
 use crate::stack::Registers;
 
@@ -86,11 +87,17 @@ impl<'p, C: Checks> Context<'p, C> {
         cell.ok_or(ErrorKind::Internal.into())
     }
 
-    pub(super) fn get_field(&self, object: Value<'p>, name: u16, safepoint: Safepoint) -> Made<'p> {
+    pub(super) fn get_field(
+        &self,
+        site: &Cell,
+        object: Value<'p>,
+        name: u16,
+        safepoint: Safepoint,
+    ) -> Made<'p> {
         let Some(class) = self.m.class(object) else {
             return self.get_error_field(object, name);
         };
-        if let Some(index) = self.program.field(class, name) {
+        if let Some(index) = self.program.field_at(site, class, name) {
             let value = self.m.field(object, index);
             return value.ok_or(ErrorKind::UnknownField.into());
         }
@@ -117,12 +124,13 @@ impl<'p, C: Checks> Context<'p, C> {
     #[inline]
     pub(super) fn set_field(
         &self,
+        site: &Cell,
         object: Value<'p>,
         name: u16,
         value: Value<'p>,
     ) -> Result<(), Stop<'p>> {
         let class = self.m.class(object).ok_or(ErrorKind::TypeError)?;
-        match self.program.field(class, name) {
+        match self.program.field_at(site, class, name) {
             Some(index) if self.m.set_field(object, index, value) => Ok(()),
             _ => Err(ErrorKind::UnknownField.into()),
         }

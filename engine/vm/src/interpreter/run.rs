@@ -10,6 +10,7 @@ use super::calls::Callee;
 use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, Thrown, Trace, Unwound};
+use crate::feedback::Cell;
 use crate::frame::Control;
 use crate::roots::ROOTS;
 use crate::slice::SliceEnd;
@@ -380,6 +381,12 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
             m: self.cx.m.at_site(site(self.function, self.pc - 1)),
             ..*self.cx
         }
+    }
+
+    /// The feedback cell of the instruction in execution.
+    #[inline(always)]
+    pub(super) fn feedback(&self) -> &'p Cell {
+        &self.cx.program.entry(self.function).feedback[self.pc - 1]
     }
 
     /// The safepoint of the instruction in execution.

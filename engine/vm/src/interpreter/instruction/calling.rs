@@ -21,7 +21,11 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     pub(super) fn call_method(&mut self, base: Reg, name: u16, argc: u8) -> Executed<'p> {
         self.poll()?;
         let receiver = self.get(base);
-        match self.cx.find_method(receiver, name, usize::from(argc))? {
+        let site = self.feedback();
+        match self
+            .cx
+            .find_method(site, receiver, name, usize::from(argc))?
+        {
             Found::Callee(callee) => {
                 self.check_call()?;
                 self.enter(callee, base + 1, argc, base)

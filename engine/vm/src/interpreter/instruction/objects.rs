@@ -64,12 +64,15 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     #[inline]
     pub(super) fn get_field(&mut self, dst: Reg, object: Reg, name: u16) -> Executed<'p> {
         let object = self.get(object);
-        let made = self.here().get_field(object, name, self.safepoint())?;
+        let made = self
+            .here()
+            .get_field(self.feedback(), object, name, self.safepoint())?;
         self.set(dst, made)
     }
 
     pub(super) fn set_field(&mut self, object: Reg, name: u16, src: Reg) -> Executed<'p> {
-        self.cx.set_field(self.get(object), name, self.get(src))?;
+        let (object, value) = (self.get(object), self.get(src));
+        self.cx.set_field(self.feedback(), object, name, value)?;
         Ok(Flow::Next)
     }
 
