@@ -196,6 +196,7 @@ fn seeded(out: &mut String) {
     for bug in Bug::ALL {
         let place = match bug.kind() {
             BugKind::Simulation => "simulation",
+            BugKind::Patch => "patch",
             BugKind::Threads => "threads",
         };
         let _ = writeln!(

@@ -38,7 +38,7 @@ pub(super) struct ReplayArgs {
     /// Write the timeline as a Chrome / Perfetto trace.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Turn a seeded bug on; builds the engine with its switches first.
+    /// Turn a seeded bug on; builds the engine with its switch, or with its patch, first.
     #[arg(long, value_name = "ID", value_parser = values::bug)]
     bug: Option<Bug>,
     /// The --strategy of the campaign that the seed is from.

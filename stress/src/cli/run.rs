@@ -94,7 +94,7 @@ pub(super) struct RunArgs {
     /// What the host does with the program; without it, it calls `main` and waits.
     #[arg(long, value_name = "FILE.scenario", requires = "program")]
     host: Option<PathBuf>,
-    /// Turn a seeded bug on; builds the engine with its switches first.
+    /// Turn a seeded bug on; builds the engine with its switch, or with its patch, first.
     #[arg(long, value_name = "ID", value_parser = values::bug)]
     bug: Option<Bug>,
     /// Seconds after which a scenario hangs.
