@@ -1,8 +1,8 @@
 //! What the gate counts.
 
 use gcrucible_crux_subjects::lane;
+use gcrucible_explore::StrategyName;
 use gcrucible_heap::CollectionKind;
-use gcrucible_trace::StrategyName;
 
 use crate::workloads::allocation::Allocation;
 use crate::workloads::collection::Collection;

@@ -4,7 +4,8 @@ use gcrucible_explore::{
     EventCounts, Exhaustive, InjectionPoint, InjectionPoints, Point, PointEvent, ReadyActor,
     Resource, Strategy, Touched, strategy,
 };
-use gcrucible_trace::{Injected, ReplayMode, Schedule, Site, StrategyName};
+use gcrucible_explore::{Schedule, StrategyName};
+use gcrucible_trace::{Injected, ReplayMode, Site};
 
 /// The strategies, with their names.
 pub const STRATEGIES: [(&str, StrategyName); 6] = [

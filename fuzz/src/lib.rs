@@ -19,7 +19,7 @@ pub use gcrucible_crux_subjects::generator::fuzzed::FuzzTarget;
 use gcrucible_crux_subjects::oracles::program_holds;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_heap::HeapFault;
-use gcrucible_platform::seeded_bugs::{self, Bug};
+use gcrucible_platform::seeded_bugs::{self, Bug, BugKind};
 use gcrucible_scenario::ScenarioData as _;
 use gcrucible_trace::{Failure, RunOptions};
 
@@ -93,6 +93,10 @@ fn prepare() {
         let [bug] = Bug::named(&id)[..] else {
             panic!("CRUCIBLE_BUG: expected one bug of `crucible list bugs`, found {id}");
         };
+        assert!(
+            bug.kind() != BugKind::Patch,
+            "CRUCIBLE_BUG: {id} is a patch; expected a bug that `crucible list bugs` has as one of the simulation"
+        );
         seeded_bugs::activate(Some(bug));
     });
 }

@@ -2,12 +2,14 @@
 //! they end.
 
 mod bugs;
+mod building;
 mod explore;
 mod foreign;
 mod import_fuzz;
 mod keep;
 mod list;
 mod merge;
+mod patched;
 mod replay;
 mod run;
 mod shrink;

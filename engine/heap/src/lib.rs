@@ -35,7 +35,6 @@ mod compile_time;
 pub mod config;
 pub mod debug_mode;
 mod demand;
-mod escape;
 mod fault;
 mod finalizer;
 mod gate;

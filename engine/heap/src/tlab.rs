@@ -8,7 +8,6 @@ use gcrucible_platform::sync::atomic::{
 };
 
 use crate::account::MemoryAccount;
-use crate::escape::Escape;
 use crate::heap::Heap;
 use crate::identity::HeapId;
 use crate::object::{Header, Kind, pattern};
@@ -78,7 +77,6 @@ pub(crate) struct Buffer {
     is_known: AtomicBool,
     /// Number of the last collection that forwarded the holder's roots.
     forwarded_in: AtomicU64,
-    pub(crate) escape: Escape,
     pub(crate) account: Option<Arc<MemoryAccount>>,
 }
 
@@ -100,7 +98,6 @@ impl Buffer {
             granted_words: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
             forwarded_in: AtomicU64::new(0),
-            escape: Escape::default(),
             account,
         }
     }

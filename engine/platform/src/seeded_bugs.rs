@@ -15,6 +15,9 @@
 //! }
 //! if planted!(B43, waiters.len() > 1) { waiters.truncate(1) }
 //! ```
+//!
+//! A few bugs need state, or a function, that nothing else needs. These are patches
+//! ([`BugKind::Patch`], `stress/patches`), which have such a line where they put it.
 
 /// Whether a seeded bug is on and does its harm now, which counts as triggered: `planted!(B03)`, or
 /// `planted!(B43, waiters.len() > 1)` where it only makes a difference under a condition. The
@@ -72,6 +75,9 @@ macro_rules! catalogue {
 pub enum BugKind {
     /// The simulated platform.
     Simulation,
+    /// The simulated platform, with an engine that `stress/patches` has made it in: it needs what the engine
+    /// has no other use for.
+    Patch,
     /// Only real threads or a model checker of them.
     Threads,
 }
@@ -120,9 +126,9 @@ catalogue! {
     B32 = "B-32", Simulation, "I-8", "replacing a protected value unprotects the old one twice";
     B33 = "B-33", Simulation, "I-8", "a protect is not undone when the copy to be protected fails";
     B34 = "B-34", Simulation, "I-7", "what a library function has so far is not enumerated as roots";
-    B34b = "B-34b", Simulation, "I-7", "deep copy keeps what it has so far in native memory outside the roots";
+    B34b = "B-34b", Patch, "I-7", "deep copy keeps what it has so far in native memory outside the roots";
     B35 = "B-35", Simulation, "verifier", "a safepoint lies between allocation and filling of an array's storage";
-    B36 = "B-36", Simulation, "I-6", "the barrier judges generations before a safepoint, the store comes after it";
+    B36 = "B-36", Patch, "I-6", "the barrier judges generations before a safepoint, the store comes after it";
     B37 = "B-37", Simulation, "I-6", "old space grows again, the card table does not: marks out of range are dropped";
     B38 = "B-38", Simulation, "model", "a finalizer that was queued stays registered: it runs twice";
     B38b = "B-38b", Simulation, "I-7", "the queue of finalizers is enumerated but not forwarded";
@@ -141,7 +147,7 @@ catalogue! {
     B52 = "B-52", Simulation, "model", "the original cause of an internal error is lost";
     B53 = "B-53", Simulation, "model", "a squad that fails ends before its children";
     B54 = "B-54", Simulation, "I-12", "completion wakes the waiters before the value is visible";
-    B55 = "B-55", Simulation, "liveness", "an await takes the value: the second await of a future hangs";
+    B55 = "B-55", Patch, "liveness", "an await takes the value: the second await of a future hangs";
     B56 = "B-56", Simulation, "model", "a squad joins in order and sees a later child's failure late";
     B57 = "B-57", Simulation, "liveness", "a squad cuts its children off from outer cancellation";
     B58 = "B-58", Simulation, "liveness", "a task whose host operation panics never settles its future";
@@ -158,7 +164,7 @@ catalogue! {
     B69 = "B-69", Simulation, "liveness", "the token of a child is not linked to that of its parent";
     B70 = "B-70", Simulation, "I-18", "a dropped call leaves its entry and its tasks";
     B71 = "B-71", Simulation, "liveness", "the grace time of what is cancelled never ends";
-    B72 = "B-72", Simulation, "liveness", "handling an interrupt clears the cancellation of the whole run";
+    B72 = "B-72", Patch, "liveness", "handling an interrupt clears the cancellation of the whole run";
     B73 = "B-73", Simulation, "model", "a slice of one instruction does not look at the budgets of steps";
     B74 = "B-74", Simulation, "liveness", "a host operation that begins after the request is not watched";
     B80 = "B-80", Simulation, "I-9", "unwinding leaves a sync guard taken";
@@ -168,7 +174,7 @@ catalogue! {
     B84 = "B-84", Simulation, "I-9", "a typed handler that does not match swallows the value";
     B85 = "B-85", Simulation, "I-9", "finally is skipped on cancellation";
     B86 = "B-86", Simulation, "model", "what the hooks made of a run's value is not what the run returns";
-    B87 = "B-87", Simulation, "model", "hooks of a run that failed run at the end of the next one";
+    B87 = "B-87", Patch, "model", "hooks of a run that failed run at the end of the next one";
     B88 = "B-88", Simulation, "model", "the boundary of a step applies to a callee's frame";
     B89 = "B-89", Simulation, "liveness", "an interrupt handler that overruns its time is never stopped";
     B90 = "B-90", Simulation, "I-9", "a return out of a deadline leaves it armed";
@@ -181,16 +187,16 @@ catalogue! {
     B96 = "B-96", Simulation, "memory_runs_out_with_reason", "an allocation that fails again after one collection is refused, whatever room there is";
     B97 = "B-97", Simulation, "I-4", "the buffer of a holder that was dropped before a collection is filled again at the next";
     B100 = "B-100", Simulation, "liveness", "what was deferred behind a pending entry is never taken up";
-    B101a = "B-101a", Simulation, "I-21", "the promise of the entry is stored without being protected";
-    B101b = "B-101b", Simulation, "I-21", "the promise of a preload is stored without being protected";
-    B101c = "B-101c", Simulation, "I-21", "the promise of an entry that overrides the main one is stored without being protected";
+    B101a = "B-101a", Patch, "I-21", "the promise of the entry is stored without being protected";
+    B101b = "B-101b", Patch, "I-21", "the promise of a preload is stored without being protected";
+    B101c = "B-101c", Patch, "I-21", "the promise of an entry that overrides the main one is stored without being protected";
     B101d = "B-101d", Simulation, "I-21", "the promise that test isolation takes out of the entry slot stays protected";
     B102 = "B-102", Simulation, "I-22", "storing the promise that is in the entry slot already protects it once more";
-    B103 = "B-103", Simulation, "I-7", "the promise that a preload waits for is no root of its own";
+    B103 = "B-103", Patch, "I-7", "the promise that a preload waits for is no root of its own";
     B104 = "B-104", Simulation, "I-22", "shutdown does not empty the entry slot";
     B105a = "B-105a", Simulation, "I-20", "an old version is freed at the swap though something still runs on it";
     B105b = "B-105b", Simulation, "I-20", "a major collection frees the constants of an old version that objects refer to";
-    B106 = "B-106", Simulation, "I-20", "the new version is seen with variables of the old version's dependencies";
+    B106 = "B-106", Patch, "I-20", "the new version is seen with variables of the old version's dependencies";
     B107 = "B-107", Simulation, "I-10", "a store to a frozen global is accepted";
     B110 = "B-110", Simulation, "I-23", "a fork shares the captured variables of closures";
     B111 = "B-111", Simulation, "I-23", "a fork copies what it meets twice two times";

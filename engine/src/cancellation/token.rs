@@ -164,11 +164,6 @@ impl Token {
         }
     }
 
-    /// What seeded bug B-72 does: takes the request back. Whether there was one.
-    pub(crate) fn clear(&self) -> bool {
-        self.state.swap(NONE, SeqCst) != NONE
-    }
-
     /// Notes that it was thrown.
     pub fn set_delivered(&self, now_ms: u64) {
         if !self.has_body_begun.swap(true, SeqCst) {

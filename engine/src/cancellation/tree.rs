@@ -122,21 +122,6 @@ impl TokenTree {
         reached
     }
 
-    /// What seeded bug B-72 does: takes back what was requested of the tasks below one. Whether
-    /// there was anything.
-    pub(crate) fn clear_below(&self, task: u32) -> bool {
-        let nodes = self.nodes.lock();
-        let mut to_visit = vec![task];
-        let mut has_cleared = false;
-        while let Some(node) = to_visit.pop().and_then(|task| nodes.get(&task)) {
-            to_visit.extend(&node.children);
-            for child in &node.children {
-                has_cleared |= nodes[child].token.clear();
-            }
-        }
-        has_cleared
-    }
-
     /// Number of tasks that have not ended; zero at rest.
     pub(crate) fn len(&self) -> usize {
         self.nodes.lock().len()

@@ -19,6 +19,12 @@ use super::Signal;
 use crate::cancellation::Token;
 use crate::roots::ROOTS;
 
+/// The id of all promises of top levels.
+const PROMISE_ID: u64 = 0;
+
+/// The id of the first future.
+const FIRST_ID: u64 = 1;
+
 /// Unfinished futures.
 pub struct Registry {
     state: Mutex<State>,
@@ -67,7 +73,7 @@ impl Registry {
     pub fn new(heap: &Heap) -> Arc<Registry> {
         let registry = Arc::new(Registry {
             state: Mutex::new(State {
-                next_id: 1,
+                next_id: FIRST_ID,
                 ..State::default()
             }),
             tlab: Tlab::new(heap, 1 << 29),
@@ -89,6 +95,26 @@ impl Registry {
     ) -> Result<R, NeedsMemory> {
         let _state = self.state.lock();
         permit.with_mutator(&self.tlab, make)
+    }
+
+    /// Makes the promise of a version's top level: a future that the registry does not know, with an id
+    /// that no other has, so that the ids of the others stay as they are. `keep` puts it where it lives on.
+    ///
+    /// # Errors
+    /// When a collection is due first; nothing has changed then.
+    pub(crate) fn promise<C: Checks, R>(
+        &self,
+        permit: &SharedPermit<'_>,
+        keep: impl FnOnce(&Mutator<'_, C>, Value<'_>) -> R,
+    ) -> Result<R, NeedsMemory> {
+        let mut state = self.state.lock();
+        permit.with_mutator(&self.tlab, |m: &Mutator<'_, C>| {
+            let promise = m.future(PROMISE_ID)?;
+            if planted!(B46, state.next_id > FIRST_ID) {
+                state.next_id = FIRST_ID;
+            }
+            Ok(keep(m, promise))
+        })
     }
 
     /// Registers the unscheduled future in `exchange`: makes its future, in the registry's
@@ -215,11 +241,6 @@ impl Registry {
         Some(Removed {
             waiters: entry.waiters.into_values().collect(),
         })
-    }
-
-    /// What seeded bug B-46 does: gives out ids from the first one again.
-    pub(crate) fn restart_ids(&self) {
-        self.state.lock().next_id = 1;
     }
 
     /// Number of unfinished futures; zero at rest (I-14).

@@ -10,25 +10,19 @@ use std::sync::Arc;
 
 use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_heap::{Checked, Checks, Handle};
-use gcrucible_platform::planted;
 use gcrucible_vm::{LoadedProgram, Realm};
 
-use super::entry_slot::Store;
 use super::reloader::{Evaluation, Purpose};
 use super::request::ReloadFailure;
 use crate::call::{Call, CallError, CallKind, Outcome};
 use crate::engine::Engine;
 use crate::task::Beginning;
 
-/// The id of all promises of entries: no future of the registry has it.
-pub(super) const PROMISE_ID: u64 = 0;
-
 /// Who runs a top level, and why.
 pub(super) struct Evaluating {
     pub(super) version: u32,
     pub(super) realm: Arc<Realm>,
     pub(super) purpose: Purpose,
-    pub(super) store: Store,
 }
 
 impl Engine {
@@ -69,23 +63,20 @@ impl Engine {
             version,
             realm,
             purpose,
-            store,
         } = evaluating;
         let mut attempts = 0;
         let (guard, own) = loop {
             let made = {
                 let permit = inner.heap.shared().await;
-                inner.registry.allocate::<Checked, _>(&permit, |m| {
-                    let promise = m.future(PROMISE_ID)?;
+                inner.registry.promise::<Checked, _>(&permit, |m, promise| {
                     // From here to the call's start nothing collects: that could start a
                     // finalizer, whose task would come before this one, which is numbered here.
-                    let reserved = self.reserve(&realm, CallKind::Init).map(|guard| {
+                    self.reserve(&realm, CallKind::Init).map(|guard| {
                         m.store(guard.call().promise(), promise);
-                        inner.reload.slot.set(&permit, store, promise);
+                        inner.reload.slot.set(&permit, promise);
                         let is_preload = purpose == Purpose::Preload;
                         (guard, is_preload.then(|| permit.protect(promise)))
-                    });
-                    Ok(reserved)
+                    })
                 })
             };
             match made {
@@ -107,9 +98,6 @@ impl Engine {
                 is_cancelled: false,
             });
         });
-        if planted!(B46, purpose == Purpose::Reload) {
-            inner.registry.restart_ids();
-        }
         begun();
         self.run_call(&realm, guard, Beginning::Ready, |vm| vm.start_init());
         Ok((call, own))

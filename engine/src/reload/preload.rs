@@ -7,17 +7,14 @@
 use std::sync::Arc;
 
 use gcrucible_bytecode::VerifiedProgram;
-use gcrucible_heap::{Checked, FutureState, Handle, Slot};
-use gcrucible_platform::planted;
+use gcrucible_heap::{Checked, FutureState, Handle};
 use gcrucible_vm::{Realm, display};
 
-use super::entry_slot::Store;
 use super::evaluation::Evaluating;
 use super::reloader::Purpose;
 use super::request::ReloadFailure;
 use crate::call::{Call, CallError};
 use crate::engine::Engine;
-use crate::roots::ROOTS;
 
 /// A preload under way. Dropping it before its end requests its cancellation, as with a
 /// [`CallHandle`](crate::CallHandle): nothing of it remains.
@@ -29,8 +26,6 @@ pub struct Preload {
     realm: Arc<Realm>,
     own: Option<Handle>,
     is_abandoned: bool,
-    /// What B-103 keeps instead, outside of all roots.
-    bare: Slot,
 }
 
 impl Engine {
@@ -72,21 +67,11 @@ impl Engine {
             version,
             realm: Arc::clone(&realm),
             purpose: Purpose::Preload,
-            store: Store::Preload,
         };
         let (call, own) = match self.evaluate(evaluating, || {}).await {
             Ok(begun) => begun,
             Err(CallError::DuplicateCallId(_)) => return Ok(None),
             Err(_) => return Err(ReloadFailure::OutOfMemory),
-        };
-        let bare = Slot::nil(ROOTS);
-        let own = match own {
-            Some(own) if planted!(B103) => {
-                bare.copy_from(call.promise());
-                self.inner.heap.unprotect(own);
-                None
-            }
-            own => own,
         };
         Ok(Some(Preload {
             engine: self.clone(),
@@ -94,7 +79,6 @@ impl Engine {
             realm,
             own,
             is_abandoned: false,
-            bare,
         }))
     }
 }
@@ -120,11 +104,9 @@ impl Preload {
         let (state, text) = {
             let permit = inner.heap.shared().await;
             let m = permit.reader::<Checked>();
-            let promise = match &self.own {
-                Some(own) => permit.protected(own),
-                None => m.load_root(&self.bare),
-            };
-            let state = m.future_state(promise).map(|(state, _)| state);
+            let promise = self.own.as_ref().map(|own| permit.protected(own));
+            let state = promise.and_then(|promise| m.future_state(promise));
+            let state = state.map(|(state, _)| state);
             let value = self.call.value(&m);
             (state, display(&m, self.realm.program(), value))
         };

@@ -7,7 +7,6 @@ use gcrucible_heap::{Checked, FutureState};
 use gcrucible_platform::planted;
 use gcrucible_vm::display;
 
-use super::entry_slot::Store;
 use super::evaluation::Evaluating;
 use super::reloader::{Deferred, Evaluation, Purpose};
 use super::request::{NewVersion, ReloadAnswer, ReloadFailure, ReloadOptions, ReloadStep, Tick};
@@ -29,7 +28,6 @@ impl Engine {
             version: 1,
             realm: reload.current(),
             purpose: Purpose::Entry,
-            store: Store::Entry,
         };
         let (call, _) = self.evaluate(evaluating, || {}).await?;
         Ok(CallHandle::new(call, self.clone()))
@@ -62,7 +60,6 @@ impl Engine {
             version,
             realm,
             purpose: Purpose::Entry,
-            store: Store::Override,
         };
         match self.evaluate(evaluating, becomes_current).await {
             Ok((call, _)) => Ok(Some(CallHandle::new(call, self.clone()))),
@@ -87,11 +84,9 @@ impl Engine {
                     inner.reload.slot.keep(&permit);
                     return Ok(());
                 }
-                let made = inner.registry.allocate::<Checked, _>(&permit, |m| {
-                    let promise = m.future(super::evaluation::PROMISE_ID)?;
+                let made = inner.registry.promise::<Checked, _>(&permit, |m, promise| {
                     m.future_settle(promise, FutureState::Ready, gcrucible_heap::Value::NIL);
-                    inner.reload.slot.set(&permit, Store::Nothing, promise);
-                    Ok(())
+                    inner.reload.slot.set(&permit, promise);
                 });
                 match made {
                     Ok(()) => return Ok(()),
@@ -109,7 +104,10 @@ impl Engine {
     pub async fn isolate(&self) {
         let reload = &self.inner.reload;
         let _turn = reload.turn.take().await;
-        reload.slot.clear(&self.inner.heap, Store::Isolation);
+        if planted!(B101d) {
+            let _ = reload.slot.take();
+        }
+        reload.slot.clear(&self.inner.heap);
     }
 
     /// Empties the entry slot while the heap is alive, forgets what is deferred, and reports the
@@ -213,7 +211,6 @@ impl Engine {
                     version,
                     realm,
                     purpose: Purpose::Reload,
-                    store: Store::Entry,
                 };
                 let begun = || self.report(version, ReloadStep::Begun);
                 match self.evaluate(evaluating, begun).await {
@@ -266,12 +263,7 @@ impl Engine {
         let is_reload = evaluation.purpose == Purpose::Reload;
         let old = self.inner.reload.with(|state| {
             state.evaluation = None;
-            is_reload.then(|| {
-                if planted!(B106) {
-                    evaluation.realm.keep_dependencies_of(&state.current);
-                }
-                std::mem::replace(&mut state.current, Arc::clone(&evaluation.realm))
-            })
+            is_reload.then(|| std::mem::replace(&mut state.current, Arc::clone(&evaluation.realm)))
         });
         let Some(old) = old else { return };
         old.retire();

@@ -403,9 +403,6 @@ impl<'e> Driver<'e> {
             && let (Some(run), Some(name)) = (task.own_run(), &input.interrupt)
         {
             run.dispatched(name);
-            if planted!(B72) {
-                inner.tokens.clear_below(task.number);
-            }
         }
         self.has_outgrown = task.charge_machine(&inner.heap);
         // Until the lines are written.

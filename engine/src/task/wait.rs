@@ -58,7 +58,7 @@ impl Driver<'_> {
                 None
             }
             // Nobody completes once more what is resolved.
-            Wait::Resolved if planted!(B49) || planted!(B55) => {
+            Wait::Resolved if planted!(B49) => {
                 self.pause(task.vm.deadline()).await;
                 None
             }

@@ -63,7 +63,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
             match ended.end {
                 SliceEnd::Returned if self.goes_on() => {}
                 end @ (SliceEnd::Returned | SliceEnd::Threw) => {
-                    self.end(end);
+                    self.end();
                     return end;
                 }
                 end => return end,
@@ -209,7 +209,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         match control.throw(&self.cx, &mut self.effects, &mut thrown) {
             Ok(Unwound::GoOn | Unwound::HandlerEnded) => Ok(()),
             Ok(Unwound::Uncaught) => {
-                self.end(SliceEnd::Threw);
+                self.end();
                 Err(SliceEnd::Threw)
             }
             Err(needs) => Err(needs_memory(needs)),
@@ -240,12 +240,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         registers
             .callee()
             .copy_from(self.vm.program().function(finish));
-        if planted!(B86) {
-            registers.slot(0).copy_from(&self.vm.exchange);
-            self.state.control.unfinished.take_from(&self.vm.exchange);
-        } else {
-            registers.slot(0).take_from(&self.vm.exchange);
-        }
+        registers.slot(0).take_from(&self.vm.exchange);
         true
     }
 
@@ -267,15 +262,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
     }
 
     /// Nothing is left to run.
-    fn end(&mut self, end: SliceEnd) {
+    fn end(&mut self) {
         self.state.start = Start::None;
-        if planted!(B86, self.state.is_finishing && end == SliceEnd::Returned) {
-            self.vm.exchange.take_from(&self.state.control.unfinished);
-        }
         self.state.is_finishing = false;
-        if planted!(B87, end == SliceEnd::Threw && !self.vm.locals.is_nil()) {
-            self.vm.realm.left_locals().take_from(&self.vm.locals);
-        }
         self.vm.locals.clear();
     }
 

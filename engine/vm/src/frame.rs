@@ -1,10 +1,9 @@
 //! Frames, and the control state of a machine that they are part of.
 
 use gcrucible_bytecode::{Program, Reg};
-use gcrucible_heap::{Checks, Slot};
+use gcrucible_heap::Checks;
 
 use crate::exception::{Completion, Handler};
-use crate::roots::ROOTS;
 use crate::scope::Scopes;
 use crate::stack::{Registers, Stack};
 
@@ -54,8 +53,6 @@ pub(crate) struct Control {
     pub(crate) scopes: Scopes,
     /// What the machine stands at.
     pub(crate) operation: Option<Operation>,
-    /// What a run returned before its hooks changed it, for B-86; nil without it.
-    pub(crate) unfinished: Slot,
     /// Whether every instruction goes to its own function.
     #[cfg(test)]
     pub(crate) is_without_hot_loop: bool,
@@ -74,7 +71,6 @@ impl Control {
             completions: Vec::new(),
             scopes: Scopes::new(grace_ms),
             operation: None,
-            unfinished: Slot::nil(ROOTS),
             #[cfg(test)]
             is_without_hot_loop: false,
             thrown: 0,

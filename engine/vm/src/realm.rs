@@ -25,7 +25,6 @@ use gcrucible_heap::{
     RootProvider, RootTracer, SharedPermit, Slot, Tlab, Value,
 };
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs;
 use gcrucible_platform::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use gcrucible_platform::turns::Party;
 
@@ -48,8 +47,6 @@ pub struct Realm {
     frozen_modules: AtomicU32,
     /// Whether another version has taken its place.
     is_retired: AtomicBool,
-    /// What B-87 keeps of a run that has failed; nil without it.
-    left_locals: Slot,
     /// Where a fork's globals were allocated; nothing else allocates in it.
     tlab: Option<Tlab>,
     /// What a fork takes outside of the heap's blocks. It may live for long after the fork was
@@ -95,7 +92,6 @@ impl Realm {
             charge,
             frozen_modules: AtomicU32::new(0),
             is_retired: AtomicBool::new(false),
-            left_locals: Slot::nil(ROOTS),
             tlab,
             home: Home::new(heap),
             counters: RealmCounters::default(),
@@ -239,38 +235,9 @@ impl Realm {
         }
         self.is_retired.store(true, Ordering::Relaxed);
     }
-
-    /// What B-106 does: takes over what the modules below the entry had in an older version, as
-    /// far as it is no object.
-    pub fn keep_dependencies_of(&self, older: &Realm) {
-        if !seeded_bugs::COMPILED_IN {
-            return;
-        }
-        let below = |realm: &Realm| realm.program().modules.len().saturating_sub(1);
-        let of = |realm: &Realm, index: usize| {
-            let global = &realm.program().globals[index];
-            (global.module, global.name.clone())
-        };
-        for (index, slot) in self.globals.iter().enumerate() {
-            let (module, name) = of(self, index);
-            let same = (0..older.globals.len()).find(|&at| of(older, at) == (module, name.clone()));
-            let is_below = usize::from(module) < below(self).min(below(older));
-            if let Some(at) = same.filter(|_| is_below)
-                && !slot.is_object()
-                && !older.globals[at].is_object()
-            {
-                slot.copy_from(&older.globals[at]);
-            }
-        }
-    }
-
-    /// What belonged to a run that has failed, for B-87.
-    pub(crate) fn left_locals(&self) -> &Slot {
-        &self.left_locals
-    }
 }
 
-// SAFETY: rule 1: the globals and `left_locals` are all slots that it has. Rule 2: `home` and `tlab`
+// SAFETY: rule 1: the globals are all slots that it has. Rule 2: `home` and `tlab`
 // are made once, for one heap; machines and forks check the former when they begin and keep the
 // realm from then on, and so does `load_global`. Rule 3: by inspection.
 #[allow(unsafe_code, reason = "the collector believes what a provider says")]
@@ -299,11 +266,9 @@ unsafe impl RootProvider for Realm {
             }
             tracer.slot(RootKind::Global, slot);
         }
-        tracer.slot(RootKind::RunLocals, &self.left_locals);
     }
 
     fn audit(&self, audit: &mut RootAudit<'_>) {
-        audit.root(RootKind::RunLocals, &self.left_locals);
         for index in 0..self.program().globals.len() {
             audit.root(RootKind::Global, &self.globals[index]);
         }

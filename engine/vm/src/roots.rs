@@ -91,7 +91,6 @@ unsafe impl RootProvider for Vm {
         if !planted!(B19, self.locals.is_object()) {
             tracer.slot(RootKind::RunLocals, &self.locals);
         }
-        tracer.slot(RootKind::Result, &state.control.unfinished);
         if let Some(progress) = &state.progress {
             progress.roots(&mut |slot| tracer.slot(RootKind::Temporary, slot));
         }
@@ -128,7 +127,6 @@ unsafe impl RootProvider for Vm {
                 CompletionKind::Resume { .. } => {}
             }
         }
-        audit.root(RootKind::Result, &state.control.unfinished);
         audit.root(RootKind::RunLocals, &self.locals);
         for scope in state.control.scopes.scopes.iter().rev() {
             match &scope.kind {

@@ -8,7 +8,6 @@ use gcrucible_heap::{
     Checks, Heap, Home, Mutator, RootProvider, RootRight, SharedPermit, Slot, Tlab, Unchecked,
     Value,
 };
-use gcrucible_platform::planted;
 use gcrucible_platform::sync::Mutex;
 
 use crate::execution::Slice;
@@ -229,12 +228,6 @@ impl Vm {
         state.start = start;
         state.is_safepoint_passed = false;
         self.exchange.clear();
-        if planted!(
-            B87,
-            self.options.is_root && !self.realm.left_locals().is_nil()
-        ) {
-            self.locals.take_from(self.realm.left_locals());
-        }
     }
 
     /// Function and index of the next instruction of the top frame; of the first

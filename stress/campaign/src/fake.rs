@@ -1,11 +1,10 @@
 //! A subject for tests: what its scenarios do is known from their index.
 
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{AnySubject, Build, Expectation, Mix, NoBugs, Subject, Subjects};
-use gcrucible_trace::{
-    EventKind, Failure, Mode, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict,
-};
+use gcrucible_trace::{EventKind, Failure, Mode, Refusal, RunOptions, RunReport, Verdict};
 
 /// Scenarios whose body is their index; odd hundreds fail, and 13 panics.
 pub(crate) struct Fake;

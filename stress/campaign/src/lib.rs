@@ -32,6 +32,7 @@ pub mod supervisor;
 pub mod totals;
 pub mod trial;
 pub mod vacuity;
+pub mod watch;
 pub mod watchdog;
 pub mod worker;
 pub mod zoo;

@@ -5,9 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::shard::Shard;
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::{Lane, ScenarioSeed};
 use gcrucible_subject::{Case, Mix, Subjects, Variant};
-use gcrucible_trace::{Advantages, Refusal, StrategyName};
+use gcrucible_trace::{Advantages, Refusal};
 
 /// A campaign's plan, kept as `plan.json` in its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

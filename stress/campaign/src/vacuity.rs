@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::totals::{LaneTotals, Totals};
+use gcrucible_explore::StrategyName;
 use gcrucible_subject::{AnySubject, Subjects};
-use gcrucible_trace::StrategyName;
 
 /// Expected count from which on zero is vacuous.
 pub const EXPECTED_MIN: f64 = 20.0;

@@ -12,6 +12,7 @@ pub mod quick;
 pub mod record;
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::budget::Budget;
@@ -33,9 +34,9 @@ pub struct ZooPlan {
     pub jobs: usize,
     /// Folder for everything.
     pub dir: PathBuf,
-    /// The executable with the switches.
-    pub seeded_program: PathBuf,
-    /// The executable without.
+    /// The executable that has the bug of each case.
+    pub seeded_programs: BTreeMap<String, PathBuf>,
+    /// The executable that has none.
     pub plain_program: PathBuf,
 }
 
@@ -80,6 +81,9 @@ impl ZooOutcome {
 ///
 /// # Errors
 /// Hunts that cannot be run, files that cannot be written.
+///
+/// # Panics
+/// If the plan has no executable for one of its cases.
 pub fn run(plan: &ZooPlan, tell: &mut dyn FnMut(&str)) -> Result<ZooOutcome, Refusal> {
     let mut outcome = ZooOutcome {
         records: Vec::new(),

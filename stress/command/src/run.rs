@@ -8,9 +8,10 @@ use gcrucible_campaign::duration::duration_ms;
 use gcrucible_campaign::plan::{Limit, Plan};
 use gcrucible_campaign::session::{Outcome, Session, SessionOptions, default_plan};
 use gcrucible_campaign::worker::die_with_parent;
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::{Lane, parse_seed};
 use gcrucible_subject::Subjects;
-use gcrucible_trace::{Exit, Refusal, StrategyName};
+use gcrucible_trace::{Exit, Refusal};
 
 use super::target;
 use super::terminal::{catch_signals, complain, default_folder, fresh_seed, say};

@@ -1,7 +1,8 @@
 //! Takes the decisions of a run and writes them down: the loop that every subject with a schedule
 //! has.
 
-use gcrucible_trace::{Decision, ReplayMode, RunOptions, RunReport, Schedule, Site};
+use crate::Schedule;
+use gcrucible_trace::{Decision, ReplayMode, RunOptions, RunReport, Site};
 
 use super::counts::EventCounts;
 use super::decision::{Choice, Point, ReadyActor, Strategy};
@@ -10,7 +11,8 @@ use super::decision::{Choice, Point, ReadyActor, Strategy};
 ///
 /// ```
 /// use gcrucible_explore::Driver;
-/// use gcrucible_trace::{RunOptions, RunReport, Schedule, Site, StrategyName};
+/// use gcrucible_explore::{Schedule, StrategyName};
+/// use gcrucible_trace::{RunOptions, RunReport, Site};
 ///
 /// let schedule = Schedule::Drawn { strategy: StrategyName::Random, seed: 1 };
 /// let mut driver = Driver::new(&schedule, &RunOptions::default(), None);

@@ -14,8 +14,9 @@ mod machine;
 
 use self::machine::{Grain, Machine, Op, Programs};
 use super::{EventCounts, Exhaustive, Found, Next, RoundRobin, strategy};
+use crate::{Schedule, StrategyName};
+use gcrucible_trace::ReplayMode;
 use gcrucible_trace::choices::{Choices, SeededChoices};
-use gcrucible_trace::{ReplayMode, Schedule, StrategyName};
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,6 +19,8 @@ mod pct;
 mod random;
 mod replay;
 mod round_robin;
+#[macro_use]
+mod schedule;
 mod slices;
 mod touched;
 mod urw;
@@ -33,11 +35,12 @@ pub use pct::{Pct, pct_bound};
 pub use random::Random;
 pub use replay::Replay;
 pub use round_robin::RoundRobin;
+pub use schedule::Schedule;
 pub use slices::UNTIL_IT_WAITS;
 pub use touched::{Resource, Touched};
 pub use urw::Urw;
 
-use gcrucible_trace::{ReplayMode, Schedule, StrategyName};
+use gcrucible_trace::ReplayMode;
 
 /// The strategy of a schedule. `counts` come from a dry run of the same scenario: URW is a
 /// random walk without them, PCT guesses the length of the run, the k-th point and the aimed
@@ -49,23 +52,34 @@ pub fn strategy(
 ) -> Box<dyn Strategy> {
     match schedule {
         Schedule::Recorded(decisions) => Box::new(Replay::new(decisions.clone(), replay)),
-        &Schedule::Drawn { strategy, seed } => match strategy {
-            StrategyName::Random => Box::new(Random::new(seed)),
-            StrategyName::Pct2 => Box::new(Pct::new(seed, 2, counts)),
-            StrategyName::Pct3 => Box::new(Pct::new(seed, 3, counts)),
-            StrategyName::Urw => match counts {
-                Some(counts) => Box::new(Urw::new(seed, counts)),
-                None => Box::new(Random::instead_of_urw(seed)),
-            },
-            StrategyName::RoundRobin => Box::new(RoundRobin::default()),
-            StrategyName::KthPoint => {
-                Box::new(KthPoint::new(seed, counts.and_then(EventCounts::points)))
-            }
-            StrategyName::Aimed => {
-                Box::new(KthPoint::again(seed, counts.and_then(EventCounts::points)))
-            }
-        },
+        &Schedule::Drawn { strategy, seed } => drawn(strategy, seed, counts),
     }
+}
+
+// The table of strategies. A row: the name on the command line, that in files, the counter that a
+// campaign under this strategy must move, and how it is made of a seed and the counts of a dry run.
+strategies! {
+    /// Uniform choice of the next ready actor.
+    Random = "random", file "random", decisions, |seed, _| Box::new(Random::new(seed));
+    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
+    Pct2 = "pct2", file "pct2", decisions, |seed, counts| Box::new(Pct::new(seed, 2, counts));
+    /// The same with depth 3.
+    Pct3 = "pct3", file "pct3", decisions, |seed, counts| Box::new(Pct::new(seed, 3, counts));
+    /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
+    Urw = "urw", file "urw", decisions, |seed, counts| match counts {
+        Some(counts) => Box::new(Urw::new(seed, counts)),
+        None => Box::new(Random::instead_of_urw(seed)),
+    };
+    /// Each ready actor in turn, one long slice each.
+    RoundRobin = "round-robin", file "round_robin", decisions,
+        |_, _| Box::new(RoundRobin::default());
+    /// One event, or two, at the place with this number among all those of a schedule.
+    KthPoint = "kth-point", file "kth_point", injections,
+        |seed, counts| Box::new(KthPoint::new(seed, counts.and_then(EventCounts::points)));
+    /// Cancellations, drops and interrupts right before and right after a transition of the
+    /// task they are meant for, one or two of them.
+    Aimed = "aimed", file "aimed", injections,
+        |seed, counts| Box::new(KthPoint::again(seed, counts.and_then(EventCounts::points)));
 }
 
 #[cfg(test)]

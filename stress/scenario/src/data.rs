@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gcrucible_trace::Schedule;
+use gcrucible_explore::Schedule;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -1,6 +1,6 @@
 //! A scenario with nothing but a body.
 
-use gcrucible_trace::Schedule;
+use gcrucible_explore::Schedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -12,8 +12,9 @@
 mod items;
 mod schedule;
 
+use gcrucible_explore::Schedule;
 use gcrucible_scenario::ScenarioData;
-use gcrucible_trace::{Failure, Refusal, ReplayMode, Schedule, Verdict, clock};
+use gcrucible_trace::{Failure, Refusal, ReplayMode, Verdict, clock};
 
 /// How much may be spent.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,8 @@
 use gcrucible_scenario::ScenarioData;
 
 use super::Search;
-use gcrucible_trace::{Decision, Refusal, ReplayMode, Schedule};
+use gcrucible_explore::Schedule;
+use gcrucible_trace::{Decision, Refusal, ReplayMode};
 
 impl<S: ScenarioData> Search<'_, '_, S> {
     /// Drops decisions and collections and merges neighbouring slices of one actor.

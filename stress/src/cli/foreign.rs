@@ -1,12 +1,13 @@
 //! `crucible zoo --foreign`.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 
-use super::{bugs, complain, say};
+use super::{bugs, building, complain, say};
 use gcrucible_campaign::journal::write_json;
 use gcrucible_campaign::progress::Waiting;
-use gcrucible_campaign::zoo::foreign::{self, ForeignPlan, ForeignRecord, Row, Watch};
+use gcrucible_campaign::watch::Watch;
+use gcrucible_campaign::zoo::foreign::{self, ForeignPlan, ForeignRecord, Row};
 use gcrucible_command::terminal::catch_signals;
 use gcrucible_trace::{Exit, Refusal};
 
@@ -32,18 +33,15 @@ pub(super) fn zoo(names: &[String], plan: &ForeignPlan) -> Result<Exit, Refusal>
     }
     let chosen = |row: &&Row| names.is_empty() || names.contains(&row.name);
     let stop = catch_signals()?;
+    for side in ["bad", "older", "good"] {
+        complain(&format!("building the crates of the side `{side}`"));
+        build(&root, side, &stop)?;
+    }
     let waiting = std::cell::RefCell::new(Waiting::default());
     let mut watch = Watch {
         stop: &stop,
         show: &mut |what| waiting.borrow_mut().show(what),
     };
-    for side in ["bad", "older", "good"] {
-        complain(&format!("building the crates of the side `{side}`"));
-        if !build(&root, side, &mut watch)? {
-            return Ok(Exit::Interrupted);
-        }
-        waiting.borrow_mut().clear();
-    }
     let programs = |side: &str| root.join(TARGET).join(format!("debug/foreign-{side}"));
     let mut records = Vec::new();
     let mut is_whole = true;
@@ -78,28 +76,18 @@ fn rows(path: &Path) -> Result<Vec<Row>, Refusal> {
     ron::from_str(&text).map_err(|error| broken(error.to_string()))
 }
 
-/// Builds a side; `false` if it was told to stop.
-fn build(root: &Path, side: &str, watch: &mut Watch<'_>) -> Result<bool, Refusal> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let no_cargo = |error| Refusal::usage(format!("cannot run cargo: {error}"));
-    let mut cargo = Command::new(cargo)
+/// Builds a side.
+fn build(root: &Path, side: &str, stop: &AtomicBool) -> Result<(), Refusal> {
+    let mut cargo = building::cargo();
+    cargo
         .current_dir(root.join(FOLDER).join(side))
         .args(["build", "--quiet", "--locked", "--target-dir"])
-        .arg(root.join(TARGET))
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(no_cargo)?;
-    let status =
-        foreign::wait(&mut cargo, &format!("building `{side}`"), watch).map_err(no_cargo)?;
-    if watch.stop.load(std::sync::atomic::Ordering::Relaxed) {
-        return Ok(false);
-    }
-    if status.success() {
-        return Ok(true);
-    }
-    Err(Refusal::broken(format!(
-        "the crates of the side `{side}` do not build"
-    )))
+        .arg(root.join(TARGET));
+    building::run(
+        &mut cargo,
+        &format!("the crates of the side `{side}`"),
+        stop,
+    )
 }
 
 fn footer(records: &[ForeignRecord]) -> String {

@@ -8,7 +8,7 @@ use gcrucible_platform::seeded_bugs::{Bug, BugKind};
 
 use super::{say, values};
 use gcrucible_crux_subjects::lane::CURATED_MODES;
-use gcrucible_trace::StrategyName;
+use gcrucible_explore::StrategyName;
 
 use crate::subjects;
 use gcrucible_scenario::Lane;
@@ -196,6 +196,7 @@ fn seeded(out: &mut String) {
     for bug in Bug::ALL {
         let place = match bug.kind() {
             BugKind::Simulation => "simulation",
+            BugKind::Patch => "patch",
             BugKind::Threads => "threads",
         };
         let _ = writeln!(

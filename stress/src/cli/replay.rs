@@ -9,10 +9,11 @@ use super::{bugs, complain, say, target, values};
 use gcrucible_campaign::journal::write_whole;
 use gcrucible_campaign::totals::is_same_finding;
 use gcrucible_campaign::trial::TrialOptions;
+use gcrucible_explore::StrategyName;
 use gcrucible_report::{failure_report, perfetto};
 use gcrucible_shrink::is_same_check;
 use gcrucible_subject::Case;
-use gcrucible_trace::{Exit, Refusal, StrategyName, Verdict};
+use gcrucible_trace::{Exit, Refusal, Verdict};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,7 +38,7 @@ pub(super) struct ReplayArgs {
     /// Write the timeline as a Chrome / Perfetto trace.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Turn a seeded bug on; builds the engine with its switches first.
+    /// Turn a seeded bug on; builds the engine with its switch, or with its patch, first.
     #[arg(long, value_name = "ID", value_parser = values::bug)]
     bug: Option<Bug>,
     /// The --strategy of the campaign that the seed is from.

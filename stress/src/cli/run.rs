@@ -19,8 +19,9 @@ use gcrucible_command::terminal::{self, catch_signals, default_folder};
 use gcrucible_crux_subjects::exploration::Bound;
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::{Body, ModuleSource, Scenario};
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::{Lane, ScenarioData as _};
-use gcrucible_trace::{Advantages, Exit, Refusal, StrategyName};
+use gcrucible_trace::{Advantages, Exit, Refusal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -93,7 +94,7 @@ pub(super) struct RunArgs {
     /// What the host does with the program; without it, it calls `main` and waits.
     #[arg(long, value_name = "FILE.scenario", requires = "program")]
     host: Option<PathBuf>,
-    /// Turn a seeded bug on; builds the engine with its switches first.
+    /// Turn a seeded bug on; builds the engine with its switch, or with its patch, first.
     #[arg(long, value_name = "ID", value_parser = values::bug)]
     bug: Option<Bug>,
     /// Seconds after which a scenario hangs.

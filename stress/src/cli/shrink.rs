@@ -27,7 +27,7 @@ pub(super) struct ShrinkArgs {
     /// Where to write the result.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Turn a seeded bug on; builds the engine with its switches first.
+    /// Turn a seeded bug on; builds the engine with its switch, or with its patch, first.
     #[arg(long, value_name = "ID", value_parser = values::bug)]
     bug: Option<Bug>,
     /// Give up after so long.

@@ -8,9 +8,10 @@ use super::complain;
 use crate::subjects;
 use gcrucible_campaign::process::WorkerSetup;
 use gcrucible_campaign::trial::Trials;
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::{Origin, ScenarioSeed};
 use gcrucible_subject::{Case, Mix};
-use gcrucible_trace::{Refusal, StrategyName};
+use gcrucible_trace::Refusal;
 
 /// Milliseconds after which a single scenario hangs.
 pub(super) const TIMEOUT_MS: u64 = 10_000;

@@ -4,8 +4,8 @@ pub use gcrucible_campaign::duration::duration_ms;
 use gcrucible_platform::seeded_bugs::Bug;
 pub use gcrucible_scenario::parse_seed as seed;
 
+use gcrucible_explore::StrategyName;
 use gcrucible_scenario::Lane;
-use gcrucible_trace::StrategyName;
 
 /// Reads heap modes; in their canonical form.
 ///

@@ -1,16 +1,20 @@
 //! `crucible zoo`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use gcrucible_platform::seeded_bugs::{self, Bug, BugKind};
 
-use super::{bugs, complain, foreign, say, target, values};
+use super::{bugs, complain, foreign, patched, say, target, values};
+use crate::engine_bugs::is_here;
 use crate::subjects;
 use gcrucible_campaign::journal::{checksum, write_json};
 use gcrucible_campaign::zoo::budget::Budget;
 use gcrucible_campaign::zoo::foreign::ForeignPlan;
 use gcrucible_campaign::zoo::{self, ADVANTAGES, Case, ZooPlan, quick, table};
+use gcrucible_command::terminal::catch_signals;
 use gcrucible_scenario::ScenarioSeed;
 use gcrucible_subject::Mix;
 use gcrucible_trace::{Exit, Refusal, clock};
@@ -23,7 +27,10 @@ Examples:
   cargo crucible zoo B-03 --seeds-list 7,1009,4242
   cargo crucible zoo --without all          what is each advantage of the harness worth?
   cargo crucible zoo --quick                what CI runs
+  cargo crucible zoo B-36                   a bug that is a patch: minutes to build
   cargo crucible zoo --foreign              bugs of published crates
+
+Bugs that are patches (stress/patches) are built one by one, which takes minutes each, and kept until sources or patch change.
 
 Exit codes: 0 all found, 1 some missed, 4 the unchanged engine fails a scenario.")]
 pub(super) struct ZooArgs {
@@ -43,7 +50,7 @@ pub(super) struct ZooArgs {
     /// or all of these.
     #[arg(long, value_name = "LIST|all", value_parser = without)]
     without: Option<Taken>,
-    /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine.
+    /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine; no patches.
     #[arg(long, conflicts_with_all = ["bugs", "seeds", "seeds_list", "budget", "without"])]
     quick: bool,
     /// Look for bugs that others have published, in crates in the versions that had them, instead; BUG is a
@@ -102,8 +109,8 @@ pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
     };
     let dir = folder(args, "zoo");
     prepare(&dir)?;
-    complain("building the engine with the seeded bugs");
     let plan = ZooPlan {
+        seeded_programs: seeded_programs(&cases)?,
         cases,
         without: args
             .without
@@ -115,7 +122,6 @@ pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
             usize::from,
         ),
         dir,
-        seeded_program: bugs::build()?,
         plain_program: target::own_program(),
     };
     let outcome = zoo::run(&plan, &mut |line| say(&format!("{line}\n")))?;
@@ -134,6 +140,28 @@ pub(super) fn zoo(args: &ZooArgs) -> Result<Exit, Refusal> {
         .map_err(|error| Refusal::broken(format!("cannot write {}: {error}", path.display())))?;
     say(&format!("results in {}\n", plan.dir.display()));
     Ok(outcome.exit())
+}
+
+/// Builds the executable with each bug: one has all switches, each patch is one of its own.
+fn seeded_programs(cases: &[Case]) -> Result<BTreeMap<String, PathBuf>, Refusal> {
+    let stop = catch_signals()?;
+    let mut programs = BTreeMap::new();
+    let mut switches = None;
+    for case in cases {
+        let bug = values::bug(&case.bug).map_err(Refusal::broken)?;
+        let program = match (bug.kind(), &switches) {
+            (BugKind::Patch, _) => patched::executable(bug, &stop)?,
+            (_, Some(program)) => PathBuf::clone(program),
+            (_, None) => {
+                complain("building the engine with the seeded bugs");
+                switches.insert(bugs::build(&stop)?).clone()
+            }
+        };
+        programs.insert(case.bug.clone(), program);
+    }
+    // From here on a signal ends this process at once, and its hunts with it.
+    stop.store(true, Ordering::Relaxed);
+    Ok(programs)
 }
 
 /// Where the results go.
@@ -167,7 +195,7 @@ fn cases(args: &ZooArgs) -> Result<Vec<Case>, Refusal> {
             bug.id()
         )));
     }
-    bugs.retain(|bug| bug.kind() == BugKind::Simulation);
+    bugs.retain(|bug| bug.kind() != BugKind::Threads);
     let seeds = seeds(args)?;
     let case = |bug: Bug| Case {
         bug: bug.id().to_owned(),
@@ -220,8 +248,10 @@ pub(super) struct StreamHashArgs {
 
 /// Prints a hash over the texts of the first scenarios of each lane.
 pub(super) fn stream_hash(args: &StreamHashArgs) -> Result<Exit, Refusal> {
-    if args.bug.is_some() && !seeded_bugs::COMPILED_IN {
-        return Err(Refusal::usage("this executable has no switches"));
+    if args.bug.is_some_and(|bug| !is_here(bug)) {
+        return Err(Refusal::usage(
+            "this executable has not the switch of the bug",
+        ));
     }
     seeded_bugs::activate(args.bug);
     let hash = hash_of_streams(args.seed, STREAM_LENGTH);

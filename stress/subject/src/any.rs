@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
+use gcrucible_explore::Schedule;
 use gcrucible_scenario::text::FormatError;
 use gcrucible_scenario::{Lane, ModeCounts, Origin, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::{Reduce, Search, ShrinkBudget};
 use gcrucible_trace::{
-    Counters, Failure, Mode, Refusal, ReplayMode, RunOptions, RunReport, Schedule, Verdict,
+    Counters, Failure, Mode, Refusal, ReplayMode, RunOptions, RunReport, Verdict,
 };
 
 use super::subject::{Expectation, Mix, OracleInfo, Subject, Variant};

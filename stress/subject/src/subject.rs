@@ -2,11 +2,10 @@
 
 use std::any::Any;
 
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Lane, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
-use gcrucible_trace::{
-    Counters, Mode, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict,
-};
+use gcrucible_trace::{Counters, Mode, Refusal, RunOptions, RunReport, Verdict};
 
 /// What the command line fixes in every generated scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -28,4 +28,4 @@ pub use mode::Mode;
 pub use pair_tracker::PairTracker;
 pub use pairs::PairMatrix;
 pub use run::{Advantages, ReplayMode, RunOptions, RunReport, Verdict};
-pub use schedule::{CollectionKind, Decision, Injected, Schedule, Site, StrategyName};
+pub use schedule::{CollectionKind, Decision, Injected, Site};

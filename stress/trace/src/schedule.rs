@@ -1,8 +1,6 @@
-//! Who runs when: the decisions of a run as data.
+//! The decisions of a run as data.
 
 use serde::{Deserialize, Serialize};
-
-use super::mode::Mode;
 
 /// Which generations a collection goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,82 +9,6 @@ pub enum CollectionKind {
     Minor,
     /// All of them.
     Major,
-}
-
-/// Who runs when, and where collections happen besides those of the heap modes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Schedule {
-    /// A strategy draws the decisions.
-    Drawn {
-        /// Which one.
-        strategy: StrategyName,
-        /// Its seed.
-        seed: u64,
-    },
-    /// Recorded decisions, taken in order.
-    Recorded(Vec<Decision>),
-}
-
-macro_rules! strategies {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, file $file:literal, $effect:ident;)*) => {
-        /// The strategies.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum StrategyName { $($(#[$doc])* #[serde(rename = $file)] $variant,)* }
-
-        impl StrategyName {
-            /// All strategies.
-            pub const ALL: [StrategyName; [$($name,)*].len()] = [$(StrategyName::$variant,)*];
-
-            /// The name on the command line and in reports.
-            pub fn name(self) -> &'static str {
-                match self { $(StrategyName::$variant => $name,)* }
-            }
-        }
-
-        /// The strategies as modes, in their order.
-        static MODES: [Mode; StrategyName::ALL.len()] = [$(Mode {
-            name: concat!("strategy ", $name),
-            effect: stringify!($effect),
-            count: |counters| counters.$effect,
-        },)*];
-    };
-}
-
-// A row: the name on the command line, that in files, and the counter that a campaign under this
-// strategy must move.
-strategies! {
-    /// Uniform choice of the next ready actor.
-    Random = "random", file "random", decisions;
-    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
-    Pct2 = "pct2", file "pct2", decisions;
-    /// The same with depth 3.
-    Pct3 = "pct3", file "pct3", decisions;
-    /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
-    Urw = "urw", file "urw", decisions;
-    /// Each ready actor in turn, one long slice each.
-    RoundRobin = "round-robin", file "round_robin", decisions;
-    /// One event, or two, at the place with this number among all those of a schedule.
-    KthPoint = "kth-point", file "kth_point", injections;
-    /// Cancellations, drops and interrupts right before and right after a transition of the
-    /// task they are meant for, one or two of them.
-    Aimed = "aimed", file "aimed", injections;
-}
-
-impl StrategyName {
-    /// All strategies as modes.
-    pub fn modes() -> &'static [Mode] {
-        &MODES
-    }
-}
-
-impl Schedule {
-    /// The mode that a drawn schedule's strategy is.
-    pub fn mode(&self) -> Option<&'static Mode> {
-        match self {
-            Schedule::Drawn { strategy, .. } => Some(&MODES[*strategy as usize]),
-            Schedule::Recorded(_) => None,
-        }
-    }
 }
 
 /// One decision of the schedule.
@@ -156,27 +78,4 @@ impl Site {
     pub const TIMERS: u32 = u32::MAX;
     /// The actor number of the host script.
     pub const HOST: u32 = 0;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strategies_are_in_their_order() {
-        for strategy in StrategyName::ALL {
-            let schedule = Schedule::Drawn { strategy, seed: 0 };
-            let mode = schedule.mode().expect("it is drawn");
-            assert_eq!(mode.name, format!("strategy {}", strategy.name()));
-        }
-    }
-
-    #[test]
-    fn files_name_strategies_as_they_always_did() {
-        let names = serde_json::to_string(&StrategyName::ALL).expect("they are plain");
-        assert_eq!(
-            names,
-            r#"["random","pct2","pct3","urw","round_robin","kth_point","aimed"]"#
-        );
-    }
 }

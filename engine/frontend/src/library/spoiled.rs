@@ -16,7 +16,7 @@ struct Spoiled {
     library: OnceLock<Library>,
 }
 
-static SPOILED: [Spoiled; 17] = [
+static SPOILED: [Spoiled; 18] = [
     // The turn is counted before anybody looks: the chosen client sees the cancellation.
     Spoiled::new(
         Bug::B65,
@@ -25,6 +25,20 @@ static SPOILED: [Spoiled; 17] = [
             "  __check_wait()\n  return __attempt",
             "  if !(client is Client.RoundRobin) { __check_wait() }\n  return __attempt",
         )],
+    ),
+    Spoiled::new(
+        Bug::B86,
+        "lifecycle",
+        &[
+            (
+                "  locals.remove(\"on_finish\")",
+                "  locals.remove(\"on_finish\")\n  let returned = value",
+            ),
+            (
+                "hook(value, still_unsettled) }\n  return value",
+                "hook(value, still_unsettled) }\n  return returned",
+            ),
+        ],
     ),
     // Whatever comes out of an attempt, the next one follows at once.
     Spoiled::new(

@@ -277,10 +277,6 @@ impl<'p, C: Checks> Mutator<'p, C> {
                 if planted!(B26) {
                     self.set_len(array, needed);
                 }
-                if planted!(B36) {
-                    let is_old = self.region().block_at(array).is_old();
-                    self.tlab.escape.keep_judgement(is_old);
-                }
                 return Err(needs);
             }
         };
@@ -299,15 +295,8 @@ impl<'p, C: Checks> Mutator<'p, C> {
             }
         }
         self.initialise_nil(at, first + kept, capacity - head - kept);
-        self.publish_storage(array, self.reference(at));
+        self.set(array, raw::ARRAY_STORAGE, self.reference(at));
         Ok(Storage { at, capacity, head })
-    }
-
-    fn publish_storage(&self, array: Offset, storage: Value<'p>) {
-        if planted!(B36, self.tlab.escape.take_judgement() == Some(false)) {
-            return self.set_after_barrier(array, raw::ARRAY_STORAGE, storage);
-        }
-        self.set(array, raw::ARRAY_STORAGE, storage);
     }
 
     /// Removes and returns the last element.

@@ -257,31 +257,15 @@ impl<'p, C: Checks> Mutator<'p, C> {
     /// When a collection is due first; nothing has changed then.
     pub(super) fn make(&self, graph: &Graph) -> Result<Vec<Offset>, NeedsMemory> {
         let members = &graph.members;
+        let _grant = self.grant(members.iter().map(|member| member.size))?;
         let mut copies = Vec::with_capacity(members.len());
-        let mut _grant = None;
-        let keeps_copies = planted!(B34b, graph.reach == Reach::Value);
-        if keeps_copies {
-            copies = self.tlab.escape.take_copies();
-            copies.truncate(members.len());
-        } else {
-            _grant = Some(self.grant(members.iter().map(|member| member.size))?);
+        for number in 0..members.len() {
+            copies.push(self.unlinked_copy(graph, number)?);
         }
-        let known = copies.len();
-        for number in known..members.len() {
-            match self.unlinked_copy(graph, number) {
-                Ok(copy) => copies.push(copy),
-                Err(needs) => {
-                    if keeps_copies {
-                        self.tlab.escape.keep_copies(&copies);
-                    }
-                    return Err(needs);
-                }
-            }
+        for (number, &copy) in copies.iter().enumerate() {
+            self.link(graph, &copies, copy, number);
         }
-        for number in known..members.len() {
-            self.link(graph, &copies, copies[number], number);
-        }
-        for &copy in &copies[known..] {
+        for &copy in &copies {
             if self.region().header(copy).kind() == Some(Kind::MapStorage) {
                 self.rebuild_index(copy);
             }

@@ -5,7 +5,6 @@
 //! publishes the final state; a loser touches nothing (I-11).
 
 use gcrucible_platform::planted;
-use gcrucible_platform::seeded_bugs;
 use gcrucible_platform::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Mutator;
@@ -119,17 +118,5 @@ impl<'p, C: Checks> Mutator<'p, C> {
         self.set(at, raw::FUTURE_PAYLOAD, payload);
         word.store(state as u64, Release);
         true
-    }
-
-    /// What seeded bug B-55 does: a settled future is pending again. Does nothing in a build
-    /// without the switches.
-    pub fn future_take(&self, future: Value<'p>) {
-        if !seeded_bugs::COMPILED_IN {
-            return;
-        }
-        if let Some(at) = self.as_kind(future, Kind::Future) {
-            let word = self.region().word(at + raw::FUTURE_STATE);
-            word.store(FutureState::Pending as u64, Release);
-        }
     }
 }

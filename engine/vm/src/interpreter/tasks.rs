@@ -63,12 +63,7 @@ impl<'p, C: Checks> Context<'p, C> {
     /// The value of a future.
     pub(super) fn awaited(&self, future: Value<'p>) -> Made<'p> {
         match self.settled(future)? {
-            Some(value) => {
-                if planted!(B55) {
-                    self.m.future_take(future);
-                }
-                Ok(value)
-            }
+            Some(value) => Ok(value),
             None => {
                 self.m.store(self.exchange, future);
                 let id = self.m.future_id(future);

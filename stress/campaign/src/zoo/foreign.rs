@@ -11,10 +11,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
+use crate::watch::Watch;
 use campaign::{Campaign, Ended, Hunted};
 use gcrucible_trace::Refusal;
-
-pub use campaign::{Watch, wait};
 
 /// A published bug.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -116,7 +116,7 @@ fn start(plan: &ZooPlan, hunt: &Hunt) -> Result<Child, Refusal> {
     let dir = plan.dir.join(hunt.folder());
     let broken = |error| Refusal::broken(format!("cannot run a hunt: {error}"));
     let log = File::create(dir.with_extension("log")).map_err(broken)?;
-    let mut command = Command::new(&plan.seeded_program);
+    let mut command = Command::new(&plan.seeded_programs[&hunt.bug]);
     command
         .args(["run", "--first-finding", "--jobs", "1", "--bug", &hunt.bug])
         .args(["--seed", &hunt.seed.to_string()])
@@ -199,7 +199,7 @@ pub fn confirm(plan: &ZooPlan, hunted: &mut Hunted) -> Result<Option<PathBuf>, R
 /// The executable does not run.
 pub fn stream_hash(plan: &ZooPlan, bug: &str, seed: u64) -> Result<String, Refusal> {
     let broken = |why: String| Refusal::broken(format!("cannot hash the scenarios: {why}"));
-    let output = Command::new(&plan.seeded_program)
+    let output = Command::new(&plan.seeded_programs[bug])
         .args(["stream-hash", "--bug", bug, "--seed", &seed.to_string()])
         .stdin(Stdio::null())
         .output()

@@ -22,8 +22,9 @@ use serde::Serialize;
 use crate::executor::programs::{compile, run_under};
 use crate::executor::{self, Ran};
 use crate::scenario::{Body, Scenario};
+use gcrucible_explore::Schedule;
 use gcrucible_explore::{Exhaustive, Next};
-use gcrucible_trace::{Advantages, Failure, RunOptions, RunReport, Schedule};
+use gcrucible_trace::{Advantages, Failure, RunOptions, RunReport};
 
 /// What bounds an exploration.
 #[derive(Clone, Copy, Debug)]

@@ -12,10 +12,10 @@ pub use self::focus::Focus;
 use crate::lane;
 use crate::scenario::{Body, Scenario};
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Origin, ScenarioSeed};
 pub use gcrucible_subject::Mix;
 use gcrucible_trace::choices::SeededChoices;
-use gcrucible_trace::{Schedule, StrategyName};
 
 /// The scenario that belongs to a seed: a pure function of it, the mix and the build.
 pub fn generate(seed: ScenarioSeed, mix: &Mix) -> Scenario {

@@ -9,12 +9,13 @@ pub use variants::CURATED_MODES;
 
 use std::any::Any;
 
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_heap::{HeapConfig, HeapDebug, HeapFault};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Lane, Origin, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{AnySubject, Expectation, Mix, OracleInfo, Subject, Variant};
-use gcrucible_trace::{Mode, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict};
+use gcrucible_trace::{Mode, Refusal, RunOptions, RunReport, Verdict};
 
 use crate::scenario::{Body, HeapOps, ModuleSource, Scenario};
 use crate::{executor, generator, oracles, shrink};

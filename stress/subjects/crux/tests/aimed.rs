@@ -4,8 +4,9 @@ use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::generator::{Mix, generate};
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::Scenario;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{ScenarioData as _, ScenarioSeed};
-use gcrucible_trace::{Counters, RunOptions, RunReport, Schedule, StrategyName};
+use gcrucible_trace::{Counters, RunOptions, RunReport};
 
 fn scenario(index: u64) -> Scenario {
     let seed = ScenarioSeed {

@@ -5,8 +5,9 @@ use gcrucible_crux_subjects::generator::{Mix, generate};
 use gcrucible_crux_subjects::lane;
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{ScenarioData as _, ScenarioSeed};
-use gcrucible_trace::{Injected, RunOptions, Schedule, StrategyName};
+use gcrucible_trace::{Injected, RunOptions};
 
 fn run(scenario: &Scenario) -> Ran {
     let options = RunOptions {

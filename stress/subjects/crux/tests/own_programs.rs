@@ -8,11 +8,12 @@ use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::lane::{CURATED_MODES, size_of};
 use gcrucible_crux_subjects::scenario::{Body, HostEvent, Scenario};
 use gcrucible_crux_subjects::shrink::shrink;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_heap::CollectMode;
 use gcrucible_scenario::ScenarioData as _;
 use gcrucible_shrink::{ShrinkBudget, Shrunk};
 use gcrucible_subject::{Mix, Variant};
-use gcrucible_trace::{Failure, ReplayMode, RunOptions, Schedule, StrategyName, Verdict};
+use gcrucible_trace::{Failure, ReplayMode, RunOptions, Verdict};
 
 /// Strategies times heap modes.
 const VARIANTS: u64 = 6 * CURATED_MODES.len() as u64;

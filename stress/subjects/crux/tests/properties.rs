@@ -8,10 +8,11 @@ use gcrucible_crux_subjects::executor::{self, Ran};
 use gcrucible_crux_subjects::generator::heap_modes::draw_heap;
 use gcrucible_crux_subjects::generator::{Focus, Mix, heap_ops, programs};
 use gcrucible_crux_subjects::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario};
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Origin, ScenarioData as _};
+use gcrucible_trace::RunOptions;
 use gcrucible_trace::choices::{ByteChoices, Choices as _};
-use gcrucible_trace::{RunOptions, Schedule, StrategyName};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 

@@ -9,8 +9,9 @@ use gcrucible_crux_subjects::executor;
 use gcrucible_crux_subjects::exploration::{Bound, explore_all};
 use gcrucible_crux_subjects::scenario::Scenario;
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_platform::seeded_bugs::{self, Bug};
-use gcrucible_trace::{RunOptions, RunReport, Schedule, StrategyName};
+use gcrucible_trace::{RunOptions, RunReport};
 
 /// Spawns a task with a young object that nothing else refers to, and awaits it.
 const HANDS_OVER: &str = "

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use gcrucible_explore::StrategyName;
 use gcrucible_report::failure_report;
 use gcrucible_scenario::{Lane, ScenarioData as _, ScenarioSeed};
 use gcrucible_shrink::ShrinkBudget;
 use gcrucible_subject::{AnySubject, Build, Case, Mix, NoBugs, Subject, Subjects};
-use gcrucible_trace::{ReplayMode, RunOptions, StrategyName, Verdict};
+use gcrucible_trace::{ReplayMode, RunOptions, Verdict};
 
 use super::lane::{FuturesLane, FuturesScenario};
 use super::world::World;

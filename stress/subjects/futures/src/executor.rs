@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use gcrucible_explore::Schedule;
 use gcrucible_explore::{Driver, EventCounts, InjectionPoint, Strategy};
 use gcrucible_scenario::Lane;
-use gcrucible_trace::{Failure, RunOptions, RunReport, Schedule, Site};
+use gcrucible_trace::{Failure, RunOptions, RunReport, Site};
 
 use super::settings::{Disturbance, Settings};
 use super::world::{PlannedPanic, TaskFuture, World};

@@ -11,8 +11,9 @@
 //! What disturbs a run is gone through as well: which of the droppable tasks may be dropped, and whether wakers of earlier
 //! polls are dead. Nobody knows what a poll touches, so no two schedules are taken for equal.
 
+use gcrucible_explore::Schedule;
 use gcrucible_explore::{Exhaustive, Next};
-use gcrucible_trace::{RunOptions, Schedule};
+use gcrucible_trace::RunOptions;
 
 use super::check::{lane_of_test, report};
 use super::executor;

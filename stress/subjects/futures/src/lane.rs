@@ -1,12 +1,13 @@
 //! A world as a subject of the harness.
 
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_quarantine::{Fault, watch};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{Expectation, Mix, OracleInfo, Subject};
 use gcrucible_trace::choices::{Choices as _, SeededChoices};
-use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Schedule, StrategyName, Verdict};
+use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Verdict};
 
 use super::executor;
 use super::settings::{Disturbance, Settings};

@@ -41,7 +41,7 @@ mod world;
 
 pub use check::{Checker, NamedWorld, check, futures_main};
 pub use explore::{Explored, Explorer, explore};
-pub use gcrucible_trace::StrategyName;
+pub use gcrucible_explore::StrategyName;
 pub use lane::{FuturesLane, FuturesScenario};
 pub use settings::{Disturbance, Settings};
 pub use token::Token;

@@ -2,11 +2,12 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 
+use gcrucible_explore::Schedule;
 use gcrucible_futures_subject::{FuturesLane, Settings, StrategyName, World};
 use gcrucible_quarantine::Quarantine;
 use gcrucible_scenario::Lane;
 use gcrucible_subject::Subject as _;
-use gcrucible_trace::{RunOptions, Schedule};
+use gcrucible_trace::RunOptions;
 
 #[global_allocator]
 static GLOBAL: Quarantine = Quarantine;

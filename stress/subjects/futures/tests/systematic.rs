@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::Schedule;
 use gcrucible_futures_subject::{Explorer, FuturesLane, StrategyName, World, explore};
 use gcrucible_scenario::{Lane, ScenarioData as _, ScenarioSeed};
 use gcrucible_subject::{Mix, Subject as _};
-use gcrucible_trace::{Failure, Injected, RunOptions, Schedule};
+use gcrucible_trace::{Failure, Injected, RunOptions};
 
 /// Schedules that a random walk has.
 const SCHEDULES: u64 = 3000;

@@ -3,12 +3,13 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gcrucible_explore::Schedule;
 use gcrucible_quarantine::{Fault, watch};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{Expectation, Mix, OracleInfo, Subject};
 use gcrucible_trace::choices::SeededChoices;
-use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Schedule, Verdict};
+use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Verdict};
 
 use super::caps::Caps;
 use super::generator::generate;

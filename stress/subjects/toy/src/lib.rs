@@ -5,13 +5,12 @@
 //! version, and the harness finds the update that it loses.
 
 use gcrucible_explore::Driver;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{Expectation, Mix, OracleInfo, Subject};
 use gcrucible_trace::choices::{Choices as _, SeededChoices};
-use gcrucible_trace::{
-    Failure, Refusal, RunOptions, RunReport, Schedule, Site, StrategyName, Verdict,
-};
+use gcrucible_trace::{Failure, Refusal, RunOptions, RunReport, Site, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// What runs: for each task, what it adds, one after another.

@@ -26,9 +26,8 @@ use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_dige
 use crate::oracles::{self, Evidence, Notes, deadlocks_are_seen, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
-use gcrucible_trace::{
-    Decision, EventKind, Failure, Injected, RunOptions, RunReport, Schedule, Site, StrategyName,
-};
+use gcrucible_explore::{Schedule, StrategyName};
+use gcrucible_trace::{Decision, EventKind, Failure, Injected, RunOptions, RunReport, Site};
 
 /// Frames of a task: few, so that a generated recursion meets the limit, and that three such
 /// tasks end in time when each instruction is followed by a collection that goes over all of

@@ -3,8 +3,8 @@
 use super::swarm::{Feature, Swarm};
 use super::topics::Topic;
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_trace::choices::Choices;
-use gcrucible_trace::{Schedule, StrategyName};
 
 /// What a generator of programs prefers. All of them draw from the same language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

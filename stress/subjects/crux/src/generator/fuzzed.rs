@@ -6,7 +6,7 @@ use gcrucible_heap::{HeapConfig, HeapDebug};
 
 use super::{Focus, Mix, heap_ops, programs};
 use crate::scenario::{Body, BytecodeEdit, Scenario};
-use gcrucible_trace::{Schedule, StrategyName};
+use gcrucible_explore::{Schedule, StrategyName};
 
 /// Edits of a program at most: with many of them hardly any program is accepted.
 const EDITS_MAX: usize = 6;

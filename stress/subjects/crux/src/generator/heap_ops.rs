@@ -9,10 +9,10 @@ use gcrucible_heap::CollectionKind;
 use super::heap_modes::{draw_faults, draw_heap};
 use super::{Mix, origin};
 use crate::scenario::{Body, HeapOp, HeapOps, Scenario};
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::ScenarioSeed;
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_trace::choices::Choices;
-use gcrucible_trace::{Schedule, StrategyName};
 
 /// What a register holds, as far as the generator knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

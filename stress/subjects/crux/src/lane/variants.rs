@@ -1,9 +1,9 @@
 //! One program under all strategies and heap modes, in turn.
 
 use gcrucible_explore::KthPoint;
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_heap::HeapDebug;
 use gcrucible_subject::Variant;
-use gcrucible_trace::{Schedule, StrategyName};
 
 use crate::scenario::Scenario;
 

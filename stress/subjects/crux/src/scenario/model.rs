@@ -1,9 +1,9 @@
 //! The scenario as data.
 
+use gcrucible_explore::Schedule;
 use gcrucible_heap::{CollectMode, HeapConfig, HeapDebug, KindMode, VerifyLevel};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Origin, ScenarioData};
-use gcrucible_trace::Schedule;
 use serde::{Deserialize, Serialize};
 
 use super::bytecode_edit::BytecodeEdit;

@@ -1,7 +1,7 @@
 //! A person's own program as a scenario.
 
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_heap::{HeapConfig, HeapDebug};
-use gcrucible_trace::{Schedule, StrategyName};
 
 use super::host_script::HostEvent;
 use gcrucible_scenario::Origin;

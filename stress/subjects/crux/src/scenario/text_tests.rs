@@ -4,8 +4,9 @@ use gcrucible_scenario::text::{FORMAT, LINE_WIDTH};
 use gcrucible_scenario::{Origin, ScenarioData as _};
 
 use crate::scenario::{Body, HeapOp, HeapOps, HostEvent, ModuleSource, Programs, Scenario};
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_heap::{CollectionKind, HeapConfig};
-use gcrucible_trace::{Decision, Schedule, Site, StrategyName};
+use gcrucible_trace::{Decision, Site};
 
 fn heap_ops() -> Scenario {
     Scenario {

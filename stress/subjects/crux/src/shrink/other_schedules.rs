@@ -8,7 +8,8 @@ use gcrucible_heap::HeapDebug;
 
 use super::Search;
 use crate::scenario::{Body, Scenario};
-use gcrucible_trace::{Refusal, ReplayMode, Schedule, StrategyName};
+use gcrucible_explore::{Schedule, StrategyName};
+use gcrucible_trace::{Refusal, ReplayMode};
 
 /// Schedules of each strategy that are tried.
 const SEEDS: u64 = 24;

@@ -2,12 +2,14 @@
 
 use gcrucible_heap::{CollectionKind, HeapConfig};
 
+use gcrucible_explore::Schedule;
 use gcrucible_scenario::Origin;
-use gcrucible_trace::{Failure, Schedule, Verdict};
+use gcrucible_trace::{Failure, Verdict};
 
 use super::*;
 use crate::scenario::{Data, HeapOp, HeapOps, HostAnswer};
-use gcrucible_trace::{Decision, Site, StrategyName};
+use gcrucible_explore::StrategyName;
+use gcrucible_trace::{Decision, Site};
 
 const BUDGET: ShrinkBudget = ShrinkBudget {
     runs: 100_000,

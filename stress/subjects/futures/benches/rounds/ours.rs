@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use gcrucible_explore::Schedule;
 use gcrucible_futures_subject::{FuturesLane, Settings, StrategyName, World};
 use gcrucible_scenario::Lane;
 use gcrucible_subject::Subject as _;
-use gcrucible_trace::{RunOptions, Schedule, clock};
+use gcrucible_trace::{RunOptions, clock};
 
 use super::rounds::{Shared, TASKS};
 

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gcrucible_explore::{Driver, EventCounts, InjectionPoints, KthPoint};
+use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::Lane;
-use gcrucible_trace::{RunOptions, Schedule, StrategyName};
+use gcrucible_trace::RunOptions;
 
 use super::Executor;
 use crate::settings::Settings;
