@@ -10,7 +10,7 @@ use gcrucible_heap::{
     SharedPermit, Slot, Value,
 };
 
-use crate::feedback::Cell;
+use crate::feedback::Site;
 use crate::interpreter::fusion::Entry;
 use crate::roots::ROOTS;
 
@@ -24,6 +24,8 @@ pub struct LoadedProgram {
     program: Arc<VerifiedProgram>,
     /// Each function as the hot loop reads it.
     entries: Box<[Entry]>,
+    /// What instructions met before, by the numbers that they have in the entries.
+    sites: Box<[Site]>,
     /// One for each constant.
     constants: Box<[Slot]>,
     /// One for each function; nil for those with captures.
@@ -109,8 +111,12 @@ impl LoadedProgram {
         let kind = ErrorKind::OutOfMemory;
         let out_of_memory = slot(objects.error(kind as u8, kind.message())?);
         let names = Names::of(&program);
+        let mut sites = Vec::new();
+        let functions_of = program.functions.iter();
+        let entries = functions_of.map(|function| Entry::of(function, &mut sites));
         let loaded = Arc::new(LoadedProgram {
-            entries: program.functions.iter().map(Entry::of).collect(),
+            entries: entries.collect(),
+            sites: sites.into(),
             constants: constants.into(),
             functions: functions.into(),
             messages: messages.into(),
@@ -178,53 +184,47 @@ impl LoadedProgram {
         self.methods[usize::from(name)]
     }
 
-    /// Where instances of `class` have the field that string constant `name` names; `site` is the
-    /// cell of the instruction that asks.
+    /// A site, by the number that its instruction has in the code of an [`Entry`].
     #[inline(always)]
-    pub(crate) fn field_at(&self, site: &Cell, class: u16, name: u16) -> Option<u32> {
+    pub(crate) fn site(&self, number: u16) -> &Site {
+        &self.sites[usize::from(number)]
+    }
+
+    /// Where instances of `class` have the field that the instruction of a site asks for.
+    #[inline(always)]
+    pub(crate) fn field_at(&self, site: &Site, class: u16) -> Option<u32> {
         match site.place(class) {
             Some(index) => Some(u32::from(index)),
-            None => self.learn(site, class, self.field(class, name)),
+            None => learn(site, class, self.field(class, site.name)),
         }
     }
 
-    /// The same for no instruction.
+    /// Where instances of `class` have the field that string constant `name` names.
     pub(crate) fn field(&self, class: u16, name: u16) -> Option<u32> {
         let id = self.name_ids[usize::from(name)];
         let fields = &self.class_fields[usize::from(class)];
-        fields
-            .iter()
-            .position(|&field| field == id)
-            .map(|at| at as u32)
+        let index = fields.iter().position(|&field| field == id);
+        index.map(|index| index as u32)
     }
 
-    /// The method of `class` that string constant `name` names; `site` is the cell of the
-    /// instruction that asks.
+    /// The method of `class` that the instruction of a site asks for.
     #[inline(always)]
-    pub(crate) fn class_method_at(&self, site: &Cell, class: u16, name: u16) -> Option<u16> {
+    pub(crate) fn class_method_at(&self, site: &Site, class: u16) -> Option<u16> {
         match site.place(class) {
             Some(function) => Some(function),
             None => {
-                let function = self.class_method(class, name).map(u32::from);
-                self.learn(site, class, function).map(|found| found as u16)
+                let found = self.class_method(class, site.name);
+                learn(site, class, found.map(u32::from)).map(|function| function as u16)
             }
         }
     }
 
-    /// The same for no instruction.
+    /// The method of `class` that string constant `name` names.
     pub(crate) fn class_method(&self, class: u16, name: u16) -> Option<u16> {
         let id = self.name_ids[usize::from(name)];
         let methods = &self.class_methods[usize::from(class)];
         let found = methods.iter().find(|(method, _)| *method == id);
         found.map(|&(_, function)| function)
-    }
-
-    #[cold]
-    fn learn(&self, site: &Cell, class: u16, found: Option<u32>) -> Option<u32> {
-        if let Some(place) = found.and_then(|found| u16::try_from(found).ok()) {
-            site.learn(class, place);
-        }
-        found
     }
 
     /// The method `next` of `class`.
@@ -250,6 +250,15 @@ impl LoadedProgram {
         let module = self.program.modules.get(usize::from(module));
         module.is_some_and(|module| module.path == LIBRARY)
     }
+}
+
+/// What was found in a class goes to the site that asked.
+#[cold]
+fn learn(site: &Site, class: u16, found: Option<u32>) -> Option<u32> {
+    if let Some(place) = found.and_then(|found| u16::try_from(found).ok()) {
+        site.learn(class, place);
+    }
+    found
 }
 
 /// Path of the module that the library's functions belong to.

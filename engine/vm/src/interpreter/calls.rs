@@ -4,7 +4,7 @@ use gcrucible_bytecode::{ErrorKind, Method, Reg};
 use gcrucible_heap::{Checks, NeedsMemory, Value};
 
 use super::{Context, Stop};
-use crate::feedback::Cell;
+use crate::feedback::Site;
 use crate::frame::{Control, Frame};
 use crate::scope::Scopes;
 
@@ -80,13 +80,13 @@ impl<'p, C: Checks> Context<'p, C> {
     /// in its field, a library function for its kind. The machine's own methods go first.
     pub(crate) fn find_method(
         &self,
-        site: &Cell,
+        site: Option<&Site>,
         receiver: Value<'p>,
         name: u16,
         argc: usize,
     ) -> Result<Found<'p>, ErrorKind> {
         if let Some(class) = self.m.class(receiver) {
-            return match self.program.class_method_at(site, class, name) {
+            return match self.class_method_at(site, class, name) {
                 Some(function) => {
                     let callee = self.method_callee(function, receiver, argc)?;
                     Ok(Found::Callee(callee))
@@ -107,6 +107,23 @@ impl<'p, C: Checks> Context<'p, C> {
         let function = function.ok_or(ErrorKind::UnknownMethod)?;
         let callee = self.method_callee(function, receiver, argc)?;
         Ok(Found::Callee(callee))
+    }
+
+    /// Where instances of `class` have the field `name`, for which a site asks or none.
+    #[inline]
+    pub(crate) fn field_at(&self, site: Option<&Site>, class: u16, name: u16) -> Option<u32> {
+        match site {
+            Some(site) => self.program.field_at(site, class),
+            None => self.program.field(class, name),
+        }
+    }
+
+    #[inline]
+    fn class_method_at(&self, site: Option<&Site>, class: u16, name: u16) -> Option<u16> {
+        match site {
+            Some(site) => self.program.class_method_at(site, class),
+            None => self.program.class_method(class, name),
+        }
     }
 
     /// The method `next` that a `for` loop over `source` calls.

@@ -8,7 +8,7 @@
 use gcrucible_bytecode::operand::roles;
 use gcrucible_bytecode::{Function, Op, Reg, instructions};
 
-use crate::feedback::Cell;
+use crate::feedback::Site;
 
 /// An int that needs no alignment, so that two instructions take no more room than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,21 +95,48 @@ const _: () = assert!(size_of::<Fused>() == size_of::<Op>());
 /// What the hot loop needs of a function, close together.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    /// The name of a field or method is the number of a site here.
     pub(crate) code: Box<[Fused]>,
-    /// What each of the instructions met before.
-    pub(crate) feedback: Box<[Cell]>,
     pub(crate) arity: u8,
     pub(crate) registers: u8,
 }
 
 impl Entry {
-    /// A function with its code fused.
-    pub(crate) fn of(function: &Function) -> Self {
+    /// A function with its code fused, and its sites behind those that there are.
+    pub(crate) fn of(function: &Function, sites: &mut Vec<Site>) -> Self {
+        let mut code = fused(&function.code);
+        for op in &mut code {
+            let (Fused::GetField { name, .. }
+            | Fused::SetField { name, .. }
+            | Fused::CallMethod { name, .. }) = op
+            else {
+                continue;
+            };
+            match u16::try_from(sites.len()) {
+                Ok(site) => {
+                    sites.push(Site::new(*name));
+                    *name = site;
+                }
+                // No number is left for it.
+                Err(_) => *op = Fused::Other,
+            }
+        }
         Entry {
-            code: fused(&function.code),
-            feedback: Cell::row(function.code.len()),
+            code,
             arity: function.arity,
             registers: function.registers,
+        }
+    }
+}
+
+impl Fused {
+    /// The site of an instruction that has one.
+    pub(crate) fn site(self) -> Option<u16> {
+        match self {
+            Fused::GetField { name, .. }
+            | Fused::SetField { name, .. }
+            | Fused::CallMethod { name, .. } => Some(name),
+            _ => None,
         }
     }
 }

@@ -46,8 +46,7 @@ pub(super) fn run_hot<'p, C: Checks>(
     let program = cx.program;
     let realm: &Realm = cx.realm;
     let Position { mut pc, mut left } = position;
-    let entry = program.entry(control.top().function);
-    let (mut code, mut feedback) = (&*entry.code, &*entry.feedback);
+    let mut code = &*program.entry(control.top().function).code;
     macro_rules! current {
         () => {{
             let frame = control.frames.last().expect("a running task has a frame");
@@ -264,19 +263,27 @@ pub(super) fn run_hot<'p, C: Checks>(
                     _ => break,
                 }
             }
-            Fused::GetField { dst, object, name } => {
+            Fused::GetField {
+                dst,
+                object,
+                name: site,
+            } => {
                 let object = get!(object);
                 let class = m.class(object);
-                let index = class.and_then(|class| program.field_at(&feedback[pc], class, name));
+                let index = class.and_then(|class| program.field_at(program.site(site), class));
                 match index.and_then(|index| m.field(object, index)) {
                     Some(value) => set!(dst, value),
                     None => break,
                 }
             }
-            Fused::SetField { object, name, src } => {
+            Fused::SetField {
+                object,
+                name: site,
+                src,
+            } => {
                 let object = get!(object);
                 let class = m.class(object);
-                match class.and_then(|class| program.field_at(&feedback[pc], class, name)) {
+                match class.and_then(|class| program.field_at(program.site(site), class)) {
                     Some(index) if m.set_field(object, index, get!(src)) => {}
                     _ => break,
                 }
@@ -351,19 +358,23 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call(entered, target.registers, base, argc, base);
-                (code, feedback) = (&target.code, &target.feedback);
+                code = &target.code;
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
                 left -= 1;
                 continue;
             }
-            Fused::CallMethod { base, name, argc } => {
+            Fused::CallMethod {
+                base,
+                name: site,
+                argc,
+            } => {
                 if m.is_poll_requested() || control.frames.len() >= limits.frames {
                     break;
                 }
                 let Some(entered) = m
                     .class(get!(base))
-                    .and_then(|class| program.class_method_at(&feedback[pc], class, name))
+                    .and_then(|class| program.class_method_at(program.site(site), class))
                 else {
                     break;
                 };
@@ -375,7 +386,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 }
                 control.top().pc = pc as u32 + 1;
                 let frame = control.call_method(entered, target.registers, base, argc);
-                (code, feedback) = (&target.code, &target.feedback);
+                code = &target.code;
                 pc = 0;
                 registers = control.stack.registers(frame, target.registers);
                 m.store(registers.callee(), m.load(program.function(entered)));
@@ -389,8 +400,7 @@ pub(super) fn run_hot<'p, C: Checks>(
                 let value = get!(src);
                 let result = control.leave().result;
                 let caller = *control.top();
-                let entry = program.entry(caller.function);
-                (code, feedback) = (&entry.code, &entry.feedback);
+                code = &program.entry(caller.function).code;
                 pc = caller.pc as usize;
                 registers = control
                     .stack

@@ -4,7 +4,7 @@ use gcrucible_bytecode::{Capture, Constant, ErrorKind, Function, Reg};
 use gcrucible_heap::{Checks, Kind, Value};
 
 use super::{Context, Made, Stop};
-use crate::feedback::Cell;
+use crate::feedback::Site;
 use crate::interpreter::Safepoint;
 use crate::stack::Registers;
 
@@ -89,7 +89,7 @@ impl<'p, C: Checks> Context<'p, C> {
 
     pub(super) fn get_field(
         &self,
-        site: &Cell,
+        site: Option<&Site>,
         object: Value<'p>,
         name: u16,
         safepoint: Safepoint,
@@ -97,7 +97,7 @@ impl<'p, C: Checks> Context<'p, C> {
         let Some(class) = self.m.class(object) else {
             return self.get_error_field(object, name);
         };
-        if let Some(index) = self.program.field_at(site, class, name) {
+        if let Some(index) = self.field_at(site, class, name) {
             let value = self.m.field(object, index);
             return value.ok_or(ErrorKind::UnknownField.into());
         }
@@ -124,13 +124,13 @@ impl<'p, C: Checks> Context<'p, C> {
     #[inline]
     pub(super) fn set_field(
         &self,
-        site: &Cell,
+        site: Option<&Site>,
         object: Value<'p>,
         name: u16,
         value: Value<'p>,
     ) -> Result<(), Stop<'p>> {
         let class = self.m.class(object).ok_or(ErrorKind::TypeError)?;
-        match self.program.field_at(site, class, name) {
+        match self.field_at(site, class, name) {
             Some(index) if self.m.set_field(object, index, value) => Ok(()),
             _ => Err(ErrorKind::UnknownField.into()),
         }

@@ -10,7 +10,7 @@ use super::calls::Callee;
 use super::hot::{Limits, Position, run_hot};
 use super::{Context, Effects, Safepoint, Stop, site};
 use crate::exception::{CompletionKind, Thrown, Trace, Unwound};
-use crate::feedback::Cell;
+use crate::feedback::Site;
 use crate::frame::Control;
 use crate::roots::ROOTS;
 use crate::slice::SliceEnd;
@@ -383,10 +383,12 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
         }
     }
 
-    /// The feedback cell of the instruction in execution.
+    /// The site of the instruction in execution, if there was a number for it.
     #[inline(always)]
-    pub(super) fn feedback(&self) -> &'p Cell {
-        &self.cx.program.entry(self.function).feedback[self.pc - 1]
+    pub(super) fn site(&self) -> Option<&'p Site> {
+        let program = self.cx.program;
+        let op = program.entry(self.function).code[self.pc - 1];
+        op.site().map(|site| program.site(site))
     }
 
     /// The safepoint of the instruction in execution.

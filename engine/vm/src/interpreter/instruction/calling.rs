@@ -21,7 +21,7 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
     pub(super) fn call_method(&mut self, base: Reg, name: u16, argc: u8) -> Executed<'p> {
         self.poll()?;
         let receiver = self.get(base);
-        let site = self.feedback();
+        let site = self.site();
         match self
             .cx
             .find_method(site, receiver, name, usize::from(argc))?

@@ -66,13 +66,13 @@ impl<'p, C: Checks> Run<'_, 'p, C> {
         let object = self.get(object);
         let made = self
             .here()
-            .get_field(self.feedback(), object, name, self.safepoint())?;
+            .get_field(self.site(), object, name, self.safepoint())?;
         self.set(dst, made)
     }
 
     pub(super) fn set_field(&mut self, object: Reg, name: u16, src: Reg) -> Executed<'p> {
         let (object, value) = (self.get(object), self.get(src));
-        self.cx.set_field(self.feedback(), object, name, value)?;
+        self.cx.set_field(self.site(), object, name, value)?;
         Ok(Flow::Next)
     }
 

@@ -389,18 +389,24 @@ impl<'e> Judge<'_, 'e> {
         {
             return Ok(None);
         }
-        // Loading a version may collect, and that may start a finalizer.
-        if let (
+        // Loading a version may collect, and that may start a finalizer and find that nobody will see
+        // a failure any more.
+        let is_of_collection = matches!(
+            event,
+            Event::Unobserved { .. }
+                | Event::CallStarted {
+                    callee: Callee::Finalizer { .. },
+                    ..
+                }
+        );
+        let begins = matches!(
+            self.due.front(),
             Some(Due::Version {
                 step: VersionStep::Begun,
                 ..
-            }),
-            Event::CallStarted {
-                callee: Callee::Finalizer { .. },
-                ..
-            },
-        ) = (self.due.front(), event)
-        {
+            })
+        );
+        if is_of_collection && begins {
             return Ok(None);
         }
         while let Some(due) = self.due.pop_front() {
@@ -810,13 +816,13 @@ impl<'e> Judge<'_, 'e> {
     }
 
     /// Whether a task that stands at a host operation looks after it for nothing, woken for what
-    /// it has waited for before.
+    /// it has waited for before, or for what it cannot take just now.
     fn looks_in_vain(&mut self, task: TaskId) -> bool {
         let status = self.model.task(task).map(|task| &task.status);
         matches!(status, Some(Status::Host(_)))
             && self.woken_at_host.remove(&task)
             && !self.model.could_run(task)
-            && self.is_woken_late(task)
+            && (self.model.was_told(task) || self.is_woken_late(task))
     }
 
     fn woken(&mut self, task: TaskId) -> Verdict {
