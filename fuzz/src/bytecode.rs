@@ -6,8 +6,8 @@ use arbitrary::{Arbitrary as _, Unstructured};
 use gcrucible_bytecode::{Program, VerifiedProgram, disassemble};
 use gcrucible_crux_subjects::executor::programs;
 use gcrucible_crux_subjects::scenario::{Body, Scenario};
-use gcrucible_explore::strategy;
 use gcrucible_explore::Schedule;
+use gcrucible_explore::strategy;
 use gcrucible_trace::RunOptions;
 
 /// Makes a program of any bytes, and lists it, and verifies it. An accepted one runs.
