@@ -66,6 +66,11 @@ impl Model<'_> {
         }
         for task in self.tasks() {
             task_roots(task, self.loaded(task.version).program, walk);
+            // A task that has not begun has all its arguments, also those that it never looks at.
+            if !task.entered {
+                let frames = task.frames.iter();
+                frames.for_each(|frame| walk.all(&frame.registers));
+            }
             if let Some(BodyEnd {
                 result: Some(Ok(value) | Err(value)),
                 ..
