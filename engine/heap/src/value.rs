@@ -18,6 +18,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 const TAG_SHIFT: u32 = 48;
+/// What the payload is shifted by to have its sign where an `i64` has it.
+const SCALE: u32 = 64 - TAG_SHIFT;
 const TAG_INT: u64 = 0xFFF9;
 const TAG_SPECIAL: u64 = 0xFFFA;
 const TAG_OBJECT: u64 = 0xFFFB;
@@ -227,10 +229,27 @@ impl<'p> Value<'p> {
     #[inline(always)]
     pub const fn as_small_int(self) -> Option<i64> {
         if self.word.0 >> TAG_SHIFT == TAG_INT {
-            Some(((self.word.0 << 16) as i64) >> 16)
+            Some(((self.word.0 << SCALE) as i64) >> SCALE)
         } else {
             None
         }
+    }
+
+    /// The int times 2¹⁶, if it is one without a box: sums and differences of such overflow
+    /// exactly where the int would need a box, so that arithmetic on them has no range to check.
+    #[inline(always)]
+    pub const fn as_scaled_int(self) -> Option<i64> {
+        if self.word.0 >> TAG_SHIFT == TAG_INT {
+            Some((self.word.0 << SCALE) as i64)
+        } else {
+            None
+        }
+    }
+
+    /// The int of which this is 2¹⁶ times as much, rounded down.
+    #[inline(always)]
+    pub const fn scaled_int(scaled: i64) -> Value<'static> {
+        Value::from_word(Word((TAG_INT << TAG_SHIFT) | (scaled as u64 >> SCALE)))
     }
 
     /// The float, if it is one.
@@ -312,6 +331,20 @@ mod tests {
             assert_eq!(Value::small_int(int).unwrap().as_small_int(), Some(int));
         }
         assert!(Value::small_int(SMALL_INT_MAX + 1).is_none());
+        for int in [0, 1, -1, SMALL_INT_MIN, SMALL_INT_MAX] {
+            let value = Value::small_int(int).unwrap();
+            let scaled = value.as_scaled_int().unwrap();
+            assert_eq!(scaled, int << 16);
+            assert_eq!(Value::scaled_int(scaled), value);
+            for other in [1, -1] {
+                assert_eq!(
+                    scaled.checked_add(other << 16).map(Value::scaled_int),
+                    Value::small_int(int + other),
+                    "{int} + {other}"
+                );
+            }
+        }
+        assert!(Value::float(1.5).as_scaled_int().is_none());
         for float in [0.0, -0.0, 1.5, f64::INFINITY, f64::NEG_INFINITY, f64::MIN] {
             assert_eq!(
                 Value::float(float).as_float().map(f64::to_bits),

@@ -69,7 +69,7 @@ impl Stack {
         }
         self.top = top;
         let (below, frame) = self.slots.split_at(base);
-        let frame = &frame[..=usize::from(registers)];
+        let frame = &frame[..1 + usize::from(registers)];
         let mut set = 0;
         if let Some((from, argc)) = from {
             set = 1 + usize::from(argc);

@@ -87,7 +87,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// The class of an instance.
-    #[inline]
+    #[inline(always)]
     pub fn class(&self, value: Value<'p>) -> Option<u16> {
         let at = self.as_kind(value, Kind::Instance)?;
         Some(self.region().header(at).shape())
@@ -176,7 +176,7 @@ impl<'p, C: Checks> Mutator<'p, C> {
     }
 
     /// The function of a closure.
-    #[inline]
+    #[inline(always)]
     pub fn closure_function(&self, value: Value<'p>) -> Option<u16> {
         let at = self.as_kind(value, Kind::Closure)?;
         Some(self.region().header(at).shape())
