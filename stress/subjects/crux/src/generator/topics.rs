@@ -12,6 +12,7 @@ mod detached;
 mod enums;
 mod exceptions;
 mod finalizers;
+mod full_heap;
 mod guards;
 mod handlers;
 pub(super) mod host_operations;
@@ -117,6 +118,7 @@ topics! {
     Detached = detached, 1, if Detached: Waits;
     HostOperations = host_operations, 1, if HostOperations: Waits;
     Clients = clients, 2, if Clients: Waits;
+    FullHeap = full_heap, 1, if RuntimeErrors: Nests;
 }
 
 /// Blocks and closures within each other; in the innermost there are plain statements only.

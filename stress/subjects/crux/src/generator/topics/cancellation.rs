@@ -207,18 +207,22 @@ fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     }
     let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
     let mutex = body.let_in(out, Stem::Shared, Kind::Mutex, mutex);
-    let sleep = |ms: u32| Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms.into())]));
     let caught = body.world.fresh(Stem::Caught);
     let counter = body.world.fresh(Stem::Counter);
+    // Ready all the time, or waiting when its grace ends.
+    let goes_on = match body.c.chance(1, 2) {
+        true => tasks::sleep(1),
+        false => Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![])),
+    };
     let holder = body.lambda(&[], |_, out| {
         let stubborn = Stmt::Repeat {
             counter,
             times: 40,
             condition: Expr::Bool(true),
-            body: vec![Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))],
+            body: vec![goes_on],
         };
         let tried = Stmt::Try {
-            body: vec![sleep(50)],
+            body: vec![tasks::sleep(50)],
             typed: Vec::new(),
             catch: Some((caught, vec![stubborn])),
             finally: None,
@@ -227,7 +231,7 @@ fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
     let holder = Expr::Spawn(Box::new(holder), vec![]);
     let holder = body.let_in(out, Stem::Future, Kind::Future, holder);
-    out.push(sleep(1));
+    out.push(tasks::sleep(1));
     let shown = body.word();
     let wanting = body.lambda(&[], |_, out| {
         let print = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![shown]));
@@ -235,11 +239,11 @@ fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
     let wanting = Expr::Spawn(Box::new(wanting), vec![]);
     let wanting = body.let_in(out, Stem::Future, Kind::Future, wanting);
-    out.push(sleep(1));
+    out.push(tasks::sleep(1));
     out.push(Stmt::Cancel(Expr::Name(holder)));
     // So that time passes while it goes on.
     for _ in 0..3 {
-        out.push(sleep(3));
+        out.push(tasks::sleep(3));
     }
     tasks::try_and_use(body, out, Expr::awaited(Expr::Name(wanting)));
     body.tasks -= 2;

@@ -139,62 +139,43 @@ fn bounded_wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 /// Several who wait to receive, or to send, and some of them give up just when their turn may have come;
 /// at last the channel is closed, so that nobody waits for ever.
 fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let channel = Expr::Builtin(Builtin::Channel, vec![Expr::Int(1)]);
+    let capacity = body.c.within(1, 3);
+    let channel = Expr::Builtin(Builtin::Channel, vec![Expr::Int(capacity.into())]);
     let channel = body.let_in(out, Stem::Shared, Kind::Channel, channel);
+    let call = |method, arguments| Expr::method(Expr::Name(channel), method, arguments);
     let sends = body.c.chance(1, 3);
     if sends {
-        let first = Expr::method(Expr::Name(channel), Method::TrySend, vec![Expr::Int(0)]);
-        out.push(Stmt::Expr(first));
+        let fill = |_| Stmt::Expr(call(Method::TrySend, vec![Expr::Int(0)]));
+        out.extend((0..capacity).map(fill));
     }
-    let mut waiting = Vec::new();
-    for at in 1..=body.c.within(2, 3) {
-        let caught = body.world.fresh(Stem::Caught);
-        let time = Expr::Int(i64::from(body.c.below(4)));
-        let bounded = body.has(Feature::Deadlines) && body.c.chance(1, 3);
+    let waiters = body.c.within(2, 4).min(body.tasks as u32);
+    let waiting = (1..=waiters).map(|at| {
         let shown = Expr::Int(at.into());
-        let waiter = body.lambda(&[], |_, out| {
-            let wait = match sends {
-                true => Expr::method(Expr::Name(channel), Method::Send, vec![shown.clone()]),
-                false => Expr::method(Expr::Name(channel), Method::Receive, vec![]),
-            };
-            let seen = Expr::Array(vec![shown, wait]);
-            let mut wants = vec![Stmt::Expr(Expr::Builtin(Builtin::Print, vec![seen]))];
-            if bounded {
-                wants = vec![Stmt::Deadline(time, wants)];
-            }
-            out.push(Stmt::Try {
-                body: wants,
-                typed: Vec::new(),
-                catch: Some((caught, vec![])),
-                finally: None,
-            });
-        });
-        let spawn = Expr::Spawn(Box::new(waiter), vec![]);
-        waiting.push(body.let_in(out, Stem::Future, Kind::Future, spawn));
-        body.tasks -= 1;
-    }
+        let wait = match sends {
+            true => call(Method::Send, vec![shown.clone()]),
+            false => call(Method::Receive, vec![]),
+        };
+        let seen = Expr::Array(vec![shown, wait]);
+        let wants = vec![Stmt::Expr(Expr::Builtin(Builtin::Print, vec![seen]))];
+        tasks::spawn_one_that_gives_up(body, out, wants)
+    });
+    let waiting: Vec<Name> = waiting.collect();
     let mut acts = Vec::new();
-    for at in 0..body.c.within(1, 4) {
-        match body.c.below(4) {
+    if body.c.chance(2, 3) {
+        // They all wait by now.
+        acts.push(tasks::sleep(1));
+    }
+    for at in 0..body.c.within(2, 6) {
+        acts.push(match body.c.below(5) {
             0 if body.has(Feature::Cancel) => {
                 let which = waiting[body.below(waiting.len())];
-                acts.push(Stmt::Cancel(Expr::Name(which)));
+                Stmt::Cancel(Expr::Name(which))
             }
-            0 | 1 => {
-                let ms = Expr::Int(i64::from(body.c.below(3)));
-                acts.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
-            }
-            _ => {
-                let value = match sends {
-                    true => Expr::method(Expr::Name(channel), Method::TryReceive, vec![]),
-                    false => {
-                        let value = Expr::Int(i64::from(at) + 10);
-                        Expr::method(Expr::Name(channel), Method::TrySend, vec![value])
-                    }
-                };
-                acts.push(Stmt::Expr(value));
-            }
-        }
+            0 => Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![])),
+            1 => tasks::sleep(body.c.below(3)),
+            _ if sends => Stmt::Expr(call(Method::TryReceive, vec![])),
+            _ => Stmt::Expr(call(Method::TrySend, vec![Expr::Int(i64::from(at) + 10)])),
+        });
     }
     out.push(Stmt::Try {
         body: acts,

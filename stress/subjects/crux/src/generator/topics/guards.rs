@@ -6,7 +6,7 @@ use super::{channels, deadlines, tasks};
 use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
-use crate::scenario::program::{Expr, Stem, Stmt};
+use crate::scenario::program::{Expr, Name, Stem, Stmt};
 use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
@@ -167,47 +167,32 @@ fn nested<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
     let mutex = body.let_in(out, Stem::Shared, Kind::Mutex, mutex);
-    let sleep = |ms: u32| Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms.into())]));
-    let mut waiting = Vec::new();
-    for at in 0..body.c.within(2, 3) {
-        let caught = body.world.fresh(Stem::Caught);
-        let time = body.c.below(4);
-        let bounded = body.c.chance(1, 3);
-        let holds = body.c.below(3);
-        let waiter = body.lambda(&[], |_, out| {
-            let shown = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Int(at.into())]));
-            let mut inside = vec![shown];
-            match holds {
-                0 => {}
-                1 => inside.push(Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))),
-                _ => inside.push(sleep(1)),
-            }
-            let mut wants = vec![Stmt::Sync(Expr::Name(mutex), inside)];
-            if bounded {
-                wants = vec![Stmt::Deadline(Expr::Int(time.into()), wants)];
-            }
-            out.push(Stmt::Try {
-                body: wants,
-                typed: Vec::new(),
-                catch: Some((caught, vec![])),
-                finally: None,
-            });
-        });
-        let spawn = Expr::Spawn(Box::new(waiter), vec![]);
-        waiting.push(body.let_in(out, Stem::Future, Kind::Future, spawn));
-        body.tasks -= 1;
-    }
+    let waiters = body.c.within(2, 4).min(body.tasks as u32);
+    let waiting = (1..=waiters).map(|at| {
+        let shown = Expr::Builtin(Builtin::Print, vec![Expr::Int(at.into())]);
+        let mut inside = vec![Stmt::Expr(shown)];
+        match body.c.below(3) {
+            0 => {}
+            1 => inside.push(Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![]))),
+            _ => inside.push(tasks::sleep(1)),
+        }
+        let wants = vec![Stmt::Sync(Expr::Name(mutex), inside)];
+        tasks::spawn_one_that_gives_up(body, out, wants)
+    });
+    let waiting: Vec<Name> = waiting.collect();
     let ms = body.c.below(4);
-    let mut held = vec![sleep(ms)];
-    if body.has(Feature::Cancel) && body.c.chance(2, 3) {
-        let which = waiting[body.below(waiting.len())];
-        held.push(Stmt::Cancel(Expr::Name(which)));
-    }
+    let mut held = vec![tasks::sleep(ms)];
+    let cancelled = |body: &mut Body<'_, C>, (part, of), out: &mut Vec<Stmt>| {
+        for _ in 0..2 {
+            if body.has(Feature::Cancel) && body.c.chance(part, of) {
+                let which = waiting[body.below(waiting.len())];
+                out.push(Stmt::Cancel(Expr::Name(which)));
+            }
+        }
+    };
+    cancelled(body, (1, 2), &mut held);
     out.push(Stmt::Sync(Expr::Name(mutex), held));
-    if body.has(Feature::Cancel) && body.c.chance(1, 3) {
-        let which = waiting[body.below(waiting.len())];
-        out.push(Stmt::Cancel(Expr::Name(which)));
-    }
+    cancelled(body, (1, 2), out);
     body.spend(24);
 }
 

@@ -19,8 +19,10 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         return tasks::pause(body, out);
     }
     let registers = 4 * u32::from(body.role == Role::Entry);
-    match body.c.weighted(&[registers, 3]) {
+    let holds_up = u32::from(registers > 0 && body.affords(20));
+    match body.c.weighted(&[registers, 3, 2 * holds_up]) {
         0 if registers > 0 => register(body, out),
+        2 => hold_up(body, out),
         _ => {
             let signal = Expr::text(SIGNALS[body.below(2)]);
             out.push(Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal])));
@@ -41,6 +43,32 @@ pub(super) fn register<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) 
     body.spend(3);
 }
 
+/// A handler that waits, and its own signal again meanwhile, twice: that one is held up until the
+/// handler has ended, and the other signal behind it is not.
+fn hold_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let (first, other) = match body.c.chance(1, 2) {
+        true => (SIGNALS[0], SIGNALS[1]),
+        false => (SIGNALS[1], SIGNALS[0]),
+    };
+    let raise = |signal| Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![Expr::text(signal)]));
+    let says = |word: Expr| Stmt::Expr(Expr::Builtin(Builtin::Print, vec![word]));
+    let ms = body.c.below(3);
+    for (signal, waits) in [(first, true), (other, body.c.chance(1, 3))] {
+        let (began, ended) = (body.word(), body.word());
+        let handler = body.lambda(&[], |_, out| {
+            out.push(says(began));
+            if waits {
+                out.extend([tasks::sleep(2), says(ended)]);
+            }
+        });
+        let arguments = vec![Expr::text(signal), handler];
+        out.push(Stmt::Expr(Expr::library("on_interrupt", arguments)));
+    }
+    out.extend([first, first, other].map(raise));
+    out.extend([tasks::sleep(ms), tasks::sleep(3)]);
+    body.spend(16);
+}
+
 fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
     body.lambda(&[], |body, out| {
         let role = std::mem::replace(&mut body.role, Role::Helper);
@@ -48,11 +76,10 @@ fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
             true => channels::touch_shared(body, out),
             false => body.statements(1, out),
         }
-        match body.c.weighted(&[4, 2, 2, 2, 2, 1]) {
+        match body.c.weighted(&[4, 2, 2, 2, 2, 4]) {
             0 => {}
             1 => {
-                let ms = Expr::Int(i64::from(body.c.below(4)));
-                out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
+                out.push(tasks::sleep(body.c.below(4)));
                 let value = body.fresh(1);
                 tasks::use_result(body, out, value);
             }
@@ -63,8 +90,7 @@ fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
             // What is in flight there is of no interest to what it interrupts.
             4 => {
                 let value = body.fresh(1);
-                let ms = Expr::Int([1, 1500][body.below(2)]);
-                let sleep = Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms]));
+                let sleep = tasks::sleep([1, 1500][body.below(2)]);
                 let last = match body.c.chance(1, 2) {
                     true => vec![sleep],
                     false => vec![sleep, Stmt::Throw(body.fresh(1))],
@@ -79,10 +105,7 @@ fn handler<C: Choices>(body: &mut Body<'_, C>) -> Expr {
             // Cancellation is not its business.
             5 if body.has(Feature::HostOperations) => host_operations::ask(body, out),
             // Longer than a handler may run.
-            _ => {
-                let ms = Expr::Int(1500);
-                out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));
-            }
+            _ => out.push(tasks::sleep(1500)),
         }
         body.role = role;
     })

@@ -160,6 +160,38 @@ pub(super) fn spawn_sleeper<C: Choices>(
     Some(name)
 }
 
+/// Waits for so many milliseconds.
+pub(super) fn sleep(ms: u32) -> Stmt {
+    Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![Expr::Int(ms.into())]))
+}
+
+/// Starts a task that does what it `wants` to, perhaps in a bounded time; that it could not is of
+/// no interest to anybody.
+pub(super) fn spawn_one_that_gives_up<C: Choices>(
+    body: &mut Body<'_, C>,
+    out: &mut Vec<Stmt>,
+    wants: Vec<Stmt>,
+) -> Name {
+    let caught = body.world.fresh(Stem::Caught);
+    let time = body.c.below(4);
+    let is_bounded = body.has(Feature::Deadlines) && body.c.chance(1, 3);
+    let tried = match is_bounded {
+        true => vec![Stmt::Deadline(Expr::Int(time.into()), wants)],
+        false => wants,
+    };
+    let waiter = body.lambda(&[], |_, out| {
+        out.push(Stmt::Try {
+            body: tried,
+            typed: Vec::new(),
+            catch: Some((caught, vec![])),
+            finally: None,
+        });
+    });
+    body.tasks -= 1;
+    let spawn = Expr::Spawn(Box::new(waiter), vec![]);
+    body.let_in(out, Stem::Future, Kind::Future, spawn)
+}
+
 /// Awaits a future; the tasks of others may end with an error.
 pub(super) fn await_one<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let Some(future) = body.variable(Kind::Future) else {

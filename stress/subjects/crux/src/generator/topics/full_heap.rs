@@ -1,0 +1,74 @@
+//! A heap that is full to the last words, and what is tried there: not one allocation that fails,
+//! as faults make it, but all of them, until room is made.
+
+use gcrucible_bytecode::{Builtin, Method};
+
+use super::{host_operations, tasks};
+use crate::generator::programs::body::Body;
+use crate::generator::programs::world::Kind;
+use crate::generator::swarm::Feature;
+use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+use gcrucible_trace::choices::Choices;
+
+/// Bytes of the texts that fill the heap, large ones first; then come arrays of one element.
+const TEXTS: [i64; 2] = [32_000, 1000];
+
+pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if !body.affords(24) || body.loops > 0 {
+        return tasks::pause(body, out);
+    }
+    let hoard = body.world.fresh(Stem::Local);
+    out.push(Stmt::Let(hoard, Expr::Array(vec![])));
+    let texts = TEXTS.map(|bytes| {
+        let parts = vec![Expr::Int(bytes)];
+        Expr::method(Expr::text("."), Method::Repeat, parts)
+    });
+    for part in texts.into_iter().chain([Expr::Array(vec![Expr::Nil])]) {
+        let counter = body.world.fresh(Stem::Counter);
+        let push = Expr::method(Expr::Name(hoard), Method::Push, vec![part]);
+        let fill = Stmt::Repeat {
+            counter,
+            times: 200,
+            condition: Expr::Bool(true),
+            body: vec![Stmt::Expr(push)],
+        };
+        out.push(ignoring_errors(body, vec![fill]));
+    }
+    for _ in 0..body.c.within(1, 2) {
+        let tried = tried(body);
+        out.push(ignoring_errors(body, tried));
+    }
+    let clear = Expr::method(Expr::Name(hoard), Method::Clear, vec![]);
+    out.push(Stmt::Expr(clear));
+    body.spend(20);
+}
+
+/// What needs room.
+fn tried<C: Choices>(body: &mut Body<'_, C>) -> Vec<Stmt> {
+    let hosts = 4 * u32::from(body.has(Feature::HostOperations) && body.may_wait());
+    let spawns = 2 * u32::from(tasks::can_spawn(body));
+    body.block(|body, out| match body.c.weighted(&[2, hosts, spawns, 1]) {
+        1 => host_operations::ask(body, out),
+        2 => {
+            if let Some(name) = tasks::spawn_one(body, out) {
+                tasks::use_result(body, out, Expr::awaited(Expr::Name(name)));
+            }
+        }
+        3 => tasks::pause(body, out),
+        _ => {
+            let text = Expr::binary(BinaryOp::Add, body.text(1), body.word());
+            let copied = Expr::Builtin(Builtin::DeepCopy, vec![Expr::Array(vec![text])]);
+            body.let_in(out, Stem::Local, Kind::Any, copied);
+        }
+    })
+}
+
+fn ignoring_errors<C: Choices>(body: &mut Body<'_, C>, tried: Vec<Stmt>) -> Stmt {
+    let caught = body.world.fresh(Stem::Caught);
+    Stmt::Try {
+        body: tried,
+        typed: Vec::new(),
+        catch: Some((caught, vec![])),
+        finally: None,
+    }
+}
