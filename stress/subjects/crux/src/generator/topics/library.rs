@@ -190,15 +190,17 @@ fn key_of_sorts<C: Choices>(body: &mut Body<'_, C>) -> Expr {
 }
 
 /// What has few elements, equal ones, none, or more than it should: where functions that go over
-/// elements go wrong.
+/// elements go wrong. Several at a time: there are many edges, and a call is soon made.
 fn at_an_edge<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    let value = match body.c.below(4) {
-        0 => edge_of_array(body),
-        1 => edge_of_text(body),
-        2 => edge_of_map(body),
-        _ => edge_of_json(body),
-    };
-    tasks::try_and_use(body, out, value);
+    for _ in 0..body.c.within(2, 6) {
+        let value = match body.c.below(4) {
+            0 => edge_of_array(body),
+            1 => edge_of_text(body),
+            2 => edge_of_map(body),
+            _ => edge_of_json(body),
+        };
+        tasks::try_and_use(body, out, value);
+    }
     body.spend(14);
 }
 
