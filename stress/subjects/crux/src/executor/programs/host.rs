@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use gcrucible_bytecode::VerifiedProgram;
 use gcrucible_engine::{
-    CallError, CallHandle, Engine, Fork, HostValue, NewVersion, Outcome, Preload, ReloadOptions,
-    Request, RequestError, RequestId,
+    CallError, CallHandle, Engine, Fork, ForkOptions, HostValue, NewVersion, Outcome, Preload,
+    ReloadOptions, Request, RequestError, RequestId,
 };
 use gcrucible_heap::{Handle, Kind, Unchecked};
 use gcrucible_vm::Realm;
@@ -486,9 +486,14 @@ impl HostScript {
             .filter(|_| self.stage == Stage::Script)
     }
 
-    /// Forks the program, and looks at the fork before anything runs in it.
+    /// Forks the program, and looks at the fork before anything runs in it. Every second one has an
+    /// account, with room for all that there can be, whose books are audited.
     fn fork(&mut self, engine: &Engine, observer: &TraceObserver, number: u32) {
-        let mut forking = std::pin::pin!(engine.fork_for_serving());
+        let realm = engine.realm();
+        let options = ForkOptions {
+            memory_limit: (number % 2 == 1).then_some(u64::MAX),
+        };
+        let mut forking = std::pin::pin!(engine.fork_with(&realm, &options));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let Poll::Ready(made) = forking.as_mut().poll(&mut cx) else {
             panic!("nobody holds a permit between decisions");

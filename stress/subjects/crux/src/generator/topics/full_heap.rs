@@ -7,7 +7,7 @@ use super::{host_operations, tasks};
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
-use crate::scenario::program::{BinaryOp, Expr, Stem, Stmt};
+use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
 use gcrucible_trace::choices::Choices;
 
 /// Bytes of the texts that fill the heap, large ones first; then come arrays of one element.
@@ -17,6 +17,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     if !body.affords(24) || body.loops > 0 {
         return tasks::pause(body, out);
     }
+    let parts = (0..body.c.within(1, 4)).map(|_| body.fresh(2)).collect();
+    let made = body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts));
     let hoard = body.world.fresh(Stem::Local);
     out.push(Stmt::Let(hoard, Expr::Array(vec![])));
     let texts = TEXTS.map(|bytes| {
@@ -34,17 +36,19 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         };
         out.push(ignoring_errors(body, vec![fill]));
     }
+    let call = |method| Stmt::Expr(Expr::method(Expr::Name(hoard), method, vec![]));
     for _ in 0..body.c.within(1, 2) {
-        let tried = tried(body);
+        // A little room, for the first of what is asked for.
+        out.extend((0..body.c.below(4)).map(|_| call(Method::Pop)));
+        let tried = tried(body, made);
         out.push(ignoring_errors(body, tried));
     }
-    let clear = Expr::method(Expr::Name(hoard), Method::Clear, vec![]);
-    out.push(Stmt::Expr(clear));
+    out.push(call(Method::Clear));
     body.spend(20);
 }
 
-/// What needs room.
-fn tried<C: Choices>(body: &mut Body<'_, C>) -> Vec<Stmt> {
+/// What needs room; `made` is what can be copied.
+fn tried<C: Choices>(body: &mut Body<'_, C>, made: Name) -> Vec<Stmt> {
     let hosts = 4 * u32::from(body.has(Feature::HostOperations) && body.may_wait());
     let spawns = 2 * u32::from(tasks::can_spawn(body));
     body.block(|body, out| match body.c.weighted(&[2, hosts, spawns, 1]) {
@@ -56,9 +60,11 @@ fn tried<C: Choices>(body: &mut Body<'_, C>) -> Vec<Stmt> {
         }
         3 => tasks::pause(body, out),
         _ => {
-            let text = Expr::binary(BinaryOp::Add, body.text(1), body.word());
-            let copied = Expr::Builtin(Builtin::DeepCopy, vec![Expr::Array(vec![text])]);
-            body.let_in(out, Stem::Local, Kind::Any, copied);
+            let value = match body.c.chance(1, 3) {
+                true => Expr::binary(BinaryOp::Add, body.text(1), body.word()),
+                false => Expr::Builtin(Builtin::DeepCopy, vec![Expr::Name(made)]),
+            };
+            body.let_in(out, Stem::Local, Kind::Any, value);
         }
     })
 }

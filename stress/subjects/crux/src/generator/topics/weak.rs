@@ -12,9 +12,11 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     if body.c.chance(1, 3) {
         return given_up(body, out);
     }
-    let target = match body.c.chance(1, 2) {
-        true => body.fresh(2),
-        false => body.some_variable(),
+    let target = match body.c.below(5) {
+        // A constant, which ends with its version.
+        0 => body.word(),
+        1 | 2 => body.some_variable(),
+        _ => body.fresh(2),
     };
     let weak = Expr::Builtin(Builtin::Weak, vec![target]);
     let weak = body.let_in(out, Stem::Shared, Kind::Any, weak);
