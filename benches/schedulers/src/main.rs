@@ -1,6 +1,8 @@
-//! Schedules a CPU second of the futures subject and of shuttle, in turn, on the same code: three tasks, ten rounds each.
+//! Schedules a CPU second of the futures subject and of shuttle, in turn, on the same work: three tasks, ten rounds each.
 //!
-//! Shuttle runs each task on a stack of its own and counts every poll and join as a step; we poll futures in place.
+//! Shuttle runs each task on a stack of its own and counts every poll and join as a step; we poll futures in place. Once both run
+//! the same code, in which only a yield is a place for another task; and once shuttle has its own lock and channel, which
+//! let others go on at each operation, and we have a yield before each.
 
 #[path = "../../../stress/subjects/futures/benches/rounds/ours.rs"]
 mod ours;
@@ -8,13 +10,16 @@ mod ours;
 mod rounds;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gcrucible_futures_subject::StrategyName;
 use gcrucible_trace::clock;
+use shuttle::future::{JoinHandle, block_on, spawn_local, yield_now};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
+use shuttle::sync::{Mutex, mpsc};
 use shuttle::{Config, Runner};
 
-use rounds::{Shared, TASKS};
+use rounds::{Points, ROUNDS, Shared, TASKS};
 
 /// Schedules of each strategy in one turn.
 const SCHEDULES: u64 = 30_000;
@@ -22,39 +27,64 @@ const SCHEDULES: u64 = 30_000;
 /// Turns, of which the median counts: the machine is not ours alone.
 const TURNS: usize = 5;
 
-fn workload() {
+/// The code that we run, too.
+fn same_code() {
     let shared = Rc::new(Shared::default());
-    let tasks: Vec<_> = (0..TASKS)
-        .map(|task| {
-            let shared = Rc::clone(&shared);
-            shuttle::future::spawn_local(async move {
-                shared.rounds(task, shuttle::future::yield_now).await;
-            })
+    let task = |task| {
+        let shared = Rc::clone(&shared);
+        spawn_local(async move { shared.rounds(task, Points::Yields, yield_now).await })
+    };
+    join((0..TASKS).map(task).collect());
+    shared.drain();
+}
+
+/// The same work with shuttle's own lock and channel.
+fn own_primitives() {
+    let sum = Arc::new(Mutex::new(0));
+    let (sender, receiver) = mpsc::channel();
+    let task = |task| {
+        let (sum, sender) = (Arc::clone(&sum), sender.clone());
+        spawn_local(async move {
+            for _ in 0..ROUNDS {
+                yield_now().await;
+                *sum.lock().expect("no task panics") += 1;
+                sender.send(task).expect("the receiver stays");
+            }
         })
-        .collect();
-    shuttle::future::block_on(async move {
+    };
+    join((0..TASKS).map(task).collect());
+    drop(sender);
+    assert_eq!(*sum.lock().expect("no task panics"), TASKS * ROUNDS);
+    assert_eq!(receiver.iter().count() as u64, TASKS * ROUNDS);
+}
+
+fn join(tasks: Vec<JoinHandle<()>>) {
+    block_on(async move {
         for task in tasks {
             task.await.expect("no task panics");
         }
     });
-    shared.drain();
 }
 
-/// Schedules a CPU second.
-fn shuttle_rate(scheduler: impl Scheduler + 'static) -> f64 {
+/// Schedules a CPU second of shuttle.
+fn theirs(strategy: StrategyName, points: Points, seed: u64) -> f64 {
+    let count = SCHEDULES as usize;
+    match strategy {
+        StrategyName::Pct3 => ran(PctScheduler::new_from_seed(seed, 3, count), points),
+        StrategyName::Urw => ran(UrwRandomScheduler::new_from_seed(seed, count), points),
+        _ => ran(RandomScheduler::new_from_seed(seed, count), points),
+    }
+}
+
+fn ran(scheduler: impl Scheduler + 'static, points: Points) -> f64 {
+    let workload = match points {
+        Points::Yields => same_code,
+        Points::Each => own_primitives,
+    };
     let begun = clock::process_cpu_ns();
     let ran = Runner::new(scheduler, Config::default()).run(workload);
     let seconds = (clock::process_cpu_ns() - begun) as f64 / 1e9;
     ran as f64 / seconds
-}
-
-fn shuttle(strategy: StrategyName, seed: u64) -> f64 {
-    let schedules = SCHEDULES as usize;
-    match strategy {
-        StrategyName::Pct3 => shuttle_rate(PctScheduler::new_from_seed(seed, 3, schedules)),
-        StrategyName::Urw => shuttle_rate(UrwRandomScheduler::new_from_seed(seed, schedules)),
-        _ => shuttle_rate(RandomScheduler::new_from_seed(seed, schedules)),
-    }
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -63,17 +93,29 @@ fn median(mut rates: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    for strategy in [StrategyName::Random, StrategyName::Pct3, StrategyName::Urw] {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for turn in 0..TURNS {
-            ours.push(ours::rate(strategy, SCHEDULES).0);
-            theirs.push(shuttle(strategy, turn as u64));
+    for (points, what) in [
+        (Points::Yields, "the same code"),
+        (Points::Each, "shuttle's own lock and channel"),
+    ] {
+        println!("{what}:");
+        for strategy in [StrategyName::Random, StrategyName::Pct3, StrategyName::Urw] {
+            compare(strategy, points);
         }
-        let (ours, theirs) = (median(ours), median(theirs));
-        println!(
-            "{:>8}: {ours:>8.0} schedules a CPU second, shuttle {theirs:>8.0}, {:.1} times as many",
-            strategy.name(),
-            ours / theirs
-        );
     }
+}
+
+fn compare(strategy: StrategyName, points: Points) {
+    let (mut ours, mut others, mut decisions) = (Vec::new(), Vec::new(), 0.0);
+    for turn in 0..TURNS {
+        let (rate, each) = ours::rate(strategy, points, SCHEDULES);
+        decisions = each;
+        ours.push(rate);
+        others.push(theirs(strategy, points, turn as u64));
+    }
+    let (ours, others) = (median(ours), median(others));
+    println!(
+        "{:>8}: {ours:>8.0} schedules a CPU second of {decisions:.0} decisions each, shuttle {others:>8.0}, {:.1} times as many",
+        strategy.name(),
+        ours / others
+    );
 }

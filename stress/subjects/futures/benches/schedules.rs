@@ -10,13 +10,17 @@ mod rounds;
 
 use gcrucible_futures_subject::StrategyName;
 
+use rounds::Points;
+
 fn main() {
-    for strategy in [StrategyName::Random, StrategyName::Pct3, StrategyName::Urw] {
-        let (rate, decisions) = ours::rate(strategy, 100_000);
-        println!(
-            "{:>8}: {rate:>8.0} schedules a CPU second, {:.0} ns a decision, {decisions:.0} decisions each",
-            strategy.name(),
-            1e9 / rate / decisions,
-        );
+    for points in [Points::Yields, Points::Each] {
+        for strategy in [StrategyName::Random, StrategyName::Pct3, StrategyName::Urw] {
+            let (rate, decisions) = ours::rate(strategy, points, 100_000);
+            println!(
+                "{points:?}, {:>6}: {rate:>8.0} schedules a CPU second, {:.0} ns a decision, {decisions:.0} decisions each",
+                strategy.name(),
+                1e9 / rate / decisions,
+            );
+        }
     }
 }

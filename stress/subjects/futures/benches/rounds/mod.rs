@@ -1,5 +1,8 @@
 //! The workload by which schedulers are compared: three tasks, ten rounds each of a yield, a lock with an addition,
 //! and a message; then they are joined and the channel is drained. It knows no scheduler: `benches/schedulers` runs it under others.
+//!
+//! A lock that is free and a channel with room make no task wait, so that only the yields are decisions. Shuttle's
+//! own locks and channels decide at each operation: [`Points::Each`] does as they do.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,7 +13,16 @@ use std::task::{Poll, Waker};
 pub(super) const TASKS: u64 = 3;
 
 /// Rounds of each.
-const ROUNDS: u64 = 10;
+pub(super) const ROUNDS: u64 = 10;
+
+/// Where another task may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Points {
+    /// At the yield of each round, and where a task must wait.
+    Yields,
+    /// Before each operation as well: the lock, the addition, the unlock, and the message.
+    Each,
+}
 
 /// A lock that is handed over in turn.
 #[derive(Default)]
@@ -53,13 +65,23 @@ impl Shared {
     pub(super) async fn rounds<Y: Future<Output = ()>>(
         &self,
         task: u64,
+        points: Points,
         yield_now: impl Fn() -> Y,
     ) {
+        let operation = async || {
+            if points == Points::Each {
+                yield_now().await;
+            }
+        };
         for _ in 0..ROUNDS {
             yield_now().await;
+            operation().await;
             self.lock.lock().await;
+            operation().await;
             self.sum.set(self.sum.get() + 1);
+            operation().await;
             self.lock.unlock();
+            operation().await;
             self.sent.borrow_mut().push_back(task);
         }
     }

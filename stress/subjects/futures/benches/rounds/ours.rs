@@ -8,22 +8,22 @@ use gcrucible_scenario::Lane;
 use gcrucible_subject::Subject as _;
 use gcrucible_trace::{RunOptions, clock};
 
-use super::rounds::{Shared, TASKS};
+use super::rounds::{Points, Shared, TASKS};
 
-fn world(world: &World) {
+fn world(world: &World, points: Points) {
     let shared = Rc::new(Shared::default());
     for task in 0..TASKS {
         let (of_task, shared) = (world.clone(), Rc::clone(&shared));
         world.task("worker", async move {
-            shared.rounds(task, || of_task.yield_now()).await;
+            shared.rounds(task, points, || of_task.yield_now()).await;
         });
     }
     world.at_rest(move || shared.drain());
 }
 
 /// Schedules a CPU second under a strategy, and decisions in each on average.
-pub(super) fn rate(strategy: StrategyName, schedules: u64) -> (f64, f64) {
-    let lane = FuturesLane::new(Lane::EXTRA, "rounds", world);
+pub(super) fn rate(strategy: StrategyName, points: Points, schedules: u64) -> (f64, f64) {
+    let lane = FuturesLane::new(Lane::EXTRA, "rounds", move |of| world(of, points));
     let begun = clock::process_cpu_ns();
     let mut decisions = 0;
     for seed in 0..schedules {
