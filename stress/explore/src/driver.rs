@@ -10,19 +10,19 @@ use super::decision::{Choice, Point, ReadyActor, Strategy};
 /// A run's schedule under way.
 ///
 /// ```
-/// use gcrucible_explore::Driver;
-/// use gcrucible_explore::{Schedule, StrategyName};
+/// use gcrucible_explore::{Driver, ReadyActor, Schedule, StrategyName};
 /// use gcrucible_trace::{RunOptions, RunReport, Site};
 ///
 /// let schedule = Schedule::Drawn { strategy: StrategyName::Random, seed: 1 };
 /// let mut driver = Driver::new(&schedule, &RunOptions::default(), None);
 /// let mut report = RunReport::default();
 /// let mut left = [2, 3];
-/// let sites = |left: &[u32; 2]| -> Vec<Site> {
+/// let ready = |left: &[u32; 2]| -> Vec<ReadyActor> {
 ///     let actors = (1..).zip(left).filter(|(_, left)| **left > 0);
-///     actors.map(|(actor, &left)| Site { actor, at: left, ..Site::default() }).collect()
+///     let sites = actors.map(|(actor, &left)| Site { actor, at: left, ..Site::default() });
+///     sites.map(|site| ReadyActor { site }).collect()
 /// };
-/// while let Some((site, _)) = driver.next(&sites(&left), &mut report) {
+/// while let Some((site, _)) = driver.next(&ready(&left), &mut report) {
 ///     left[site.actor as usize - 1] -= 1;
 ///     driver.ran(1);
 /// }
@@ -30,7 +30,6 @@ use super::decision::{Choice, Point, ReadyActor, Strategy};
 /// ```
 pub struct Driver<'s> {
     strategy: Box<dyn Strategy + 's>,
-    ready: Vec<ReadyActor>,
     ordinal: u32,
     decisions_max: u32,
     is_recording: bool,
@@ -56,7 +55,6 @@ impl<'s> Driver<'s> {
     pub fn with(strategy: Box<dyn Strategy + 's>, options: &RunOptions) -> Self {
         Driver {
             strategy,
-            ready: Vec::new(),
             ordinal: 0,
             decisions_max: options.decisions_max,
             is_recording: options.record,
@@ -66,21 +64,24 @@ impl<'s> Driver<'s> {
     /// Who goes on, and how; `None` at the end of the run: nobody is ready, a recorded decision
     /// cannot be taken ([`RunReport::diverged`]), or the run was cut off. `ready` are the places of
     /// those who can go on, sorted by actor.
-    pub fn next(&mut self, ready: &[Site], report: &mut RunReport) -> Option<(Site, Choice)> {
+    pub fn next(&mut self, ready: &[ReadyActor], report: &mut RunReport) -> Option<(Site, Choice)> {
         if ready.is_empty() || self.ordinal >= self.decisions_max {
             if let Err(divergence) = self.strategy.finish() {
                 report.diverged = Some(divergence.message);
             }
             return None;
         }
-        self.ready.clear();
-        self.ready
-            .extend(ready.iter().map(|&site| ReadyActor { site }));
         let point = Point {
-            ready: &self.ready,
+            ready,
             ordinal: self.ordinal,
         };
-        let choice = match self.strategy.choose(&point) {
+        // Field by field: a copy of what was just written in parts has to wait for it.
+        let Choice {
+            index,
+            fuel,
+            collect,
+            inject,
+        } = match self.strategy.choose(&point) {
             Ok(choice) => choice,
             Err(divergence) => {
                 report.diverged = Some(divergence.message);
@@ -90,19 +91,26 @@ impl<'s> Driver<'s> {
         self.ordinal += 1;
         report.counters.decisions += 1;
         report.counters.injections = self.strategy.injected().into();
-        let site = ready[choice.index];
+        let site = ready[index].site;
         if self.is_recording {
             report.decisions.push(Decision {
                 site,
-                fuel: choice.fuel,
-                collect: choice.collect,
-                inject: choice.inject,
+                fuel,
+                collect,
+                inject,
             });
         }
+        let choice = Choice {
+            index,
+            fuel,
+            collect,
+            inject,
+        };
         Some((site, choice))
     }
 
     /// Who was chosen took so many steps.
+    #[inline]
     pub fn ran(&mut self, steps: u32) {
         self.strategy.ran(steps);
     }

@@ -12,13 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use gcrucible_explore::Schedule;
-use gcrucible_explore::{Driver, EventCounts, InjectionPoint, Strategy};
+use gcrucible_explore::{Driver, EventCounts, InjectionPoint, ReadyActor, Schedule, Strategy};
 use gcrucible_scenario::Lane;
 use gcrucible_trace::{Failure, RunOptions, RunReport, Site};
 
 use super::settings::{Disturbance, Settings};
-use super::world::{PlannedPanic, TaskFuture, World};
+use super::world::{Inner, PlannedPanic, TaskFuture, World};
 
 /// Polls without any progress after which all who are awake are said to spin.
 const IDLE_MAX: u32 = 400;
@@ -55,8 +54,10 @@ fn event(actor: u32) -> Event {
 struct Executor<'s> {
     world: World,
     report: RunReport,
+    /// Whether somebody will read what happened.
+    records: bool,
     driver: Driver<'s>,
-    ready: Vec<Site>,
+    ready: Vec<ReadyActor>,
     spurious: u8,
     /// Polls since something happened that is not a task waking itself.
     idle: u32,
@@ -105,6 +106,7 @@ impl<'s> Executor<'s> {
         Executor {
             world: World::new(settings, records),
             report: RunReport::default(),
+            records,
             driver,
             ready: Vec::new(),
             spurious: settings.spurious,
@@ -160,17 +162,19 @@ impl<'s> Executor<'s> {
         let inner = &self.world.0;
         let tasks = inner.tasks.borrow();
         let woken = inner.wakes.woken();
-        let site = |task: usize, event: u32, at: u32| Site {
-            actor: actor(task, event),
-            at,
-            ..Site::default()
+        let site = |task: usize, event: u32, at: u32| ReadyActor {
+            site: Site {
+                actor: actor(task, event),
+                at,
+                ..Site::default()
+            },
         };
         // Those that only wake themselves give way, now and then.
-        let others = tasks
-            .iter()
-            .enumerate()
-            .any(|(at, task)| woken >> at & 1 != 0 && !task.spins);
-        let gives_way = self.idle % PATIENCE == PATIENCE - 1 && others;
+        let gives_way = self.idle % PATIENCE == PATIENCE - 1
+            && tasks
+                .iter()
+                .enumerate()
+                .any(|(at, task)| woken >> at & 1 != 0 && !task.spins);
         for (at, task) in tasks.iter().enumerate() {
             if task.is_done {
                 continue;
@@ -192,9 +196,11 @@ impl<'s> Executor<'s> {
             }
         }
         if woken == 0 && !inner.timers.borrow().is_empty() {
-            self.ready.push(Site {
-                actor: Site::TIMERS,
-                ..Site::default()
+            self.ready.push(ReadyActor {
+                site: Site {
+                    actor: Site::TIMERS,
+                    ..Site::default()
+                },
             });
         }
     }
@@ -228,30 +234,30 @@ impl<'s> Executor<'s> {
     fn poll(&mut self, at: usize) {
         let world = self.world.clone();
         let inner = &world.0;
-        let mut future = {
+        let (mut future, waker) = {
             let mut tasks = inner.tasks.borrow_mut();
             let task = &mut tasks[at];
+            let Some(future) = task.future.take() else {
+                return;
+            };
             task.polls += 1;
-            if task.waker.is_none() || inner.settings.fresh_wakers {
-                task.waker = Some(inner.wakes.waker(at));
-            }
-            task.future.take()
-        };
-        let waker = inner.tasks.borrow()[at].waker.clone();
-        let (Some(waker), Some(pinned)) = (waker, &mut future) else {
-            return;
+            let waker = match task.waker.take() {
+                Some(waker) if !inner.settings.fresh_wakers => waker,
+                _ => inner.wakes.waker(at),
+            };
+            (future, waker)
         };
         inner.current.set(at as u32 + 1);
         inner.panics_next.set(self.panics == Some(at));
         inner.wakes.begin_poll(at);
         let mut context = Context::from_waker(&waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| pinned.as_mut().poll(&mut context)));
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context)));
         inner.wakes.end_poll();
         inner.panics_next.set(false);
-        drop(waker);
+        inner.tasks.borrow_mut()[at].waker = Some(waker);
         self.report.counters.operations += 1;
-        self.polled(at, polled, future);
-        self.world.0.current.set(0);
+        self.polled(at, polled, future, inner);
+        inner.current.set(0);
     }
 
     /// What came of a poll.
@@ -259,16 +265,15 @@ impl<'s> Executor<'s> {
         &mut self,
         at: usize,
         polled: std::thread::Result<Poll<()>>,
-        future: Option<TaskFuture>,
+        future: TaskFuture,
+        inner: &Inner,
     ) {
-        let world = self.world.clone();
-        let inner = &world.0;
         let is_pending = matches!(polled, Ok(Poll::Pending));
         self.observe(at as u64 * 4 + u64::from(is_pending));
         if is_pending {
             let spins = inner.wakes.woken() >> at & 1 != 0;
             let mut tasks = inner.tasks.borrow_mut();
-            tasks[at].future = future;
+            tasks[at].future = Some(future);
             tasks[at].spins = spins;
             drop(tasks);
             self.note(at, if spins { "runs on" } else { "waits" });
@@ -282,7 +287,7 @@ impl<'s> Executor<'s> {
             return;
         }
         self.idle = 0;
-        self.end_task(at, future);
+        self.end_task(at, Some(future));
         match polled {
             Ok(_) => {
                 self.report.counters.futures_ready += 1;
@@ -358,7 +363,15 @@ impl<'s> Executor<'s> {
     }
 
     /// A line in a task's column.
+    #[inline]
     fn note(&self, at: usize, what: &str) {
+        if self.records {
+            self.write_note(at, what);
+        }
+    }
+
+    #[cold]
+    fn write_note(&self, at: usize, what: &str) {
         if let Some(lines) = &mut *self.world.0.lines.borrow_mut() {
             let name = self.world.0.tasks.borrow()[at].name.clone();
             lines.push((at as u32 + 1, format!("{name} {what}")));

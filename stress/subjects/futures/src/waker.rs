@@ -8,11 +8,15 @@ use std::task::{Wake, Waker};
 pub(crate) const TASKS_MAX: usize = 64;
 
 /// What wakers and the executor share. Wakers must be `Send`, so all of it is atomic; orderings do not matter
-/// where everything is on one thread.
+/// where nearly everything is on one thread.
 #[derive(Debug)]
 pub(crate) struct Wakes {
-    /// A bit for each task that was woken.
+    /// The thread of the executor.
+    owner: usize,
+    /// A bit for each task that was woken on that thread, which alone writes here: no locked instruction is needed.
     woken: AtomicU64,
+    /// A bit for each task that was woken on another thread.
+    woken_elsewhere: AtomicU64,
     /// A bit for each task that a dead waker woke.
     stale: AtomicU64,
     /// The poll that each task's waker must be of.
@@ -25,6 +29,16 @@ pub(crate) struct Wakes {
     progress: AtomicU32,
 }
 
+thread_local! {
+    /// Its address names the thread, as long as that lives.
+    static HERE: u8 = const { 0 };
+}
+
+/// Names this thread among those that live.
+fn here() -> usize {
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}
+
 /// The waker of one task, or of one poll of it.
 struct TaskWaker {
     wakes: Arc<Wakes>,
@@ -33,9 +47,12 @@ struct TaskWaker {
 }
 
 impl Wakes {
+    /// What the wakers of a run on this thread share with its executor.
     pub(crate) fn new() -> Arc<Wakes> {
         Arc::new(Wakes {
+            owner: here(),
             woken: AtomicU64::new(0),
+            woken_elsewhere: AtomicU64::new(0),
             stale: AtomicU64::new(0),
             latest: [const { AtomicU32::new(0) }; TASKS_MAX],
             alive: AtomicUsize::new(0),
@@ -58,15 +75,21 @@ impl Wakes {
 
     /// The tasks that were woken, a bit for each.
     pub(crate) fn woken(&self) -> u64 {
-        self.woken.load(Ordering::Relaxed)
+        self.woken.load(Ordering::Relaxed) | self.woken_elsewhere.load(Ordering::Relaxed)
     }
 
     pub(crate) fn wake(&self, task: usize) {
-        self.woken.fetch_or(1 << task, Ordering::Relaxed);
+        let bit = 1 << task;
+        if here() == self.owner {
+            let woken = self.woken.load(Ordering::Relaxed);
+            self.woken.store(woken | bit, Ordering::Relaxed);
+        } else {
+            self.woken_elsewhere.fetch_or(bit, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn begin_poll(&self, task: usize) {
-        self.woken.fetch_and(!(1 << task), Ordering::Relaxed);
+        self.forget(task);
         self.polled.store(task as u32, Ordering::Relaxed);
     }
 
@@ -74,8 +97,14 @@ impl Wakes {
         self.polled.store(u32::MAX, Ordering::Relaxed);
     }
 
+    /// As if the task had not been woken. Only the executor calls this.
     pub(crate) fn forget(&self, task: usize) {
-        self.woken.fetch_and(!(1 << task), Ordering::Relaxed);
+        let bit = 1 << task;
+        let woken = self.woken.load(Ordering::Relaxed);
+        self.woken.store(woken & !bit, Ordering::Relaxed);
+        if self.woken_elsewhere.load(Ordering::Relaxed) & bit != 0 {
+            self.woken_elsewhere.fetch_and(!bit, Ordering::Relaxed);
+        }
     }
 
     /// Whether a dead waker has woken the task.
@@ -101,12 +130,11 @@ impl Wake for TaskWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let wakes = &self.wakes;
-        let bit = 1 << self.task;
         if wakes.latest[self.task as usize].load(Ordering::Relaxed) != self.poll {
-            wakes.stale.fetch_or(bit, Ordering::Relaxed);
+            wakes.stale.fetch_or(1 << self.task, Ordering::Relaxed);
             return;
         }
-        wakes.woken.fetch_or(bit, Ordering::Relaxed);
+        wakes.wake(self.task as usize);
         if wakes.polled.load(Ordering::Relaxed) != self.task {
             wakes.progress.fetch_add(1, Ordering::Relaxed);
         }
@@ -116,5 +144,27 @@ impl Wake for TaskWaker {
 impl Drop for TaskWaker {
     fn drop(&mut self) {
         self.wakes.alive.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_woken_on_another_thread_is_woken_until_it_is_polled() {
+        let wakes = Wakes::new();
+        let (first, second) = (wakes.waker(0), wakes.waker(1));
+        first.wake_by_ref();
+        let elsewhere = std::thread::spawn(move || {
+            first.wake_by_ref();
+            second.wake();
+        });
+        elsewhere.join().unwrap();
+        assert_eq!(wakes.woken(), 0b11);
+        wakes.begin_poll(1);
+        assert_eq!(wakes.woken(), 0b01);
+        wakes.begin_poll(0);
+        assert_eq!((wakes.woken(), wakes.alive()), (0, 0));
     }
 }

@@ -4,8 +4,7 @@
 //! same; else it reads again. [`Toy`] does so; `Careless` in the tests does not look at the
 //! version, and the harness finds the update that it loses.
 
-use gcrucible_explore::Driver;
-use gcrucible_explore::{Schedule, StrategyName};
+use gcrucible_explore::{Driver, ReadyActor, Schedule, StrategyName};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
 use gcrucible_subject::{Expectation, Mix, OracleInfo, Subject};
@@ -102,13 +101,15 @@ fn run(scenario: &Plain<Adds>, options: &RunOptions, looks_at_version: bool) -> 
     // Of each task: how many of its adds are done, and what it has read.
     let mut tasks = vec![(0, None); adds.len()];
     loop {
-        let at = |task: usize| Site {
-            actor: task as u32 + 1,
-            at: tasks[task].0 as u32,
-            ..Site::default()
+        let at = |task: usize| ReadyActor {
+            site: Site {
+                actor: task as u32 + 1,
+                at: tasks[task].0 as u32,
+                ..Site::default()
+            },
         };
         let goes_on = |task: &usize| tasks[*task].0 < adds[*task].len();
-        let ready: Vec<Site> = (0..tasks.len()).filter(goes_on).map(at).collect();
+        let ready: Vec<_> = (0..tasks.len()).filter(goes_on).map(at).collect();
         let Some((site, _)) = driver.next(&ready, &mut report) else {
             break;
         };
