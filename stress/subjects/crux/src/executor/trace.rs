@@ -3,8 +3,12 @@
 //! The trace is what the oracles judge. It has everything that the reference model needs
 //! to run the same program under the same decisions, and what it must find.
 
-use gcrucible_bytecode::ErrorKind;
+use std::fmt::Write as _;
+
+use gcrucible_bytecode::{ErrorKind, Program};
+use gcrucible_engine::CallKind;
 use gcrucible_heap::CollectionKind;
+use gcrucible_trace::Site;
 
 use super::graph::{FutureState, GraphDump};
 pub use crate::scenario::Data;
@@ -317,6 +321,207 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Who does what collections do.
+    const COLLECTOR: u32 = u32::MAX;
+
+    /// The event for people: who does what; `None` if it says nothing that others do not.
+    pub(super) fn in_words(&self, program: &Program) -> Option<(u32, String)> {
+        Some(match self {
+            Event::CallStarted {
+                call,
+                task,
+                callee,
+                realm,
+                ..
+            } => {
+                let what = match callee {
+                    Callee::ModuleInit => "initialise the modules".to_owned(),
+                    Callee::Finalizer { number } => format!("run finalizer {number}"),
+                    Callee::Export { global, args } => {
+                        let name = program.globals.get(usize::from(*global));
+                        let name = name.map_or("?", |global| global.name.as_str());
+                        let args: Vec<String> = args.iter().map(i64::to_string).collect();
+                        format!("call {call}: {name}({})", args.join(", "))
+                    }
+                };
+                let place = match realm {
+                    0 => String::new(),
+                    realm => format!(" of realm {realm}"),
+                };
+                (Site::HOST, format!("{what} in task {task}{place}"))
+            }
+            Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
+            Event::CallDropped { task } => {
+                (Site::HOST, format!("the call of task {task} is dropped"))
+            }
+            Event::Forked {
+                template,
+                fork,
+                refused,
+            } => {
+                let text = match refused {
+                    None => format!("realm {template} is forked as realm {fork}"),
+                    Some(ForkRefusal::Initialising) => "no fork: initialising".to_owned(),
+                    Some(ForkRefusal::Stream(path)) => format!("no fork: {path} is a stream"),
+                    Some(ForkRefusal::NoMemory) => "no fork: no memory".to_owned(),
+                };
+                (Site::HOST, text)
+            }
+            Event::ForkDropped { fork } => (Site::HOST, format!("fork {fork} is dropped")),
+            Event::RequestAsked { call, id } => {
+                (Site::HOST, format!("request {id:?} for call {call}"))
+            }
+            Event::RequestRefused { id } => {
+                (Site::HOST, format!("request {id:?} refused: too many"))
+            }
+            Event::RequestBegan {
+                request,
+                id,
+                fork,
+                task,
+                ..
+            } => (
+                Site::HOST,
+                format!("request {request}, {id:?}, is served by task {task} in fork {fork}"),
+            ),
+            Event::Disconnected { request } => (
+                Site::HOST,
+                format!("the client of request {request} is gone"),
+            ),
+            Event::RequestEnded { request, .. } => (Site::HOST, format!("request {request} ended")),
+            Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
+                (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
+                (_, Some(error)) if start.delivered => {
+                    (*task, format!("! {} arrives", error.name()))
+                }
+                _ => return None,
+            },
+            Event::Printed { task, text } => (*task, format!("print {text}")),
+            Event::SliceEnded {
+                task,
+                instructions,
+                end,
+                effects,
+                ..
+            } => {
+                let futures = effects.as_ref().map_or(&[][..], |effects| &effects.awaited);
+                (
+                    *task,
+                    format!("runs {instructions}{}", end.in_words(futures)),
+                )
+            }
+            Event::Registered {
+                task,
+                future,
+                runner,
+                ..
+            } => (*task, format!("future {future} runs as task {runner}")),
+            Event::AwaitResolved { task, future } => {
+                (*task, format!("future {future} is resolved"))
+            }
+            Event::AwaitManyResolved { task } => (*task, "one of them is resolved".to_owned()),
+            Event::WaitResolved { task, object } => (*task, format!("object {object} has changed")),
+            Event::InterruptRaised { task, signal } => (*task, format!("signal {signal} raised")),
+            Event::HostEnded { task, result } => (
+                *task,
+                match result {
+                    Ok(_) => "the host answers".to_owned(),
+                    Err(message) => format!("the host fails: {message}"),
+                },
+            ),
+            Event::HostBegan { task } => (*task, "the host begins".to_owned()),
+            Event::Aborted { task } => (*task, "aborted: its grace time is over".to_owned()),
+            Event::Told { operations } => {
+                let told = operations.iter().filter(|told| **told == Some(true));
+                (
+                    Site::HOST,
+                    format!("{} operations were told to stop", told.count()),
+                )
+            }
+            Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
+            Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
+            Event::Asked { asked } => (Site::HOST, asked.in_words()),
+            Event::Version { version, step } => {
+                let became = match step {
+                    VersionStep::Begun => "begins".to_owned(),
+                    VersionStep::Swapped => "is current".to_owned(),
+                    VersionStep::Deferred => "waits for the pending entry".to_owned(),
+                    VersionStep::Failed(why) => format!("failed: {why:?}"),
+                };
+                (Site::HOST, format!("version {version} {became}"))
+            }
+            Event::PreloadFinished { failure } => {
+                let how = match failure {
+                    None => "well".to_owned(),
+                    Some(why) => format!("badly: {why:?}"),
+                };
+                (Site::HOST, format!("the preload ended {how}"))
+            }
+            Event::Protected { .. } => return None,
+            Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
+            Event::SettleRefused { future } => (
+                Site::HOST,
+                format!("future {future}: late completion refused"),
+            ),
+            Event::Woken { task } => (*task, "woken".to_owned()),
+            Event::MemoryRefused {
+                task,
+                words,
+                is_injected,
+                ..
+            } => {
+                let why = if *is_injected {
+                    ", as the scenario says"
+                } else {
+                    ""
+                };
+                (*task, format!("no memory for {words} words{why}"))
+            }
+            Event::CallEnded { call, outcome, .. } => {
+                let mut text = match CallKind::of_id(*call) {
+                    CallKind::Init => "initialisation ended: ".to_owned(),
+                    CallKind::Finalizer => "finalizer ended: ".to_owned(),
+                    CallKind::Host(call) => format!("call {call} ended: "),
+                };
+                match outcome {
+                    Outcome::Returned(_) => text.push_str("returned"),
+                    Outcome::Threw(dump) => {
+                        let _ = write!(text, "threw {}", dump.error_text());
+                    }
+                    Outcome::Cancelled => text.push_str("cancelled"),
+                    Outcome::Panicked(_) => text.push_str("panicked"),
+                }
+                (Site::HOST, text)
+            }
+            Event::Collected {
+                kind,
+                moved,
+                promoted,
+                ..
+            } => (
+                Self::COLLECTOR,
+                format!("{kind:?}: {moved} moved, {promoted} promoted"),
+            ),
+            Event::TimeAdvanced { now_ms, .. } => (Site::HOST, format!("time is {now_ms} ms")),
+            Event::BodyEnded { .. } | Event::WaitBegan { .. } | Event::ClientGone { .. } => {
+                return None;
+            }
+            Event::Unobserved { future } => {
+                let text = format!("nobody has seen that future {future} failed");
+                (Site::HOST, text)
+            }
+            Event::Quiescent { waiting, blocked } if waiting.is_empty() && blocked.is_empty() => {
+                (Site::HOST, "nothing is left to do".to_owned())
+            }
+            Event::Quiescent { waiting, blocked } => (
+                Site::HOST,
+                format!("waiting for ever: for futures {waiting:?}, for objects {blocked:?}"),
+            ),
+        })
+    }
+}
+
 /// What lets time pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Passing {
@@ -365,6 +570,26 @@ pub enum Asked {
     Unchanged,
     /// To forget the entry.
     Isolate,
+}
+
+impl Asked {
+    fn in_words(self) -> String {
+        match self {
+            Asked::Reload { program, forced } => {
+                let what = match program {
+                    Some(program) => format!("reload to program {program}"),
+                    None => "reload to a program that does not compile".to_owned(),
+                };
+                let how = if forced { ", by force" } else { "" };
+                format!("{what}{how}")
+            }
+            Asked::Tick => "tick".to_owned(),
+            Asked::Preload { program } => format!("preload program {program}"),
+            Asked::Override { program } => format!("program {program} instead of the entry"),
+            Asked::Unchanged => "an entry with nothing to evaluate".to_owned(),
+            Asked::Isolate => "forget the entry".to_owned(),
+        }
+    }
 }
 
 /// What became of a version.
@@ -512,6 +737,31 @@ pub enum SliceEnd {
     Returned,
     /// The task's body ended with an uncaught error.
     Threw,
+}
+
+impl SliceEnd {
+    /// What follows the number of instructions; `futures` are those that it waits for.
+    fn in_words(&self, futures: &[u64]) -> String {
+        match self {
+            SliceEnd::Preempted | SliceEnd::NoMemory => String::new(),
+            SliceEnd::Yielded => ", yields".to_owned(),
+            SliceEnd::Spawned { detached: false } => ", spawns".to_owned(),
+            SliceEnd::Spawned { detached: true } => ", spawns detached".to_owned(),
+            SliceEnd::AwaitingMany { drain } => {
+                let verb = if *drain { "drains" } else { "joins" };
+                format!(", {verb} futures {futures:?}")
+            }
+            SliceEnd::Waiting { object } => format!(", waits for object {object}"),
+            SliceEnd::Resuming => ", goes on waiting".to_owned(),
+            SliceEnd::Host => ", asks the host".to_owned(),
+            SliceEnd::Awaiting { future } => format!(", awaits future {future}"),
+            SliceEnd::Cancelling { future } => format!(", cancels future {future}"),
+            SliceEnd::Sleeping { ms } => format!(", sleeps {ms} ms"),
+            SliceEnd::Collecting => ", asks for a collection".to_owned(),
+            SliceEnd::Returned => ", returns".to_owned(),
+            SliceEnd::Threw => ", ends with an error".to_owned(),
+        }
+    }
 }
 
 /// How a call ended.

@@ -1,7 +1,6 @@
 //! Turns what the engine does into the trace.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -21,8 +20,8 @@ use super::host::HostScript;
 use crate::executor::graph::{FutureState, GraphDump};
 use crate::executor::simulated_platform::data;
 use crate::executor::trace::{
-    Asked, Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId,
-    VersionFailure, VersionStep,
+    Callee, Effects, Event, ForkRefusal, Outcome, SliceEnd, SliceStart, TaskId, VersionFailure,
+    VersionStep,
 };
 use crate::oracles::matches_reference::Happening;
 use gcrucible_trace::{EventKind, Failure, PairTracker, Site};
@@ -712,7 +711,6 @@ pub(super) fn timeline(
     places: &[(usize, Site)],
     program: &Program,
 ) -> Vec<(u32, String)> {
-    const COLLECTOR: u32 = u32::MAX;
     let mut lines = Vec::new();
     let mut places = places.iter().peekable();
     let mut standing = Site::default();
@@ -720,237 +718,16 @@ pub(super) fn timeline(
         while let Some(&(_, site)) = places.next_if(|(before, _)| *before <= index) {
             standing = site;
         }
-        let (actor, text) = match event {
-            Event::CallStarted {
-                call,
-                task,
-                callee,
-                realm,
-                ..
-            } => {
-                let what = match callee {
-                    Callee::ModuleInit => "initialise the modules".to_owned(),
-                    Callee::Finalizer { number } => format!("run finalizer {number}"),
-                    Callee::Export { global, args } => {
-                        let name = program.globals.get(usize::from(*global));
-                        let name = name.map_or("?", |global| global.name.as_str());
-                        let args: Vec<String> = args.iter().map(i64::to_string).collect();
-                        format!("call {call}: {name}({})", args.join(", "))
-                    }
-                };
-                let place = match realm {
-                    0 => String::new(),
-                    realm => format!(" of realm {realm}"),
-                };
-                (Site::HOST, format!("{what} in task {task}{place}"))
-            }
-            Event::CallRefused { call } => (Site::HOST, format!("call {call} refused: id taken")),
-            Event::CallDropped { task } => {
-                (Site::HOST, format!("the call of task {task} is dropped"))
-            }
-            Event::Forked {
-                template,
-                fork,
-                refused,
-            } => {
-                let text = match refused {
-                    None => format!("realm {template} is forked as realm {fork}"),
-                    Some(ForkRefusal::Initialising) => "no fork: initialising".to_owned(),
-                    Some(ForkRefusal::Stream(path)) => format!("no fork: {path} is a stream"),
-                    Some(ForkRefusal::NoMemory) => "no fork: no memory".to_owned(),
-                };
-                (Site::HOST, text)
-            }
-            Event::ForkDropped { fork } => (Site::HOST, format!("fork {fork} is dropped")),
-            Event::RequestAsked { call, id } => {
-                (Site::HOST, format!("request {id:?} for call {call}"))
-            }
-            Event::RequestRefused { id } => {
-                (Site::HOST, format!("request {id:?} refused: too many"))
-            }
-            Event::RequestBegan {
-                request,
-                id,
-                fork,
-                task,
-                ..
-            } => (
-                Site::HOST,
-                format!("request {request}, {id:?}, is served by task {task} in fork {fork}"),
-            ),
-            Event::Disconnected { request } => (
-                Site::HOST,
-                format!("the client of request {request} is gone"),
-            ),
-            Event::RequestEnded { request, .. } => (Site::HOST, format!("request {request} ended")),
-            Event::SliceBegan { task, start } => match (&start.interrupt, start.offered) {
-                (Some(signal), _) if start.dispatched => (*task, format!("! signal {signal}")),
-                (_, Some(error)) if start.delivered => {
-                    (*task, format!("! {} arrives", error.name()))
-                }
-                _ => continue,
-            },
-            Event::Printed { task, text } => (*task, format!("print {text}")),
-            Event::SliceEnded {
-                task,
-                instructions,
-                end,
-                effects,
-                ..
-            } => {
-                let end = match end {
-                    SliceEnd::Preempted | SliceEnd::NoMemory => String::new(),
-                    SliceEnd::Yielded => ", yields".to_owned(),
-                    SliceEnd::Spawned { detached: false } => ", spawns".to_owned(),
-                    SliceEnd::Spawned { detached: true } => ", spawns detached".to_owned(),
-                    SliceEnd::AwaitingMany { drain } => {
-                        let futures = effects.as_ref().map(|effects| &*effects.awaited);
-                        let futures = futures.unwrap_or_default();
-                        let verb = if *drain { "drains" } else { "joins" };
-                        format!(", {verb} futures {futures:?}")
-                    }
-                    SliceEnd::Waiting { object } => format!(", waits for object {object}"),
-                    SliceEnd::Resuming => ", goes on waiting".to_owned(),
-                    SliceEnd::Host => ", asks the host".to_owned(),
-                    SliceEnd::Awaiting { future } => format!(", awaits future {future}"),
-                    SliceEnd::Cancelling { future } => format!(", cancels future {future}"),
-                    SliceEnd::Sleeping { ms } => format!(", sleeps {ms} ms"),
-                    SliceEnd::Collecting => ", asks for a collection".to_owned(),
-                    SliceEnd::Returned => ", returns".to_owned(),
-                    SliceEnd::Threw => ", ends with an error".to_owned(),
-                };
-                let line = source_line(program, *task, std::mem::take(&mut standing));
-                (*task, format!("{line}runs {instructions}{end}"))
-            }
-            Event::Registered {
-                task,
-                future,
-                runner,
-                ..
-            } => (*task, format!("future {future} runs as task {runner}")),
-            Event::AwaitResolved { task, future } => {
-                (*task, format!("future {future} is resolved"))
-            }
-            Event::AwaitManyResolved { task } => (*task, "one of them is resolved".to_owned()),
-            Event::WaitResolved { task, object } => (*task, format!("object {object} has changed")),
-            Event::InterruptRaised { task, signal } => (*task, format!("signal {signal} raised")),
-            Event::HostEnded { task, result } => (
-                *task,
-                match result {
-                    Ok(_) => "the host answers".to_owned(),
-                    Err(message) => format!("the host fails: {message}"),
-                },
-            ),
-            Event::HostBegan { task } => (*task, "the host begins".to_owned()),
-            Event::Aborted { task } => (*task, "aborted: its grace time is over".to_owned()),
-            Event::Told { operations } => {
-                let told = operations.iter().filter(|told| **told == Some(true));
-                (
-                    Site::HOST,
-                    format!("{} operations were told to stop", told.count()),
-                )
-            }
-            Event::HostPanicked { task, message } => (*task, format!("the host panics: {message}")),
-            Event::CancelRequested { task } => (*task, "cancellation requested".to_owned()),
-            Event::Asked { asked } => (Site::HOST, asked_in_words(*asked)),
-            Event::Version { version, step } => {
-                let became = match step {
-                    VersionStep::Begun => "begins".to_owned(),
-                    VersionStep::Swapped => "is current".to_owned(),
-                    VersionStep::Deferred => "waits for the pending entry".to_owned(),
-                    VersionStep::Failed(why) => format!("failed: {why:?}"),
-                };
-                (Site::HOST, format!("version {version} {became}"))
-            }
-            Event::PreloadFinished { failure } => {
-                let how = match failure {
-                    None => "well".to_owned(),
-                    Some(why) => format!("badly: {why:?}"),
-                };
-                (Site::HOST, format!("the preload ended {how}"))
-            }
-            Event::Protected { .. } => continue,
-            Event::Settled { future, state } => (Site::HOST, format!("future {future}: {state:?}")),
-            Event::SettleRefused { future } => (
-                Site::HOST,
-                format!("future {future}: late completion refused"),
-            ),
-            Event::Woken { task } => (*task, "woken".to_owned()),
-            Event::MemoryRefused {
-                task,
-                words,
-                is_injected,
-                ..
-            } => {
-                let why = if *is_injected {
-                    ", as the scenario says"
-                } else {
-                    ""
-                };
-                (*task, format!("no memory for {words} words{why}"))
-            }
-            Event::CallEnded { call, outcome, .. } => {
-                let mut text = match CallKind::of_id(*call) {
-                    CallKind::Init => "initialisation ended: ".to_owned(),
-                    CallKind::Finalizer => "finalizer ended: ".to_owned(),
-                    CallKind::Host(call) => format!("call {call} ended: "),
-                };
-                match outcome {
-                    Outcome::Returned(_) => text.push_str("returned"),
-                    Outcome::Threw(dump) => {
-                        let _ = write!(text, "threw {}", dump.error_text());
-                    }
-                    Outcome::Cancelled => text.push_str("cancelled"),
-                    Outcome::Panicked(_) => text.push_str("panicked"),
-                }
-                (Site::HOST, text)
-            }
-            Event::Collected {
-                kind,
-                moved,
-                promoted,
-                ..
-            } => (
-                COLLECTOR,
-                format!("{kind:?}: {moved} moved, {promoted} promoted"),
-            ),
-            Event::TimeAdvanced { now_ms, .. } => (Site::HOST, format!("time is {now_ms} ms")),
-            Event::BodyEnded { .. } | Event::WaitBegan { .. } | Event::ClientGone { .. } => {
-                continue;
-            }
-            Event::Unobserved { future } => {
-                let text = format!("nobody has seen that future {future} failed");
-                (Site::HOST, text)
-            }
-            Event::Quiescent { waiting, blocked } if waiting.is_empty() && blocked.is_empty() => {
-                (Site::HOST, "nothing is left to do".to_owned())
-            }
-            Event::Quiescent { waiting, blocked } => (
-                Site::HOST,
-                format!("waiting for ever: for futures {waiting:?}, for objects {blocked:?}"),
-            ),
+        let Some((actor, mut text)) = event.in_words(program) else {
+            continue;
         };
+        if let Event::SliceEnded { task, .. } = event {
+            let line = source_line(program, *task, std::mem::take(&mut standing));
+            text.insert_str(0, &line);
+        }
         lines.push((actor, text));
     }
     lines
-}
-
-fn asked_in_words(asked: Asked) -> String {
-    match asked {
-        Asked::Reload { program, forced } => {
-            let what = match program {
-                Some(program) => format!("reload to program {program}"),
-                None => "reload to a program that does not compile".to_owned(),
-            };
-            let how = if forced { ", by force" } else { "" };
-            format!("{what}{how}")
-        }
-        Asked::Tick => "tick".to_owned(),
-        Asked::Preload { program } => format!("preload program {program}"),
-        Asked::Override { program } => format!("program {program} instead of the entry"),
-        Asked::Unchanged => "an entry with nothing to evaluate".to_owned(),
-        Asked::Isolate => "forget the entry".to_owned(),
-    }
 }
 
 /// The source line on which a task stood, if it is the one that was chosen there.
