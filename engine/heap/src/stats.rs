@@ -13,6 +13,12 @@ macro_rules! stats {
             $($(#[$rest_doc])* pub $rest: $type,)*
         }
 
+        impl HeapStats {
+            /// What is counted, by name.
+            pub const COUNTED: &'static [(&'static str, fn(&HeapStats) -> u64)] =
+                &[$((stringify!($counter), |stats| stats.$counter),)*];
+        }
+
         /// The counters behind [`HeapStats`].
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $counter: Counter,)* }

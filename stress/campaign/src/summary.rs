@@ -2,7 +2,7 @@
 
 mod reported;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -268,6 +268,12 @@ fn table(out: &mut String, lanes: &[(&str, &LaneSummary)]) {
                 format!("{:.0}", lane.scenarios_per_s)
             });
         }
+    }
+    let own = lanes.iter().flat_map(|(_, lane)| lane.counters.own.iter());
+    for name in own.map(|(name, _)| name).collect::<BTreeSet<_>>() {
+        row(&name.replace('_', " "), &|lane| {
+            lane.counters.own.of(name).to_string()
+        });
     }
     row("findings", &|lane| lane.findings.to_string());
     out.push('\n');

@@ -1,5 +1,7 @@
 //! What runs did, as counts: one table, from which their fields, their sum and their places in
-//! reports follow.
+//! reports follow. What only one subject counts has no row there, but a name ([`OwnCounters`]).
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,11 @@ macro_rules! counters {
         /// What a run did. Adding two gives what both did; all counts are exact.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
-        pub struct Counters { $($(#[$doc])* pub $field: u64,)* }
+        pub struct Counters {
+            $($(#[$doc])* pub $field: u64,)*
+            /// What only this subject counts.
+            pub own: OwnCounters,
+        }
 
         impl Counters {
             /// All counters, in the order of reports. Groups of `summary.json` are together.
@@ -48,9 +54,60 @@ macro_rules! counters {
         impl std::ops::AddAssign<&Counters> for Counters {
             fn add_assign(&mut self, other: &Counters) {
                 $(self.$field += other.$field;)*
+                self.own += &other.own;
             }
         }
     };
+}
+
+/// Counts by names that the table of [`Counters`] does not have, in the order of their names.
+/// Reports show them behind the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnCounters(Vec<(Cow<'static, str>, u64)>);
+
+impl OwnCounters {
+    /// The count of this name; 0 if there is none.
+    pub fn of(&self, name: &str) -> u64 {
+        self.place(name).map_or(0, |at| self.0[at].1)
+    }
+
+    /// Adds to the count of this name.
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, more: u64) {
+        if more > 0 {
+            *self.count(name.into()) += more;
+        }
+    }
+
+    /// Makes this the count of this name.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, count: u64) {
+        *self.count(name.into()) = count;
+    }
+
+    /// All that there are, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, count)| (&**name, *count))
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    }
+
+    fn count(&mut self, name: Cow<'static, str>) -> &mut u64 {
+        let at = self.place(&name).unwrap_or_else(|at| {
+            self.0.insert(at, (name, 0));
+            at
+        });
+        &mut self.0[at].1
+    }
+}
+
+impl std::ops::AddAssign<&OwnCounters> for OwnCounters {
+    fn add_assign(&mut self, other: &OwnCounters) {
+        for (name, count) in &other.0 {
+            self.add(name.clone(), *count);
+        }
+    }
 }
 
 counters! {
@@ -167,6 +224,19 @@ mod tests {
         for (at, counter) in (1..).zip(Counters::ALL) {
             assert_eq!((counter.get)(&sum), 2 * at, "{}", counter.name);
         }
+    }
+
+    #[test]
+    fn counts_without_a_row_have_names() {
+        let mut one = Counters::default();
+        one.own.add("b", 2);
+        one.own.add("a", 1);
+        one.own.add("b", 3);
+        one.own.add("none", 0);
+        let mut sum = one.clone();
+        sum += &one;
+        assert_eq!(sum.own.iter().collect::<Vec<_>>(), [("a", 2), ("b", 10)]);
+        assert_eq!((sum.own.of("b"), sum.own.of("none")), (10, 0));
     }
 
     #[test]

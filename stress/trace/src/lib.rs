@@ -19,7 +19,7 @@ mod pairs;
 mod run;
 mod schedule;
 
-pub use counters::{Counter, Counters};
+pub use counters::{Counter, Counters, OwnCounters};
 pub use event_kind::EventKind;
 pub use exit::{Exit, Refusal};
 pub use failure::Failure;

@@ -26,6 +26,9 @@ pub(super) fn serialize<S: Serializer>(
             _ => map.serialize_entry(&rows[0].group, &Group { counters, rows })?,
         }
     }
+    if counters.own.iter().next().is_some() {
+        map.serialize_entry(OWN, &counters.own.iter().collect::<BTreeMap<_, _>>())?;
+    }
     map.end()
 }
 
@@ -50,8 +53,18 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
             *(row.get_mut)(&mut counters) = count;
         }
     }
+    if let Some(Count::Group(own)) = read.get(OWN) {
+        for (name, count) in own {
+            if let Count::One(count) = count {
+                counters.own.add(name.clone(), *count);
+            }
+        }
+    }
     Ok(counters)
 }
+
+/// The group of the counts that have no row.
+const OWN: &str = "own";
 
 /// A counter that has a key.
 struct Row {
@@ -109,6 +122,7 @@ mod tests {
         for (at, counter) in (1..).zip(Counters::ALL.iter().filter(|row| row.json.is_some())) {
             *(counter.get_mut)(&mut lane.counters) = at;
         }
+        lane.counters.own.add("cards_marked", 99);
         let text = serde_json::to_string(&lane).unwrap();
         assert!(
             text.starts_with(r#"{"scenarios":1,"operations":2,"statements":3,"#),
@@ -120,6 +134,7 @@ mod tests {
             ),
             "{text}"
         );
+        assert!(text.contains(r#","own":{"cards_marked":99}"#), "{text}");
         assert_eq!(serde_json::from_str::<LaneSummary>(&text).unwrap(), lane);
     }
 

@@ -10,9 +10,10 @@ pub mod simulated_platform;
 pub mod trace;
 
 use std::hash::{Hash as _, Hasher as _};
+use std::sync::LazyLock;
 
 use gcrucible_heap::{CollectMode, HeapDebug, HeapStats, VerifyLevel};
-use gcrucible_trace::{Advantages, Counters, RunOptions, RunReport};
+use gcrucible_trace::{Advantages, Counter, Counters, RunOptions, RunReport};
 
 use crate::scenario::{Body, Fault, Scenario};
 
@@ -84,19 +85,21 @@ pub(crate) fn heap_debug(scenario: &Scenario, advantages: Advantages) -> HeapDeb
     debug
 }
 
-/// What the heap did, as a report counts it.
+/// What the heap did, as a report counts it: in the row of that name, or as a count of its own.
 fn note_heap(stats: &HeapStats, counters: &mut Counters) {
-    counters.safepoints = stats.safepoints;
-    counters.collections_minor = stats.collections_minor;
-    counters.collections_major = stats.collections_major;
-    counters.objects_moved = stats.objects_moved;
-    counters.objects_kept = stats.objects_kept;
-    counters.weak_cleared = stats.weak_cleared;
-    counters.finalizers_queued = stats.finalizers_queued;
-    counters.zombies = stats.zombies;
-    counters.bytes_scribbled = stats.bytes_scribbled;
-    counters.registers_poisoned = stats.registers_poisoned;
-    counters.verifications = stats.verifications;
+    static ROWS: LazyLock<Vec<Option<&Counter>>> = LazyLock::new(|| {
+        let row = |name| Counters::ALL.iter().find(|row| row.name == name);
+        HeapStats::COUNTED
+            .iter()
+            .map(|(name, _)| row(*name))
+            .collect()
+    });
+    for ((name, count), row) in HeapStats::COUNTED.iter().zip(&*ROWS) {
+        match row {
+            Some(row) => *(row.get_mut)(counters) = count(stats),
+            None => counters.own.set(*name, count(stats)),
+        }
+    }
     counters.faults = stats.faults;
 }
 
