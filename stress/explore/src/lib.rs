@@ -35,7 +35,7 @@ pub use pct::{Pct, pct_bound};
 pub use random::Random;
 pub use replay::Replay;
 pub use round_robin::RoundRobin;
-pub use schedule::Schedule;
+pub use schedule::{DryRun, Schedule};
 pub use slices::UNTIL_IT_WAITS;
 pub use touched::{Resource, Touched};
 pub use urw::Urw;
@@ -57,28 +57,31 @@ pub fn strategy(
 }
 
 // The table of strategies. A row: the name on the command line, that in files, the counter that a
-// campaign under this strategy must move, and how it is made of a seed and the counts of a dry run.
+// campaign under this strategy must move, the dry run that it needs, and how it is made of a seed and the
+// counts of that.
 strategies! {
     /// Uniform choice of the next ready actor.
-    Random = "random", file "random", decisions, |seed, _| Box::new(Random::new(seed));
+    Random = "random", file "random", decisions, dry Nothing, |seed, _| Box::new(Random::new(seed));
     /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010), depth 2.
-    Pct2 = "pct2", file "pct2", decisions, |seed, counts| Box::new(Pct::new(seed, 2, counts));
+    Pct2 = "pct2", file "pct2", decisions, dry Length,
+        |seed, counts| Box::new(Pct::new(seed, 2, counts));
     /// The same with depth 3.
-    Pct3 = "pct3", file "pct3", decisions, |seed, counts| Box::new(Pct::new(seed, 3, counts));
+    Pct3 = "pct3", file "pct3", decisions, dry Length,
+        |seed, counts| Box::new(Pct::new(seed, 3, counts));
     /// Uniform random walk over interleavings (Zhao et al., ASPLOS 2025).
-    Urw = "urw", file "urw", decisions, |seed, counts| match counts {
+    Urw = "urw", file "urw", decisions, dry Events, |seed, counts| match counts {
         Some(counts) => Box::new(Urw::new(seed, counts)),
         None => Box::new(Random::instead_of_urw(seed)),
     };
     /// Each ready actor in turn, one long slice each.
-    RoundRobin = "round-robin", file "round_robin", decisions,
+    RoundRobin = "round-robin", file "round_robin", decisions, dry Nothing,
         |_, _| Box::new(RoundRobin::default());
     /// One event, or two, at the place with this number among all those of a schedule.
-    KthPoint = "kth-point", file "kth_point", injections,
+    KthPoint = "kth-point", file "kth_point", injections, dry Points,
         |seed, counts| Box::new(KthPoint::new(seed, counts.and_then(EventCounts::points)));
     /// Cancellations, drops and interrupts right before and right after a transition of the
     /// task they are meant for, one or two of them.
-    Aimed = "aimed", file "aimed", injections,
+    Aimed = "aimed", file "aimed", injections, dry Points,
         |seed, counts| Box::new(KthPoint::again(seed, counts.and_then(EventCounts::points)));
 }
 

@@ -27,13 +27,34 @@ impl Schedule {
             Schedule::Recorded(_) => None,
         }
     }
+
+    /// The dry run that it is made from.
+    pub fn dry_run(&self) -> DryRun {
+        match self {
+            Schedule::Drawn { strategy, .. } => strategy.dry_run(),
+            Schedule::Recorded(_) => DryRun::Nothing,
+        }
+    }
+}
+
+/// What a strategy is told of a run of the same scenario that came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// Nothing: it needs none.
+    Nothing,
+    /// How long the run was; it can guess that.
+    Length,
+    /// The events of each actor, in a run without races.
+    Events,
+    /// The points of its base schedule, in that very run.
+    Points,
 }
 
 /// Makes [`StrategyName`] and `drawn` of the table in `lib.rs`.
 macro_rules! strategies {
     ($(
         $(#[$doc:meta])*
-        $variant:ident = $name:literal, file $file:literal, $effect:ident, $make:expr;
+        $variant:ident = $name:literal, file $file:literal, $effect:ident, dry $dry:ident, $make:expr;
     )*) => {
         /// The strategies.
         #[derive(
@@ -49,6 +70,11 @@ macro_rules! strategies {
             /// The name on the command line and in reports.
             pub fn name(self) -> &'static str {
                 match self { $(StrategyName::$variant => $name,)* }
+            }
+
+            /// The dry run that it is made from.
+            pub fn dry_run(self) -> DryRun {
+                match self { $(StrategyName::$variant => DryRun::$dry,)* }
             }
 
             /// All strategies as modes, in their order.
@@ -93,9 +119,7 @@ mod tests {
     #[test]
     fn files_name_strategies_as_they_always_did() {
         let names = serde_json::to_string(&StrategyName::ALL).expect("they are plain");
-        assert_eq!(
-            names,
-            r#"["random","pct2","pct3","urw","round_robin","kth_point","aimed"]"#
-        );
+        let old = r#"["random","pct2","pct3","urw","round_robin","kth_point","aimed""#;
+        assert!(names.starts_with(old), "{names}");
     }
 }

@@ -1,6 +1,6 @@
 //! A world as a subject of the harness.
 
-use gcrucible_explore::KthPoint;
+use gcrucible_explore::{DryRun, KthPoint};
 use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_quarantine::{Fault, watch};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
@@ -107,8 +107,8 @@ impl Subject for FuturesLane {
         let strategy = mix.strategy.unwrap_or(drawn);
         let number = choices.below(1 << 31);
         let mut settings = Settings::draw(&mut choices);
-        let number = match strategy {
-            StrategyName::KthPoint | StrategyName::Aimed => {
+        let number = match strategy.dry_run() {
+            DryRun::Points => {
                 settings = settings.undisturbed();
                 let base = if number & 1 == 0 { 0 } else { number >> 16 };
                 // One point more often than two: those come first.

@@ -26,7 +26,7 @@ use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_dige
 use crate::oracles::{self, Evidence, Notes, deadlocks_are_seen, matches_reference};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
-use gcrucible_explore::{Schedule, StrategyName};
+use gcrucible_explore::{DryRun, Schedule, StrategyName};
 use gcrucible_trace::{Decision, EventKind, Failure, Injected, RunOptions, RunReport, Site};
 
 /// Frames of a task: few, so that a generated recursion meets the limit, and that three such
@@ -206,19 +206,14 @@ fn refused(refusal: Refused) -> RunReport {
 /// the events they still have, which a run without races can tell; the k-th point is one of
 /// its base schedule, and so is what is aimed at.
 fn dry_schedule(schedule: &Schedule) -> Option<Schedule> {
-    match schedule {
-        Schedule::Drawn {
-            strategy: StrategyName::Urw,
-            ..
-        } => Some(Schedule::Drawn {
+    match schedule.dry_run() {
+        // Its guess is good enough for what a dry run costs.
+        DryRun::Nothing | DryRun::Length => None,
+        DryRun::Events => Some(Schedule::Drawn {
             strategy: StrategyName::RoundRobin,
             seed: 0,
         }),
-        Schedule::Drawn {
-            strategy: StrategyName::KthPoint | StrategyName::Aimed,
-            ..
-        } => Some(schedule.clone()),
-        _ => None,
+        DryRun::Points => Some(schedule.clone()),
     }
 }
 

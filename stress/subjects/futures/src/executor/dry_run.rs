@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gcrucible_explore::{Driver, EventCounts, InjectionPoints, KthPoint};
+use gcrucible_explore::{Driver, DryRun, EventCounts, InjectionPoints, KthPoint};
 use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::Lane;
 use gcrucible_trace::RunOptions;
@@ -46,7 +46,7 @@ pub(super) fn counts(
     if known.is_some() {
         return known;
     }
-    let needs_points = injects(&key.base);
+    let needs_points = key.base.dry_run() == DryRun::Points;
     let options = RunOptions::default();
     let driver = Driver::new(&key.base, &options, None);
     let mut executor = Executor::new(settings, driver, false);
@@ -67,25 +67,10 @@ fn base(schedule: &Schedule) -> Option<Schedule> {
     let &Schedule::Drawn { strategy, seed } = schedule else {
         return None;
     };
-    let (strategy, seed) = match strategy {
-        StrategyName::Random | StrategyName::RoundRobin => return None,
-        StrategyName::Pct2 | StrategyName::Pct3 | StrategyName::Urw => {
-            (StrategyName::RoundRobin, 0)
-        }
-        StrategyName::KthPoint | StrategyName::Aimed => {
-            (StrategyName::KthPoint, KthPoint::base(seed))
-        }
+    let (strategy, seed) = match strategy.dry_run() {
+        DryRun::Nothing => return None,
+        DryRun::Length | DryRun::Events => (StrategyName::RoundRobin, 0),
+        DryRun::Points => (StrategyName::KthPoint, KthPoint::base(seed)),
     };
     Some(Schedule::Drawn { strategy, seed })
-}
-
-/// Whether a schedule injects events by itself.
-fn injects(schedule: &Schedule) -> bool {
-    matches!(
-        schedule,
-        Schedule::Drawn {
-            strategy: StrategyName::KthPoint,
-            ..
-        }
-    )
 }
