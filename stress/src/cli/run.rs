@@ -52,9 +52,8 @@ pub(super) struct RunArgs {
     /// A scenario file, with --strategy exhaustive.
     #[arg(value_name = "FILE", conflicts_with_all = ["program", "lane", "resume"])]
     file: Option<PathBuf>,
-    /// Only this strategy: random, pct2, pct3, urw, round-robin, kth-point, aimed. Or exhaustive: all
-    /// schedules of one program or scenario; 3 is the exit code if time or --scenarios did not
-    /// do for all.
+    /// Only this strategy, one of `crucible list strategies`. Or exhaustive: all schedules of one
+    /// program or scenario; 3 is the exit code if time or --scenarios did not do for all.
     #[arg(long, value_parser = values::run_strategy)]
     strategy: Option<RunStrategy>,
     /// With --strategy exhaustive: switches away from a task that could have gone on, at most,
