@@ -7,10 +7,11 @@ use gcrucible_scenario::text::FormatError;
 use gcrucible_scenario::{Lane, ModeCounts, Origin, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::{Reduce, Search, ShrinkBudget};
 use gcrucible_trace::{
-    Counters, Failure, Mode, Refusal, ReplayMode, RunOptions, RunReport, Verdict,
+    Counters, EventKind, Failure, FeatureSet, FeatureTable, Mode, Refusal, ReplayMode, RunOptions,
+    RunReport, Verdict,
 };
 
-use super::subject::{Expectation, Mix, OracleInfo, Subject, Variant};
+use super::subject::{Aim, Expectation, Mix, OracleInfo, Subject, Variant};
 
 /// A [`Subject`] with its type hidden.
 pub trait AnySubject: Send + Sync {
@@ -40,6 +41,15 @@ pub trait AnySubject: Send + Sync {
     /// # Errors
     /// What was expected.
     fn parse_modes(&self, text: &str) -> Result<String, String>;
+
+    /// See [`Subject::features`].
+    fn features(&self) -> FeatureTable;
+
+    /// See [`Subject::aims_at`].
+    fn aims_at(&self, seed: u64, pair: (usize, usize)) -> Option<Aim>;
+
+    /// See [`Subject::features_behind`].
+    fn features_behind(&self, event: EventKind) -> FeatureSet;
 
     /// See [`Subject::expectations`].
     fn expectations(&self) -> Vec<&'static [Expectation]>;
@@ -73,6 +83,9 @@ pub trait Case: Send {
 
     /// Counts the modes that it runs under, with what its run did.
     fn note_modes(&self, modes: &mut ModeCounts, counters: &Counters);
+
+    /// See [`Subject::features_of`].
+    fn features(&self) -> FeatureSet;
 
     /// See [`Subject::size`].
     fn size(&self, verdict: &Verdict) -> Size;
@@ -165,6 +178,18 @@ impl<T: Subject> AnySubject for T {
         Subject::parse_modes(self, text)
     }
 
+    fn features(&self) -> FeatureTable {
+        Subject::features(self)
+    }
+
+    fn aims_at(&self, seed: u64, pair: (usize, usize)) -> Option<Aim> {
+        Subject::aims_at(self, seed, pair)
+    }
+
+    fn features_behind(&self, event: EventKind) -> FeatureSet {
+        Subject::features_behind(self, event)
+    }
+
     fn expectations(&self) -> Vec<&'static [Expectation]> {
         Subject::expectations(self)
     }
@@ -217,6 +242,10 @@ impl<T: Subject> Case for Of<T> {
         }
         self.subject
             .modes_of(&self.scenario, &mut |mode| modes.note(mode, counters));
+    }
+
+    fn features(&self) -> FeatureSet {
+        self.subject.features_of(&self.scenario)
     }
 
     fn size(&self, verdict: &Verdict) -> Size {

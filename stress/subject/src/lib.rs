@@ -15,5 +15,5 @@ mod subjects;
 pub use any::{AnySubject, Case, RunText, ShrunkCase};
 pub use bugs::{BugInfo, BugPlace, Bugs, NoBugs};
 pub use build::Build;
-pub use subject::{Expectation, Mix, OracleInfo, Subject, Variant};
+pub use subject::{Aim, Expectation, Mix, OracleInfo, Subject, Variant};
 pub use subjects::Subjects;

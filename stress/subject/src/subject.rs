@@ -5,7 +5,9 @@ use std::any::Any;
 use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Lane, ScenarioData, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
-use gcrucible_trace::{Counters, Mode, Refusal, RunOptions, RunReport, Verdict};
+use gcrucible_trace::{
+    Counters, EventKind, FeatureSet, FeatureTable, Mode, Refusal, RunOptions, RunReport, Verdict,
+};
 
 /// What the command line fixes in every generated scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,15 @@ pub struct Variant<'a> {
 /// A counter that should not stay zero: its name, its value, and how many a scenario of the
 /// default mix brings about at the least, on average.
 pub type Expectation = (&'static str, fn(&Counters) -> u64, f64);
+
+/// Indexes that are made for something: the first, and each so many further on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// The first of them.
+    pub first: u64,
+    /// How far the next one is from each.
+    pub every: u64,
+}
 
 /// An oracle, for lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +119,27 @@ pub trait Subject: Send + Sync + 'static {
     /// What was expected.
     fn parse_modes(&self, _text: &str) -> Result<String, String> {
         Err("expected no modes: the subject has none".to_owned())
+    }
+
+    /// What its scenarios may have; a campaign counts them by pairs.
+    fn features(&self) -> FeatureTable {
+        FeatureTable::EMPTY
+    }
+
+    /// What a scenario has: found in the scenario itself, whatever its generator was after.
+    fn features_of(&self, _scenario: &Self::Scenario) -> FeatureSet {
+        FeatureSet::NONE
+    }
+
+    /// At which indexes scenarios are made to have both features of a pair; `None` where that is
+    /// left to chance. Campaigns that may choose run these when the pair is missing.
+    fn aims_at(&self, _seed: u64, _pair: (usize, usize)) -> Option<Aim> {
+        None
+    }
+
+    /// The features that bring about an event.
+    fn features_behind(&self, _event: EventKind) -> FeatureSet {
+        FeatureSet::NONE
     }
 
     /// Counters that a lane of the default mix must move.
