@@ -1,5 +1,7 @@
 //! Draws scenarios from choices.
 
+mod aims;
+pub mod features;
 mod focus;
 pub mod fuzzed;
 pub mod heap_modes;
@@ -8,12 +10,14 @@ pub mod programs;
 pub mod swarm;
 mod topics;
 
+use self::aims::Aims;
 pub use self::focus::Focus;
 use crate::lane;
 use crate::scenario::{Body, Scenario};
 use gcrucible_explore::KthPoint;
 use gcrucible_explore::{Schedule, StrategyName};
-use gcrucible_scenario::{Origin, ScenarioSeed};
+use gcrucible_scenario::{Lane, Origin, ScenarioSeed};
+use gcrucible_subject::Aim;
 pub use gcrucible_subject::Mix;
 use gcrucible_trace::choices::SeededChoices;
 
@@ -59,16 +63,32 @@ fn kth_point(seed: ScenarioSeed, mix: &Mix) -> Scenario {
 
 fn plain(seed: ScenarioSeed, mix: &Mix) -> Scenario {
     let mut choices = SeededChoices::new(seed.stream());
-    match seed.lane {
-        lane::HEAP_OPS => heap_ops::generate(&mut choices, Some(seed), mix),
-        lane::PROGRAMS => programs::generate(&mut choices, Some(seed), mix, Focus::Everything),
-        lane::CANCELLATION => {
-            programs::generate(&mut choices, Some(seed), mix, Focus::Cancellation)
-        }
-        lane::SERVE => programs::generate(&mut choices, Some(seed), mix, Focus::Serve),
-        lane::RELOAD => programs::generate(&mut choices, Some(seed), mix, Focus::Reload),
+    match focus(seed.lane) {
+        None => heap_ops::generate(&mut choices, Some(seed), mix),
+        Some(focus) => programs::generate(&mut choices, Some(seed), mix, focus),
+    }
+}
+
+/// What the programs of a lane are about; `None` if it has none.
+fn focus(lane: Lane) -> Option<Focus> {
+    match lane {
+        lane::HEAP_OPS => None,
+        lane::PROGRAMS => Some(Focus::Everything),
+        lane::CANCELLATION => Some(Focus::Cancellation),
+        lane::SERVE => Some(Focus::Serve),
+        lane::RELOAD => Some(Focus::Reload),
         other => panic!("{other} is no lane of the engine"),
     }
+}
+
+/// The indexes of a lane whose scenarios are made to have both features of a pair.
+pub(crate) fn aims_at(lane: Lane, seed: u64, pair: (usize, usize)) -> Option<Aim> {
+    let seed = ScenarioSeed {
+        lane,
+        seed,
+        index: 0,
+    };
+    Aims::indexes(seed, focus(lane)?, pair)
 }
 
 /// Where a generated scenario says that it came from.

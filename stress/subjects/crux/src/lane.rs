@@ -1,6 +1,7 @@
 //! The lanes of the engine: each is a [`Subject`], and all share one sort of scenario.
 
 mod expectations;
+mod features;
 mod modes;
 mod size;
 mod variants;
@@ -14,8 +15,10 @@ use gcrucible_heap::{HeapConfig, HeapDebug, HeapFault};
 use gcrucible_scenario::text::FORMAT;
 use gcrucible_scenario::{Lane, Origin, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
-use gcrucible_subject::{AnySubject, Expectation, Mix, OracleInfo, Subject, Variant};
-use gcrucible_trace::{Mode, Refusal, RunOptions, RunReport, Verdict};
+use gcrucible_subject::{Aim, AnySubject, Expectation, Mix, OracleInfo, Subject, Variant};
+use gcrucible_trace::{
+    EventKind, FeatureSet, FeatureTable, Mode, Refusal, RunOptions, RunReport, Verdict,
+};
 
 use crate::scenario::{Body, HeapOps, ModuleSource, Scenario};
 use crate::{executor, generator, oracles, shrink};
@@ -39,6 +42,7 @@ pub const ALL: [Lane; 5] = [HEAP_OPS, PROGRAMS, CANCELLATION, RELOAD, SERVE];
 pub struct EngineLane {
     lane: Lane,
     expectations: &'static [&'static [Expectation]],
+    features: FeatureTable,
 }
 
 /// The lanes as subjects. Files that name no subject are read by the first of them, which runs
@@ -47,22 +51,27 @@ pub static SUBJECTS: [&dyn AnySubject; 5] = [
     &EngineLane {
         lane: PROGRAMS,
         expectations: &[expectations::PROGRAMS],
+        features: features::OF_PROGRAMS,
     },
     &EngineLane {
         lane: HEAP_OPS,
         expectations: &[expectations::HEAP_OPS],
+        features: features::OF_HEAP_OPS,
     },
     &EngineLane {
         lane: CANCELLATION,
         expectations: &[expectations::PROGRAMS, expectations::CANCELLATION],
+        features: features::OF_PROGRAMS,
     },
     &EngineLane {
         lane: RELOAD,
         expectations: &[expectations::PROGRAMS, expectations::RELOAD],
+        features: features::OF_VERSIONS,
     },
     &EngineLane {
         lane: SERVE,
         expectations: &[expectations::PROGRAMS, expectations::SERVE],
+        features: features::OF_VERSIONS,
     },
 ];
 
@@ -157,6 +166,26 @@ impl Subject for EngineLane {
         modes
             .map(|modes| modes.to_string())
             .map_err(|error| error.to_string())
+    }
+
+    fn features(&self) -> FeatureTable {
+        self.features
+    }
+
+    fn features_of(&self, scenario: &Scenario) -> FeatureSet {
+        generator::features::features_of(scenario)
+    }
+
+    fn aims_at(&self, seed: u64, pair: (usize, usize)) -> Option<Aim> {
+        generator::aims_at(self.lane, seed, pair)
+    }
+
+    fn features_behind(&self, event: EventKind) -> FeatureSet {
+        match self.lane {
+            // Its features are operations, and what is asked of it comes up in all scenarios.
+            HEAP_OPS => FeatureSet::NONE,
+            _ => features::behind(event),
+        }
     }
 
     fn expectations(&self) -> Vec<&'static [Expectation]> {

@@ -112,6 +112,12 @@ impl Focus {
         matches!(self, Focus::Reload | Focus::Serve)
     }
 
+    /// The features that its scenarios may have.
+    pub(super) fn features(self) -> impl Iterator<Item = Feature> {
+        let all = Feature::ALL.iter().copied();
+        all.filter(move |feature| self.forks() || !Feature::OF_VERSIONS.contains(feature))
+    }
+
     /// How many times as often as usual a topic comes up.
     pub(super) fn weight(self, topic: Topic) -> u32 {
         match (self, topic) {

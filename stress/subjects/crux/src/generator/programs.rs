@@ -3,6 +3,7 @@
 //! ```text
 //! features (swarm.rs) ─► declarations (functions.rs) ─► bodies (body.rs, topics/)
 //!                     ─► host script (topics/host_script.rs), heap, schedule
+//! two of them on purpose (aims.rs, topics/on_purpose.rs)
 //! ```
 //!
 //! Programs are valid by construction, and end: loops are bounded, calls and tasks go from
@@ -16,10 +17,11 @@ mod expressions;
 mod functions;
 pub(super) mod world;
 
+use super::aims::Aims;
 use super::heap_modes::{draw_faults, draw_heap};
-use super::swarm::Swarm;
+use super::swarm::{Feature, Swarm};
 use super::topics::host_operations::answers;
-use super::topics::host_script::host_script;
+use super::topics::host_script::{Wanted, host_script};
 use super::topics::versions::{Versions, mark, versions};
 use super::{Focus, Mix, origin};
 use crate::scenario::{Body, ModuleSource, Programs, Scenario};
@@ -106,26 +108,35 @@ pub fn generate<C: Choices>(
     focus: Focus,
 ) -> Scenario {
     let largest = seed.map_or(Size::Large, |seed| Size::at_index(seed.index));
+    let aims = seed.map_or_else(Aims::default, |seed| Aims::of(seed, mix, focus));
     Scenario {
         origin: origin(seed),
-        ..generate_up_to(c, largest, mix, focus)
+        ..generate_up_to(c, largest, mix, focus, aims)
     }
 }
 
-/// Draws a scenario not larger than `largest`.
-pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Focus) -> Scenario {
+/// Draws a scenario not larger than `largest`, with what it is made to have.
+fn generate_up_to<C: Choices>(
+    c: &mut C,
+    largest: Size,
+    mix: &Mix,
+    focus: Focus,
+    aims: Aims,
+) -> Scenario {
     let size = Size::draw(c, largest);
     let swarm = Swarm::draw(c);
-    let swarm = focus.swarm(c, swarm);
+    let swarm = aims.on(focus.swarm(c, swarm));
     let (heap, debug) = draw_heap(c, mix.modes.as_deref());
     let schedule = focus.schedule(c, mix.strategy);
     let faults = draw_faults(c);
-    let mut made = functions::make(c, swarm, size, focus);
+    let mut made = functions::make(c, swarm, size, focus, aims);
+    let has_versions = aims.has(Feature::Reloads) || aims.has(Feature::Preloads);
     let versions = match focus {
         Focus::Everything | Focus::Cancellation => Versions::default(),
-        Focus::Serve if c.chance(1, 2) => Versions::default(),
+        Focus::Serve if !has_versions && c.chance(1, 2) => Versions::default(),
         Focus::Reload | Focus::Serve => versions(c, &made.module, |c| {
-            functions::make(c, swarm, size.min(Size::Typical), focus).module
+            let (size, aims) = (size.min(Size::Typical), Aims::default());
+            functions::make(c, swarm, size, focus, aims).module
         }),
     };
     if !versions.sources.is_empty() {
@@ -134,7 +145,8 @@ pub fn generate_up_to<C: Choices>(c: &mut C, largest: Size, mix: &Mix, focus: Fo
     let (from, to) = size.calls();
     let calls = c.within(from, to);
     let read_back = Some(made.read_back);
-    let host = host_script(c, swarm, focus, &versions, &made.entries, read_back, calls);
+    let wanted = Wanted { swarm, focus, aims };
+    let host = host_script(c, wanted, &versions, &made.entries, read_back, calls);
     let answers = answers(c, swarm, focus);
     let entry = ModuleSource::Tree(made.module);
     Scenario {

@@ -1,10 +1,12 @@
 //! Swarm testing (Groce et al., ISSTA 2012): each scenario has a random part of all
 //! features, so that rare combinations are not drowned by frequent ones.
+//!
+//! What is on may come up; what a scenario has in the end is found in it (`features.rs`).
 
 use gcrucible_trace::choices::Choices;
 
 macro_rules! features {
-    ($($(#[$doc:meta])* $variant:ident,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// Something that a scenario may have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -13,125 +15,149 @@ macro_rules! features {
         impl Feature {
             /// All features.
             pub const ALL: &'static [Feature] = &[$(Feature::$variant,)*];
+
+            /// Their names in reports.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
         }
     };
 }
 
 features! {
     /// Arrays that change.
-    Arrays,
+    Arrays = "arrays",
     /// Maps.
-    Maps,
+    Maps = "maps",
     /// Arrays and maps that get shorter.
-    Removal,
+    Removal = "removal",
     /// Collections that change while something iterates over them.
-    IterateAndChange,
+    IterateAndChange = "iterate_and_change",
     /// Instances.
-    Instances,
+    Instances = "instances",
     /// Objects that refer to themselves.
-    Cycles,
+    Cycles = "cycles",
     /// Closures.
-    Closures,
+    Closures = "closures",
     /// Variables that closures share.
-    SharedCells,
+    SharedCells = "shared_cells",
     /// `catch`.
-    Catch,
+    Catch = "catch",
     /// `finally`.
-    Finally,
+    Finally = "finally",
     /// `throw`.
-    Throw,
+    Throw = "throw",
     /// Errors of the machine.
-    RuntimeErrors,
+    RuntimeErrors = "runtime_errors",
     /// Functions that call themselves.
-    Recursion,
+    Recursion = "recursion",
     /// Loops.
-    Loops,
+    Loops = "loops",
     /// Tasks that start tasks.
-    NestedTasks,
+    NestedTasks = "nested_tasks",
     /// Futures in shared arrays.
-    SharedFutures,
+    SharedFutures = "shared_futures",
     /// Awaits in the middle of expressions.
-    AwaitInside,
+    AwaitInside = "await_inside",
     /// `cancel`.
-    Cancel,
+    Cancel = "cancel",
     /// `cancellation_requested`.
-    CancellationRequested,
+    CancellationRequested = "cancellation_requested",
     /// `sleep`.
-    Sleep,
+    Sleep = "sleep",
     /// `yield_now`.
-    Yield,
+    Yield = "yield",
     /// `collect`.
-    Collect,
+    Collect = "collect",
     /// `deep_copy` and `deep_equals`.
-    DeepCopy,
+    DeepCopy = "deep_copy",
     /// Ints that are boxed.
-    BigInts,
+    BigInts = "big_ints",
     /// Floats.
-    Floats,
+    Floats = "floats",
     /// Strings that are made at run time.
-    Strings,
+    Strings = "strings",
     /// `print` in the middle of everything.
-    Print,
+    Print = "print",
     /// Methods of classes.
-    Methods,
+    Methods = "methods",
     /// Enums.
-    Enums,
+    Enums = "enums",
     /// `match`.
-    Match,
+    Match = "match",
     /// Typed handlers.
-    TypedCatch,
+    TypedCatch = "typed_catch",
     /// Iterators as values, nested loops.
-    Iteration,
+    Iteration = "iteration",
     /// Streams.
-    Streams,
+    Streams = "streams",
     /// Channels.
-    Channels,
+    Channels = "channels",
     /// `squad`.
-    Squads,
+    Squads = "squads",
     /// `schedule`.
-    Schedules,
+    Schedules = "schedules",
     /// `deadline`.
-    Deadlines,
+    Deadlines = "deadlines",
     /// `step`.
-    Steps,
+    Steps = "steps",
     /// `sync`.
-    Guards,
+    Guards = "guards",
     /// Several modules.
-    Modules,
+    Modules = "modules",
     /// Functions and methods of the library.
-    Library,
+    Library = "library",
     /// Lifecycle hooks.
-    Hooks,
+    Hooks = "hooks",
     /// Interrupts.
-    Interrupts,
+    Interrupts = "interrupts",
     /// Weak references.
-    Weak,
+    Weak = "weak",
     /// Finalizers.
-    Finalizers,
+    Finalizers = "finalizers",
     /// `spawn detached`.
-    Detached,
+    Detached = "detached",
     /// Host operations.
-    HostOperations,
+    HostOperations = "host_operations",
     /// Tasks that module initialisation starts.
-    TasksAtInit,
+    TasksAtInit = "tasks_at_init",
     /// Stores to globals after initialisation.
-    LateGlobalStores,
+    LateGlobalStores = "late_global_stores",
     /// The host cancels calls.
-    HostCancel,
+    HostCancel = "host_cancel",
     /// The host drops calls.
-    HostDrop,
+    HostDrop = "host_drop",
     /// The host takes call ids twice, or again.
-    HostIds,
+    HostIds = "host_ids",
     /// The host protects results.
-    HostProtect,
+    HostProtect = "host_protect",
     /// The host collects.
-    HostCollect,
+    HostCollect = "host_collect",
     /// The host lets time pass.
-    HostTime,
+    HostTime = "host_time",
     /// The host waits between calls.
-    HostJoin,
+    HostJoin = "host_join",
     /// Clients with retries, fallbacks and turns.
-    Clients,
+    Clients = "clients",
+    /// The host forks the program.
+    Forks = "forks",
+    /// The host serves requests.
+    Requests = "requests",
+    /// Clients of the host go away.
+    Disconnects = "disconnects",
+    /// The host reloads.
+    Reloads = "reloads",
+    /// The host runs programs before the entry.
+    Preloads = "preloads",
+}
+
+impl Feature {
+    /// What only a host does that forks and reloads.
+    pub const OF_VERSIONS: [Feature; 5] = [
+        Feature::Forks,
+        Feature::Requests,
+        Feature::Disconnects,
+        Feature::Reloads,
+        Feature::Preloads,
+    ];
 }
 
 /// Words of a set of features, a bit for each.
@@ -144,6 +170,9 @@ pub struct Swarm([u64; WORDS]);
 impl Swarm {
     /// Every feature.
     pub const ALL: Swarm = Swarm([u64::MAX; WORDS]);
+
+    /// No feature.
+    pub const NONE: Swarm = Swarm([0; WORDS]);
 
     /// Draws which features a scenario has: half of them, three quarters, or all.
     pub fn draw<C: Choices>(c: &mut C) -> Self {
@@ -173,6 +202,14 @@ impl Swarm {
         let (word, bit) = Self::place(feature);
         self.0[word] &= !bit;
         self
+    }
+
+    /// Its features.
+    pub fn iter(self) -> impl Iterator<Item = Feature> {
+        Feature::ALL
+            .iter()
+            .copied()
+            .filter(move |&one| self.has(one))
     }
 
     /// Whether a feature is on.

@@ -25,6 +25,7 @@ mod lifecycle;
 mod maps;
 mod methods;
 mod numbers;
+pub(super) mod on_purpose;
 mod schedules;
 mod squads;
 mod steps;
@@ -35,6 +36,7 @@ pub(super) mod versions;
 mod weak;
 
 use super::Focus;
+use super::aims::Aims;
 use super::programs::body::Body;
 use super::programs::world::Kind;
 use super::swarm::{Feature, Swarm};
@@ -72,6 +74,11 @@ macro_rules! topics {
             /// Whether scenarios with these features have it.
             fn is_in(self, swarm: Swarm) -> bool {
                 match self { $(Topic::$variant => true $(&& swarm.has(Feature::$feature))?,)* }
+            }
+
+            /// Whether the feature without which it does not come up is one of these.
+            fn is_aimed_at(self, aims: Aims) -> bool {
+                match self { $(Topic::$variant => false $(|| aims.has(Feature::$feature))?,)* }
             }
 
             fn is(self, fact: Fact) -> bool {
@@ -124,17 +131,24 @@ topics! {
 /// Blocks and closures within each other; in the innermost there are plain statements only.
 const NESTING_MAX: u8 = 6;
 
+/// How many times as often a topic comes up that the scenario is made to have.
+const AIMED_TIMES: u32 = 3;
+
 /// Draws how strongly each topic is preferred in a scenario.
 pub(super) fn draw_weights<C: Choices>(
     c: &mut C,
     swarm: Swarm,
     focus: Focus,
+    aims: Aims,
 ) -> [u32; Topic::COUNT] {
     let mut weights = [0; Topic::COUNT];
     for (weight, &topic) in weights.iter_mut().zip(Topic::ALL) {
         let times = [2, 1, 3, 6][c.weighted(&[4, 3, 2, 1])];
         *weight = match topic.is_in(swarm) {
             false => 0,
+            true if topic.is_aimed_at(aims) => {
+                AIMED_TIMES * topic.usual_weight() * times * focus.weight(topic)
+            }
             true => topic.usual_weight() * times * focus.weight(topic),
         };
     }
@@ -144,6 +158,11 @@ pub(super) fn draw_weights<C: Choices>(
 /// Starts a task, if the body may.
 pub(super) fn start_task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     tasks::statement_that_starts(body, out);
+}
+
+/// Starts a task that sleeps, whatever others cost.
+pub(super) fn start_sleeper<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    tasks::spawn_sleeper(body, out);
 }
 
 /// Registers a handler for a signal.

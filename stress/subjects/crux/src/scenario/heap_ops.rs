@@ -149,6 +149,85 @@ pub enum HeapOp {
     Collect(CollectionKind),
 }
 
+macro_rules! kinds {
+    ($($variant:ident = $name:literal,)*) => {
+        #[derive(Clone, Copy)]
+        enum Kind { $($variant,)* }
+
+        impl HeapOp {
+            /// The name of each kind of operation.
+            pub const KINDS: &'static [&'static str] = &[$($name,)*];
+
+            /// The number of its kind.
+            pub fn kind(&self) -> usize {
+                let kind = match self { $(HeapOp::$variant(..) => Kind::$variant,)* };
+                kind as usize
+            }
+        }
+    };
+}
+
+kinds! {
+    SwitchHolder = "switch_holder",
+    Immediate = "immediate",
+    BigInt = "big_int",
+    String = "string",
+    Array = "array",
+    Map = "map",
+    Instance = "instance",
+    LargeInstance = "large_instance",
+    Enum = "enum",
+    Cell = "cell",
+    Closure = "closure",
+    Bound = "bound",
+    Iterator = "iterator",
+    Next = "next",
+    Error = "error",
+    Unscheduled = "unscheduled",
+    FutureCreate = "future_create",
+    FutureComplete = "future_complete",
+    ArrayOf = "array_of",
+    Intern = "intern",
+    Channel = "channel",
+    Send = "send",
+    Receive = "receive",
+    Close = "close",
+    Mutex = "mutex",
+    Acquire = "acquire",
+    Release = "release",
+    Stream = "stream",
+    Take = "take",
+    End = "end",
+    Weak = "weak",
+    Target = "target",
+    Finalizer = "finalizer",
+    Finalize = "finalize",
+    Copy = "copy",
+    Clear = "clear",
+    Load = "load",
+    StoreField = "store_field",
+    StoreElement = "store_element",
+    Push = "push",
+    Insert = "insert",
+    Remove = "remove",
+    Extend = "extend",
+    Fill = "fill",
+    Reverse = "reverse",
+    Slice = "slice",
+    RemoveAll = "remove_all",
+    MapSetMany = "map_set_many",
+    MapSet = "map_set",
+    MapGet = "map_get",
+    MapRemove = "map_remove",
+    DeepCopy = "deep_copy",
+    DeepEquals = "deep_equals",
+    Protect = "protect",
+    Unprotect = "unprotect",
+    Reprotect = "reprotect",
+    ProtectCopy = "protect_copy",
+    Collect = "collect",
+}
+
 impl HeapOps {
     /// The operations with a collection, or two, put in at place number k.
     pub fn with_collections(&self, k: u64) -> HeapOps {

@@ -27,6 +27,15 @@ pub(in crate::generator) struct Local {
     pub(in crate::generator) is_assignable: bool,
 }
 
+/// See [`Body::mark`].
+#[derive(Clone, Copy, Debug)]
+pub(in crate::generator) struct Mark {
+    locals: usize,
+    fuel: i32,
+    tasks: i32,
+    copies_left: u8,
+}
+
 /// A body under construction.
 pub(in crate::generator) struct Body<'a, C> {
     pub(in crate::generator) c: &'a mut C,
@@ -74,9 +83,30 @@ impl<'a, C: Choices> Body<'a, C> {
         self.world.swarm.has(feature)
     }
 
-    /// Whether a feature is on and a chance of one in `of` came up.
+    /// Whether a feature is on and a chance of one in `of` came up; a better one if the scenario is
+    /// made to have it.
     pub(in crate::generator) fn sometimes(&mut self, feature: Feature, of: u32) -> bool {
+        let is_aimed_at = self.world.aims.has(feature);
+        let of = if is_aimed_at { of.min(2) } else { of };
         self.has(feature) && self.c.chance(1, of)
+    }
+
+    /// What statements that are about to be drawn may declare and spend.
+    pub(in crate::generator) fn mark(&self) -> Mark {
+        Mark {
+            locals: self.locals.len(),
+            fuel: self.fuel,
+            tasks: self.tasks,
+            copies_left: self.world.copies_left,
+        }
+    }
+
+    /// Takes back what statements declared and spent that are not kept.
+    pub(in crate::generator) fn take_back(&mut self, mark: Mark) {
+        self.locals.truncate(mark.locals);
+        self.fuel = mark.fuel;
+        self.tasks = mark.tasks;
+        self.world.copies_left = mark.copies_left;
     }
 
     pub(in crate::generator) fn below(&mut self, bound: usize) -> usize {

@@ -8,6 +8,8 @@ use super::Size;
 use super::body::{Body, Role};
 use super::world::{ClassInfo, GlobalInfo, Kind, Signature, World};
 use crate::generator::Focus;
+use crate::generator::aims::Aims;
+use crate::generator::features;
 use crate::generator::swarm::{Feature, Swarm};
 use crate::generator::topics::host_script::EntryPoint;
 use crate::generator::topics::{self};
@@ -24,11 +26,17 @@ pub(super) struct Made {
 }
 
 /// Makes a module.
-pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size, focus: Focus) -> Made {
-    let topics = topics::draw_weights(c, swarm, focus);
+pub(super) fn make<C: Choices>(
+    c: &mut C,
+    swarm: Swarm,
+    size: Size,
+    focus: Focus,
+    aims: Aims,
+) -> Made {
+    let topics = topics::draw_weights(c, swarm, focus, aims);
     let mut maker = Maker {
         c,
-        world: World::new(swarm, topics),
+        world: World::new(swarm, topics, aims),
         module: Module::default(),
         size,
         focus,
@@ -40,7 +48,10 @@ pub(super) fn make<C: Choices>(c: &mut C, swarm: Swarm, size: Size, focus: Focus
     maker.globals();
     maker.helpers(maker.size.helpers());
     maker.recursive();
-    maker.end_module();
+    // Of other modules no global can be stored to.
+    if !aims.has(Feature::LateGlobalStores) {
+        maker.end_module();
+    }
     maker.workers();
     let entries = maker.entries();
     let read_back = maker.read_back();
@@ -184,10 +195,12 @@ impl<C: Choices> Maker<'_, C> {
     /// Ends the module being made: what follows is in another one that imports it. Its top
     /// level allocates and collects while its globals are being made.
     fn end_module(&mut self) {
-        if !self.has(Feature::Modules) || self.c.chance(1, 3) {
+        let is_aimed_at = self.world.aims.has(Feature::Modules);
+        if !self.has(Feature::Modules) || (!is_aimed_at && self.c.chance(1, 3)) {
             return;
         }
-        let count = self.c.below(3);
+        // An empty one is none.
+        let count = self.c.below(3).max(u32::from(is_aimed_at));
         let mut body = Body::new(self.c, &mut self.world, Role::Init, 10, 0);
         let mut top_level = Vec::new();
         body.statements(count, &mut top_level);
@@ -498,20 +511,31 @@ impl<C: Choices> Maker<'_, C> {
     fn entries(&mut self) -> Vec<EntryPoint> {
         let (from, to) = self.size.entries();
         let mut entries = Vec::new();
-        for _ in 0..self.c.within(from, to) {
+        for at in 0..self.c.within(from, to) {
             let params = vec![Kind::Int; self.c.below(3) as usize];
             let (from, to) = self.size.entry_fuel();
+            // What the scenario is made to have is in the first of them, whatever else it affords.
+            let aims = if at == 0 {
+                self.world.aims
+            } else {
+                Aims::default()
+            };
+            let aimed = aims.iter().count() as i32;
             let fuel = self.c.within(from, to) as i32;
             let tasks = self.size.tasks();
+            let more = (AIMED_FUEL * aimed, AIMED_TASKS * aimed);
             let handles = self.focus.handles_signals(self.c, self.world.swarm);
             let signature = self.function(
                 Stem::Entry,
                 Role::Entry,
                 params,
-                (fuel, tasks),
+                (fuel + more.0, tasks + more.1),
                 |body, out| {
                     if handles {
                         topics::handle_a_signal(body, out);
+                    }
+                    if aimed > 0 && body.c.chance(1, 2) {
+                        on_purpose(body, out, aims);
                     }
                     if body.c.chance(1, 8) {
                         topics::use_at_once(body, out);
@@ -520,6 +544,12 @@ impl<C: Choices> Maker<'_, C> {
                         if body.c.chance(3, 4) {
                             topics::start_task(body, out);
                         }
+                    }
+                    on_purpose(body, out, aims);
+                    if aimed > 0 {
+                        // It takes the place of others, but of half of them at most.
+                        body.fuel = (body.fuel - more.0).max(fuel / 2);
+                        body.tasks = (body.tasks - more.1).max(0);
                     }
                     while body.fuel > 0 {
                         body.statements(1, out);
@@ -566,6 +596,24 @@ impl<C: Choices> Maker<'_, C> {
         if body.has(Feature::TasksAtInit) && body.c.chance(1, 2) {
             topics::start_task(&mut body, &mut stmts);
         }
+        if body.world.aims.has(Feature::TasksAtInit) {
+            body.tasks = body.tasks.max(1);
+            topics::start_sleeper(&mut body, &mut stmts);
+        }
         self.module.top_level = stmts;
+    }
+}
+
+/// Statements and tasks that a body affords besides, for each feature that it is made to have and
+/// until it has it.
+const AIMED_FUEL: i32 = 24;
+const AIMED_TASKS: i32 = 2;
+
+/// Appends what a body is made to have and has not.
+fn on_purpose<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, aims: Aims) {
+    for feature in aims.iter() {
+        if !features::in_statements(out).has(feature) {
+            topics::on_purpose::append(body, out, feature);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a generated module declares, as the bodies that use it see it.
 
+use crate::generator::aims::Aims;
 use crate::generator::swarm::Swarm;
 use crate::scenario::program::{Name, Stem};
 
@@ -78,6 +79,8 @@ pub(in crate::generator) struct World {
     pub(in crate::generator) workers: Vec<Signature>,
     /// How strongly each topic is preferred in this scenario.
     pub(in crate::generator) topics: [u32; crate::generator::topics::Topic::COUNT],
+    /// What the scenario is made to have.
+    pub(in crate::generator) aims: Aims,
     /// Uses of `deep_copy` left; they are costly.
     pub(in crate::generator) copies_left: u8,
     names: [u16; 32],
@@ -87,6 +90,7 @@ impl World {
     pub(in crate::generator) fn new(
         swarm: Swarm,
         topics: [u32; crate::generator::topics::Topic::COUNT],
+        aims: Aims,
     ) -> Self {
         World {
             swarm,
@@ -98,6 +102,7 @@ impl World {
             recursive: Vec::new(),
             workers: Vec::new(),
             topics,
+            aims,
             copies_left: 2,
             names: [0; 32],
         }

@@ -183,8 +183,12 @@ fn return_out_of_try<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
 
 fn runtime_error<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let caught = body.world.fresh(Stem::Caught);
-    // Tasks that initialisation starts may run before stores are refused.
-    let may_store = body.role != Role::Init && !body.has(Feature::TasksAtInit);
+    // Tasks that initialisation starts may run before stores are refused; calls come after it.
+    let may_store = match body.role {
+        Role::Entry => true,
+        Role::Init => false,
+        Role::Helper | Role::Worker => !body.has(Feature::TasksAtInit),
+    };
     let late_store = may_store && body.sometimes(Feature::LateGlobalStores, 4);
     let own: Vec<_> = body
         .world

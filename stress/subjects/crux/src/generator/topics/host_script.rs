@@ -4,8 +4,9 @@ use gcrucible_heap::CollectionKind;
 
 use super::interrupts::SIGNALS;
 use super::versions::Versions;
-use crate::generator::Focus;
+use crate::generator::aims::Aims;
 use crate::generator::swarm::{Feature, Swarm};
+use crate::generator::{Focus, features};
 use crate::scenario::program::Name;
 use crate::scenario::{Header, HostEvent};
 use gcrucible_trace::choices::Choices;
@@ -22,11 +23,19 @@ pub(in crate::generator) struct EntryPoint {
 /// The id of the last call, which reads back what all others left.
 pub(in crate::generator) const READ_BACK_CALL: u32 = 99;
 
+/// What a host script is to have.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::generator) struct Wanted {
+    pub(in crate::generator) swarm: Swarm,
+    pub(in crate::generator) focus: Focus,
+    /// What the scenario is made to have.
+    pub(in crate::generator) aims: Aims,
+}
+
 /// Draws a host script of `calls` calls of `entries`, ending with one of `read_back`.
 pub(in crate::generator) fn host_script<C: Choices>(
     c: &mut C,
-    swarm: Swarm,
-    focus: Focus,
+    Wanted { swarm, focus, aims }: Wanted,
     versions: &Versions,
     entries: &[EntryPoint],
     read_back: Option<EntryPoint>,
@@ -42,12 +51,23 @@ pub(in crate::generator) fn host_script<C: Choices>(
         forks: Vec::new(),
         requests: Vec::new(),
     };
-    for _ in 0..calls {
+    // What the program is made to have is in the first entry: it is called first.
+    let is_aimed = aims.iter().next().is_some();
+    for at in 0..calls {
         script.between();
         script.forks();
-        script.call(entries);
+        script.call(if is_aimed && at == 0 {
+            &entries[..1]
+        } else {
+            entries
+        });
     }
     script.between();
+    for feature in aims.iter() {
+        if !features::in_host_script(&script.events).has(feature) {
+            script.on_purpose(feature, entries);
+        }
+    }
     script.end(read_back);
     script.events
 }
@@ -69,6 +89,75 @@ struct Script<'a, C> {
 impl<C: Choices> Script<'_, C> {
     fn sometimes(&mut self, feature: Feature, of: u32) -> bool {
         self.swarm.has(feature) && self.c.chance(1, of)
+    }
+
+    /// Does what the scenario is made to have; nothing for what the host does not do.
+    fn on_purpose(&mut self, feature: Feature, entries: &[EntryPoint]) {
+        let call = self.some_id();
+        let event = match feature {
+            Feature::HostCancel => HostEvent::CancelCall { call },
+            Feature::HostDrop => HostEvent::DropCall { call },
+            Feature::HostProtect => {
+                self.events.push(HostEvent::JoinCall { call });
+                return self.protect(call);
+            }
+            Feature::HostCollect => HostEvent::Collect { kind: self.kind() },
+            Feature::HostTime => HostEvent::AdvanceTime {
+                ms: self.c.within(1, 5),
+            },
+            Feature::HostJoin => {
+                self.events.push(HostEvent::JoinCall { call });
+                return self.call(entries);
+            }
+            Feature::HostIds => return self.call_again(entries),
+            Feature::Forks => {
+                let fork = (1..).find(|fork| !self.forks.contains(fork)).unwrap_or(1);
+                self.forks.push(fork);
+                self.events.push(HostEvent::Fork { fork });
+                return self.call(entries);
+            }
+            Feature::Requests | Feature::Disconnects => {
+                let Some(&entry) = entries.first() else {
+                    return;
+                };
+                let call = self.ids.len() as u32 + 1;
+                self.request(call, &entry.name.to_string(), &vec![1; entry.params]);
+                match feature {
+                    Feature::Disconnects => HostEvent::Disconnect { call },
+                    _ => return,
+                }
+            }
+            Feature::Reloads => {
+                let count = self.versions.sources.len() as u32;
+                if count == 0 {
+                    return;
+                }
+                let version = self.c.below(count);
+                let forced = self.c.chance(1, 3);
+                self.events.push(HostEvent::Reload { version, forced });
+                HostEvent::Tick
+            }
+            Feature::Preloads => return self.versions.preload(self.c, &mut self.events),
+            _ => return,
+        };
+        self.events.push(event);
+    }
+
+    /// A call with an id that another one has, or had.
+    fn call_again(&mut self, entries: &[EntryPoint]) {
+        let taken = self.ids.len();
+        let (Some(&entry), true) = (entries.first(), taken > 0) else {
+            return;
+        };
+        let call = self.ids[self.c.below(taken as u32) as usize];
+        if self.c.chance(1, 2) {
+            self.events.push(HostEvent::JoinCall { call });
+        }
+        self.events.push(HostEvent::Call {
+            call,
+            function: entry.name.to_string(),
+            args: vec![1; entry.params],
+        });
     }
 
     /// An id of some call: one that was made, or, rarely, one that was not.

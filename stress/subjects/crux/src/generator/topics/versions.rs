@@ -245,6 +245,15 @@ impl Versions {
         }
     }
 
+    /// Runs a version that settles by itself before the entry; nothing without one.
+    pub(in crate::generator) fn preload<C: Choices>(&self, c: &mut C, events: &mut Vec<HostEvent>) {
+        if !self.settling.is_empty() {
+            let version = self.some(c);
+            events.push(HostEvent::Preload { version });
+            events.push(HostEvent::FinishPreload);
+        }
+    }
+
     /// Draws the last of it: what is under way gets a chance to end.
     pub(in crate::generator) fn last_events<C: Choices>(
         &self,

@@ -24,7 +24,7 @@ macro_rules! walks {
     ($blocks:ident, $exprs:ident, $parts:ident, $bodies:ident, $iter:ident, $($mutable:tt)?) => {
         impl Stmt {
             /// Visits the blocks directly inside, in order.
-            pub(in crate::scenario) fn $blocks(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Vec<Stmt>)) {
+            pub(crate) fn $blocks<'a>(&'a $($mutable)? self, visit: &mut impl FnMut(&'a $($mutable)? Vec<Stmt>)) {
                 match self {
                     Stmt::If(_, then, otherwise) => {
                         visit(then);
@@ -51,7 +51,7 @@ macro_rules! walks {
             }
 
             /// Visits the expressions directly inside, in order.
-            pub(in crate::scenario) fn $exprs(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Expr)) {
+            pub(crate) fn $exprs<'a>(&'a $($mutable)? self, visit: &mut impl FnMut(&'a $($mutable)? Expr)) {
                 match self {
                     Stmt::Assign(target, value) | Stmt::Update(target, _, value) => {
                         visit(target);
@@ -71,7 +71,7 @@ macro_rules! walks {
         impl Expr {
             /// Visits the expressions directly inside, in order of evaluation. The body of
             /// a closure is none of them, nor are other blocks.
-            pub(in crate::scenario) fn $parts(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Expr)) {
+            pub(crate) fn $parts<'a>(&'a $($mutable)? self, visit: &mut impl FnMut(&'a $($mutable)? Expr)) {
                 match self {
                     Expr::Nil | Expr::Bool(_) | Expr::Int(_) | Expr::Float(_) | Expr::Text(_)
                     | Expr::Name(_) | Expr::Lambda(..) | Expr::Squad(_) | Expr::Step(..)
@@ -114,7 +114,7 @@ macro_rules! walks {
             }
 
             /// Visits the blocks directly inside, in order.
-            pub(in crate::scenario) fn $bodies(& $($mutable)? self, visit: &mut impl FnMut(& $($mutable)? Vec<Stmt>)) {
+            pub(crate) fn $bodies<'a>(&'a $($mutable)? self, visit: &mut impl FnMut(&'a $($mutable)? Vec<Stmt>)) {
                 match self {
                     Expr::Lambda(_, body) | Expr::Squad(body) | Expr::Step(_, body)
                     | Expr::Schedule(_, _, body) => visit(body),
