@@ -3,8 +3,10 @@
 use gcrucible_explore::{Schedule, StrategyName};
 use gcrucible_scenario::{Lane, Plain, ScenarioSeed, Size};
 use gcrucible_shrink::Search;
-use gcrucible_subject::{AnySubject, Build, Expectation, Mix, NoBugs, Subject, Subjects};
-use gcrucible_trace::{EventKind, Failure, Mode, Refusal, RunOptions, RunReport, Verdict};
+use gcrucible_subject::{Aim, AnySubject, Build, Expectation, Mix, NoBugs, Subject, Subjects};
+use gcrucible_trace::{
+    EventKind, Failure, FeatureSet, FeatureTable, Mode, Refusal, RunOptions, RunReport, Verdict,
+};
 
 /// Scenarios whose body is their index; odd hundreds fail, and 13 panics.
 pub(crate) struct Fake;
@@ -28,6 +30,11 @@ static MODES: &[Mode] = &[Mode {
     effect: "bytes_scribbled",
     count: |counters| counters.bytes_scribbled,
 }];
+
+const FEATURES: FeatureTable = FeatureTable {
+    names: &["two", "four", "never"],
+    rules: &[("never is never", FeatureSet::NONE.with(2), FeatureSet::ALL)],
+};
 
 impl Subject for Fake {
     type Scenario = Plain<i64>;
@@ -95,6 +102,32 @@ impl Subject for Fake {
 
     fn modes_of(&self, _scenario: &Plain<i64>, show: &mut dyn FnMut(&'static Mode)) {
         show(&MODES[0]);
+    }
+
+    fn features(&self) -> FeatureTable {
+        FEATURES
+    }
+
+    fn features_of(&self, scenario: &Plain<i64>) -> FeatureSet {
+        let index = scenario.body;
+        let divisors = [2, 4].into_iter().enumerate();
+        let divides = divisors.filter(|(_, divisor)| index % divisor == 0);
+        divides.fold(FeatureSet::NONE, |set, (at, _)| set.with(at))
+    }
+
+    fn aims_at(&self, _seed: u64, _pair: (usize, usize)) -> Option<Aim> {
+        Some(Aim {
+            first: 4,
+            every: 10,
+        })
+    }
+
+    fn features_behind(&self, event: EventKind) -> FeatureSet {
+        match event {
+            EventKind::Fork => FeatureSet::NONE.with(0),
+            EventKind::Catch => FeatureSet::NONE.with(1),
+            _ => FeatureSet::NONE,
+        }
     }
 
     fn parse_modes(&self, text: &str) -> Result<String, String> {

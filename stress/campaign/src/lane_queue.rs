@@ -10,6 +10,10 @@ pub struct LaneQueue {
     /// Ranges to be done before the frontier: gaps of an earlier life, remains of dead
     /// workers' chunks.
     holes: VecDeque<(u64, u64)>,
+    /// Positions beyond the frontier that are to be run out of turn.
+    wanted: VecDeque<u64>,
+    /// Positions that were, or will be: the frontier passes them over.
+    ahead: Ranges,
     /// First position that was never handed out.
     frontier: u64,
     /// The position after the last one of the plan.
@@ -32,11 +36,18 @@ const CHUNK_MAX: u64 = 2048;
 const CHUNK_SMALL: u64 = 8;
 
 impl LaneQueue {
-    /// What is left of positions below `end` when `done` is done.
-    pub fn new(done: &Ranges, end: u64, spent_ns: u64, scenarios: u64) -> Self {
+    /// What is left of positions below `end` when `done` is done, and `ahead` out of turn.
+    pub fn new(done: &Ranges, ahead: &Ranges, end: u64, spent_ns: u64, scenarios: u64) -> Self {
+        let frontier = done.end();
+        let mut all = done.clone();
+        for (from, to) in ahead.iter() {
+            all.insert(from, to.min(frontier));
+        }
         LaneQueue {
-            holes: done.gaps().into(),
-            frontier: done.end(),
+            holes: all.gaps().into(),
+            wanted: VecDeque::new(),
+            ahead: ahead.clone(),
+            frontier,
             end,
             cost_ns: spent_ns
                 .checked_div(scenarios)
@@ -56,6 +67,30 @@ impl LaneQueue {
         self.take_from(false, 0)
     }
 
+    /// Makes a position that was never handed out wanted out of turn; false if it was.
+    pub fn want(&mut self, position: u64) -> bool {
+        let is_free = (self.frontier..self.end).contains(&position)
+            && !self.ahead.overlaps(position, position + 1);
+        if is_free {
+            self.ahead.insert(position, position + 1);
+            self.wanted.push_back(position);
+        }
+        is_free
+    }
+
+    /// The next position that is wanted out of turn, as a range, and its CPU nanoseconds as
+    /// estimated.
+    pub fn take_wanted(&mut self) -> Option<((u64, u64), u64)> {
+        let position = self.wanted.pop_front()?;
+        self.spent_ns += self.cost_ns;
+        Some(((position, position + 1), self.cost_ns))
+    }
+
+    /// First position that was never handed out, but out of turn.
+    pub fn frontier(&self) -> u64 {
+        self.frontier
+    }
+
     fn take_from(&mut self, has_small_chunks: bool, end: u64) -> Option<((u64, u64), u64)> {
         let count = if has_small_chunks {
             CHUNK_SMALL
@@ -69,8 +104,11 @@ impl LaneQueue {
             }
             Some(hole) => hole,
             None if self.frontier < end => {
-                let from = self.frontier;
-                self.frontier = from.saturating_add(count).min(end);
+                let (from, free_to) = self.ahead.free_from(self.frontier);
+                self.frontier = from.saturating_add(count).min(end).min(free_to);
+                if from >= end {
+                    return None;
+                }
                 (from, self.frontier)
             }
             None => return None,
@@ -124,7 +162,7 @@ mod tests {
         let mut done = Ranges::default();
         done.insert(5, 10);
         done.insert(12, 40);
-        let mut queue = LaneQueue::new(&done, 200, 0, 0);
+        let mut queue = LaneQueue::new(&done, &Ranges::default(), 200, 0, 0);
         let mut seen = done.clone();
         let mut taken = 0;
         while let Some(((from, to), estimate)) = queue.take(true) {
@@ -144,8 +182,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_run_out_of_turn_is_not_run_again() {
+        let (mut done, mut ahead) = (Ranges::default(), Ranges::default());
+        done.insert(0, 10);
+        done.insert(12, 20);
+        ahead.insert(11, 12);
+        let mut queue = LaneQueue::new(&done, &ahead, 60, 0, 0);
+        assert!(!queue.want(19), "it was handed out");
+        assert!(queue.want(30) && queue.want(31) && !queue.want(30));
+        assert_eq!(queue.take_wanted().unwrap().0, (30, 31));
+        let mut seen = Vec::new();
+        while let Some(((from, to), _)) = queue.take(true) {
+            seen.extend(from..to);
+        }
+        let mut expected: Vec<u64> = vec![10];
+        expected.extend((20..30).chain(32..60));
+        assert_eq!(seen, expected);
+        assert_eq!(queue.take_wanted().unwrap().0, (31, 32));
+        assert_eq!(queue.take_wanted(), None);
+    }
+
+    #[test]
     fn chunks_grow_until_they_take_their_time() {
-        let mut queue = LaneQueue::new(&Ranges::default(), u64::MAX, 0, 0);
+        let mut queue = LaneQueue::new(&Ranges::default(), &Ranges::default(), u64::MAX, 0, 0);
         let mut last = 0;
         for _ in 0..30 {
             let ((from, to), estimate) = queue.take(false).unwrap();

@@ -4,6 +4,7 @@
 //! plan         what is to be done: all that the results depend on
 //! supervisor   hands out chunks, watches, journals          (parent process)
 //! worker       generates, runs, judges                       (worker processes)
+//! guide        which scenarios are run out of turn, for what was not covered
 //! watchdog     when a worker hangs
 //! slot         what a worker is doing, readable after its death
 //! totals       sums that do not depend on who did what when
@@ -17,6 +18,7 @@ pub mod duration;
 #[cfg(test)]
 mod fake;
 pub mod findings;
+pub mod guide;
 pub mod journal;
 pub mod junit;
 pub mod lane_queue;

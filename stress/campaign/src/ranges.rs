@@ -28,6 +28,25 @@ impl Ranges {
         self.0.iter().any(|range| range.0 < to && from < range.1)
     }
 
+    /// Its ranges, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The first range from `number` on that is not in the set; it may have no end.
+    pub fn free_from(&self, number: u64) -> (u64, u64) {
+        let next = self.0.partition_point(|range| range.1 <= number);
+        let mut from = number;
+        let mut rest = self.0[next..].iter();
+        // Ranges are not adjacent, so at most one is in the way.
+        let mut following = rest.next();
+        if let Some(&(_, end)) = following.filter(|range| range.0 <= number) {
+            from = end;
+            following = rest.next();
+        }
+        (from, following.map_or(u64::MAX, |range| range.0))
+    }
+
     /// The ranges below the set's end that are not in it.
     pub fn gaps(&self) -> Vec<(u64, u64)> {
         let starts = std::iter::once(0).chain(self.0.iter().map(|range| range.1));
@@ -54,6 +73,11 @@ mod tests {
         assert_eq!(set.0, [(0, 2), (10, 25), (29, 40)]);
         assert_eq!(set.gaps(), [(2, 10), (25, 29)]);
         assert_eq!(set.end(), 40);
+        assert_eq!(set.free_from(0), (2, 10));
+        assert_eq!(set.free_from(10), (25, 29));
+        assert_eq!(set.free_from(26), (26, 29));
+        assert_eq!(set.free_from(39), (40, u64::MAX));
+        assert_eq!(set.free_from(50), (50, u64::MAX));
         assert!(set.overlaps(24, 26));
         assert!(!set.overlaps(25, 29));
         set.insert(1, 35);

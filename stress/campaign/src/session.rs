@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::supervisor::{self, BadCanary, Labour};
 use super::totals::{Record, Totals, is_same_finding};
 use super::vacuity::{self, Vacuous};
-use crate::summary::Summary;
+use crate::summary::{self, ImpossiblePair, Summary};
 use gcrucible_subject::{Build, Subjects};
 use gcrucible_trace::{Advantages, Exit, Failure, Refusal};
 
@@ -26,7 +26,7 @@ pub struct SessionOptions {
     pub program: PathBuf,
     /// Show nothing while it runs.
     pub is_silent: bool,
-    /// Missing event pairs are vacuous.
+    /// Missing pairs of events are vacuous, and too few of features.
     pub require_pairs: bool,
     /// Findings that are known and not fatal.
     pub known: Vec<Failure>,
@@ -70,6 +70,8 @@ pub struct Outcome {
     pub known_gone: Vec<Failure>,
     /// It was ended from outside.
     pub is_interrupted: bool,
+    /// Pairs of features that scenarios had though a rule forbids them.
+    pub impossible: Vec<ImpossiblePair>,
     /// The summary, as it is in `summary.json`.
     pub summary: Summary,
 }
@@ -78,7 +80,9 @@ impl Outcome {
     /// The exit code: harness broken before finding before vacuous.
     pub fn exit(&self) -> Exit {
         let is_fatal = |id: &&String| !self.known.contains(id);
-        if !self.bad_canaries.is_empty() || !self.totals.pairs.impossible().is_empty() {
+        let has_impossible =
+            !self.impossible.is_empty() || !self.totals.pairs.impossible().is_empty();
+        if !self.bad_canaries.is_empty() || has_impossible {
             Exit::HarnessBroken
         } else if self.totals.findings.keys().any(|id| is_fatal(&id)) {
             Exit::Finding
@@ -229,6 +233,7 @@ impl Session {
             &mut self.journal,
             &mut progress,
             stop,
+            subjects,
         )?;
         let is_interrupted = stop.load(Ordering::Relaxed);
         progress.stage("looking at the canaries");
@@ -277,7 +282,9 @@ impl Session {
             &vacuous,
             jobs,
             is_interrupted,
+            subjects,
         );
+        let impossible = summary::impossible_pairs(&self.plan, &self.totals, subjects);
         write_json(&self.dir.join("summary.json"), &summary).map_err(|error| {
             Refusal::broken(format!(
                 "cannot write the summary in {}: {error}",
@@ -292,6 +299,7 @@ impl Session {
             known,
             known_gone,
             is_interrupted,
+            impossible,
             summary,
         })
     }
@@ -306,12 +314,7 @@ pub fn judge(
 ) -> Vec<Vacuous> {
     let mut vacuous = vacuity::judge(plan, totals, subjects);
     if require_pairs {
-        let (_, missing) = totals.pairs.missing();
-        vacuous.extend(missing.iter().map(|(first, second)| Vacuous {
-            lane: "all".to_owned(),
-            counter: format!("pair {} {}", first.name(), second.name()),
-            why: "the pair is feasible and did not happen (--require-pairs)".to_owned(),
-        }));
+        vacuous.extend(vacuity::missing_pairs(plan, totals, subjects));
     }
     vacuous
 }

@@ -1,6 +1,9 @@
 //! The summary of a campaign: `summary.json`, and the text that people read.
 
+mod features;
 mod reported;
+
+pub use features::{FeatureSummary, ImpossiblePair, impossible_pairs};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,6 +16,7 @@ use crate::session::Outcome;
 use crate::totals::{LaneTotals, Totals};
 use crate::vacuity::{self, Vacuous};
 use gcrucible_scenario::Lane;
+use gcrucible_subject::Subjects;
 use gcrucible_trace::{Counters, infeasible};
 
 /// `summary.json`; other tools read it, so its fields stay.
@@ -30,6 +34,8 @@ pub struct Summary {
     pub interrupted: bool,
     pub lanes: BTreeMap<String, LaneSummary>,
     pub pairs: PairSummary,
+    #[serde(default)]
+    pub features: BTreeMap<String, FeatureSummary>,
     pub vacuous: Vec<Vacuous>,
     pub findings: Vec<FindingSummary>,
 }
@@ -89,6 +95,7 @@ impl Summary {
         vacuous: &[Vacuous],
         jobs: usize,
         is_interrupted: bool,
+        subjects: Subjects,
     ) -> Summary {
         let lanes = Lane::known()
             .iter()
@@ -127,6 +134,7 @@ impl Summary {
             interrupted: is_interrupted,
             lanes: lanes.collect(),
             pairs: pair_summary(totals),
+            features: features::summaries(plan, totals, subjects),
             vacuous: vacuous.to_vec(),
             findings: findings.collect(),
         }
@@ -205,6 +213,7 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
     table(&mut out, &lanes);
     if plan.program.is_none() {
         render_pairs(&mut out, &summary.pairs);
+        features::render(&mut out, plan, &summary.features);
     }
     if let Some(bug) = &plan.bug {
         let (reached, triggered) = outcome.totals.switch;
@@ -223,6 +232,9 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> String {
             second.name(),
             first.name()
         );
+    }
+    for impossible in &outcome.impossible {
+        let _ = writeln!(out, "HARNESS BROKEN: {impossible}");
     }
     if outcome.totals.killed_from_outside > 0 {
         let _ = writeln!(

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::guide::Guide;
 use super::journal::Journal;
 use super::lane_queue::LaneQueue;
 use super::plan::{Limit, Plan};
@@ -21,6 +22,7 @@ use super::trial::crash;
 use super::watchdog::{Patience, SECOND_TRY_FACTOR, Watchdog};
 use super::worker::{CanaryEnd, Chunk, Command, Reply};
 use gcrucible_scenario::Lane;
+use gcrucible_subject::Subjects;
 use gcrucible_trace::{Refusal, clock};
 
 /// Chunks that a worker has at a time: one to work on, one so that it need not wait.
@@ -61,8 +63,9 @@ pub fn run(
     journal: &mut Journal,
     progress: &mut Progress,
     stop: &Arc<AtomicBool>,
+    subjects: Subjects,
 ) -> Result<(), Refusal> {
-    let mut supervisor = Supervisor::new(plan, labour, totals, journal, progress, stop);
+    let mut supervisor = Supervisor::new(plan, labour, totals, journal, progress, stop, subjects);
     let result = supervisor.run();
     for place in supervisor.places {
         if let Some(worker) = place.worker {
@@ -79,6 +82,7 @@ struct Supervisor<'a> {
     journal: &'a mut Journal,
     progress: &'a mut Progress,
     stop: &'a AtomicBool,
+    guide: Guide,
     queues: BTreeMap<Lane, LaneQueue>,
     places: Vec<Place>,
     /// Scenarios to be run once more alone: their worker was killed by somebody else, or by us
@@ -110,6 +114,7 @@ struct Place {
 struct Suspect {
     lane: Lane,
     position: u64,
+    is_ahead: bool,
     /// It seemed to hang, so it gets more time.
     seemed_to_hang: bool,
 }
@@ -130,6 +135,7 @@ impl<'a> Supervisor<'a> {
         journal: &'a mut Journal,
         progress: &'a mut Progress,
         stop: &'a AtomicBool,
+        subjects: Subjects,
     ) -> Self {
         let end = match plan.limit {
             Limit::Scenarios(count) => plan.shard.positions(count),
@@ -140,7 +146,7 @@ impl<'a> Supervisor<'a> {
             let scenarios = done.counters.scenarios;
             (
                 lane,
-                LaneQueue::new(&done.done, end, done.cpu_ns, scenarios),
+                LaneQueue::new(&done.done, &done.ahead, end, done.cpu_ns, scenarios),
             )
         });
         let queues = queues.collect();
@@ -153,6 +159,7 @@ impl<'a> Supervisor<'a> {
             labour,
             queues,
             places: places.collect(),
+            guide: Guide::new(plan, subjects),
             suspects: VecDeque::new(),
             next_chunk: 0,
             started_ms: clock::monotonic_ms(),
@@ -251,6 +258,7 @@ impl<'a> Supervisor<'a> {
                 lane: suspect.lane,
                 from: suspect.position,
                 to: suspect.position + 1,
+                is_ahead: suspect.is_ahead,
             };
             return Some(Handed {
                 chunk,
@@ -263,6 +271,7 @@ impl<'a> Supervisor<'a> {
             lane,
             from: range.0,
             to: range.1,
+            is_ahead: false,
         };
         if self.is_over() {
             return self.queues.iter_mut().find_map(|(&lane, queue)| {
@@ -288,9 +297,15 @@ impl<'a> Supervisor<'a> {
                 }
             })
             .map(|(&lane, _)| lane)?;
-        let (range, estimate_ns) = self.queues.get_mut(&lane)?.take(has_small_chunks)?;
+        let queue = self.queues.get_mut(&lane)?;
+        let wanted = queue.take_wanted();
+        let is_ahead = wanted.is_some();
+        let (range, estimate_ns) = wanted.or_else(|| queue.take(has_small_chunks))?;
         Some(Handed {
-            chunk: number_of(lane, range),
+            chunk: Chunk {
+                is_ahead,
+                ..number_of(lane, range)
+            },
             estimate_ns,
             suspect: None,
         })
@@ -357,7 +372,12 @@ impl<'a> Supervisor<'a> {
         }
         // A campaign that resumes reads this back, so both must sum the same.
         result.chunk = 0;
-        self.note(result)
+        let lane = result.lane;
+        self.note(result)?;
+        if let Some(queue) = self.queues.get_mut(&lane) {
+            self.guide.steer(lane, self.totals, queue);
+        }
+        Ok(())
     }
 
     /// Adds a result to journal and totals, in this order.
@@ -450,6 +470,8 @@ impl<'a> Supervisor<'a> {
             && from < to
         {
             self.suspects.push_front(suspect);
+        } else if handed.chunk.is_ahead {
+            // It was one try of many.
         } else if let Some(queue) = self.queues.get_mut(&lane) {
             queue.give_back(from, to, estimate_ns);
         }
@@ -486,6 +508,7 @@ impl<'a> Supervisor<'a> {
             self.suspects.push_back(Suspect {
                 lane,
                 position,
+                is_ahead: handed.chunk.is_ahead,
                 seemed_to_hang,
             });
             return Ok(());
@@ -493,6 +516,7 @@ impl<'a> Supervisor<'a> {
         self.stillbirths = 0;
         let mut result = ChunkResult::new(0, lane, from);
         result.to = position + 1;
+        result.is_ahead = handed.chunk.is_ahead;
         result.counters.scenarios = result.to - from;
         result.cpu_ns = death.cpu_ns;
         result.fail(self.plan.shard.index(position), crash(death));

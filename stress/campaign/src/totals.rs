@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ranges::Ranges;
 use gcrucible_scenario::{Lane, ModeCounts, ScenarioSeed};
-use gcrucible_trace::{Counters, Failure, PairMatrix};
+use gcrucible_trace::{Counters, Failure, FeaturePairs, PairMatrix};
 
 /// What one worker did in one go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,10 +19,16 @@ pub struct ChunkResult {
     pub from: u64,
     /// The position after the last one done.
     pub to: u64,
+    /// Whether it was run out of turn.
+    #[serde(default)]
+    pub is_ahead: bool,
     /// What the scenarios did.
     pub counters: Counters,
     /// Pairs of events that they met.
     pub pairs: PairMatrix,
+    /// What those had that passed.
+    #[serde(default)]
+    pub features: FeaturePairs,
     /// Wrapping sum of their trace hashes.
     pub trace_hash: u64,
     /// CPU nanoseconds that the worker used since its last result.
@@ -43,8 +49,10 @@ impl ChunkResult {
             lane,
             from,
             to: from,
+            is_ahead: false,
             counters: Counters::default(),
             pairs: PairMatrix::default(),
+            features: FeaturePairs::default(),
             trace_hash: 0,
             cpu_ns: 0,
             modes: ModeCounts::default(),
@@ -123,8 +131,14 @@ pub struct LaneTotals {
     pub failed: u64,
     /// Scenarios and effects by mode.
     pub modes: ModeCounts,
+    /// What those scenarios had that passed.
+    #[serde(default)]
+    pub features: FeaturePairs,
     /// Positions that are done.
     pub done: Ranges,
+    /// Positions that are done out of turn.
+    #[serde(default)]
+    pub ahead: Ranges,
 }
 
 /// A failure with its first scenario.
@@ -161,7 +175,11 @@ impl Totals {
         lane.trace_hash = lane.trace_hash.wrapping_add(result.trace_hash);
         lane.cpu_ns += result.cpu_ns;
         lane.modes += &result.modes;
-        lane.done.insert(result.from, result.to);
+        lane.features += &result.features;
+        match result.is_ahead {
+            true => lane.ahead.insert(result.from, result.to),
+            false => lane.done.insert(result.from, result.to),
+        }
         self.pairs += &result.pairs;
         self.switch.0 += result.switch.0;
         self.switch.1 += result.switch.1;
@@ -190,6 +208,7 @@ impl Totals {
             mine.cpu_ns += theirs.cpu_ns;
             mine.failed += theirs.failed;
             mine.modes += &theirs.modes;
+            mine.features += &theirs.features;
         }
         self.pairs += &other.pairs;
         self.switch.0 += other.switch.0;

@@ -108,6 +108,42 @@ fn judge_lane(
     }
 }
 
+/// Share of the feasible feature pairs that a lane must have where they are required.
+const FEATURE_PAIRS_MIN: f64 = 0.95;
+
+/// Pairs of events that did not happen, and lanes whose scenarios had too few pairs of features:
+/// those of the default mix, with at least [`EXPECTED_MIN`] scenarios for each feasible pair.
+pub fn missing_pairs(plan: &Plan, totals: &Totals, subjects: Subjects) -> Vec<Vacuous> {
+    let (_, missing) = totals.pairs.missing();
+    let events = missing.iter().map(|(first, second)| Vacuous {
+        lane: "all".to_owned(),
+        counter: format!("pair {} {}", first.name(), second.name()),
+        why: "the pair is feasible and did not happen (--require-pairs)".to_owned(),
+    });
+    let mut vacuous: Vec<Vacuous> = events.collect();
+    let lanes = totals
+        .lanes
+        .iter()
+        .filter(|(lane, _)| plan.lanes.contains(lane) && plan.is_default_mix());
+    for (&lane, done) in lanes {
+        let (feasible, missing) = done.features.missing(&subjects.of(lane).features());
+        let (feasible, covered) = (feasible as f64, (feasible - missing.len()) as f64);
+        let scenarios = done.counters.scenarios;
+        let is_expected = scenarios as f64 >= EXPECTED_MIN * feasible;
+        if is_expected && covered < FEATURE_PAIRS_MIN * feasible {
+            vacuous.push(Vacuous {
+                lane: lane.name().to_owned(),
+                counter: "feature pairs".to_owned(),
+                why: format!(
+                    "{covered} of {feasible} feasible pairs in {scenarios} scenarios; at least 95 % \
+                     should be (--require-pairs)"
+                ),
+            });
+        }
+    }
+    vacuous
+}
+
 /// Whether fewer than a quarter is more than chance: three standard deviations below it.
 fn is_share_below_a_quarter(count: u64, of: u64) -> bool {
     let of = of as f64;
@@ -141,7 +177,7 @@ mod tests {
     use crate::shard::Shard;
     use gcrucible_scenario::ScenarioSeed;
     use gcrucible_subject::Mix;
-    use gcrucible_trace::{Advantages, Counters};
+    use gcrucible_trace::{Advantages, Counters, FeatureSet};
 
     fn plan(heap: Option<&str>) -> Plan {
         Plan {
@@ -220,6 +256,25 @@ mod tests {
         };
         assert!(counters_of(&plan(None), costly(2_490)).is_empty());
         assert_eq!(counters_of(&plan(None), costly(2_000)), ["costly"]);
+    }
+
+    #[test]
+    fn feature_pairs_are_required_where_there_were_scenarios_enough() {
+        let missing = |scenarios, both| {
+            let mut totals = Totals::default();
+            let lane = totals.lanes.entry(fake::LANE).or_default();
+            lane.counters.scenarios = scenarios;
+            lane.features.note(FeatureSet::NONE.with(0));
+            if both {
+                lane.features.note(FeatureSet::NONE.with(0).with(1));
+            }
+            let missing = missing_pairs(&plan(None), &totals, fake::subjects());
+            let of_lane = missing.iter().filter(|vacuous| vacuous.lane == "fake");
+            of_lane.count()
+        };
+        assert_eq!(missing(19, false), 0);
+        assert_eq!(missing(20, false), 1);
+        assert_eq!(missing(20, true), 0);
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct Chunk {
     pub from: u64,
     /// The position after the last one.
     pub to: u64,
+    /// Whether it is run out of turn.
+    #[serde(default)]
+    pub is_ahead: bool,
 }
 
 /// One scenario to run.
@@ -253,6 +256,7 @@ fn run_chunk(plan: &Plan, source: &Source, slot: &Slot, chunk: &Chunk) -> ChunkR
         ..RunOptions::default()
     };
     let mut result = ChunkResult::new(chunk.chunk, chunk.lane, chunk.from);
+    result.is_ahead = chunk.is_ahead;
     while result.to < chunk.to {
         let index = plan.shard.index(result.to);
         slot.begin(chunk.chunk, result.to);
@@ -262,6 +266,9 @@ fn run_chunk(plan: &Plan, source: &Source, slot: &Slot, chunk: &Chunk) -> ChunkR
         // What a broken engine did says nothing of which events can follow which.
         if report.failure.is_none() {
             result.pairs += &report.pairs;
+            if let Some(scenario) = &scenario {
+                result.features.note(scenario.features());
+            }
         }
         result.trace_hash = result.trace_hash.wrapping_add(report.trace_hash);
         if let Some(scenario) = scenario {
@@ -455,6 +462,7 @@ mod tests {
             lane: fake::LANE,
             from,
             to,
+            is_ahead: false,
         };
         let source = Source::of(&plan, fake::subjects()).unwrap();
         let result = run_chunk(&plan, &source, &slot, &chunk);
@@ -478,6 +486,9 @@ mod tests {
         );
         let pairs = result.pairs.count(EventKind::Spawn, EventKind::Await);
         assert_eq!(pairs, 50 - 27, "those of runs that passed");
+        let features = &result.features;
+        assert_eq!(features.count(0, 0), 11, "even ones that passed");
+        assert_eq!(features.count(0, 1), 5, "those that are fours, too");
     }
 
     #[test]

@@ -33,6 +33,7 @@ enum What {
     Oracles,
     Invariants,
     Events,
+    Features,
     Bugs,
 }
 
@@ -107,13 +108,14 @@ type Section = fn(&mut String);
 
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Refusal> {
     let mut out = String::new();
-    let all: [(What, Section); 7] = [
+    let all: [(What, Section); 8] = [
         (What::Lanes, lanes),
         (What::Strategies, strategies),
         (What::HeapModes, heap_modes),
         (What::Oracles, oracles),
         (What::Invariants, invariants),
         (What::Events, events),
+        (What::Features, features),
         (What::Bugs, seeded),
     ];
     for (what, write) in all {
@@ -188,6 +190,23 @@ fn events(out: &mut String) {
     let _ = writeln!(out, "infeasible pairs");
     for (first, second, rule) in infeasible() {
         let _ = writeln!(out, "  {} → {}  ({rule})", first.name(), second.name());
+    }
+}
+
+fn features(out: &mut String) {
+    for subject in subjects().all() {
+        let table = subject.features();
+        if table.names.is_empty() {
+            continue;
+        }
+        let (lane, names) = (subject.lane(), table.names.join(" "));
+        let _ = writeln!(out, "features of {lane} that pairs are made of");
+        let _ = writeln!(out, "  {names}");
+        for (rule, one, _) in table.rules {
+            let named = one.iter().map(|feature| table.names[feature]);
+            let named: Vec<_> = named.collect();
+            let _ = writeln!(out, "  infeasible: {}  ({rule})", named.join(" "));
+        }
     }
 }
 

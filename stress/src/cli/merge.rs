@@ -29,7 +29,7 @@ pub(super) struct MergeArgs {
     /// Folder for the merged summary; it must be new or empty.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Missing event pairs are vacuous.
+    /// Missing event pairs are vacuous, and lanes with less than 95 % of their feature pairs.
     #[arg(long)]
     require_pairs: bool,
 }
@@ -82,7 +82,8 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, Refusal> {
     };
     plan.shard = Shard::WHOLE;
     let vacuous = judge(&plan, &totals, args.require_pairs, subjects());
-    let summary = Summary::of(&plan, &totals, &filed, &vacuous, jobs, false);
+    let summary = Summary::of(&plan, &totals, &filed, &vacuous, jobs, false, subjects());
+    let impossible = summary::impossible_pairs(&plan, &totals, subjects());
     if let Some(out) = &args.out {
         write_merged(out, &summary)?;
     }
@@ -94,6 +95,7 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, Refusal> {
         known: Vec::new(),
         known_gone: Vec::new(),
         is_interrupted: false,
+        impossible,
         summary,
     };
     say(&summary::render(&plan, &outcome));

@@ -81,7 +81,7 @@ pub(super) struct RunArgs {
     /// Print summary.json instead of the text.
     #[arg(long)]
     json: bool,
-    /// Missing event pairs are vacuous.
+    /// Missing event pairs are vacuous, and lanes with less than 95 % of their feature pairs.
     #[arg(long)]
     require_pairs: bool,
     /// Folder of scenarios whose failures are known: they are reported, but not fatal.
