@@ -199,10 +199,10 @@ impl Urw {
     }
 
     /// Weight of an actor's own events, and of those of descendants to be born.
-    fn weights(&self, actor: u32, slice_mean: u64) -> (u64, u64) {
+    fn weights(&self, actor: u32) -> (u64, u64) {
         let (actor, events_per_step) = match actor {
-            Site::TIMERS => (&self.timers, slice_mean),
-            Site::HOST => (&self.actors[0], slice_mean),
+            Site::TIMERS => (&self.timers, self.slice_mean()),
+            Site::HOST => (&self.actors[0], self.slice_mean()),
             actor => (&self.actors[actor as usize], 1),
         };
         let own = actor.left * events_per_step;
@@ -211,16 +211,13 @@ impl Urw {
 
     /// Index of a ready actor, in proportion to the weights.
     fn draw(&mut self, ready: &[ReadyActor]) -> usize {
-        let mean = self.slice_mean();
         let weight = |(own, unborn): (u64, u64)| own + unborn;
-        let weights = ready
-            .iter()
-            .map(|ready| self.weights(ready.site.actor, mean));
+        let weights = ready.iter().map(|ready| self.weights(ready.site.actor));
         let total: u64 = weights.map(weight).sum();
         // Multiply-shift, as in `SeededChoices::below`, over 64 bits.
         let mut rest = ((u128::from(self.choices.bits()) * u128::from(total)) >> 64) as u64;
         for (index, ready) in ready.iter().enumerate() {
-            let weights = self.weights(ready.site.actor, mean);
+            let weights = self.weights(ready.site.actor);
             if rest < weight(weights) {
                 if self.eager && rest >= weights.0 && weights.0 > 0 {
                     self.intent = Some(Intent::Unborn(ready.site.actor, rest - weights.0));
@@ -463,7 +460,7 @@ mod tests {
             .collect();
         assert_eq!(left, [(2, 0), (10, 0), (30, 0), (20, 0), (0, 0)]);
         assert_eq!(
-            urw.weights(4, 1),
+            urw.weights(4),
             (1, 0),
             "the dry run had no second child of 1"
         );
@@ -473,11 +470,12 @@ mod tests {
     fn events_of_the_host_weigh_as_slices() {
         let mut urw = Urw::new(1, &counts(&[(0, 3), (1, 100)]));
         urw.bear();
-        assert_eq!((urw.weights(0, 8), urw.weights(1, 8)), ((24, 0), (100, 0)));
         urw.last = 1;
+        urw.settle(8);
+        assert_eq!((urw.weights(0), urw.weights(1)), ((24, 0), (92, 0)));
         urw.settle(40);
-        assert_eq!((urw.slice_mean(), urw.weights(1, 8)), (40, (60, 0)));
+        assert_eq!((urw.weights(0), urw.weights(1)), ((72, 0), (52, 0)));
         urw.settle(1000);
-        assert_eq!(urw.weights(1, 8), (1, 0), "used up");
+        assert_eq!(urw.weights(1), (1, 0), "used up");
     }
 }
