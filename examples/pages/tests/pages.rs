@@ -132,7 +132,8 @@ fn page_of_example(page: &str, example: &str) {
 
 /// The page alone, in an empty folder.
 fn page_from_nothing(page: &str, name: &str) {
-    let base = std::env::temp_dir().join(format!("gcrucible-page-{}", std::process::id()));
+    // Tests run side by side: each has a folder of its own.
+    let base = std::env::temp_dir().join(format!("gcrucible-page-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&base);
     std::fs::create_dir_all(&base).unwrap();
     let made = Command::new("cargo")

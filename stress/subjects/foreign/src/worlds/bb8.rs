@@ -1,12 +1,16 @@
 //! The crate `bb8`, a pool of connections. It needs tokio's runtime for its timers and for what it spawns; a task of the world lets
 //! that run when nothing else can.
+#![expect(
+    clippy::disallowed_types,
+    reason = "the pool asks for a manager that is Sync, and no crate here has the engine's platform"
+)]
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Mutex;
 
 use bb8::{ManageConnection, Pool};
 use gcrucible_futures_subject::{Token, World};
-use std::sync::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
 /// Makes connections, which may break.
