@@ -156,11 +156,12 @@ mod tests {
         let wakes = Wakes::new();
         let (first, second) = (wakes.waker(0), wakes.waker(1));
         first.wake_by_ref();
-        let elsewhere = std::thread::spawn(move || {
-            first.wake_by_ref();
-            second.wake();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                first.wake_by_ref();
+                second.wake();
+            });
         });
-        elsewhere.join().unwrap();
         assert_eq!(wakes.woken(), 0b11);
         wakes.begin_poll(1);
         assert_eq!(wakes.woken(), 0b01);
