@@ -221,7 +221,9 @@ impl<'h> Evacuation<'h> {
             let id = owner_id(provider);
             if lone.contains(&id) {
                 self.lone.push((id, Arc::clone(provider)));
-            } else if let Some(account) = tlab.and_then(Tlab::account) {
+            } else if (self.kind == CollectionKind::Major || planted!(B300))
+                && let Some(account) = tlab.and_then(Tlab::account)
+            {
                 let parts = of_accounts.entry(Arc::as_ptr(account) as usize);
                 let (_, parts) = parts.or_insert_with(|| (Arc::clone(account), Vec::new()));
                 parts.push(Arc::clone(provider));
@@ -245,7 +247,9 @@ impl<'h> Evacuation<'h> {
     }
 
     /// Traces the roots of accounts, one after the other: an account pays for what it is the
-    /// first to reach. What others share with it was reached before.
+    /// first to reach. What others share with it was reached before. This follows references
+    /// between roots, so it is for major collections alone: in a minor one nothing may be scanned
+    /// before the dirty cards are looked at, which unmarks those that it marks.
     fn trace_accounts(&mut self, accounts: Accounted) {
         if accounts.is_empty() {
             return;

@@ -58,7 +58,7 @@ pub enum HostEvent {
         ms: u32,
     },
     /// Fork the program for serving. The script knows the fork by its number; no effect if it has
-    /// one of that number.
+    /// one of that number. One with an odd number has an account, which refuses nothing.
     Fork {
         /// Number of the fork.
         fork: u32,

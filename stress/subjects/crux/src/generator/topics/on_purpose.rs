@@ -166,7 +166,11 @@ fn task<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, feature: Featur
         return;
     }
     let spawn = match feature {
-        Feature::Detached => Expr::SpawnDetached(callee, vec![]),
+        // What is spawned detached is called by its name: a parenthesis there is an argument's.
+        Feature::Detached => {
+            let closure = body.let_in(out, Stem::Local, Kind::Any, *callee);
+            Expr::SpawnDetached(Box::new(Expr::Name(closure)), vec![])
+        }
         _ => Expr::Spawn(callee, vec![]),
     };
     let future = body.let_in(out, Stem::Future, Kind::Future, spawn);
