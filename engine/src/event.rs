@@ -206,6 +206,8 @@ pub enum EngineEvent<'a> {
         task: u32,
         /// Words that were asked for.
         words: u32,
+        /// Bytes that the fork used by then, if it is the task of one with a memory limit.
+        account_bytes: Option<u64>,
     },
     /// A call ended; its id is free again.
     CallEnded {

@@ -213,7 +213,7 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
         EngineEvent::Settled { future, state } => format!("future {future}: {state:?}"),
         EngineEvent::SettleRefused { future } => format!("future {future}: refused"),
         EngineEvent::Woken { task } => format!("task {task}: woken"),
-        EngineEvent::MemoryRefused { task, words } => {
+        EngineEvent::MemoryRefused { task, words, .. } => {
             format!("task {task}: no memory for {words} words")
         }
         EngineEvent::Collected { report } => format!(

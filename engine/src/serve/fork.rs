@@ -95,7 +95,11 @@ impl Engine {
                 Err(Some(words)) => {
                     let account = account.as_ref();
                     if !inner.make_room_for(account, words, &mut attempts).await {
-                        inner.observe(&EngineEvent::MemoryRefused { task: 0, words });
+                        inner.observe(&EngineEvent::MemoryRefused {
+                            task: 0,
+                            words,
+                            account_bytes: account.map(|account| account.used()),
+                        });
                         break Err(ForkError::OutOfMemory);
                     }
                 }

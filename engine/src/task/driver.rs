@@ -574,6 +574,7 @@ impl<'e> Driver<'e> {
             self.observe(&EngineEvent::MemoryRefused {
                 task: self.task.number,
                 words,
+                account_bytes: account.map(|account| account.used()),
             });
         }
         has_room

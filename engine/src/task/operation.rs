@@ -415,6 +415,7 @@ impl Driver<'_> {
                 self.observe(&EngineEvent::MemoryRefused {
                     task: self.task.number,
                     words: needs.words,
+                    account_bytes: account.map(|account| account.used()),
                 });
                 Some(ErrorKind::OutOfMemory.into())
             }

@@ -278,6 +278,8 @@ pub enum Event {
         words: u32,
         /// Bytes in use by then.
         used_bytes: u64,
+        /// Bytes that the task's fork used of them, if that has an account.
+        account_bytes: Option<u64>,
         /// Whether the scenario injected the failure.
         is_injected: bool,
     },

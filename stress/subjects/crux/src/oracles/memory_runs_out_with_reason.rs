@@ -32,6 +32,7 @@ pub fn check(events: &[Event], heap: &HeapConfig, faults: usize) -> Result<(), F
                 task,
                 words,
                 used_bytes,
+                account_bytes,
                 is_injected,
             } => {
                 injected += usize::from(is_injected);
@@ -39,7 +40,9 @@ pub fn check(events: &[Event], heap: &HeapConfig, faults: usize) -> Result<(), F
                     let message = format!("{injected} failures were injected instead of {faults}");
                     return Err(failure("injected", message));
                 }
-                if !is_injected {
+                let is_reserved = account_bytes
+                    .is_some_and(|of_account| is_reserved(heap, words, used_bytes, of_account));
+                if !is_injected && !is_reserved {
                     at_limit(heap, words, used_bytes)?;
                 }
                 refused.insert(task);
@@ -80,6 +83,13 @@ pub fn at_limit(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Fa
     Err(failure("below_limit", message))
 }
 
+/// Whether the words are refused to the task of a fork that has an account: the last eighth of the
+/// heap is for those that use less than a 64th of it.
+fn is_reserved(heap: &HeapConfig, words: u32, used_bytes: u64, of_account: u64) -> bool {
+    let more = u64::from(words) * 8;
+    used_bytes + more > heap.limit_bytes / 8 * 7 && of_account + more > heap.limit_bytes / 64
+}
+
 fn failure(check: &str, message: String) -> Failure {
     Failure {
         oracle: NAME.into(),
@@ -115,6 +125,7 @@ mod tests {
         task: 1,
         words: 5,
         used_bytes: 0,
+        account_bytes: None,
         is_injected: true,
     };
 
@@ -134,6 +145,17 @@ mod tests {
             task: 1,
             words,
             used_bytes,
+            account_bytes: None,
+            is_injected: false,
+        }
+    }
+
+    fn in_a_fork(used_bytes: u64, of_account: u64) -> Event {
+        Event::MemoryRefused {
+            task: 1,
+            words: 5,
+            used_bytes,
+            account_bytes: Some(of_account),
             is_injected: false,
         }
     }
@@ -159,6 +181,17 @@ mod tests {
         );
         assert_eq!(judged(&[REFUSED, thrown()], 0), Err("injected".into()));
         assert_eq!(judged(&[REFUSED, REFUSED], 1), Err("injected".into()));
+    }
+
+    #[test]
+    fn the_last_eighth_is_for_forks_that_use_little() {
+        let limit = HeapConfig::tiny().limit_bytes;
+        let (full, much) = (limit / 8 * 7, limit / 64);
+        assert_eq!(judged(&[in_a_fork(full, much), thrown()], 0), Ok(()));
+        for (used, of_account) in [(full - 40, much), (full, much - 40)] {
+            let below = judged(&[in_a_fork(used, of_account), thrown()], 0);
+            assert_eq!(below, Err("below_limit".into()));
+        }
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl TraceObserver {
         }
     }
 
-    fn memory_refused(&self, task: TaskId, words: u32) {
+    fn memory_refused(&self, task: TaskId, words: u32, account_bytes: Option<u64>) {
         let mut state = self.state.lock();
         let stats = state.heap.as_ref().map(|heap| heap.stats());
         let stats = stats.unwrap_or_default();
@@ -204,6 +204,7 @@ impl TraceObserver {
             task,
             words,
             used_bytes: stats.used_bytes + stats.external_bytes,
+            account_bytes,
             is_injected,
         });
     }
@@ -412,7 +413,11 @@ impl Observer for TraceObserver {
             }
             EngineEvent::SettleRefused { future } => self.push(Event::SettleRefused { future }),
             EngineEvent::Woken { task } => self.push(Event::Woken { task }),
-            EngineEvent::MemoryRefused { task, words } => self.memory_refused(task, words),
+            EngineEvent::MemoryRefused {
+                task,
+                words,
+                account_bytes,
+            } => self.memory_refused(task, words, account_bytes),
             EngineEvent::CallEnded { call, outcome } => {
                 let outcome = match outcome {
                     CallOutcome::Returned => Outcome::Returned(self.dump_value(call)),
