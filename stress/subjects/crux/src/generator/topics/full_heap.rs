@@ -10,8 +10,8 @@ use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
 use gcrucible_trace::choices::Choices;
 
-/// Bytes of the texts that fill the heap, large ones first; then come arrays of one element.
-const TEXTS: [i64; 2] = [32_000, 1000];
+/// Bytes of the first text that fills the heap.
+const LONGEST: i64 = 1 << 20;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if !body.affords(24) || body.loops > 0 {
@@ -21,21 +21,25 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let made = body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts));
     let hoard = body.world.fresh(Stem::Local);
     out.push(Stmt::Let(hoard, Expr::Array(vec![])));
-    let texts = TEXTS.map(|bytes| {
-        let parts = vec![Expr::Int(bytes)];
-        Expr::method(Expr::text("."), Method::Repeat, parts)
-    });
-    for part in texts.into_iter().chain([Expr::Array(vec![Expr::Nil])]) {
-        let counter = body.world.fresh(Stem::Counter);
-        let push = Expr::method(Expr::Name(hoard), Method::Push, vec![part]);
-        let fill = Stmt::Repeat {
-            counter,
-            times: 200,
-            condition: Expr::Bool(true),
+    // A text that is too long is followed by one of half the length.
+    let length = body.world.fresh(Stem::Local);
+    out.push(Stmt::Let(length, Expr::Int(LONGEST)));
+    let parts = vec![Expr::Name(length)];
+    let text = Expr::method(Expr::text("."), Method::Repeat, parts);
+    let push = Expr::method(Expr::Name(hoard), Method::Push, vec![text]);
+    let half = Expr::binary(BinaryOp::Div, Expr::Name(length), Expr::Int(2));
+    let caught = body.world.fresh(Stem::Caught);
+    out.push(Stmt::Repeat {
+        counter: body.world.fresh(Stem::Counter),
+        times: 80,
+        condition: Expr::binary(BinaryOp::Gt, Expr::Name(length), Expr::Int(4)),
+        body: vec![Stmt::Try {
             body: vec![Stmt::Expr(push)],
-        };
-        out.push(ignoring_errors(body, vec![fill]));
-    }
+            typed: Vec::new(),
+            catch: Some((caught, vec![Stmt::Assign(Expr::Name(length), half)])),
+            finally: None,
+        }],
+    });
     let call = |method| Stmt::Expr(Expr::method(Expr::Name(hoard), method, vec![]));
     for _ in 0..body.c.within(1, 2) {
         // A little room, for the first of what is asked for.
