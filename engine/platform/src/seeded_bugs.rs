@@ -308,6 +308,7 @@ catalogue! {
     B298 = "B-298", Simulation, "books", "the storage of a queue doubles each time that its end is reached";
     B299 = "B-299", Simulation, "E-3", "an account forgets what it has allocated before a minor collection";
     B300 = "B-300", Simulation, "I-6", "a minor collection follows what accounts hold before it looks at the cards, and unmarks those that it has marked";
+    B301 = "B-301", Simulation, "liveness", "a signal for whose text there is no memory is tried again before the error that says so";
 }
 
 impl Bug {

@@ -356,7 +356,11 @@ impl<'e> Driver<'e> {
             cancel_requested: task.token.is_requested(),
             now_ms: self.now_ms(),
             inherited_deadline: task.inherited_deadline,
-            interrupt: self.dispatchable(),
+            // Its text needs memory, too, and comes first: the error would never be thrown.
+            interrupt: match lacks_memory && !planted!(B301) {
+                true => None,
+                false => self.dispatchable(),
+            },
             // The result of an operation that failed is its error: should the machine refuse
             // the cancellation, it must not go on without either.
             operation_over: !(self.operations.is_under_way() || (offers_cancel && is_failed)),

@@ -79,8 +79,9 @@ impl<'e> Judge<'_, 'e> {
             let message = format!("its operation failed with {failed:?}, it is told {message:?}");
             return self.fail("delivered", task, message);
         }
-        // A body that has not begun need not handle anything yet.
-        let signal = self.model.to_dispatch(task);
+        // Where there is no memory for a signal's text, the error comes first. A body that has
+        // not begun need not handle anything yet.
+        let signal = self.model.to_dispatch(task).filter(|_| !is_input);
         if start.interrupt.as_deref() != signal && found.entered {
             let message = format!(
                 "the engine dispatched {:?}, the model {signal:?}",
