@@ -204,7 +204,7 @@ pub enum EngineEvent<'a> {
     MemoryRefused {
         /// The task.
         task: u32,
-        /// Words that were asked for.
+        /// Words that were asked for, as in [`NeedsMemory::words`](gcrucible_heap::NeedsMemory).
         words: u32,
         /// Bytes that the fork used by then, if it is the task of one with a memory limit.
         account_bytes: Option<u64>,

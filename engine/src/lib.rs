@@ -89,7 +89,7 @@ pub use event::{EngineEvent, Observer, on_print};
 pub use gcrucible_frontend::{
     Diagnostics, Listing, Loader, ModuleErrors, Source, compile, compile_modules, module_paths,
 };
-pub use gcrucible_heap::{HeapConfig, HeapDebug};
+pub use gcrucible_heap::{HeapConfig, HeapDebug, NeedsMemory};
 #[cfg(feature = "tokio")]
 pub use gcrucible_platform::TokioPlatform;
 pub use gcrucible_platform::{Capabilities, HostValue, Platform, VirtualPlatform};

@@ -99,8 +99,11 @@ impl Inner {
         attempts: &mut u32,
         asked: Asked,
     ) -> bool {
+        if Self::is_scattered(words, *attempts) {
+            return false;
+        }
         *attempts += 1;
-        let bytes = u64::from(words) * 8;
+        let bytes = u64::from(NeedsMemory::parts(words).0) * 8;
         let is_refused = || account.is_some_and(|account| account.refuses(bytes));
         let has_share = !is_refused();
         let dead_before = self.heap.sparse_bytes();
@@ -123,13 +126,20 @@ impl Inner {
         has_room
     }
 
+    /// Whether a large object has found no blocks side by side after so many collections, the last
+    /// of which was of everything: how those in use lie is what it leaves behind, and no reason
+    /// for one more.
+    pub(crate) fn is_scattered(words: u32, attempts: u32) -> bool {
+        NeedsMemory::parts(words).1 && attempts >= 2
+    }
+
     /// Whether the next attempt of an allocation may succeed, after so many collections for it.
     fn has_room(&self, words: u32, attempts: u32, dead_before: u64) -> bool {
         match attempts {
             1 => true,
             _ if planted!(B96, self.heap.has_room_within_limit(words)) => false,
             // Whether everything collected leaves blocks side by side, only trying tells.
-            2 if words == NeedsMemory::SIDE_BY_SIDE => true,
+            2 if NeedsMemory::parts(words).1 => true,
             // What the last collection had no room to copy, the next one may have.
             2..Self::ATTEMPTS_MAX if self.may_reach_more(words, attempts, dead_before) => true,
             _ => self.heap.has_room_within_limit(words),

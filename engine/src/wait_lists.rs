@@ -291,6 +291,32 @@ mod tests {
         assert_eq!(task(lists.end_turn(PLACE, 5)), [0; 0]);
     }
 
+    /// Two have looked and not said so when two more values come: who is woken at the end of each turn.
+    /// Only on real threads is anybody between the two.
+    fn woken_at_both_ends() -> Vec<Vec<u32>> {
+        let (lists, _) = lists_of(0..4);
+        let task = |waiters: Vec<Waiter>| waiters.into_iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(task(lists.take(&values_of(2, 1))), [0, 1]);
+        assert_eq!(task(lists.take(&values_of(2, 4))), [0; 0]);
+        let first = task(lists.end_turn(PLACE, 2));
+        vec![first, task(lists.end_turn(PLACE, 3))]
+    }
+
+    #[test]
+    fn what_comes_while_several_have_looked_gives_turns_at_each_end() {
+        assert_eq!(woken_at_both_ends(), [[2], [3]]);
+    }
+
+    #[cfg(feature = "seeded-bugs")]
+    #[test]
+    fn a_note_that_is_forgotten_too_early_leaves_somebody_waiting() {
+        use gcrucible_platform::seeded_bugs::{self, Bug};
+        seeded_bugs::activate(Some(Bug::B204));
+        let woken = woken_at_both_ends();
+        seeded_bugs::activate(None);
+        assert_eq!(woken, [vec![2], vec![]]);
+    }
+
     #[test]
     fn a_change_gives_no_turn_to_who_looked_after_it() {
         let (lists, _) = lists_of(0..1);

@@ -3,7 +3,10 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use gcrucible_engine::{CallHandle, EngineEvent, Observer, Platform, ReloadStep, TraceFrame};
+use gcrucible_engine::{
+    CallHandle, EngineEvent, NeedsMemory, Observer, Platform, ReloadStep, TraceFrame,
+};
+
 use gcrucible_vm::SliceEnd;
 
 use crate::lines;
@@ -214,7 +217,9 @@ fn describe(event: &EngineEvent<'_>) -> Option<String> {
         EngineEvent::SettleRefused { future } => format!("future {future}: refused"),
         EngineEvent::Woken { task } => format!("task {task}: woken"),
         EngineEvent::MemoryRefused { task, words, .. } => {
-            format!("task {task}: no memory for {words} words")
+            let (words, is_side_by_side) = NeedsMemory::parts(*words);
+            let side = if is_side_by_side { " side by side" } else { "" };
+            format!("task {task}: no memory for {words} words{side}")
         }
         EngineEvent::Collected { report } => format!(
             "collection: {:?}, {} objects moved, {} promoted",

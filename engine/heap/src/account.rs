@@ -186,10 +186,7 @@ impl Heap {
         if allocator.refuses(account.map(Arc::as_ref), bytes)
             || !allocator.has_room_beside(self.region(), bytes)
         {
-            let words = u32::try_from(bytes.div_ceil(8)).unwrap_or(u32::MAX);
-            // The largest number means something else.
-            let words = words.min(NeedsMemory::SIDE_BY_SIDE - 1);
-            return Err(NeedsMemory { words });
+            return Err(NeedsMemory::of_bytes(bytes));
         }
         allocator.give_way(self.region(), bytes);
         Ok(self.charged(account, bytes))

@@ -19,15 +19,28 @@ use self::versions::Versions;
 /// There is no memory for an allocation: collect, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeedsMemory {
-    /// Words of room that there must be, which may be more than an object has, or
-    /// [`NeedsMemory::SIDE_BY_SIDE`].
+    /// Words of room that there must be, which may be more than an object has; with the bit
+    /// [`NeedsMemory::SIDE_BY_SIDE`] if there are as many, but in blocks here and there.
     pub words: u32,
 }
 
 impl NeedsMemory {
-    /// Words that no heap has: there are blocks enough for a large object, but not side by
-    /// side.
-    pub const SIDE_BY_SIDE: u32 = u32::MAX;
+    /// The bit of [`NeedsMemory::words`] that says: there are blocks enough for a large object, but
+    /// not side by side. More words than this no object has.
+    pub const SIDE_BY_SIDE: u32 = 1 << 31;
+
+    /// The words that are needed, and whether side by side.
+    pub const fn parts(words: u32) -> (u32, bool) {
+        (words & !Self::SIDE_BY_SIDE, words & Self::SIDE_BY_SIDE != 0)
+    }
+
+    /// So many words, or the most that can be said.
+    pub fn of_bytes(bytes: u64) -> NeedsMemory {
+        let words = bytes.div_ceil(8).min(u64::from(Self::SIDE_BY_SIDE) - 1);
+        NeedsMemory {
+            words: words as u32,
+        }
+    }
 }
 
 /// What a collection may copy to in the smallest heap.
@@ -256,7 +269,8 @@ impl Allocator {
             self.faults.served += 1;
             return false;
         }
-        !self.is_at_limit(u64::from(words.div_ceil(region.block_words())))
+        let (words, is_side_by_side) = NeedsMemory::parts(words);
+        !is_side_by_side && !self.is_at_limit(u64::from(words.div_ceil(region.block_words())))
     }
 
     /// Lets one operation allocate objects without a collection between.
@@ -434,7 +448,7 @@ impl Allocator {
     ) -> Result<u32, NeedsMemory> {
         let count = words.div_ceil(region.block_words());
         let first = self.find_run(region, count).ok_or(NeedsMemory {
-            words: NeedsMemory::SIDE_BY_SIDE,
+            words: words | NeedsMemory::SIDE_BY_SIDE,
         })?;
         for block in first..first + count {
             let usage = if block == first {
@@ -457,6 +471,9 @@ impl Allocator {
     }
 
     fn find_free_run(&mut self, region: &Region, count: u32) -> Option<u32> {
+        if planted!(B302, count > 2) {
+            return None;
+        }
         // What has memory goes first: all that was ever used would else be touched at some time.
         if self.free.len() >= count as usize {
             self.free.sort_unstable();
@@ -512,6 +529,7 @@ impl Allocator {
     pub(crate) fn return_spare(&mut self, region: &Region, kind: CollectionKind) {
         let all = self.blocks_beside_external(0);
         let most = match kind {
+            CollectionKind::Major if planted!(B303, all > self.blocks_in_use * 2) => all,
             CollectionKind::Major if !self.has_canaries && !self.scribbles => {
                 let nursery = self.nursery_budget_words / u64::from(region.block_words());
                 (self.blocks_in_use * 2 + nursery * 2).min(all)

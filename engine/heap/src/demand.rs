@@ -1,5 +1,6 @@
 //! What an operation is about to allocate, and how many blocks that takes at most.
 
+use crate::allocator::NeedsMemory;
 use crate::space::Region;
 use gcrucible_platform::planted;
 
@@ -69,8 +70,7 @@ impl Demand {
 
     /// The words that these blocks have.
     pub(crate) fn room(&self) -> u32 {
-        let room = self.blocks() * u64::from(self.block_words);
-        room.try_into().unwrap_or(u32::MAX)
+        NeedsMemory::of_bytes(self.blocks() * u64::from(self.block_words) * 8).words
     }
 }
 

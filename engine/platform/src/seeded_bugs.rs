@@ -225,7 +225,7 @@ catalogue! {
     B201 = "B-201", Simulation, "model", "a deadline does not hear of what is spawned in a squad inside of it";
     B202 = "B-202", Simulation, "model", "with an inner deadline the outer one forgets what was spawned inside of that";
     B203 = "B-203", Simulation, "model", "a turn that is given back goes to who has waited shortest";
-    B204 = "B-204", Simulation, "liveness", "what came between a look and the end of its turn is made good for one turn, though others are under way";
+    B204 = "B-204", Threads, "liveness", "what came between a look and the end of its turn is made good for one turn, though others are under way";
     B205 = "B-205", Simulation, "leaks", "a list that its last waiter gives up stays, empty";
     B206 = "B-206", Simulation, "I-16", "the children of a task that has ended are not those of its parent";
     B207 = "B-207", Simulation, "I-16", "what a cancelled task spawns after it has caught the cancellation is not cancelled";
@@ -309,6 +309,8 @@ catalogue! {
     B299 = "B-299", Simulation, "E-3", "an account forgets what it has allocated before a minor collection";
     B300 = "B-300", Simulation, "I-6", "a minor collection follows what accounts hold before it looks at the cards, and unmarks those that it has marked";
     B301 = "B-301", Simulation, "liveness", "a signal for whose text there is no memory is tried again before the error that says so";
+    B302 = "B-302", Simulation, "E-3", "more than two blocks side by side are never found";
+    B303 = "B-303", Simulation, "books", "what a collection of everything has freed is not given back to the operating system";
 }
 
 impl Bug {

@@ -15,7 +15,7 @@ use super::ending::BodyEnd;
 use super::operation::Operations;
 use super::{Runs, SquadOf, Task, yield_points};
 use crate::cancellation::Token;
-use crate::engine::Engine;
+use crate::engine::{Engine, Inner};
 use crate::event::EngineEvent;
 use crate::memory::Asked;
 use crate::roots::ROOTS;
@@ -569,8 +569,9 @@ impl<'e> Driver<'e> {
     ) -> bool {
         let (inner, account) = (&self.engine.inner, self.task.vm.realm().account());
         let asked = asked.unwrap_or_else(|| Asked::now(&inner.heap));
-        let is_refused = account.is_some_and(|account| account.refuses(u64::from(words) * 8));
-        if *attempts > 0 || is_refused {
+        let bytes = u64::from(NeedsMemory::parts(words).0) * 8;
+        let is_refused = account.is_some_and(|account| account.refuses(bytes));
+        if (*attempts > 0 || is_refused) && !Inner::is_scattered(words, *attempts) {
             self.let_others_work().await;
         }
         let has_room = inner.make_room_asked(account, words, attempts, asked).await;

@@ -295,9 +295,7 @@ impl<'p, C: Checks> Context<'p, C> {
         if bytes <= self.text_bytes_max as u64 {
             return Ok(());
         }
-        Err(NeedsMemory {
-            words: u32::try_from(bytes / 8).unwrap_or(u32::MAX),
-        })
+        Err(NeedsMemory::of_bytes(bytes))
     }
 
     /// The length of what has one.

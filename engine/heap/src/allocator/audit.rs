@@ -8,8 +8,11 @@ pub(crate) type Wrong = (&'static str, String);
 
 impl Allocator {
     /// Compares every list and count with the block table. Right at any time at which the world is stopped.
-    pub(crate) fn audit(&self, region: &Region) -> Vec<Wrong> {
+    pub(crate) fn audit(&self, region: &Region, is_after_major: bool) -> Vec<Wrong> {
         let mut wrong = Vec::new();
+        if is_after_major {
+            self.audit_spare(region, &mut wrong);
+        }
         self.audit_lists(region, &mut wrong);
         self.audit_large(region, &mut wrong);
         self.audit_counts(region, &mut wrong);
@@ -96,6 +99,19 @@ impl Allocator {
         }
     }
 
+    /// After a collection of everything the process keeps as much memory as is in use, for the next one
+    /// to copy to, and two nurseries; a mode that looks at free blocks keeps all.
+    fn audit_spare(&self, region: &Region, wrong: &mut Vec<Wrong>) {
+        let nursery = (self.nursery_budget_words).div_ceil(u64::from(region.block_words()));
+        let most = 2 * (self.blocks_in_use + nursery);
+        let resident = self.resident_blocks();
+        if resident > most && !self.free.is_empty() && !self.has_canaries && !self.scribbles {
+            let used = self.blocks_in_use;
+            let message = format!("{resident} blocks have memory, {used} are in use");
+            wrong.push(("free blocks", message));
+        }
+    }
+
     fn audit_counts(&self, region: &Region, wrong: &mut Vec<Wrong>) {
         let all = || (0..region.used_end()).map(|block| region.block(block));
         let is_in_use = |usage| !matches!(usage, BlockUse::Free | BlockUse::Quarantined);
@@ -167,7 +183,7 @@ mod tests {
         fill();
         let mut allocator = heap.allocator.lock();
         falsify(&mut allocator, heap.region());
-        let wrong = allocator.audit(heap.region());
+        let wrong = allocator.audit(heap.region(), false);
         wrong.into_iter().map(|(book, _)| book).collect()
     }
 

@@ -243,7 +243,7 @@ impl<'h, C: Checks> Run<'h, C> {
             return Ok(());
         }
         self.note(format_args!("out of memory"));
-        memory_runs_out_with_reason::at_limit(self.heap.config(), words, stats.used_bytes)
+        memory_runs_out_with_reason::has_reason(self.heap.config(), words, stats.used_bytes)
     }
 
     fn tlab_holder(&self) -> &Holder {

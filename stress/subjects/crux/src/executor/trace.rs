@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use gcrucible_bytecode::{ErrorKind, Program};
 use gcrucible_engine::CallKind;
-use gcrucible_heap::CollectionKind;
+use gcrucible_heap::{CollectionKind, NeedsMemory};
 use gcrucible_trace::Site;
 
 use super::graph::{FutureState, GraphDump};
@@ -478,7 +478,9 @@ impl Event {
                 } else {
                     ""
                 };
-                (*task, format!("no memory for {words} words{why}"))
+                let (words, is_side_by_side) = NeedsMemory::parts(*words);
+                let side = if is_side_by_side { " side by side" } else { "" };
+                (*task, format!("no memory for {words} words{side}{why}"))
             }
             Event::CallEnded { call, outcome, .. } => {
                 let mut text = match CallKind::of_id(*call) {

@@ -40,7 +40,7 @@ use super::aims::Aims;
 use super::programs::body::Body;
 use super::programs::world::Kind;
 use super::swarm::{Feature, Swarm};
-use crate::scenario::program::Stmt;
+use crate::scenario::program::{Expr, Stmt};
 use gcrucible_trace::choices::Choices;
 
 /// What else there is to say of a topic.
@@ -113,7 +113,7 @@ topics! {
     Streams = streams, 2, if Streams;
     Channels = channels, 3, if Channels: Waits;
     Squads = squads, 4, if Squads: Waits Nests;
-    Schedules = schedules, 1, if Schedules: Waits;
+    Schedules = schedules, 3, if Schedules: Waits;
     Deadlines = deadlines, 4, if Deadlines: Waits Nests;
     Steps = steps, 4, if Steps: Nests;
     Guards = guards, 3, if Guards;
@@ -168,6 +168,17 @@ pub(super) fn start_sleeper<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<St
 /// Registers a handler for a signal.
 pub(super) fn handle_a_signal<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     interrupts::register(body, out);
+}
+
+/// Asks the library many things that are at the edges of what it takes. Each is soon answered, and there are many: a statement
+/// of the topic now and then would not come to most of them.
+pub(super) fn ask_the_library<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    library::edges(body, out, (6, 14));
+}
+
+/// A weak reference to what ends with the version: the host may hold it when that is gone.
+pub(super) fn weak_reference_to_a_constant<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    weak::to_a_constant(body)
 }
 
 /// Uses something that others left, with nothing allocated before.

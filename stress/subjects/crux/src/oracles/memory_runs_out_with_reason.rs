@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::HeapConfig;
+use gcrucible_heap::{HeapConfig, NeedsMemory};
 
 use crate::executor::trace::{Event, SliceStart};
 use gcrucible_trace::Failure;
@@ -43,7 +43,7 @@ pub fn check(events: &[Event], heap: &HeapConfig, faults: usize) -> Result<(), F
                 let is_reserved = account_bytes
                     .is_some_and(|of_account| is_reserved(heap, words, used_bytes, of_account));
                 if !is_injected && !is_reserved {
-                    at_limit(heap, words, used_bytes)?;
+                    has_reason(heap, words, used_bytes)?;
                 }
                 refused.insert(task);
             }
@@ -61,6 +61,37 @@ pub fn check(events: &[Event], heap: &HeapConfig, faults: usize) -> Result<(), F
 
 fn runs_out(start: &SliceStart) -> bool {
     start.delivered && start.offered == Some(ErrorKind::OutOfMemory)
+}
+
+/// An allocation may fail that needs this ([`NeedsMemory::words`]), with so many bytes in use.
+///
+/// # Errors
+/// When there was room.
+pub fn has_reason(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Failure> {
+    match NeedsMemory::parts(words) {
+        (words, true) => scattered(heap, words, used_bytes),
+        (words, false) => at_limit(heap, words, used_bytes),
+    }
+}
+
+/// A large object may find no blocks side by side: those in use can lie so that no gap between them
+/// is long enough.
+///
+/// # Errors
+/// When there are so few that some gap is.
+fn scattered(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Failure> {
+    let block = u64::from(heap.block_bytes);
+    let asked = (u64::from(words) * 8).div_ceil(block);
+    let all = (heap.limit_bytes / block).max(4);
+    let used = used_bytes.div_ceil(block);
+    let in_gaps_too_short = (used + 1) * asked.saturating_sub(1);
+    if all.saturating_sub(used) <= in_gaps_too_short {
+        return Ok(());
+    }
+    let message = format!(
+        "no {asked} blocks side by side for {words} words, though {used} of {all} blocks were in use"
+    );
+    Err(failure("side_by_side", message))
 }
 
 /// An allocation of so many words may fail: with it, the heap would be over its limit. In use are
@@ -201,5 +232,20 @@ mod tests {
             judged(&[REFUSED, thrown(), thrown()], 1),
             Err("not_refused".into())
         );
+    }
+
+    #[test]
+    fn blocks_side_by_side_may_be_missing_where_gaps_can_be_short() {
+        let heap = HeapConfig {
+            limit_bytes: 100 * 4096,
+            block_bytes: 4096,
+            ..HeapConfig::default()
+        };
+        let three_blocks = 3 * 512 | NeedsMemory::SIDE_BY_SIDE;
+        let failed = |used_blocks: u64| has_reason(&heap, three_blocks, used_blocks * 4096);
+        // Thirty-two blocks in use have at most 33 gaps of two blocks: 66 of the 68 that are free.
+        let failure = failed(32).expect_err("some gap has three blocks");
+        assert_eq!(failure.check, "side_by_side");
+        assert_eq!(failed(33), Ok(()));
     }
 }

@@ -26,6 +26,9 @@ use crate::executor::trace::{
 use crate::oracles::matches_reference::Happening;
 use gcrucible_trace::{EventKind, Failure, PairTracker, Site};
 
+/// More refusals of memory than this one after the other, while nobody gets further, are for ever.
+const REFUSED_IN_VAIN_MAX: u32 = 1000;
+
 /// Sees everything that the engine does in a run.
 pub(super) struct TraceObserver {
     state: Mutex<State>,
@@ -49,6 +52,8 @@ struct State {
     begun: BTreeSet<TaskId>,
     /// Injected failures so far.
     faults: u64,
+    /// Refusals of memory since a task got further or was thrown an error.
+    refused_in_vain: u32,
     /// Calls at whose steps the observer panics.
     panics: BTreeSet<u32>,
 }
@@ -207,6 +212,15 @@ impl TraceObserver {
             account_bytes,
             is_injected,
         });
+        state.refused_in_vain += 1;
+        if state.refused_in_vain > REFUSED_IN_VAIN_MAX {
+            // The engine does not come back from this: only the end of the process ends it.
+            eprintln!(
+                "task {task} was refused memory {REFUSED_IN_VAIN_MAX} times, and neither was the error thrown nor did \
+                 anybody get further"
+            );
+            std::process::abort();
+        }
     }
 
     fn slice(
@@ -224,6 +238,9 @@ impl TraceObserver {
             && !outcome.delivered
             && !outcome.interrupted
             && input.failed_squads.is_empty();
+        if !did_nothing {
+            state.refused_in_vain = 0;
+        }
         // Taking a safepoint or needing memory is nothing that the program could see. The first
         // slice of a task enters its frame.
         let is_first = state.begun.insert(task);

@@ -525,6 +525,8 @@ impl<C: Choices> Maker<'_, C> {
             let tasks = self.size.tasks();
             let more = (AIMED_FUEL * aimed, AIMED_TASKS * aimed);
             let handles = self.focus.handles_signals(self.c, self.world.swarm);
+            let leaves_a_weak_reference = self.focus.forks() && self.has(Feature::Weak);
+            let asks_the_library = self.focus == Focus::Everything && self.has(Feature::Library);
             let signature = self.function(
                 Stem::Entry,
                 Role::Entry,
@@ -533,6 +535,9 @@ impl<C: Choices> Maker<'_, C> {
                 |body, out| {
                     if handles {
                         topics::handle_a_signal(body, out);
+                    }
+                    if asks_the_library && body.c.chance(1, 6) {
+                        topics::ask_the_library(body, out);
                     }
                     if aimed > 0 && body.c.chance(1, 2) {
                         on_purpose(body, out, aims);
@@ -559,7 +564,10 @@ impl<C: Choices> Maker<'_, C> {
                             topics::wait_for_future(body, out);
                         }
                     }
-                    body.any(2)
+                    match leaves_a_weak_reference && body.c.chance(1, 4) {
+                        true => topics::weak_reference_to_a_constant(body),
+                        false => body.any(2),
+                    }
                 },
             );
             entries.push(EntryPoint {

@@ -136,8 +136,9 @@ fn bounded_wait<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     });
 }
 
-/// Several who wait to receive, or to send, and some of them give up just when their turn may have come;
-/// at last the channel is closed, so that nobody waits for ever.
+/// Several who wait to receive, or to send, some of them again and again, and some give up just when their turn may have
+/// come. What they wait for comes in bursts, perhaps from two sides, so that several turns are under way at once. At last the
+/// channel is closed, so that nobody waits for ever.
 fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let capacity = body.c.within(1, 3);
     let channel = Expr::Builtin(Builtin::Channel, vec![Expr::Int(capacity.into())]);
@@ -148,7 +149,11 @@ fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         let fill = |_| Stmt::Expr(call(Method::TrySend, vec![Expr::Int(0)]));
         out.extend((0..capacity).map(fill));
     }
-    let waiters = body.c.within(2, 4).min(body.tasks as u32);
+    let helps = body.tasks >= 4 && body.c.chance(1, 2);
+    let waiters = body
+        .c
+        .within(2, 5)
+        .min(body.tasks as u32 - u32::from(helps));
     let waiting = (1..=waiters).map(|at| {
         let shown = Expr::Int(at.into());
         let wait = match sends {
@@ -156,25 +161,49 @@ fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
             false => call(Method::Receive, vec![]),
         };
         let seen = Expr::Array(vec![shown, wait]);
-        let wants = vec![Stmt::Expr(Expr::Builtin(Builtin::Print, vec![seen]))];
+        let mut wants = vec![Stmt::Expr(Expr::Builtin(Builtin::Print, vec![seen]))];
+        if body.c.chance(1, 2) {
+            let times = Expr::Int(body.c.within(2, 4).into());
+            wants = vec![Stmt::For {
+                name: body.world.fresh(Stem::Local),
+                over: Expr::Range(Box::new(Expr::Int(0)), Box::new(times)),
+                limit: None,
+                body: wants,
+            }];
+        }
         tasks::spawn_one_that_gives_up(body, out, wants)
     });
     let waiting: Vec<Name> = waiting.collect();
+    let give = |at: i64| {
+        Stmt::Expr(match sends {
+            true => call(Method::TryReceive, vec![]),
+            false => call(Method::TrySend, vec![Expr::Int(at)]),
+        })
+    };
+    if helps {
+        let mut acts = Vec::new();
+        for at in 0..body.c.within(2, 6) {
+            acts.push(match body.c.below(4) {
+                0 => tasks::sleep(body.c.below(3)),
+                _ => give(i64::from(at) + 20),
+            });
+        }
+        tasks::spawn_one_that_gives_up(body, out, acts);
+    }
     let mut acts = Vec::new();
     if body.c.chance(2, 3) {
         // They all wait by now.
         acts.push(tasks::sleep(1));
     }
-    for at in 0..body.c.within(2, 6) {
-        acts.push(match body.c.below(5) {
+    for at in 0..body.c.within(2, 8) {
+        acts.push(match body.c.below(6) {
             0 if body.has(Feature::Cancel) => {
                 let which = waiting[body.below(waiting.len())];
                 Stmt::Cancel(Expr::Name(which))
             }
             0 => Stmt::Expr(Expr::Builtin(Builtin::YieldNow, vec![])),
             1 => tasks::sleep(body.c.below(3)),
-            _ if sends => Stmt::Expr(call(Method::TryReceive, vec![])),
-            _ => Stmt::Expr(call(Method::TrySend, vec![Expr::Int(i64::from(at) + 10)])),
+            _ => give(i64::from(at) + 10),
         });
     }
     out.push(Stmt::Try {

@@ -192,7 +192,17 @@ fn key_of_sorts<C: Choices>(body: &mut Body<'_, C>) -> Expr {
 /// What has few elements, equal ones, none, or more than it should: where functions that go over
 /// elements go wrong. Several at a time: there are many edges, and a call is soon made.
 fn at_an_edge<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    for _ in 0..body.c.within(2, 6) {
+    edges(body, out, (2, 6));
+    body.spend(14);
+}
+
+/// So many calls at the edges of what they take.
+pub(super) fn edges<C: Choices>(
+    body: &mut Body<'_, C>,
+    out: &mut Vec<Stmt>,
+    (from, to): (u32, u32),
+) {
+    for _ in 0..body.c.within(from, to) {
         let value = match body.c.below(4) {
             0 => edge_of_array(body),
             1 => edge_of_text(body),
@@ -201,7 +211,6 @@ fn at_an_edge<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         };
         tasks::try_and_use(body, out, value);
     }
-    body.spend(14);
 }
 
 fn edge_of_array<C: Choices>(body: &mut Body<'_, C>) -> Expr {

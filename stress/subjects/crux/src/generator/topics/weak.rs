@@ -40,6 +40,12 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     body.spend(2);
 }
 
+/// A weak reference to a constant, in something that is no constant.
+pub(super) fn to_a_constant<C: Choices>(body: &mut Body<'_, C>) -> Expr {
+    let target = body.word();
+    Expr::Array(vec![Expr::Builtin(Builtin::Weak, vec![target])])
+}
+
 /// A weak reference to what only a container holds, which gives it up: nothing leads to it then.
 fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     let value = Expr::Array(vec![body.fresh(1)]);
