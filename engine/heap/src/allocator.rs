@@ -180,6 +180,9 @@ impl Allocator {
 
     /// Makes the request fail that comes after so many.
     pub(crate) fn fail(&mut self, after: u32) {
+        if planted!(B304) {
+            return;
+        }
         self.faults.add(after);
     }
 

@@ -472,6 +472,11 @@ impl Heap {
         self.gate.is_shared()
     }
 
+    /// Whether some allocation is still to fail because a mode or [`Heap::fail_allocation`] says so.
+    pub fn has_faults_to_come(&self) -> bool {
+        self.allocator.lock().has_faults_to_come()
+    }
+
     /// Makes an allocation fail, as `fail=alloc:N` does: the one that comes after so many. What
     /// the allocation buffers have left is given up, or as many allocations as fit in there would go
     /// through unasked.

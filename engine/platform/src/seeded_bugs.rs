@@ -311,6 +311,7 @@ catalogue! {
     B301 = "B-301", Simulation, "liveness", "a signal for whose text there is no memory is tried again before the error that says so";
     B302 = "B-302", Simulation, "E-3", "more than two blocks side by side are never found";
     B303 = "B-303", Simulation, "books", "what a collection of everything has freed is not given back to the operating system";
+    B304 = "B-304", Simulation, "E-4", "an allocation that is to fail does not";
 }
 
 impl Bug {

@@ -23,7 +23,9 @@ use super::footprint::{Step, Watch};
 use super::simulated_platform::{SimulatedPlatform, is_collector};
 use super::trace::{Event, Passing};
 use super::{Ran, heap_debug, kind_of, note_heap, points, region_pool, trace_digest};
-use crate::oracles::{self, Evidence, Notes, deadlocks_are_seen, matches_reference};
+use crate::oracles::{
+    self, Evidence, Notes, deadlocks_are_seen, matches_reference, memory_runs_out_with_reason,
+};
 use crate::scenario::{Body, HostEvent, ModuleSource, Programs, Scenario, is_costly};
 use gcrucible_explore::{self as scheduler, EventCounts, Point, ReadyActor, Strategy, Touched};
 use gcrucible_explore::{DryRun, Schedule, StrategyName};
@@ -519,18 +521,26 @@ impl<'s> Run<'s> {
         assert!(report.is_some(), "nobody holds a permit between decisions");
     }
 
+    /// Makes an allocation fail, the one after so many.
+    fn fail_allocation(&mut self, after: u32) {
+        self.faults += 1;
+        let heap = self.engine().heap();
+        heap.fail_allocation(after);
+        if let Err(failure) = memory_runs_out_with_reason::was_injected(heap.has_faults_to_come()) {
+            self.observer.fail(failure);
+        }
+    }
+
     /// What a schedule brings about besides collections.
     fn inject(&mut self, inject: Injected) {
         self.has_injected = true;
         let engine = self.engine.as_ref().expect("the engine lives");
         match inject {
             Injected::AllocationFailure => {
-                self.faults += 1;
-                engine.heap().fail_allocation(0);
+                self.fail_allocation(0);
             }
             Injected::LaterAllocationFailure(after) => {
-                self.faults += 1;
-                engine.heap().fail_allocation(after);
+                self.fail_allocation(after);
             }
             // What is unknown or has ended is refused, which is all that can be seen of it.
             Injected::CancelCall(call) => self.host.cancel_call(engine, &self.observer, call),

@@ -133,6 +133,7 @@ impl Focus {
                 | Topic::Interrupts,
             ) => 3,
             (Focus::Cancellation, Topic::HostOperations | Topic::Clients) => 6,
+            (Focus::Cancellation, Topic::FullHeap) => 3,
             (Focus::Serve, Topic::Closures | Topic::Instances | Topic::Arrays | Topic::Maps) => 2,
             (Focus::Serve | Focus::Reload, Topic::Streams | Topic::Channels) => 4,
             (Focus::Serve | Focus::Reload, Topic::Guards | Topic::Deadlines) => 2,

@@ -114,6 +114,18 @@ pub fn at_limit(heap: &HeapConfig, words: u32, used_bytes: u64) -> Result<(), Fa
     Err(failure("below_limit", message))
 }
 
+/// A failure that was just injected is one that is to come.
+///
+/// # Errors
+/// When the heap knows of none: it would never be served, and nobody would miss it.
+pub fn was_injected(has_faults_to_come: bool) -> Result<(), Failure> {
+    if has_faults_to_come {
+        return Ok(());
+    }
+    let message = "the heap does not know of the failure that was injected".to_owned();
+    Err(failure("not_injected", message))
+}
+
 /// Whether the words are refused to the task of a fork that has an account: the last eighth of the
 /// heap is for those that use less than a 64th of it.
 fn is_reserved(heap: &HeapConfig, words: u32, used_bytes: u64, of_account: u64) -> bool {

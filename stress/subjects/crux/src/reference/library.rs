@@ -196,7 +196,8 @@ impl Model<'_> {
         }
     }
 
-    /// The same for one that the machine enters by itself: at the end of a run, for a signal.
+    /// The same for one that no frame of the task has called: it is spawned, as schedules are, or the
+    /// machine enters it by itself, at the end of a run or for a signal.
     pub(super) fn note_library_entry(&mut self, task: &Task, callee: &mut Frame) {
         let function = self.loaded.library.functions[usize::from(callee.function)];
         if let Some(function) = function {

@@ -21,7 +21,8 @@ impl Model<'_> {
         detached: bool,
     ) -> Outcome<Flow> {
         let arguments = args(task, base + 1, argc).to_vec();
-        let body = self.frame_of(get(task, base), &arguments)?;
+        let mut body = self.frame_of(get(task, base), &arguments)?;
+        self.note_library_entry(task, &mut body);
         super::machine::set(task, base, Value::Nil);
         task.spawning = Some(Spawning {
             register: base,

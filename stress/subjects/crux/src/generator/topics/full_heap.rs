@@ -3,8 +3,8 @@
 
 use gcrucible_bytecode::{Builtin, Method};
 
-use super::{host_operations, tasks};
-use crate::generator::programs::body::Body;
+use super::{host_operations, interrupts, tasks};
+use crate::generator::programs::body::{Body, Role};
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::Feature;
 use crate::scenario::program::{BinaryOp, Expr, Name, Stem, Stmt};
@@ -16,6 +16,11 @@ const LONGEST: i64 = 1 << 20;
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     if !body.affords(24) || body.loops > 0 {
         return tasks::pause(body, out);
+    }
+    // A signal needs memory as well, and comes between an allocation that failed and its error.
+    let signals = body.has(Feature::Interrupts) && body.role == Role::Entry && body.c.chance(2, 3);
+    if signals {
+        interrupts::register(body, out);
     }
     let parts = (0..body.c.within(1, 4)).map(|_| body.fresh(2)).collect();
     let made = body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts));
@@ -44,6 +49,9 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     for _ in 0..body.c.within(1, 2) {
         // A little room, for the first of what is asked for.
         out.extend((0..body.c.below(4)).map(|_| call(Method::Pop)));
+        if signals {
+            out.push(interrupts::raise(body));
+        }
         let tried = tried(body, made);
         out.push(ignoring_errors(body, tried));
     }

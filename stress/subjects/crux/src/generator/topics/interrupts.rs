@@ -24,11 +24,17 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         0 if registers > 0 => register(body, out),
         2 => hold_up(body, out),
         _ => {
-            let signal = Expr::text(SIGNALS[body.below(2)]);
-            out.push(Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal])));
+            let raise = raise(body);
+            out.push(raise);
             body.spend(3);
         }
     }
+}
+
+/// Raises a signal.
+pub(super) fn raise<C: Choices>(body: &mut Body<'_, C>) -> Stmt {
+    let signal = Expr::text(SIGNALS[body.below(2)]);
+    Stmt::Expr(Expr::Builtin(Builtin::Interrupt, vec![signal]))
 }
 
 /// Registers a handler, for once or for every time.

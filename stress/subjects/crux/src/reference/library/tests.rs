@@ -188,6 +188,18 @@ fn what_does_not_keep_its_word_is_found_out() {
             "fn fake(xs, f) { for i in 1..xs.len() { f(xs[i]) } }",
             "fake([1, 2], |x| x)",
         ),
+        // It leaves out the tick that is due just now, in a task of its own.
+        (
+            "__schedule",
+            "fn fake(every, body) { let start = time.now()
+               time.now()
+               sleep(every)
+               body(1, 0)
+               time.now()
+               sleep(every)
+               body(3, 1) }",
+            "await (spawn fake(2, |tick, skipped| nil))",
+        ),
         // It asks on.
         (
             "array.find",
