@@ -10,6 +10,8 @@ for side in bad older good lua; do
 done
 (cd benches/schedulers && cargo fmt --check &&
     cargo clippy --locked --all-targets --target-dir ../../target-schedulers -- -D warnings)
+(cd stress/mutants && cargo fmt --check &&
+    cargo clippy --locked --all-targets --target-dir ../../target/mutants/tool -- -D warnings)
 cargo clippy -p own_heap -p own_channel -p gcrucible-example-pages --all-targets -- -D warnings
 
 cargo test -p gcrucible-example-pages -- --ignored

@@ -61,14 +61,17 @@ pub(crate) fn plant(drawn: &str, tree: &str, skipped: &str) -> Result<(), String
     let mut files: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
     for (number, mutant) in (1..).zip(&mutants) {
         if !skipped.contains(&number) {
-            files.entry(&mutant.file).or_default().push((number, mutant));
+            files
+                .entry(&mutant.file)
+                .or_default()
+                .push((number, mutant));
         }
     }
     for (file, mutants) in files {
         let path = Path::new(tree).join(file);
         let source = read(&path)?;
-        let (planted, left_out) = planted(&source, &mutants)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let (planted, left_out) =
+            planted(&source, &mutants).map_err(|error| format!("{}: {error}", path.display()))?;
         write(&path, &planted)?;
         for number in left_out {
             println!("{number}");
@@ -154,7 +157,10 @@ impl Edit {
                 let without = one_line(&operand);
                 let operator = &source[self.operator.clone()];
                 let on = is_on(*number);
-                let _ = write!(out, "(if {on} {{ {without} }} else {{ {operator}{operand} }})");
+                let _ = write!(
+                    out,
+                    "(if {on} {{ {without} }} else {{ {operator}{operand} }})"
+                );
             }
             Change::Body => {
                 for (number, value) in &self.mutants {
@@ -192,7 +198,9 @@ impl Edit {
 
 /// Without line breaks, which a comment would not survive.
 fn one_line(text: &str) -> String {
-    let code = text.lines().map(|line| line.split("//").next().unwrap_or(""));
+    let code = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""));
     code.collect::<Vec<_>>().join(" ")
 }
 
@@ -208,7 +216,12 @@ impl Lines {
     fn byte(&self, place: LineColumn) -> usize {
         let begins = self.0[place.line - 1];
         let line = &self.1[begins..];
-        begins + line.chars().take(place.column).map(char::len_utf8).sum::<usize>()
+        begins
+            + line
+                .chars()
+                .take(place.column)
+                .map(char::len_utf8)
+                .sum::<usize>()
     }
 
     fn range(&self, span: Span) -> Range<usize> {
@@ -229,15 +242,22 @@ fn is_at(place: Place, at: LineColumn) -> bool {
 impl Finder<'_> {
     /// The mutants of a kind whose text begins where this does.
     fn of(&self, genre: &str, span: Span) -> Vec<(usize, String)> {
-        let wanted = self.wanted.iter().filter(|(_, mutant)| {
-            mutant.genre == genre && is_at(mutant.span.start, span.start())
-        });
+        let wanted = self
+            .wanted
+            .iter()
+            .filter(|(_, mutant)| mutant.genre == genre && is_at(mutant.span.start, span.start()));
         wanted
             .map(|(number, mutant)| (*number, mutant.replacement.clone()))
             .collect()
     }
 
-    fn add(&mut self, whole: Range<usize>, operator: Range<usize>, change: Change, mutants: Vec<(usize, String)>) {
+    fn add(
+        &mut self,
+        whole: Range<usize>,
+        operator: Range<usize>,
+        change: Change,
+        mutants: Vec<(usize, String)>,
+    ) {
         if !mutants.is_empty() {
             self.edits.push(Edit {
                 whole,
@@ -256,7 +276,10 @@ impl Finder<'_> {
         let begin = self.lines.byte(brace.end());
         // The list has the span from the first statement to the last one, or that of the empty braces.
         let mutants = self.wanted.iter().filter(|(_, mutant)| {
-            let first = block.stmts.first().map(|statement| statement.span().start());
+            let first = block
+                .stmts
+                .first()
+                .map(|statement| statement.span().start());
             mutant.genre == "FnValue"
                 && (first.is_some_and(|first| is_at(mutant.span.start, first))
                     || is_at(mutant.span.start, brace.start())
@@ -310,7 +333,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 left: self.lines.range(expr.left.span()),
                 right: self.lines.range(expr.right.span()),
             };
-            let (whole, operator) = (self.lines.range(expr.span()), self.lines.range(expr.op.span()));
+            let (whole, operator) = (
+                self.lines.range(expr.span()),
+                self.lines.range(expr.op.span()),
+            );
             self.add(whole, operator, change, mutants);
         }
         visit::visit_expr_binary(self, expr);
@@ -319,7 +345,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_expr_unary(&mut self, expr: &'ast syn::ExprUnary) {
         let mutants = self.of("UnaryOperator", expr.op.span());
         let operand = self.lines.range(expr.expr.span());
-        let (whole, operator) = (self.lines.range(expr.span()), self.lines.range(expr.op.span()));
+        let (whole, operator) = (
+            self.lines.range(expr.span()),
+            self.lines.range(expr.op.span()),
+        );
         self.add(whole, operator, Change::Unary { operand }, mutants);
         visit::visit_expr_unary(self, expr);
     }
