@@ -133,6 +133,8 @@ pub(crate) struct Allocator {
     sparse: BTreeMap<u32, u32>,
     has_canaries: bool,
     scribbles: bool,
+    /// Whether no block was taken since the last collection of everything.
+    is_as_major_left_it: bool,
     faults: FaultPlan,
 }
 
@@ -169,6 +171,7 @@ impl Allocator {
             sparse: BTreeMap::new(),
             has_canaries,
             scribbles,
+            is_as_major_left_it: false,
             faults: FaultPlan::new(fail),
         }
     }
@@ -247,6 +250,7 @@ impl Allocator {
         let epoch = region.next_epoch(block);
         region.set_block(block, usage, epoch, 0);
         self.blocks_in_use += 1;
+        self.is_as_major_left_it = false;
         Some(block)
     }
 
@@ -463,6 +467,7 @@ impl Allocator {
             region.set_block(block, usage, epoch, if block == first { words } else { 0 });
         }
         self.blocks_in_use += u64::from(count);
+        self.is_as_major_left_it = false;
         Ok(first)
     }
 
@@ -498,6 +503,7 @@ impl Allocator {
         // Which of them are the operating system's is not known any more: all count as resident
         // until the next time that some are returned.
         self.free = all;
+        self.is_as_major_left_it = false;
         let first = found.or_else(|| is_at_hand.then(|| self.take_fresh(count)))?;
         self.return_free(region, most);
         Some(first)
@@ -540,6 +546,7 @@ impl Allocator {
             _ => all,
         };
         self.return_free(region, most);
+        self.is_as_major_left_it = kind == CollectionKind::Major;
     }
 
     /// Gives memory of free blocks back for so many bytes more outside of blocks: both together

@@ -13,7 +13,7 @@ use crate::verifier::Violation;
 /// Compares the books with what is there. The world is stopped, and the buffers are flushed.
 pub(crate) fn audit(heap: &Heap, is_after_major: bool) -> Vec<Violation> {
     let region = heap.region();
-    let mut wrong = heap.allocator.lock().audit(region, is_after_major);
+    let mut wrong = heap.allocator.lock().audit(region);
     wrong.extend(audit_starts(region).map(|message| ("start table", message)));
     wrong.extend(audit_free_places(region).map(|message| ("free places", message)));
     wrong.extend(

@@ -8,9 +8,9 @@ pub(crate) type Wrong = (&'static str, String);
 
 impl Allocator {
     /// Compares every list and count with the block table. Right at any time at which the world is stopped.
-    pub(crate) fn audit(&self, region: &Region, is_after_major: bool) -> Vec<Wrong> {
+    pub(crate) fn audit(&self, region: &Region) -> Vec<Wrong> {
         let mut wrong = Vec::new();
-        if is_after_major {
+        if self.is_as_major_left_it {
             self.audit_spare(region, &mut wrong);
         }
         self.audit_lists(region, &mut wrong);
@@ -183,7 +183,7 @@ mod tests {
         fill();
         let mut allocator = heap.allocator.lock();
         falsify(&mut allocator, heap.region());
-        let wrong = allocator.audit(heap.region(), false);
+        let wrong = allocator.audit(heap.region());
         wrong.into_iter().map(|(book, _)| book).collect()
     }
 

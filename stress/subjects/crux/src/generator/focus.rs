@@ -78,6 +78,9 @@ const AIMS: u32 = 256;
 /// The same where forks and reloads are aimed as well, which come before every decision.
 const AIMS_OF_VERSIONS: u32 = 1 << 14;
 
+/// Points of a program among which one is taken; most have fewer, and begin anew then.
+const KTH_POINTS: u32 = 4096;
+
 impl Focus {
     /// The swarm of a scenario: what the focus is about is on in most.
     pub(super) fn swarm<C: Choices>(self, c: &mut C, drawn: Swarm) -> Swarm {
@@ -173,7 +176,9 @@ impl Focus {
             StrategyName::Pct3,
             StrategyName::RoundRobin,
             StrategyName::Aimed,
-        ][c.weighted(&[7, 6, 4, 4, 1, aimed])];
+            // Nothing else makes allocations fail at places that a schedule chooses.
+            StrategyName::KthPoint,
+        ][c.weighted(&[7, 6, 4, 4, 1, aimed, 2])];
         let strategy = fixed.unwrap_or(drawn);
         let seed = match strategy {
             StrategyName::Aimed => {
@@ -182,6 +187,11 @@ impl Focus {
                 let base = if c.chance(1, 2) { 0 } else { walk + 1 };
                 let aims = if self.forks() { AIMS_OF_VERSIONS } else { AIMS };
                 KthPoint::seed(base, u64::from(c.below(aims)))
+            }
+            StrategyName::KthPoint => {
+                let walk = u64::from(c.below(1 << 30));
+                let base = if c.chance(1, 2) { 0 } else { walk + 1 };
+                KthPoint::seed(base, u64::from(c.below(KTH_POINTS)))
             }
             _ => u64::from(c.below(1 << 31)),
         };
