@@ -50,7 +50,7 @@ if [ ! -e "$WORK/ready" ]; then
 fi
 BIN=$PWD/$WORK/build/campaign/crucible
 
-[ -e "$LEDGER" ] || printf 'number\tmutant\tcampaign\ttests\n' >"$LEDGER"
+[ -e "$LEDGER" ] || printf 'number\tmutant\tcampaign\ttests\texplained\n' >"$LEDGER"
 name() { sed -n "$1p" "$WORK/drawn.jsonl" | sed 's/^{"name":"\(\([^"\\]\|\\.\)*\)".*/\1/'; }
 campaign() {
     local out="$WORK/run" code=0
@@ -83,5 +83,5 @@ for number in $(seq 1 "$(wc -l <"$WORK/drawn.jsonl")"); do
     found=$(campaign "$number")
     tested=
     [ "$found" = survives ] && [ -z "${NO_TESTS:-}" ] && tested=$(tests "$number")
-    printf '%s\t%s\t%s\t%s\n' "$number" "$(name "$number")" "$found" "$tested" | tee -a "$LEDGER"
+    printf '%s\t%s\t%s\t%s\t\n' "$number" "$(name "$number")" "$found" "$tested" | tee -a "$LEDGER"
 done
