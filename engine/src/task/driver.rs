@@ -44,6 +44,9 @@ pub(super) struct Driver<'e> {
     /// What a slice that lacked memory left of its fuel, for the next one: a turn is no longer
     /// for that, or a task that allocates without end would never give way.
     fuel_left: Option<u32>,
+    /// Whether it is in the middle of a small built-in that a debug mode has made work in steps: it
+    /// stays one for other tasks, as it is for the model. Collections come between.
+    is_stepping: bool,
     /// Whether the frames of its machine have grown beyond the limit.
     has_outgrown: bool,
     /// Whether a slice has begun the body.
@@ -94,6 +97,7 @@ impl<'e> Driver<'e> {
             is_cancel_refused: false,
             attempts: 0,
             fuel_left: None,
+            is_stepping: false,
             has_outgrown: false,
             has_run: false,
             drains_since: None,
@@ -207,10 +211,7 @@ impl<'e> Driver<'e> {
             }
             has_asked = outcome.end == SliceEnd::Yielded;
             got_further |= outcome.instructions > 0 || outcome.delivered || outcome.advanced;
-            // A debug mode has made a small built-in work in steps: it stays one for other
-            // tasks, as it is for the model. Collections come between.
-            let is_stepping = outcome.unfinished && self.engine.inner.heap.debug().steps.is_some();
-            if is_stepping {
+            if self.is_stepping {
                 is_turn_over = false;
             }
             match outcome.end {
@@ -227,7 +228,7 @@ impl<'e> Driver<'e> {
                     // that runs out of memory again and again would keep all others waiting. Only
                     // one that got no further since it went first last goes first again: the
                     // room is for it.
-                    is_turn_over = std::mem::take(&mut got_further) && !is_stepping;
+                    is_turn_over = std::mem::take(&mut got_further) && !self.is_stepping;
                     has_asked = true;
                 }
                 SliceEnd::Spawn { .. } if planted!(B48, outcome.instructions == fuel) => {}
@@ -380,6 +381,7 @@ impl<'e> Driver<'e> {
             (outcome, cancelling, Asked::now(&inner.heap))
         };
         drop(turn);
+        self.is_stepping = outcome.unfinished && inner.heap.debug().steps.is_some();
         let spent = outcome.instructions.saturating_add(outcome.charged);
         inner.pressure.note_work(spent);
         if matches!(outcome.end, SliceEnd::NeedsMemory { .. }) {
@@ -535,7 +537,9 @@ impl<'e> Driver<'e> {
         if changed.is_empty() || !wait_lists.has_any(changed) {
             return;
         }
-        self.yield_at(yield_points::BEFORE_WAKE).await;
+        if !self.is_stepping {
+            self.yield_at(yield_points::BEFORE_WAKE).await;
+        }
         for (waiter, signal) in wait_lists.take(changed) {
             if signal.notify() {
                 self.observe(&EngineEvent::Woken { task: waiter });
@@ -571,7 +575,8 @@ impl<'e> Driver<'e> {
         let asked = asked.unwrap_or_else(|| Asked::now(&inner.heap));
         let bytes = u64::from(NeedsMemory::parts(words).0) * 8;
         let is_refused = account.is_some_and(|account| account.refuses(bytes));
-        if (*attempts > 0 || is_refused) && !Inner::is_scattered(words, *attempts) {
+        let goes_on = self.is_stepping || Inner::is_scattered(words, *attempts);
+        if (*attempts > 0 || is_refused) && !goes_on {
             self.let_others_work().await;
         }
         let has_room = inner.make_room_asked(account, words, attempts, asked).await;
