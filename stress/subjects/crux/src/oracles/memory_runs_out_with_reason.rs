@@ -253,7 +253,7 @@ mod tests {
             block_bytes: 4096,
             ..HeapConfig::default()
         };
-        let three_blocks = 3 * 512 | NeedsMemory::SIDE_BY_SIDE;
+        let three_blocks = (3 * 512) | NeedsMemory::SIDE_BY_SIDE;
         let failed = |used_blocks: u64| has_reason(&heap, three_blocks, used_blocks * 4096);
         // Thirty-two blocks in use have at most 33 gaps of two blocks: 66 of the 68 that are free.
         let failure = failed(32).expect_err("some gap has three blocks");
