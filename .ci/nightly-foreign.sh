@@ -11,7 +11,8 @@ done
 (cd benches/schedulers && cargo fmt --check &&
     cargo clippy --locked --all-targets --target-dir ../../target-schedulers -- -D warnings)
 (cd stress/mutants && cargo fmt --check &&
-    cargo clippy --locked --all-targets --target-dir ../../target/mutants/tool -- -D warnings)
+    cargo clippy --locked --all-targets --target-dir ../../target/mutants/tool -- -D warnings &&
+    cargo test --locked --target-dir ../../target/mutants/tool)
 cargo clippy -p own_heap -p own_channel -p gcrucible-example-pages --all-targets -- -D warnings
 
 cargo test -p gcrucible-example-pages -- --ignored

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use gcrucible_engine::{
     CallHandle, EngineEvent, NeedsMemory, Observer, Platform, ReloadStep, TraceFrame,
 };
-
 use gcrucible_vm::SliceEnd;
 
 use crate::lines;

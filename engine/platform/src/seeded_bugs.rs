@@ -312,6 +312,8 @@ catalogue! {
     B302 = "B-302", Simulation, "E-3", "more than two blocks side by side are never found";
     B303 = "B-303", Simulation, "books", "what a collection of everything has freed is not given back to the operating system";
     B304 = "B-304", Simulation, "E-4", "an allocation that is to fail does not";
+    B305 = "B-305", Simulation, "model", "a failed operation whose error found no memory counts as taken: a handler that a cancellation does not reach goes on without it";
+    B306 = "B-306", Simulation, "model", "where an error waits, the operation that a handler has interrupted is waited for first";
 }
 
 impl Bug {

@@ -317,6 +317,7 @@ impl<'e> Driver<'e> {
             self.task.vm.abandon::<C>(&permit)
         };
         self.operations = Operations::default();
+        self.is_stepping = false;
         self.observe(&EngineEvent::Aborted {
             task: self.task.number,
         });

@@ -235,6 +235,12 @@ impl Driver<'_> {
     /// result of an operation that has ended.
     pub(super) async fn operate<C: Checks>(&mut self) {
         self.operations.is_under_way = true;
+        if self.pending.is_some() && !planted!(B306) {
+            // An error waits, perhaps behind a cancellation that the machine refused. What a
+            // handler has interrupted may be under way, which is none of its business.
+            self.operations.is_under_way = false;
+            return;
+        }
         let task = self.task;
         loop {
             // In this order, as in every wait.
@@ -248,7 +254,6 @@ impl Driver<'_> {
                 _ => {}
             }
             let Some(mut operation) = self.operations.stack.get_mut().pop() else {
-                // Its error waits behind a cancellation that the machine refused.
                 self.operations.is_under_way = false;
                 return;
             };

@@ -5,7 +5,7 @@ use gcrucible_heap::{Checks, NeedsMemory, Value};
 use gcrucible_platform::planted;
 
 use crate::exception::{Thrown, Unwound};
-use crate::frame::Frame;
+use crate::frame::{Frame, Operation};
 use crate::interpreter::{Context, Effects, Stop, Takes, run};
 use crate::live_frames::LiveFrames;
 use crate::roots::ROOTS;
@@ -73,7 +73,7 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
 
     /// What comes before the first instruction, in the order that [`SliceInput`] says.
     fn begin(&mut self, input: &SliceInput) -> Result<(), SliceEnd> {
-        self.take_exchange(input);
+        let ended = self.take_exchange(input);
         let scopes = &mut self.state.control.scopes;
         scopes.end_draining(self.cx.now_ms);
         scopes.note_failures(&self.cx, &mut self.effects, &input.failed_squads);
@@ -92,7 +92,18 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         }
         match input.deliver {
             Some(ErrorKind::Cancelled) if is_refused => {}
-            Some(kind) => self.deliver(kind, input.deliver_message.as_deref())?,
+            Some(kind) => {
+                let delivered = self.deliver(kind, input.deliver_message.as_deref());
+                // Its error found no memory: it stands at the operation until that is thrown,
+                // whatever comes first.
+                if let Err(SliceEnd::NeedsMemory { .. }) = delivered
+                    && kind == ErrorKind::HostError
+                    && !planted!(B305)
+                {
+                    self.state.control.operation = ended;
+                }
+                delivered?;
+            }
             None => {}
         }
         // Each throw may lead to the end of a squad, which neither of them disturbs.
@@ -110,8 +121,9 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
         }
     }
 
-    /// Stores what the engine left in the exchange slot where it belongs.
-    fn take_exchange(&mut self, input: &SliceInput) {
+    /// Stores what the engine left in the exchange slot where it belongs. Gives the operation that
+    /// is over with that.
+    fn take_exchange(&mut self, input: &SliceInput) -> Option<Operation> {
         let control = &mut self.state.control;
         match std::mem::replace(&mut self.state.takes, Takes::Nothing) {
             Takes::Future { register, detached } => {
@@ -123,17 +135,17 @@ impl<'p, C: Checks> Slice<'p, '_, C> {
                     true => control.scopes.forget_spawned(&self.cx),
                     false => control.scopes.note_spawned(&self.cx, future),
                 }
+                None
             }
-            Takes::Nothing => match control.operation.take_if(|_| input.operation_over) {
-                Some(operation) => {
-                    if let Some(register) = operation.result {
-                        let registers = control.registers::<C>();
-                        registers.slot(register).take_from(&self.vm.exchange);
-                    }
-                    self.vm.exchange.clear();
+            Takes::Nothing => {
+                let ended = control.operation.take_if(|_| input.operation_over);
+                if let Some(register) = ended.as_ref().and_then(|operation| operation.result) {
+                    let registers = control.registers::<C>();
+                    registers.slot(register).take_from(&self.vm.exchange);
                 }
-                None => self.vm.exchange.clear(),
-            },
+                self.vm.exchange.clear();
+                ended
+            }
         }
     }
 

@@ -376,3 +376,85 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         visit::visit_arm(self, arm);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Span as Extent;
+
+    fn mutant(genre: &str, at: (usize, usize), replacement: &str) -> Mutant {
+        let place = Place {
+            line: at.0,
+            column: at.1,
+        };
+        Mutant {
+            name: String::new(),
+            file: String::new(),
+            genre: genre.to_owned(),
+            replacement: replacement.to_owned(),
+            span: Extent {
+                start: place,
+                end: place,
+            },
+            function: None,
+        }
+    }
+
+    fn plant(source: &str, mutants: &[Mutant]) -> (String, Vec<usize>) {
+        let numbered: Vec<_> = (1..).zip(mutants).collect();
+        let (planted, left_out) = planted(source, &numbered).expect("it is Rust");
+        syn::parse_file(&planted).expect("it still is");
+        assert_eq!(planted.lines().count(), source.lines().count());
+        (
+            planted.replace("::gcrucible_platform::is_mutant", "on"),
+            left_out,
+        )
+    }
+
+    #[test]
+    fn mutants_of_one_place_and_within_each_other_stand_side_by_side() {
+        let source = "fn f(a: u32, b: u32) -> bool { !(a + 1 < b) }";
+        let mutants = [
+            mutant("BinaryOperator", (1, 40), "<="),
+            mutant("BinaryOperator", (1, 40), "=="),
+            mutant("BinaryOperator", (1, 36), "-"),
+            mutant("UnaryOperator", (1, 32), ""),
+            mutant("FnValue", (1, 32), "true"),
+        ];
+        let (planted, left_out) = plant(source, &mutants);
+        let sum = "(if on(3) { a - 1 } else { a + 1 })";
+        let less = format!(
+            "((if on(1) {{ {sum} <= b }} else if on(2) {{ {sum} == b }} else {{ {sum} < b }}))"
+        );
+        let not = format!("(if on(4) {{ {less} }} else {{ !{less} }})");
+        assert_eq!(
+            planted,
+            format!("fn f(a: u32, b: u32) -> bool {{ if on(5) {{ return true; }}  {not} }}")
+        );
+        assert_eq!(left_out, [0; 0]);
+    }
+
+    #[test]
+    fn arms_and_guards_are_turned_off() {
+        let source = "fn f(a: u32) -> u32 {\n    match a {\n        0 => 1,\n        1 if a > 0 => 2,\n        _ => 3,\n    }\n}\n";
+        let (planted, _) = plant(
+            source,
+            &[
+                mutant("MatchArm", (3, 9), ""),
+                mutant("MatchArmGuard", (4, 14), "true"),
+            ],
+        );
+        assert!(planted.contains("0 if !on(1) => 1"), "{planted}");
+        assert!(
+            planted.contains("1 if (on(2) || (a > 0)) => 2"),
+            "{planted}"
+        );
+    }
+
+    #[test]
+    fn what_is_constant_is_left_out() {
+        let source = "const fn f(a: u32) -> u32 { a + 1 }";
+        let (planted, left_out) = plant(source, &[mutant("BinaryOperator", (1, 31), "-")]);
+        assert_eq!((planted.as_str(), left_out), (source, vec![1]));
+    }
+}

@@ -129,7 +129,7 @@ pub fn was_injected(has_faults_to_come: bool) -> Result<(), Failure> {
 /// Whether the words are refused to the task of a fork that has an account: the last eighth of the
 /// heap is for those that use less than a 64th of it.
 fn is_reserved(heap: &HeapConfig, words: u32, used_bytes: u64, of_account: u64) -> bool {
-    let more = u64::from(words) * 8;
+    let more = u64::from(NeedsMemory::parts(words).0) * 8;
     used_bytes + more > heap.limit_bytes / 8 * 7 && of_account + more > heap.limit_bytes / 64
 }
 
@@ -259,5 +259,7 @@ mod tests {
         let failure = failed(32).expect_err("some gap has three blocks");
         assert_eq!(failure.check, "side_by_side");
         assert_eq!(failed(33), Ok(()));
+        // An account is no excuse where less than seven eighths are in use.
+        assert!(!is_reserved(&heap, three_blocks, 32 * 4096, 32 * 4096));
     }
 }
