@@ -806,6 +806,16 @@ impl<'e> Judge<'_, 'e> {
         {
             return true;
         }
+        self.take_late_wake(task)
+    }
+
+    /// Whether a future that it has waited for and that has settled has yet to wake it.
+    fn has_late_wake(&self, task: TaskId) -> bool {
+        self.wakes.get(&task).is_some_and(|left| *left > 0)
+    }
+
+    /// Whether it is woken by such a future now.
+    fn take_late_wake(&mut self, task: TaskId) -> bool {
         match self.wakes.get_mut(&task) {
             Some(left) if *left > 0 => {
                 *left -= 1;
@@ -851,8 +861,10 @@ impl<'e> Judge<'_, 'e> {
                 self.model.wake(task);
                 return Ok(());
             }
+            // What woke it, a future that it waited for before or its turn, is seen with its turn.
             _ if self.model.could_run(task)
                 || self.model.was_told(task)
+                || (matches!(status, Status::Blocked { .. }) && self.has_late_wake(task))
                 || self.is_woken_late(task) =>
             {
                 self.compare_turn(task, &status)?;

@@ -43,6 +43,11 @@ struct Queued {
 }
 
 impl Turns {
+    /// Whether one of those who wait for a place may be woken.
+    fn is_free(&self, place: Place) -> bool {
+        self.free.get(&place).is_some_and(|free| *free > 0)
+    }
+
     /// A task was woken for a place. Whether it may have been.
     fn take(&mut self, task: TaskId, place: Place) -> bool {
         let free = self.free.entry(place).or_default();
@@ -187,7 +192,17 @@ impl Judge<'_, '_> {
             self.turns.unclear.insert(task);
             return Ok(());
         }
-        if let Some(first) = self.turns.before(task, place) {
+        let before = self.turns.before(task, place);
+        let has_turn = before.is_none() && self.turns.is_free(place);
+        if self.has_late_wake(task) {
+            match has_turn {
+                // It was one of the two: nobody can say which.
+                true => _ = self.turns.unclear.insert(task),
+                false => _ = self.take_late_wake(task),
+            }
+            return Ok(());
+        }
+        if let Some(first) = before {
             let message =
                 format!("woken for object {object}, for which task {first} has waited longer");
             return self.fail("woken_out_of_turn", task, message);
