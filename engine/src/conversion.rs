@@ -16,6 +16,9 @@ use crate::call::CallError;
 use crate::engine::Inner;
 use crate::roots::ROOTS;
 
+/// Units of work that are done under one permit.
+const STEP: u32 = 10_000;
+
 /// What takes several steps, and has places between them that are roots.
 trait Steps: Send + 'static {
     fn roots(&self, root: &mut dyn FnMut(&Slot));
@@ -77,9 +80,9 @@ async fn in_steps<S: Steps, R>(
     begin: impl for<'p> Fn(&mut S, &Mutator<'p, Checked>, Value<'p>) -> Result<(), R>,
     step: impl Fn(&mut S, &Mutator<'_, Checked>, &mut u32) -> Option<R>,
 ) -> R {
+    let units_at_once = inner.heap.debug().steps.unwrap_or(STEP);
     let under_way = UnderWay::new(inner, steps);
     let mut has_begun = false;
-    let mut before = 0_u32;
     loop {
         {
             let permit = inner.heap.shared().await;
@@ -94,7 +97,7 @@ async fn in_steps<S: Steps, R>(
                     return refused;
                 }
             }
-            let mut units = inner.heap.debug().units_of_step(before);
+            let mut units = units_at_once;
             if let Some(done) = step(&mut steps, &m, &mut units) {
                 return done;
             }
@@ -102,7 +105,6 @@ async fn in_steps<S: Steps, R>(
                 under_way.add_to(inner);
             }
         }
-        before = before.saturating_add(1);
         inner.give_way().await;
     }
 }
@@ -184,7 +186,7 @@ impl Built {
 impl Inner {
     /// Whether it would take too long to make values of the data in one go.
     pub(crate) fn is_large(&self, data: &[HostValue]) -> bool {
-        host_value::takes_more_than(data, self.heap.debug().units_of_step(0))
+        host_value::takes_more_than(data, self.heap.debug().steps.unwrap_or(STEP))
     }
 
     /// Makes the arguments of a call in a realm in steps.
@@ -209,15 +211,14 @@ impl Inner {
         account: Option<&Arc<MemoryAccount>>,
         data: &[HostValue],
     ) -> Result<Built, NeedsMemory> {
+        let units_at_once = self.heap.debug().steps.unwrap_or(STEP);
         let under_way = UnderWay::new(self, Building::new(ROOTS));
         let mut has_begun = false;
         let mut attempts = 0;
-        let mut steps = 0_u32;
         loop {
             let stepped = {
                 let permit = self.heap.shared().await;
                 let mut building = under_way.steps.lock();
-                let units_at_once = self.heap.debug().units_of_step(steps);
                 let mut units = units_at_once;
                 let stepped = self
                     .registry
@@ -233,10 +234,7 @@ impl Inner {
             };
             match stepped {
                 Ok(true) => return Ok(Built(under_way)),
-                Ok(false) => {
-                    steps = steps.saturating_add(1);
-                    self.give_way().await;
-                }
+                Ok(false) => self.give_way().await,
                 Err(needs) => {
                     if !self
                         .make_room_for(account, needs.words, &mut attempts)

@@ -127,8 +127,7 @@ modes! {
     /// where it is, as if memory were exhausted. `None`: as many as memory really holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     exhausted: Option<u32>;
-    /// Units of work that a built-in does at a time, see [`units_of_step`](HeapDebug::units_of_step); `None`: as many as in
-    /// production.
+    /// Units of work that a built-in does at a time; `None`: as many as in production.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<u32>;
     /// Whenever a machine stands still, its dead registers are overwritten with poison, whether
@@ -153,24 +152,6 @@ impl HeapDebug {
 
     /// Units of work that a built-in does at a time in production.
     pub const STEPS_IN_PRODUCTION: u32 = 10_000;
-
-    /// Steps of one piece of work after which [`steps`](HeapDebug::steps) makes them larger.
-    const STEPS_OF_A_SIZE: u32 = 256;
-
-    /// Units of work that one step does after `before` others of the same work, at most.
-    ///
-    /// Small steps are for what happens between them, and after some hundred of them nothing new does: from then on they
-    /// grow, twice as large after each 256, up to those of production. So data that shares much, and is a
-    /// thousand times as large for the host, does not take a thousand times as many.
-    pub fn units_of_step(&self, before: u32) -> u32 {
-        let Some(units) = self.steps else {
-            return HeapDebug::STEPS_IN_PRODUCTION;
-        };
-        let doubled = (before / HeapDebug::STEPS_OF_A_SIZE).min(31);
-        let grown = u64::from(units.max(1)) << doubled;
-        let most = u64::from(units.max(HeapDebug::STEPS_IN_PRODUCTION));
-        u32::try_from(grown.min(most)).unwrap_or(u32::MAX)
-    }
 
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
@@ -365,23 +346,6 @@ fn rising<N: FromStr + PartialOrd>(text: &str) -> Option<Vec<N>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn small_steps_grow_when_there_have_been_many() {
-        let units = |steps, before| {
-            let debug = HeapDebug {
-                steps,
-                ..HeapDebug::default()
-            };
-            debug.units_of_step(before)
-        };
-        let of_one =
-            [0, 255, 256, 512, 3_327, 3_328, u32::MAX].map(|before| units(Some(1), before));
-        assert_eq!(of_one, [1, 1, 2, 4, 4_096, 8_192, 10_000]);
-        assert_eq!(units(None, 5_000), 10_000);
-        // What is larger than in production from the first stays so.
-        assert_eq!(units(Some(20_000), 300), 20_000);
-    }
 
     #[test]
     fn modes_read_what_they_write() {

@@ -13,6 +13,7 @@ use gcrucible_platform::sync::Mutex;
 use crate::realm::Realm;
 use crate::roots::ROOTS;
 use crate::stream_path::path_to_stream;
+use crate::work::Work;
 
 /// Why a realm cannot be forked. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Forking {
         }
         let tlab = self.fork.buffer().expect("a fork has a buffer");
         let m = permit.mutator::<C>(tlab);
-        let mut units = permit.heap().debug().units_of_step(0);
+        let mut units = permit.heap().debug().steps.unwrap_or(Work::STEP);
         let mut copying = self.copying.lock();
         if copying.is_some() {
             // It is registered since then.
