@@ -314,6 +314,7 @@ catalogue! {
     B304 = "B-304", Simulation, "E-4", "an allocation that is to fail does not";
     B305 = "B-305", Simulation, "model", "a failed operation whose error found no memory counts as taken: a handler that a cancellation does not reach goes on without it";
     B306 = "B-306", Simulation, "model", "where an error waits, the operation that a handler has interrupted is waited for first";
+    B307 = "B-307", Simulation, "liveness", "an instruction that works in steps, has failed, and finds no memory for its error begins anew";
 }
 
 impl Bug {

@@ -10,10 +10,13 @@
 //! ([`Stop::Unfinished`](crate::interpreter::Stop)): the slice ends, and the instruction is
 //! executed again in the next one, where it finds its [`Progress`]. It counts as executed when
 //! it is done. Everything in it that refers to objects is a root. A throw and the dispatch of an
-//! interrupt drop it: then the instruction, if it is executed again, begins anew.
+//! interrupt drop it: then the instruction, if it is executed again, begins anew. One that has failed, and
+//! finds no memory for its error, keeps that it has: to begin anew would look like getting further, and in
+//! a full heap it would go on like that for ever.
 
 use std::cell::{Cell, RefCell};
 
+use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
 use gcrucible_platform::HostValue;
 use gcrucible_platform::planted;
@@ -155,6 +158,16 @@ pub(crate) enum Progress {
     Trim(Trim),
     Range(Range),
     Converting(Converting),
+    /// It is done, and has failed: there was no memory yet for what it is to throw.
+    Failed(Failed),
+}
+
+/// What an instruction is to throw.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// An error of this kind, with the value as its payload; or the value itself.
+    pub(crate) kind: Option<ErrorKind>,
+    pub(crate) value: Slot,
 }
 
 impl Progress {
@@ -188,6 +201,7 @@ impl Progress {
             Progress::Trim(trim) => trim.roots(root),
             Progress::Find(_) | Progress::Range(_) => {}
             Progress::Converting(converting) => converting.roots(ROOTS, root),
+            Progress::Failed(failed) => root(&failed.value),
         }
     }
 
@@ -206,6 +220,7 @@ impl Progress {
             Progress::Writing(writing) => writing.roots(root),
             Progress::Trim(trim) => trim.roots(root),
             Progress::Converting(converting) => converting.roots(ROOTS, root),
+            Progress::Failed(failed) => root(&failed.value),
             Progress::Search(_) | Progress::Find(_) | Progress::Range(_) => {}
         }
     }

@@ -5,14 +5,14 @@
 
 use gcrucible_bytecode::ErrorKind;
 use gcrucible_heap::{Checks, Comparing, Copying, Kind, Slot, Value};
-use gcrucible_platform::HostValue;
+use gcrucible_platform::{HostValue, planted};
 
 use super::Copied;
 use crate::display::Displaying;
 use crate::host_value::{Converting, Unfit};
 use crate::interpreter::{Context, Made, Stop};
 use crate::roots::ROOTS;
-use crate::work::{BYTES_PER_UNIT, ELEMENTS_PER_UNIT, Progress};
+use crate::work::{BYTES_PER_UNIT, ELEMENTS_PER_UNIT, Failed, Progress};
 
 /// Units for an entry of a map that is read, and for an object that is made.
 const UNITS_PER_ENTRY: u32 = 3;
@@ -59,7 +59,12 @@ impl<'p, C: Checks> Context<'p, C> {
         step: impl FnOnce(&mut Progress, &mut u32) -> Result<Option<Value<'p>>, Stop<'p>>,
     ) -> Made<'p> {
         let mut progress = match self.work.resume() {
-            Some(progress) => *progress,
+            Some(progress) => match *progress {
+                Progress::Failed(Failed { kind, value }) => {
+                    return Err(self.fail(kind, self.m.load(&value)));
+                }
+                progress => progress,
+            },
             None => begin(),
         };
         let mut units = self.work.step();
@@ -77,8 +82,29 @@ impl<'p, C: Checks> Context<'p, C> {
                     Stop::NeedsMemory(_) | Stop::Safepoint => self.work.keep(Box::new(progress)),
                     _ => self.work.discard(progress),
                 }
-                Err(stop)
+                Err(match stop {
+                    stop if planted!(B307) => stop,
+                    Stop::Raise(kind, payload) => self.fail(Some(kind), payload),
+                    Stop::Throw(value) => self.fail(None, value),
+                    stop => stop,
+                })
             }
+        }
+    }
+
+    /// What an instruction has failed with. The throw forgets it; until then it is kept, since there
+    /// may be no memory for it yet.
+    #[cold]
+    fn fail(&self, kind: Option<ErrorKind>, value: Value<'p>) -> Stop<'p> {
+        let failed = Failed {
+            kind,
+            value: Slot::nil(ROOTS),
+        };
+        self.m.store(&failed.value, value);
+        self.work.keep(Box::new(Progress::Failed(failed)));
+        match kind {
+            Some(kind) => Stop::Raise(kind, value),
+            None => Stop::Throw(value),
         }
     }
 
