@@ -149,6 +149,46 @@ fn a_built_in_that_is_not_done_is_no_instruction() {
     assert_eq!(machine.exchange(), "2000");
 }
 
+#[test]
+fn what_has_failed_does_not_begin_anew_for_want_of_memory() {
+    // The last part is no data, which the conversion finds at its end.
+    let text = "
+        fn main() {
+          let a = []
+          for i in 0..500 { a.push(i) }
+          a.push(main)
+          yield_now()
+          host(\"x\", a)
+        }
+    ";
+    // One of these allocations is that of the error.
+    let failed = (0..200).filter(|at| {
+        let machine = Machine::under(text, &format!("steps=100,fail=alloc:{at}"));
+        let (mut has_begun, mut has_failed) = (false, false);
+        loop {
+            let outcome = machine.slice(1_000_000);
+            has_begun |= outcome.advanced;
+            assert!(!(has_failed && outcome.advanced), "{at}: {outcome:?}");
+            match outcome.end {
+                SliceEnd::Threw => break,
+                SliceEnd::Host => panic!("a function is no data"),
+                SliceEnd::NeedsMemory { words } => {
+                    has_failed = has_begun;
+                    // Asked for once more, it is there.
+                    machine.heap.has_room_within_limit(words);
+                    let mut permit = machine.heap.try_exclusive().expect("nobody holds one");
+                    permit.collect(CollectionKind::Major);
+                }
+                _ => {}
+            }
+        }
+        let error = machine.exchange();
+        assert!(error.contains("TypeError"), "{error}");
+        has_failed
+    });
+    assert!(failed.count() > 0, "no allocation is that of the error");
+}
+
 /// What makes something large, and what goes over it.
 const LARGE: &[(&str, &str)] = &[
     ("array", "deep_copy(nested)"),
