@@ -315,6 +315,7 @@ catalogue! {
     B305 = "B-305", Simulation, "model", "a failed operation whose error found no memory counts as taken: a handler that a cancellation does not reach goes on without it";
     B306 = "B-306", Simulation, "model", "where an error waits, the operation that a handler has interrupted is waited for first";
     B307 = "B-307", Simulation, "liveness", "an instruction that works in steps, has failed, and finds no memory for its error begins anew";
+    B308 = "B-308", Simulation, "cancellation", "room for a machine that has grown is made behind the look whether its task is cancelled";
 }
 
 impl Bug {

@@ -179,6 +179,11 @@ impl<'e> Driver<'e> {
             if std::mem::replace(&mut is_turn_over, true) {
                 turn = self.turn(has_asked).await;
             }
+            // Others go on while room is made: what they request is looked at behind it.
+            let is_late = planted!(B308);
+            if !is_late && self.fit_machine().await {
+                turn = None;
+            }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
             }
@@ -188,11 +193,8 @@ impl<'e> Driver<'e> {
             if self.is_grace_over() {
                 return self.abort::<C>().await;
             }
-            if std::mem::take(&mut self.has_outgrown) {
+            if is_late && self.fit_machine().await {
                 turn = None;
-                if !self.make_room(0, &mut 1, None).await {
-                    self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
-                }
             }
             let Ran {
                 mut outcome,
@@ -487,6 +489,17 @@ impl<'e> Driver<'e> {
             }
         }
         self.wake_changed(&outcome.changed).await;
+    }
+
+    /// Makes room for the machine, if that has grown beyond what there was for it. Whether it had.
+    async fn fit_machine(&mut self) -> bool {
+        if !std::mem::take(&mut self.has_outgrown) {
+            return false;
+        }
+        if !self.make_room(0, &mut 1, None).await {
+            self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
+        }
+        true
     }
 
     /// What a slice made of the turn that the task was woken for.

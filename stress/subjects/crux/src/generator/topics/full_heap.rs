@@ -64,7 +64,10 @@ fn tried<C: Choices>(body: &mut Body<'_, C>, made: Name) -> Vec<Stmt> {
     let hosts = 4 * u32::from(body.has(Feature::HostOperations) && body.may_wait());
     let spawns = 2 * u32::from(tasks::can_spawn(body));
     body.block(|body, out| match body.c.weighted(&[2, hosts, spawns, 1]) {
-        1 => host_operations::ask(body, out),
+        1 => match body.c.chance(1, 2) {
+            true => host_operations::ask(body, out),
+            false => host_operations::ask_with_no_data(body, out, made),
+        },
         2 => {
             if let Some(name) = tasks::spawn_one(body, out) {
                 tasks::use_result(body, out, Expr::awaited(Expr::Name(name)));

@@ -8,7 +8,7 @@ use crate::generator::Focus;
 use crate::generator::programs::body::Body;
 use crate::generator::programs::world::Kind;
 use crate::generator::swarm::{Feature, Swarm};
-use crate::scenario::program::{Expr, Stem, Stmt};
+use crate::scenario::program::{Expr, Name, Stem, Stmt};
 use crate::scenario::{Data, HostAnswer};
 use gcrucible_trace::choices::Choices;
 
@@ -59,9 +59,26 @@ fn data<C: Choices>(body: &mut Body<'_, C>) -> Expr {
 
 /// An operation whose failure nobody minds.
 pub(super) fn ask<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    let asked = Expr::library("http.get", vec![body.word()]);
+    try_to_ask(body, out, asked);
+}
+
+/// The same with what is no data behind some that is, `made` among it.
+pub(super) fn ask_with_no_data<C: Choices>(
+    body: &mut Body<'_, C>,
+    out: &mut Vec<Stmt>,
+    made: Name,
+) {
+    let mut parts = vec![Expr::Name(made)];
+    parts.extend((0..body.c.below(12)).map(|at| Expr::Int(i64::from(at))));
+    parts.push(body.new_closure(0));
+    let args = vec![Expr::text("operation"), Expr::Array(parts)];
+    try_to_ask(body, out, Expr::Builtin(Builtin::Host, args));
+}
+
+fn try_to_ask<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, asked: Expr) {
     let caught = body.world.fresh(Stem::Caught);
     let shown = Stmt::Expr(Expr::Builtin(Builtin::Print, vec![Expr::Name(caught)]));
-    let asked = Expr::library("http.get", vec![body.word()]);
     out.push(Stmt::Try {
         body: vec![Stmt::Expr(asked)],
         typed: Vec::new(),
