@@ -14,7 +14,7 @@
 //!    the turn takes what there is before it says so, so what comes in between finds a turn under way
 //!    that is of no use to it any more: that is noted, and made good when the turn ends.
 //! 3. A change gives no turn to who looked after it: it comes to giving turns when others have
-//!    taken what it was worth, and began to wait for what they left.
+//!    taken what it was worth, and began to wait for what they left. Nor is a turn passed on to such a one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ struct List {
     /// The last change that gave fewer turns than it is worth because of those: its version, and
     /// what it is worth.
     withheld: Option<(u64, u32)>,
+    /// The version of the last change that there was something to be had after.
+    latest: u64,
     /// The next places at the front and at the back.
     front: i64,
     back: i64,
@@ -132,6 +134,9 @@ impl WaitLists {
             let Some(list) = lists.get_mut(&place) else {
                 continue;
             };
+            if available > 0 {
+                list.latest = list.latest.max(version);
+            }
             let mut turns = available.saturating_sub(list.turns);
             if turns < available && list.withheld.is_none_or(|(of, _)| of < version) {
                 list.withheld = Some((version, available));
@@ -177,19 +182,24 @@ impl WaitLists {
         woken
     }
 
-    /// Who had the turn has taken nothing: the next one has it, if there is one, and is to be woken.
+    /// Who had the turn has taken nothing: the next one has it that has not seen yet what there was to
+    /// be had, if there is one, and is to be woken.
     pub(crate) fn pass_turn_on(&self, place: Place) -> Option<Waiter> {
         let mut lists = self.lists.lock();
         let list = lists.get_mut(&place)?;
+        let latest = match planted!(B309) {
+            true => u64::MAX,
+            false => list.latest,
+        };
         let next = match planted!(B203, list.waiting.len() > 1) {
-            true => list.waiting.pop_last(),
-            false => list.waiting.pop_first(),
+            true => list.waiting.pop_last().map(|(_, last)| last.waiter),
+            false => list.pop_first(latest),
         };
         if next.is_none() {
             list.turns = list.turns.saturating_sub(1);
         }
         forget_if_empty(&mut lists, place);
-        next.map(|(_, waiting)| waiting.waiter)
+        next
     }
 
     /// Number of lists; none at rest.
@@ -276,6 +286,21 @@ mod tests {
         assert_eq!(lists.pass_turn_on(PLACE).map(|(task, _)| task), Some(1));
         assert!(lists.pass_turn_on(PLACE).is_none());
         assert!(lists.lists.lock().is_empty());
+    }
+
+    #[test]
+    fn a_turn_is_not_passed_on_to_who_saw_what_it_was_for() {
+        let lists = WaitLists::default();
+        lists.add(PLACE, (0, &Arc::default()), 0, false);
+        assert_eq!(woken(&lists, 1), [0]);
+        // Another has taken it before this one looked.
+        lists.add(PLACE, (1, &Arc::default()), 1, false);
+        assert!(lists.pass_turn_on(PLACE).is_none());
+        let again = lists.take(&values_of(1, 2));
+        assert_eq!(
+            again.into_iter().map(|(task, _)| task).collect::<Vec<_>>(),
+            [1]
+        );
     }
 
     #[test]

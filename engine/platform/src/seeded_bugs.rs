@@ -316,6 +316,7 @@ catalogue! {
     B306 = "B-306", Simulation, "model", "where an error waits, the operation that a handler has interrupted is waited for first";
     B307 = "B-307", Simulation, "liveness", "an instruction that works in steps, has failed, and finds no memory for its error begins anew";
     B308 = "B-308", Simulation, "cancellation", "room for a machine that has grown is made behind the look whether its task is cancelled";
+    B309 = "B-309", Simulation, "model", "who is not to have its turn passes it on to one that began to wait after what it was for had been taken";
 }
 
 impl Bug {

@@ -180,7 +180,7 @@ impl<'e> Driver<'e> {
                 turn = self.turn(has_asked).await;
             }
             // Others go on while room is made: what they request is looked at behind it.
-            let is_late = planted!(B308);
+            let is_late = planted!(B308, self.has_outgrown);
             if !is_late && self.fit_machine().await {
                 turn = None;
             }

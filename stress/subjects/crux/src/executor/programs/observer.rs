@@ -50,6 +50,8 @@ struct State {
     callees: BTreeMap<u32, Callee>,
     /// Tasks that had a slice.
     begun: BTreeSet<TaskId>,
+    /// Tasks in the middle of an instruction that works in steps.
+    unfinished: BTreeSet<TaskId>,
     /// Injected failures so far.
     faults: u64,
     /// Refusals of memory since a task got further or was thrown an error.
@@ -240,6 +242,26 @@ impl TraceObserver {
             && input.failed_squads.is_empty();
         if !did_nothing {
             state.refused_in_vain = 0;
+        }
+        // What it had is gone, though nothing has come of it: it begins anew, and each time that
+        // looks like getting further.
+        let was_unfinished = match outcome.unfinished {
+            true => !state.unfinished.insert(task),
+            false => state.unfinished.remove(&task),
+        };
+        if was_unfinished
+            && did_nothing
+            && !outcome.unfinished
+            && matches!(outcome.end, VmEnd::NeedsMemory { .. })
+        {
+            state.failure.get_or_insert_with(|| Failure {
+                oracle: "progress_is_made".into(),
+                check: "begun_anew".into(),
+                site: "slice".into(),
+                message: format!(
+                    "task {task}: an instruction that works in steps begins anew for want of memory"
+                ),
+            });
         }
         // Taking a safepoint or needing memory is nothing that the program could see. The first
         // slice of a task enters its frame.

@@ -24,6 +24,8 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     }
     let parts = (0..body.c.within(1, 4)).map(|_| body.fresh(2)).collect();
     let made = body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts));
+    let unfit = (body.has(Feature::HostOperations) && body.may_wait())
+        .then(|| host_operations::unfit(body, out, made));
     let hoard = body.world.fresh(Stem::Local);
     out.push(Stmt::Let(hoard, Expr::Array(vec![])));
     // A text that is too long is followed by one of half the length.
@@ -52,21 +54,21 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         if signals {
             out.push(interrupts::raise(body));
         }
-        let tried = tried(body, made);
+        let tried = tried(body, made, unfit);
         out.push(ignoring_errors(body, tried));
     }
     out.push(call(Method::Clear));
     body.spend(20);
 }
 
-/// What needs room; `made` is what can be copied.
-fn tried<C: Choices>(body: &mut Body<'_, C>, made: Name) -> Vec<Stmt> {
-    let hosts = 4 * u32::from(body.has(Feature::HostOperations) && body.may_wait());
+/// What needs room: `made` can be copied, `unfit` is refused by the host.
+fn tried<C: Choices>(body: &mut Body<'_, C>, made: Name, unfit: Option<Name>) -> Vec<Stmt> {
+    let hosts = 3 * u32::from(unfit.is_some());
     let spawns = 2 * u32::from(tasks::can_spawn(body));
     body.block(|body, out| match body.c.weighted(&[2, hosts, spawns, 1]) {
-        1 => match body.c.chance(1, 2) {
-            true => host_operations::ask(body, out),
-            false => host_operations::ask_with_no_data(body, out, made),
+        1 => match unfit.filter(|_| body.c.chance(1, 2)) {
+            None => host_operations::ask(body, out),
+            Some(unfit) => host_operations::ask_with(body, out, Expr::Name(unfit)),
         },
         2 => {
             if let Some(name) = tasks::spawn_one(body, out) {

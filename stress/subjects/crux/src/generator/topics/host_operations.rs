@@ -63,17 +63,18 @@ pub(super) fn ask<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     try_to_ask(body, out, asked);
 }
 
-/// The same with what is no data behind some that is, `made` among it.
-pub(super) fn ask_with_no_data<C: Choices>(
-    body: &mut Body<'_, C>,
-    out: &mut Vec<Stmt>,
-    made: Name,
-) {
+/// The same with this as its data.
+pub(super) fn ask_with<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, data: Expr) {
+    let args = vec![Expr::text("operation"), data];
+    try_to_ask(body, out, Expr::Builtin(Builtin::Host, args));
+}
+
+/// Makes a list that is no data, which shows in its last part: `made` and some numbers come first.
+pub(super) fn unfit<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, made: Name) -> Name {
     let mut parts = vec![Expr::Name(made)];
     parts.extend((0..body.c.below(12)).map(|at| Expr::Int(i64::from(at))));
     parts.push(body.new_closure(0));
-    let args = vec![Expr::text("operation"), Expr::Array(parts)];
-    try_to_ask(body, out, Expr::Builtin(Builtin::Host, args));
+    body.let_in(out, Stem::Local, Kind::List, Expr::Array(parts))
 }
 
 fn try_to_ask<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>, asked: Expr) {
