@@ -180,9 +180,9 @@ impl<'e> Driver<'e> {
                 turn = self.turn(has_asked).await;
             }
             // Others go on while room is made: what they request is looked at behind it.
-            let is_late = planted!(B308, self.has_outgrown);
-            if !is_late && self.fit_machine().await {
+            if self.has_outgrown && !planted!(B308) {
                 turn = None;
+                self.fit_machine().await;
             }
             if task.token.is_unanswered() && !self.has_run {
                 return BodyEnd::NeverStarted;
@@ -193,8 +193,9 @@ impl<'e> Driver<'e> {
             if self.is_grace_over() {
                 return self.abort::<C>().await;
             }
-            if is_late && self.fit_machine().await {
+            if planted!(B308, self.has_outgrown) {
                 turn = None;
+                self.fit_machine().await;
             }
             let Ran {
                 mut outcome,
@@ -491,15 +492,12 @@ impl<'e> Driver<'e> {
         self.wake_changed(&outcome.changed).await;
     }
 
-    /// Makes room for the machine, if that has grown beyond what there was for it. Whether it had.
-    async fn fit_machine(&mut self) -> bool {
-        if !std::mem::take(&mut self.has_outgrown) {
-            return false;
-        }
+    /// Makes room for the machine, which has grown beyond what there was for it.
+    async fn fit_machine(&mut self) {
+        self.has_outgrown = false;
         if !self.make_room(0, &mut 1, None).await {
             self.pending.get_or_insert(ErrorKind::OutOfMemory.into());
         }
-        true
     }
 
     /// What a slice made of the turn that the task was woken for.
