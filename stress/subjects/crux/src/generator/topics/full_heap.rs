@@ -72,6 +72,10 @@ fn tried<C: Choices>(body: &mut Body<'_, C>, made: Name, unfit: Option<Name>) ->
         },
         2 => {
             if let Some(name) = tasks::spawn_one(body, out) {
+                // Room for its stack may be in the making.
+                if body.has(Feature::Cancel) && body.c.chance(1, 2) {
+                    out.push(Stmt::Cancel(Expr::Name(name)));
+                }
                 tasks::use_result(body, out, Expr::awaited(Expr::Name(name)));
             }
         }

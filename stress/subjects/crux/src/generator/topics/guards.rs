@@ -192,6 +192,15 @@ fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     };
     cancelled(body, (1, 2), &mut held);
     out.push(Stmt::Sync(Expr::Name(mutex), held));
+    if body.tasks > 0 && body.c.chance(1, 2) {
+        // Who let go of it has it again before any of them, and one more comes too late for it.
+        let wants = vec![Stmt::Sync(Expr::Name(mutex), vec![])];
+        let again = body.block(|body, out| {
+            tasks::spawn_one_that_gives_up(body, out, wants);
+            out.extend((0..body.c.within(1, 2)).map(|_| tasks::sleep(0)));
+        });
+        out.push(Stmt::Sync(Expr::Name(mutex), again));
+    }
     cancelled(body, (1, 2), out);
     body.spend(24);
 }
