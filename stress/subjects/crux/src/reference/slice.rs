@@ -357,7 +357,10 @@ impl Model<'_> {
                 && let Some(kind) = take(self, task)
             {
                 let error = self.store.error(kind, Value::Nil);
-                if let Some(end) = self.throw(task, error, nowhere.clone()) {
+                // Back at an operation that a handler had interrupted, it may be due for more.
+                if let Some(end) = self.throw(task, error, nowhere.clone())
+                    && end != SliceEnd::Resuming
+                {
                     return Some(end);
                 }
             }
