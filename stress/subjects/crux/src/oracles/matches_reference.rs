@@ -87,6 +87,7 @@ pub fn check_and_note<'p>(
         has_lacked_memory: false,
         wakes: BTreeMap::new(),
         woken_from: BTreeMap::new(),
+        refused: BTreeSet::new(),
         woken_at_host: BTreeSet::new(),
         turns: Turns::default(),
         majors: 0,
@@ -199,6 +200,8 @@ struct Judge<'p, 'e> {
     /// What a woken task has waited for: it goes on waiting until it runs, and a future that
     /// settles until then wakes it, too.
     woken_from: BTreeMap<TaskId, Status>,
+    /// Who was refused memory since its last slice.
+    refused: BTreeSet<TaskId>,
     /// Tasks woken while they stand at a host operation.
     woken_at_host: BTreeSet<TaskId>,
     /// Who may be woken for channels and mutexes.
@@ -357,6 +360,7 @@ impl<'e> Judge<'_, 'e> {
             Event::MemoryRefused { task, .. } => {
                 self.model.forget_panic(*task);
                 self.has_lacked_memory = true;
+                self.refused.insert(*task);
                 Ok(())
             }
             Event::CallEnded {
@@ -639,6 +643,9 @@ impl<'e> Judge<'_, 'e> {
 
     /// A body is aborted at the first slice start after its grace time, and not before.
     fn aborted(&mut self, task: TaskId) -> Verdict {
+        if self.model.spawning(task).is_some() && self.refused.contains(&task) {
+            self.model.drop_spawn(task);
+        }
         let status = self.model.task(task).map(|task| task.status.clone());
         if self.slice.is_some()
             || !self.model.is_body_overdue(task)

@@ -17,6 +17,7 @@ impl<'e> Judge<'_, 'e> {
         self.woken_from.remove(&task);
         self.turns.leave(task);
         self.delayed.remove(&task);
+        self.refused.remove(&task);
         if self.model.spawning(task).is_some() && start.offered == Some(ErrorKind::OutOfMemory) {
             self.model.drop_spawn(task);
         }
