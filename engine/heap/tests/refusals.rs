@@ -90,7 +90,7 @@ fn a_buffer_that_no_provider_names_is_reset_all_the_same() {
             // It would lie in the same place.
             let other = permit.mutator::<Checked>(&tlab);
             for _ in 0..3 {
-                other.string("XXXXXXXXXXXXXXXXXXXXXXXX").unwrap();
+                other.string("another of as many bytes").unwrap();
             }
             let kept = mine.load(&holder.registers()[0]);
             assert_eq!(mine.text(kept), Some(TEXT));

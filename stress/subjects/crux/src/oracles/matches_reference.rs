@@ -808,12 +808,13 @@ impl<'e> Judge<'_, 'e> {
     /// Whether a task may be woken for what it has waited for before: whoever changes something
     /// lets others go first before it wakes.
     fn is_woken_late(&mut self, task: TaskId) -> bool {
-        if let Some(Status::Blocked { object, .. }) = self.model.task(task).map(|task| &task.status)
-            && self.model.has_changed(*object)
-        {
-            return true;
+        match self.model.task(task).map(|task| &task.status) {
+            // Which of its wake-ups this is, is seen with its turn.
+            Some(Status::Blocked { object, .. }) => {
+                self.model.has_changed(*object) || self.has_late_wake(task)
+            }
+            _ => self.take_late_wake(task),
         }
-        self.take_late_wake(task)
     }
 
     /// Whether a future that it has waited for and that has settled has yet to wake it.
@@ -868,10 +869,8 @@ impl<'e> Judge<'_, 'e> {
                 self.model.wake(task);
                 return Ok(());
             }
-            // What woke it, a future that it waited for before or its turn, is seen with its turn.
             _ if self.model.could_run(task)
                 || self.model.was_told(task)
-                || (matches!(status, Status::Blocked { .. }) && self.has_late_wake(task))
                 || self.is_woken_late(task) =>
             {
                 self.compare_turn(task, &status)?;
