@@ -234,6 +234,16 @@ impl Allocator {
         &self.large
     }
 
+    /// Blocks in quarantine, and until which collection each is.
+    pub(crate) fn quarantined(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.quarantine.iter().copied()
+    }
+
+    /// Free blocks whose memory the operating system has back.
+    pub(crate) fn returned_blocks(&self) -> usize {
+        self.returned.len()
+    }
+
     fn take_block(&mut self, region: &Region, usage: BlockUse) -> Option<u32> {
         let block = match self.free.pop().or_else(|| self.returned.pop()) {
             Some(block) => block,

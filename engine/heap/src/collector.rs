@@ -32,6 +32,7 @@ use crate::object::{Header, Kind, Slots, pattern, raw};
 use crate::roots::{RootKind, RootProvider, RootTracer, sealed};
 use crate::slot::Slot;
 use crate::space::{Block, BlockUse, Generation, Region};
+use crate::tally::Tally;
 use crate::tlab::Tlab;
 use crate::value::{Offset, Word};
 use crate::verifier;
@@ -77,6 +78,9 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
             return report;
         }
     }
+    let is_looked_at_behind = is_looked_at_behind(debug, number);
+    let tally = (is_looked_at_behind && debug.verify == VerifyLevel::Full)
+        .then(|| Tally::take(heap, kind, number));
     let mut evacuation = Evacuation::start(heap, kind, number);
     evacuation.trace_roots();
     if kind == CollectionKind::Minor {
@@ -91,10 +95,14 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
         heap.interned.settle(|word| evacuation.survivor(word));
     }
     evacuation.finish(&mut report);
-    let is_looked_at_behind = is_looked_at_behind(debug, number);
     if is_looked_at_behind {
         let is_after_major = kind == CollectionKind::Major;
         report.violations = verifier::verify(heap, debug.verify, is_after_major);
+        if let Some(tally) = tally
+            && report.violations.is_empty()
+        {
+            report.violations = tally.compare(heap, &report);
+        }
     }
     let is_looked_at_before =
         debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After;
@@ -360,7 +368,7 @@ impl<'h> Evacuation<'h> {
             return None;
         }
         let to = self.allocator.bump(self.region, target, words)?;
-        self.copies_left -= u32::from(self.copies_left < u32::MAX);
+        self.copies_left -= u32::from(self.copies_left < u32::MAX && !planted!(B312));
         Some(to)
     }
 
@@ -420,7 +428,8 @@ impl<'h> Evacuation<'h> {
         let target = self.target(generation, header.size_words());
         self.region
             .set_block_use(self.region.block_of(at), BlockUse::LargeHead(target));
-        self.promoted += u32::from(target == Generation::Old && generation != Generation::Old);
+        let is_promoted = target == Generation::Old && generation != Generation::Old;
+        self.promoted += u32::from(is_promoted && !planted!(B311, is_promoted));
         self.traced_words += u64::from(header.size_words());
         self.gray.push(at);
     }
@@ -667,7 +676,8 @@ impl<'h> Evacuation<'h> {
                 self.relabel(block, generation, &mut scribbled_words);
                 continue;
             }
-            zombies += self.clear(block, generation, &mut scribbled_words);
+            let died = self.clear(block, generation, &mut scribbled_words);
+            zombies += u64::from(!planted!(B313, generation == Generation::Old && died > 0)) * died;
             self.region
                 .set_block_use(block, BlockUse::Objects(generation));
             self.allocator.retire(self.region, block, until);
@@ -684,23 +694,25 @@ impl<'h> Evacuation<'h> {
         }
         let (region, kind) = (self.region, self.kind);
         let make_zombies = debug.zombie;
-        self.allocator.sweep_large(region, until, |at, block| {
-            let header = region.header(at);
-            if header.has(Header::REACHED) {
-                region.set_header(at, header.without(Header::REACHED));
-                return true;
-            }
-            let is_collected = match block.generation() {
-                Some(Generation::Immortal) => false,
-                Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
-                _ => true,
-            };
-            if is_collected && make_zombies {
-                bury(region, at, header, number);
-                zombies += 1;
-            }
-            !is_collected
-        });
+        let large_until = until.filter(|_| !planted!(B310));
+        self.allocator
+            .sweep_large(region, large_until, |at, block| {
+                let header = region.header(at);
+                if header.has(Header::REACHED) {
+                    region.set_header(at, header.without(Header::REACHED));
+                    return true;
+                }
+                let is_collected = match block.generation() {
+                    Some(Generation::Immortal) => false,
+                    Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
+                    _ => true,
+                };
+                if is_collected && make_zombies {
+                    bury(region, at, header, number);
+                    zombies += 1;
+                }
+                !is_collected
+            });
         scribbled_words += self.allocator.release_quarantine(self.region, number);
         self.allocator.return_spare(self.region, self.kind);
         self.settle_accounts();

@@ -52,6 +52,7 @@ pub mod roots;
 mod slot;
 mod space;
 mod stats;
+mod tally;
 mod tlab;
 mod value;
 pub mod verifier;

@@ -317,6 +317,10 @@ catalogue! {
     B307 = "B-307", Simulation, "liveness", "an instruction that works in steps, has failed, and finds no memory for its error begins anew";
     B308 = "B-308", Simulation, "cancellation", "room for a machine that has grown is made behind the look whether its task is cancelled";
     B309 = "B-309", Simulation, "model", "who is not to have its turn passes it on to one that began to wait after what it was for had been taken";
+    B310 = "B-310", Simulation, "books", "what dies with blocks of its own is free at once, quarantine or not";
+    B311 = "B-311", Simulation, "books", "large objects that become old do not count as promoted";
+    B312 = "B-312", Simulation, "books", "a mode that leaves room for so many copies leaves it for all";
+    B313 = "B-313", Simulation, "books", "what dies in an old block is not counted as a zombie";
 }
 
 impl Bug {

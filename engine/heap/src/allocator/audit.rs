@@ -120,6 +120,30 @@ impl Allocator {
             let message = format!("{} are counted, {in_use} are", self.blocks_in_use);
             wrong.push(("blocks in use", message));
         }
+        let with_memory = self.blocks_in_use + (self.quarantine.len() + self.free.len()) as u64;
+        if self.resident_bytes() != with_memory * self.block_bytes {
+            let counted = self.resident_bytes();
+            let message = format!("{counted} bytes are counted, {with_memory} blocks have memory");
+            wrong.push(("resident bytes", message));
+        }
+        // Tails lie behind their head.
+        let is_old = |was_old: &mut bool, usage: BlockUse| {
+            *was_old = match usage {
+                BlockUse::LargeTail => *was_old,
+                BlockUse::Objects(generation) | BlockUse::LargeHead(generation) => {
+                    generation == Generation::Old
+                }
+                BlockUse::Free | BlockUse::Quarantined => false,
+            };
+            Some(*was_old)
+        };
+        let usages = all().map(|block| block.usage());
+        let old = usages.scan(false, is_old).filter(|&is_old| is_old).count() as u64;
+        if self.old_bytes(region) != old * self.block_bytes {
+            let counted = self.old_bytes(region);
+            let message = format!("{counted} bytes are counted, {old} blocks are");
+            wrong.push(("old bytes", message));
+        }
         let is_new = |usage| {
             matches!(
                 usage,

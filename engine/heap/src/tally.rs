@@ -1,0 +1,447 @@
+//! What a collection says that it did, against what it has left.
+//!
+//! Counts and modes are believed: that a mode has done something is known from a count, and that
+//! stale references are found from a quarantine that lasts. A wrong one breaks no object. So the
+//! heap is counted before the collection and afterwards, by walks over its blocks.
+
+use crate::debug_mode::CollectionKind;
+use crate::heap::{CollectionReport, Heap};
+use crate::object::{Header, Kind, pattern};
+use crate::space::{BlockUse, Generation, Region};
+use crate::value::Offset;
+use crate::verifier::Violation;
+
+/// A block as it was when the collection began.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    usage: BlockUse,
+    top: u32,
+    /// Words of it that somebody had scribbled on.
+    scribbled: u64,
+}
+
+/// Objects of the movable heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Objects {
+    /// Of the young generations, in blocks that several objects share.
+    young: u64,
+    /// Of the old generation, in such blocks.
+    old: u64,
+    /// Of the young generations, with blocks of their own.
+    young_large: u64,
+    /// Of the old generation, with blocks of their own.
+    old_large: u64,
+}
+
+impl Objects {
+    fn count(region: &Region) -> Objects {
+        let mut objects = Objects::default();
+        for block in 0..region.used_end() {
+            match region.block(block).usage() {
+                BlockUse::Objects(generation) if generation != Generation::Immortal => {
+                    let count = if generation.is_young() {
+                        &mut objects.young
+                    } else {
+                        &mut objects.old
+                    };
+                    // What cannot be walked is reported by who walks it for its objects' sake.
+                    let _ = region.walk_block(block, |_, header| {
+                        *count += u64::from(header.kind() != Some(Kind::Filler));
+                    });
+                }
+                BlockUse::LargeHead(Generation::Old) => objects.old_large += 1,
+                BlockUse::LargeHead(generation) if generation.is_young() => {
+                    objects.young_large += 1;
+                }
+                _ => {}
+            }
+        }
+        objects
+    }
+
+    fn all_old(self) -> u64 {
+        self.old + self.old_large
+    }
+
+    fn all_young(self) -> u64 {
+        self.young + self.young_large
+    }
+
+    fn all(self) -> u64 {
+        self.all_old() + self.all_young()
+    }
+}
+
+/// The heap before a collection.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    kind: CollectionKind,
+    number: u64,
+    objects: Objects,
+    blocks: Vec<Before>,
+    returned: usize,
+    zombies: u64,
+    scribbled_bytes: u64,
+}
+
+impl Tally {
+    /// Counts, before collection `number`: the world is stopped and the buffers are flushed.
+    pub(crate) fn take(heap: &Heap, kind: CollectionKind, number: u64) -> Tally {
+        let region = heap.region();
+        let blocks = (0..region.used_end()).map(|index| {
+            let block = region.block(index);
+            let (usage, top) = (block.usage(), block.top());
+            let scribbled = match usage {
+                BlockUse::Objects(_) if heap.debug().scribble => {
+                    scribbled_words(region, index, top)
+                }
+                _ => 0,
+            };
+            Before {
+                usage,
+                top,
+                scribbled,
+            }
+        });
+        Tally {
+            kind,
+            number,
+            objects: Objects::count(region),
+            blocks: blocks.collect(),
+            returned: heap.allocator.lock().returned_blocks(),
+            zombies: heap.counters.zombies.get(),
+            scribbled_bytes: heap.counters.bytes_scribbled.get(),
+        }
+    }
+
+    /// What the collection says and is not so.
+    pub(crate) fn compare(&self, heap: &Heap, report: &CollectionReport) -> Vec<Violation> {
+        let mut wrong = Vec::new();
+        self.compare_objects(heap, report, &mut wrong);
+        self.compare_quarantine(heap, &mut wrong);
+        self.compare_zombies(heap, report, &mut wrong);
+        self.compare_scribbled(heap, &mut wrong);
+        let violation = |(site, message): (&str, String)| Violation {
+            check: "tally",
+            site: site.to_owned(),
+            message,
+            path: Vec::new(),
+        };
+        wrong.into_iter().map(violation).collect()
+    }
+
+    fn compare_objects(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
+        let (before, after) = (self.objects, Objects::count(heap.region()));
+        let (stayed, stayed_old) = match self.kind {
+            CollectionKind::Minor => (before.old, before.all_old()),
+            CollectionKind::Major => (0, 0),
+        };
+        let reported = u64::from(report.moved) + u64::from(report.kept);
+        let survived = (after.young + after.old).checked_sub(stayed);
+        if survived != Some(reported) {
+            let found = after.young + after.old;
+            let message = format!(
+                "{} moved and {} kept beside {stayed} that stayed are not the {found} that are there",
+                report.moved, report.kept
+            );
+            wrong.push(("survivors", message));
+        }
+        let promoted = u64::from(report.promoted);
+        let is_right = match self.kind {
+            CollectionKind::Minor => after.all_old() == stayed_old + promoted,
+            // Those that were old may have died.
+            CollectionKind::Major => {
+                promoted <= after.all_old()
+                    && after.all_old() - promoted <= before.all_old()
+                    && after.all_young() + promoted <= before.all_young()
+            }
+        };
+        if !is_right {
+            let message = format!("{promoted} are said to be, of {before:?} there are {after:?}");
+            wrong.push(("promoted", message));
+        }
+        if let Some(most) = heap.debug().exhausted
+            && report.moved > most
+        {
+            let message = format!("{} were, though there was room for {most}", report.moved);
+            wrong.push(("moved", message));
+        }
+    }
+
+    /// What has died is in quarantine for as long as the mode says.
+    fn compare_quarantine(&self, heap: &Heap, wrong: &mut Wrong) {
+        let region = heap.region();
+        let collections = u64::from(heap.debug().quarantine);
+        let allocator = heap.allocator.lock();
+        for (block, before) in (0..).zip(&self.blocks) {
+            let is_freed = region.block(block).usage() == BlockUse::Free;
+            let was_in_use = !matches!(before.usage, BlockUse::Free | BlockUse::Quarantined);
+            if collections > 0 && is_freed && was_in_use {
+                let message = format!("block {block}, {:?}, is free at once", before.usage);
+                wrong.push(("quarantine", message));
+                return;
+            }
+        }
+        let ends = self.number + collections;
+        for (block, until) in allocator.quarantined() {
+            let was_in_use = self
+                .blocks
+                .get(block as usize)
+                .is_some_and(|it| it.usage != BlockUse::Quarantined);
+            let is_right = if was_in_use {
+                until == ends
+            } else {
+                (self.number + 1..=ends).contains(&until)
+            };
+            if !is_right {
+                let message = format!(
+                    "block {block} is there until collection {until}, this is {} and it is to be \
+                     there for {collections}",
+                    self.number
+                );
+                wrong.push(("quarantine", message));
+                return;
+            }
+        }
+    }
+
+    /// What has died is a zombie, if the mode wants that, and says when it died.
+    fn compare_zombies(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
+        let region = heap.region();
+        let counted = heap.counters.zombies.get() - self.zombies;
+        if !heap.debug().zombie {
+            if counted > 0 {
+                wrong.push(("zombies", format!("{counted} without the mode")));
+            }
+            return;
+        }
+        let is_quarantined = heap.debug().quarantine > 0;
+        let mut found = 0;
+        for (block, before) in (0..).zip(&self.blocks) {
+            if region.block(block).usage() != BlockUse::Quarantined {
+                continue;
+            }
+            let mut look = |at: Offset, header: Header| {
+                let died_at = region.raw(at + 1) & 0xFFFF_FFFF;
+                found +=
+                    u64::from(header.has(Header::ZOMBIE) && died_at == self.number & 0xFFFF_FFFF);
+            };
+            match before.usage {
+                BlockUse::Objects(_) => {
+                    let _ = region.walk_block(block, look);
+                }
+                BlockUse::LargeHead(_) => {
+                    let at = region.block_start(block);
+                    look(at, region.header(at));
+                }
+                _ => {}
+            }
+        }
+        if is_quarantined && found != counted {
+            let message = format!("{counted} are counted, {found} died in this collection");
+            wrong.push(("zombies", message));
+        }
+        // What died where something could not be moved is filler.
+        let dead = match self.kind {
+            CollectionKind::Minor => self.objects.all_young(),
+            CollectionKind::Major => self.objects.all(),
+        };
+        let large = Objects::count(region);
+        let survived = u64::from(report.moved) + u64::from(report.kept);
+        let large = match self.kind {
+            CollectionKind::Minor => {
+                (large.young_large + large.old_large).saturating_sub(self.objects.old_large)
+            }
+            CollectionKind::Major => large.young_large + large.old_large,
+        };
+        let dead = dead.saturating_sub(survived + large);
+        if report.kept == 0 && counted < dead {
+            let message = format!("{counted} are counted, {dead} died");
+            wrong.push(("zombies", message));
+        }
+    }
+
+    /// What nobody may read any more was written over, if the mode wants that, and counted.
+    fn compare_scribbled(&self, heap: &Heap, wrong: &mut Wrong) {
+        if heap.allocator.lock().returned_blocks() != self.returned {
+            // What the operating system has back cannot be looked at.
+            return;
+        }
+        let region = heap.region();
+        let debug = heap.debug();
+        let counted = heap.counters.bytes_scribbled.get() - self.scribbled_bytes;
+        let mut found = 0;
+        for (block, before) in (0..).zip(&self.blocks) {
+            let usage = region.block(block).usage();
+            let is_collected = match before.usage {
+                BlockUse::Objects(Generation::Immortal)
+                | BlockUse::LargeHead(Generation::Immortal) => usage != before.usage,
+                BlockUse::Objects(generation) => {
+                    generation.is_young() || self.kind == CollectionKind::Major
+                }
+                _ => false,
+            };
+            let is_released = before.usage == BlockUse::Quarantined && usage == BlockUse::Free;
+            if is_collected {
+                let now = scribbled_words(region, block, before.top);
+                // A block is written over as a whole, unless its objects are told apart.
+                let is_whole = !debug.zombie && !matches!(usage, BlockUse::Objects(_));
+                let before = if is_whole { 0 } else { before.scribbled };
+                found += now.saturating_sub(before);
+            } else if is_released {
+                found += scribbled_words(region, block, before.top);
+            }
+        }
+        if !debug.scribble {
+            found = 0;
+        }
+        if counted != found * 8 {
+            let message = format!("{counted} bytes are counted, {} were", found * 8);
+            wrong.push(("scribbled", message));
+        }
+    }
+}
+
+/// What is wrong, and in which count.
+type Wrong = Vec<(&'static str, String)>;
+
+/// Words of a block, up to its top, that were written over because nobody may read them.
+fn scribbled_words(region: &Region, block: u32, top: u32) -> u64 {
+    let start = region.block_start(block);
+    let freed = [
+        pattern::FREED_YOUNG.0,
+        pattern::FREED_OLD.0,
+        pattern::FROM_SPACE.0,
+    ];
+    let is_scribbled = |offset: &Offset| freed.contains(&region.raw(*offset));
+    (start..start + top).filter(is_scribbled).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gcrucible_platform::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::checks::Checked;
+    use crate::collector;
+    use crate::config::HeapConfig;
+    use crate::holder::Holder;
+    use crate::value::Value;
+
+    /// A heap with modes, where large and small objects live and have died.
+    struct Fixture {
+        heap: Arc<Heap>,
+        holder: Holder,
+    }
+
+    impl Fixture {
+        fn new(modes: &str) -> Fixture {
+            let debug = modes.parse().expect("modes that exist");
+            let heap = Heap::new(HeapConfig::tiny(), debug).expect("address space");
+            let holder = Holder::new(&heap, "test", 8);
+            Fixture { heap, holder }
+        }
+
+        /// Half of what is made lives, until it is overwritten.
+        fn fill(&self, round: usize) {
+            let permit = self.heap.try_shared().expect("nobody collects");
+            let m = permit.mutator::<Checked>(self.holder.tlab());
+            for index in 0..8 {
+                let len = if index % 4 == 3 { 300 } else { 3 };
+                let object = m.instance(1, &vec![Value::NIL; len]).expect("room");
+                if index % 2 == 1 {
+                    let registers = self.holder.registers();
+                    m.store(&registers[(index / 2 + round) % registers.len()], object);
+                }
+            }
+        }
+
+        /// Collects, and compares what `falsify` has made of it.
+        fn collect(
+            &self,
+            kind: CollectionKind,
+            falsify: impl FnOnce(&mut Tally, &mut CollectionReport),
+        ) -> Vec<String> {
+            let _permit = self.heap.try_exclusive().expect("no permit is held");
+            self.heap.flush_tlabs();
+            let number = self.heap.collection.load(Ordering::Relaxed) + 1;
+            let mut tally = Tally::take(&self.heap, kind, number);
+            // The collection flushes, too, and counts it.
+            tally.scribbled_bytes += self.heap.flush_tlabs();
+            let mut report = collector::collect(&self.heap, kind);
+            falsify(&mut tally, &mut report);
+            let wrong = tally.compare(&self.heap, &report);
+            let mut sites: Vec<String> = wrong.into_iter().map(|it| it.site).collect();
+            sites.dedup();
+            sites
+        }
+    }
+
+    const MODES: [&str; 9] = [
+        "",
+        "scribble",
+        "scribble,quarantine=2",
+        "zombie",
+        "zombie,scribble,quarantine=2",
+        "zombie,scribble,promote=always",
+        "zombie,scribble,promote=never,quarantine=3",
+        "zombie,scribble,exhausted=3,quarantine=2",
+        "scribble,exhausted=2,promote=always",
+    ];
+
+    #[test]
+    fn what_collections_say_is_so() {
+        for modes in MODES {
+            let fixture = Fixture::new(modes);
+            for round in 0..12 {
+                fixture.fill(round);
+                let kind = match round % 3 {
+                    2 => CollectionKind::Major,
+                    _ => CollectionKind::Minor,
+                };
+                let wrong = fixture.collect(kind, |_, _| {});
+                assert_eq!(wrong, [""; 0], "{modes}, round {round}");
+            }
+        }
+    }
+
+    type Falsify = fn(&mut Tally, &mut CollectionReport);
+
+    #[test]
+    fn each_wrong_count_is_found() {
+        let cases: [(&str, Falsify, &str); 6] = [
+            ("", |_, report| report.moved += 1, "survivors"),
+            (
+                "promote=always",
+                |_, report| report.promoted -= 1,
+                "promoted",
+            ),
+            (
+                "exhausted=1",
+                |_, report| {
+                    report.moved += 1;
+                    report.kept -= 1;
+                },
+                "moved",
+            ),
+            ("zombie", |tally, _| tally.zombies += 1, "zombies"),
+            (
+                "scribble",
+                |tally, _| tally.scribbled_bytes += 8,
+                "scribbled",
+            ),
+            ("quarantine=2", |tally, _| tally.number += 1, "quarantine"),
+        ];
+        for (modes, falsify, site) in cases {
+            let fixture = Fixture::new(modes);
+            fixture.fill(0);
+            assert_eq!(
+                fixture.collect(CollectionKind::Minor, falsify),
+                [site],
+                "{modes}"
+            );
+        }
+    }
+}
