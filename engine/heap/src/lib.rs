@@ -22,6 +22,7 @@
 //! watch                who wants to know when an object is freed
 //! verifier             the independent look at everything
 //! books                the audit of lists, counts and tables
+//! tally                what a collection says that it did, against what it has left
 //! ```
 #![allow(unsafe_code, reason = "objects live in raw memory")]
 
