@@ -227,7 +227,9 @@ impl<'h> Evacuation<'h> {
             }
             let tlab = provider.tlab();
             let id = owner_id(provider);
-            if lone.contains(&id) {
+            if provider.is_compile_time() && self.kind == CollectionKind::Minor {
+                // What it holds neither moves nor dies.
+            } else if lone.contains(&id) {
                 self.lone.push((id, Arc::clone(provider)));
             } else if (self.kind == CollectionKind::Major || planted!(B300))
                 && let Some(account) = tlab.and_then(Tlab::account)

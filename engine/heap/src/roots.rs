@@ -79,7 +79,8 @@ impl RootKind {
 /// The collector believes what it says, so whoever implements it owes:
 ///
 /// 1. *All of them.* `trace` passes on every slot whose value is read again after the collection,
-///    whichever thread calls it and however often.
+///    whichever thread calls it and however often. If [`is_compile_time`](RootProvider::is_compile_time)
+///    says so, these hold nothing that is made otherwise, and are never written again.
 /// 2. *At home.* `home` is always the same, made for the heap that the slots' values are of, and
 ///    `tlab`, if there is one, is always the same and made for that heap, too. Where the provider
 ///    is handed to safe code in an `Arc`, which that may take it out of, its slots are used only
@@ -117,6 +118,13 @@ pub unsafe trait RootProvider: Send + Sync {
     /// The allocation buffer of this holder, if it allocates.
     fn tlab(&self) -> Option<&Tlab> {
         None
+    }
+
+    /// Whether its slots hold nothing but [compile-time objects](crate::CompileTimeObjects) and what is
+    /// no object, from when it is registered on. Then there is nothing in them for a minor
+    /// collection, and the verifier looks at them when versions have come or may have gone.
+    fn is_compile_time(&self) -> bool {
+        false
     }
 
     /// Bytes of it that are [charged](crate::Heap::charge) to the heap's limit as long as it lives.

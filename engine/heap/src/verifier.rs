@@ -11,12 +11,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+
+use gcrucible_platform::sync::atomic::Ordering;
 
 use crate::books;
 use crate::debug_mode::VerifyLevel;
-use crate::heap::Heap;
+use crate::heap::{Heap, mix};
+use crate::identity::HeapId;
 use crate::object::{HEADER_WORDS, Header, Kind, Slots, pattern, raw};
-use crate::roots::{RootAudit, RootKind};
+use crate::roots::{RootAudit, RootKind, RootProvider};
 use crate::space::{BlockUse, Generation, Region};
 use crate::value::{Offset, Word};
 
@@ -49,13 +53,23 @@ impl fmt::Display for Violation {
 
 /// Looks at the heap, which must be stopped and its buffers flushed. Right after a major
 /// collection there is nothing in it that the roots do not lead to.
+///
+/// The quick look passes over compile-time roots if nothing has come or gone since it last looked at
+/// them, but for one collection of a few: constants are most of the roots of small programs.
 pub(crate) fn verify(heap: &Heap, level: VerifyLevel, is_after_major: bool) -> Vec<Violation> {
     heap.counters.verifications.add(1);
     let mut verifier = Verifier::new(
         heap,
         std::mem::take(&mut heap.region().scratch.lock().verifier),
     );
-    verifier.follow_roots();
+    let providers = heap.providers();
+    let versions = Some(Versions::of(heap, &providers));
+    let number = heap.collection.load(Ordering::Relaxed);
+    verifier.passes_over_versions = level == VerifyLevel::Quick
+        && verifier.looked_at == versions
+        && !mix(number).is_multiple_of(COLLECTIONS_PER_LOOK_AT_VERSIONS);
+    verifier.looked_at = versions;
+    verifier.follow_roots(&providers);
     if level == VerifyLevel::Full && verifier.violations.is_empty() {
         verifier.walk_blocks(is_after_major);
         verifier.check_buffers();
@@ -68,6 +82,7 @@ pub(crate) fn verify(heap: &Heap, level: VerifyLevel, is_after_major: bool) -> V
         seen: verifier.seen,
         work: verifier.work,
         roots: verifier.roots,
+        looked_at: verifier.looked_at,
     };
     verifier.violations
 }
@@ -78,6 +93,32 @@ pub(crate) struct Scratch {
     seen: Vec<u64>,
     work: Vec<Offset>,
     roots: Vec<(RootKind, Word)>,
+    looked_at: Option<Versions>,
+}
+
+/// Of so many collections the quick look at one goes over compile-time roots, whether something has
+/// come or gone or not: they should not change, which is what a look is for.
+const COLLECTIONS_PER_LOOK_AT_VERSIONS: u64 = 8;
+
+/// What must have changed for compile-time objects to be others, or to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Versions {
+    heap: HeapId,
+    opened: u32,
+    open: u64,
+    providers: usize,
+}
+
+impl Versions {
+    fn of(heap: &Heap, providers: &[Arc<dyn RootProvider>]) -> Versions {
+        let allocator = heap.allocator.lock();
+        Versions {
+            heap: heap.id(),
+            opened: allocator.opened_versions(),
+            open: allocator.open_versions(),
+            providers: providers.iter().filter(|it| it.is_compile_time()).count(),
+        }
+    }
 }
 
 /// Objects by kind, by a walk over all blocks in use.
@@ -118,6 +159,9 @@ struct Verifier<'h> {
     work: Vec<Offset>,
     /// The roots of one provider.
     roots: Vec<(RootKind, Word)>,
+    /// What there was when it looked at compile-time roots, or passed over them.
+    looked_at: Option<Versions>,
+    passes_over_versions: bool,
     violations: Vec<Violation>,
     /// Referrer and slot through which each object was first met; only when a path is
     /// wanted.
@@ -132,6 +176,7 @@ impl<'h> Verifier<'h> {
             mut seen,
             mut work,
             roots,
+            looked_at,
         } = scratch;
         seen.clear();
         seen.resize(words / 64 + 1, 0);
@@ -143,6 +188,8 @@ impl<'h> Verifier<'h> {
             seen,
             work,
             roots,
+            looked_at,
+            passes_over_versions: false,
             violations: Vec::new(),
             parents: None,
         }
@@ -161,20 +208,24 @@ impl<'h> Verifier<'h> {
 
     /// Follows every reference from the roots. A second pass that remembers referrers is
     /// made only to name a path to what the first pass found.
-    fn follow_roots(&mut self) {
-        self.follow();
+    fn follow_roots(&mut self, providers: &[Arc<dyn RootProvider>]) {
+        self.follow(providers);
         if !self.violations.is_empty() {
             self.seen.fill(0);
             self.violations.clear();
             self.parents = Some(HashMap::new());
-            self.follow();
+            self.follow(providers);
         }
     }
 
-    fn follow(&mut self) {
+    fn follow(&mut self, providers: &[Arc<dyn RootProvider>]) {
         let mut roots = std::mem::take(&mut self.roots);
         roots.clear();
-        for provider in self.heap.providers() {
+        let passes_over = self.passes_over_versions;
+        for provider in providers {
+            if passes_over && provider.is_compile_time() {
+                continue;
+            }
             provider.audit(&mut RootAudit { seen: &mut roots });
             for (kind, word) in roots.drain(..) {
                 self.root(kind, word);
@@ -672,5 +723,106 @@ impl fmt::Display for Problem {
             Problem::Zombie => "leads to a dead object",
             Problem::BadSize => "leads to an object that does not fit its block",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile_time::CompileTimeObjects;
+    use crate::config::HeapConfig;
+    use crate::debug_mode::CollectionKind;
+    use crate::identity::Home;
+    use crate::roots::RootTracer;
+    use crate::slot::Slot;
+
+    /// The constants of a version.
+    struct Constants {
+        home: Home,
+        slot: Slot,
+    }
+
+    // SAFETY: a test's, which breaks rule 1 on purpose where the heap is not used afterwards.
+    unsafe impl RootProvider for Constants {
+        fn name(&self) -> String {
+            "constants".to_owned()
+        }
+
+        fn home(&self) -> &Home {
+            &self.home
+        }
+
+        fn is_compile_time(&self) -> bool {
+            true
+        }
+
+        fn trace(&self, tracer: &mut dyn RootTracer) {
+            tracer.slot(RootKind::Global, &self.slot);
+        }
+
+        fn audit(&self, audit: &mut RootAudit<'_>) {
+            audit.root(RootKind::Global, &self.slot);
+        }
+    }
+
+    fn version(heap: &Heap) -> Arc<Constants> {
+        let permit = heap.try_shared().expect("nobody collects");
+        let text = CompileTimeObjects::new(&permit).string("constant");
+        let constants = Arc::new(Constants {
+            home: Home::new(heap),
+            slot: Slot::of(text.expect("room").word()),
+        });
+        heap.add_provider(&constants);
+        constants
+    }
+
+    fn heap() -> Arc<Heap> {
+        Heap::new(HeapConfig::tiny(), "verify=quick".parse().expect("a mode"))
+            .expect("address space")
+    }
+
+    /// Looks, after collections of which the quick look passes over what has not changed.
+    fn look(heap: &Heap, level: VerifyLevel) -> usize {
+        while mix(heap.collection.load(Ordering::Relaxed))
+            .is_multiple_of(COLLECTIONS_PER_LOOK_AT_VERSIONS)
+        {
+            heap.collection.fetch_add(1, Ordering::Relaxed);
+        }
+        verify(heap, level, false).len()
+    }
+
+    #[test]
+    fn a_broken_constant_is_found_when_versions_come_or_go_and_by_a_full_look() {
+        let heap = heap();
+        let first = version(&heap);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        let whole = first.slot.get();
+        first.slot.set(pattern::FREED_OLD);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 0, "it is passed over");
+        assert_eq!(look(&heap, VerifyLevel::Full), 1);
+        let second = version(&heap);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "a version came");
+        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        drop(second);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "one went");
+        first.slot.set(whole);
+        let mut permit = heap.try_exclusive().expect("no permit is held");
+        assert_eq!(permit.collect(CollectionKind::Major).violations, []);
+        drop(permit);
+        first.slot.set(pattern::FREED_OLD);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "its memory was freed");
+    }
+
+    #[test]
+    fn some_quick_looks_go_over_constants_that_have_not_changed() {
+        let heap = heap();
+        let constants = version(&heap);
+        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        constants.slot.set(pattern::FREED_OLD);
+        let found = (0..64).filter(|_| {
+            heap.collection.fetch_add(1, Ordering::Relaxed);
+            !verify(&heap, VerifyLevel::Quick, false).is_empty()
+        });
+        assert!((2..20).contains(&found.count()));
     }
 }

@@ -335,7 +335,8 @@ impl Names {
     }
 }
 
-// SAFETY: rule 1: the five lists and `out_of_memory` are all slots that it has. Rule 2: the home is
+// SAFETY: rule 1: the five lists and `out_of_memory` are all slots that it has; `load` fills them with
+// what `CompileTimeObjects` makes, and nothing else writes them. Rule 2: the home is
 // made once; realms check it when they are made and keep the program from then on. Rule 3: by
 // inspection.
 #[allow(unsafe_code, reason = "the collector believes what a provider says")]
@@ -346,6 +347,10 @@ unsafe impl RootProvider for LoadedProgram {
 
     fn home(&self) -> &Home {
         &self.home
+    }
+
+    fn is_compile_time(&self) -> bool {
+        true
     }
 
     fn trace(&self, tracer: &mut dyn RootTracer) {

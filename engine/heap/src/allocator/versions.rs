@@ -44,6 +44,11 @@ impl Allocator {
         }
     }
 
+    /// Sets that were ever opened.
+    pub(crate) fn opened_versions(&self) -> u32 {
+        self.versions.opened
+    }
+
     /// Sets that were not freed.
     pub(crate) fn open_versions(&self) -> u64 {
         self.versions.blocks.len() as u64
