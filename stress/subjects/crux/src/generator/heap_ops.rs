@@ -99,13 +99,15 @@ enum Topic {
     NearlyEqual,
     OldArray,
     Queue,
+    Aged,
+    BroughtBack,
     Minor,
     Major,
 }
 
 /// Topics with their weights. Those of allocation, stores and collection are never turned
 /// off all together: see [`swarm`].
-const WEIGHTS: [(Topic, u32); 60] = [
+const WEIGHTS: [(Topic, u32); 62] = [
     (Topic::SwitchHolder, 5),
     (Topic::Immediate, 3),
     (Topic::BigInt, 3),
@@ -164,6 +166,8 @@ const WEIGHTS: [(Topic, u32); 60] = [
     (Topic::NearlyEqual, 2),
     (Topic::OldArray, 1),
     (Topic::Queue, 1),
+    (Topic::Aged, 2),
+    (Topic::BroughtBack, 1),
     (Topic::Minor, 4),
     (Topic::Major, 1),
 ];
@@ -595,6 +599,8 @@ impl Drawer {
             Topic::NearlyEqual => self.nearly_equal(choices),
             Topic::OldArray => self.old_array(choices, dst),
             Topic::Queue => self.queue(choices),
+            Topic::Aged => self.aged(choices, dst),
+            Topic::BroughtBack => self.brought_back(choices, dst),
             Topic::Minor => self.ops.push(HeapOp::Collect(CollectionKind::Minor)),
             Topic::Major => self.ops.push(HeapOp::Collect(CollectionKind::Major)),
         }
@@ -637,6 +643,9 @@ impl Drawer {
 
     /// Steps of a walk over an array or map, which changes between them.
     fn walk<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        if choices.chance(1, 6) {
+            return self.walk_over_rebuilt(choices, dst);
+        }
         let iterator = self.with(choices, |held| held == Held::Iterator);
         if self.held(iterator) != Held::Iterator || choices.chance(1, 4) {
             let source = self.with(choices, |held| matches!(held, Held::Array | Held::Map));
@@ -651,6 +660,32 @@ impl Drawer {
                 self.change(choices, container);
             }
         }
+    }
+
+    /// A walk over a map that loses entries, some of them passed already, and grows until its storage is
+    /// another one.
+    fn walk_over_rebuilt<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let [iterator, scratch] = [1, 2].map(|steps| self.after(dst, steps));
+        let value = self.any(choices);
+        self.new_value(HeapOp::Map(dst), dst, Held::Map);
+        let few = choices.within(4, 12) as u8;
+        self.ops.push(HeapOp::MapSetMany(dst, few, value));
+        self.new_value(HeapOp::Iterator(iterator, dst), iterator, Held::Iterator);
+        let steps = |drawer: &mut Self, count: u32| {
+            for _ in 0..count {
+                drawer.new_value(HeapOp::Next(scratch, iterator), scratch, Held::Unknown);
+            }
+        };
+        steps(self, choices.within(1, 6));
+        for _ in 0..choices.within(1, 3) {
+            // Of these immediates every fourth is an int.
+            let key = 2 + 4 * choices.below(3) as i16;
+            self.new_value(HeapOp::Immediate(scratch, key), scratch, Held::Immediate);
+            self.ops.push(HeapOp::MapRemove(dst, scratch));
+        }
+        let many = choices.within(8, 31) as u8;
+        self.ops.push(HeapOp::MapSetMany(dst, many, value));
+        steps(self, choices.within(1, 6));
     }
 
     /// Changes what a register holds a little, whatever that is.
@@ -742,6 +777,96 @@ impl Drawer {
         }
         self.maybe_forget(choices, young);
         self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+    }
+
+    /// Something with room that is old when a young object is put into it, in one of the ways that there
+    /// are, and is all that leads to it.
+    fn aged<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let [young, run] = [1, 2].map(|steps| self.after(dst, steps));
+        let room = choices.within(2, 16) as u8;
+        let nothing = |drawer: &mut Self| {
+            drawer.new_value(HeapOp::Immediate(young, 0), young, Held::Immediate);
+        };
+        let kind = choices.weighted(&[4, 2, 2, 1, 1, 1]);
+        match kind {
+            0 => self.new_value(HeapOp::Array(dst, room), dst, Held::Array),
+            1 => {
+                nothing(self);
+                self.new_value(HeapOp::Map(dst), dst, Held::Map);
+                self.ops.push(HeapOp::MapSetMany(dst, room, young));
+            }
+            2 => {
+                nothing(self);
+                self.new_value(HeapOp::Channel(dst, room), dst, Held::Channel);
+                self.ops.push(HeapOp::Send(dst, young));
+            }
+            3 => self.new_value(HeapOp::Instance(dst, room), dst, Held::Instance),
+            4 => {
+                nothing(self);
+                self.new_value(HeapOp::Cell(dst, young), dst, Held::Cell);
+            }
+            _ => self.new_value(HeapOp::FutureCreate(dst), dst, Held::Future),
+        }
+        if kind == 0 && choices.chance(1, 2) {
+            nothing(self);
+            self.ops.push(HeapOp::Push(dst, young));
+        }
+        for _ in 0..2 {
+            self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+        }
+        self.new_value(HeapOp::Instance(young, 1), young, Held::Instance);
+        let place = self.place(choices);
+        match (kind, choices.below(3)) {
+            (0, 0) => self.ops.push(HeapOp::Push(dst, young)),
+            (0, 1) => self.ops.push(HeapOp::Insert(dst, place, young)),
+            (0, _) => {
+                let some = HeapOp::ArrayOf(run, choices.within(1, 6) as u8, young);
+                self.new_value(some, run, Held::Array);
+                self.ops.push(HeapOp::Extend(dst, run));
+                self.new_value(HeapOp::Clear(run), run, Held::Immediate);
+            }
+            (1, 0) => self.ops.push(HeapOp::MapSetMany(dst, place % 16, young)),
+            (1, 1) => self.ops.push(HeapOp::MapSet(dst, young, dst)),
+            (1, _) => self.ops.push(HeapOp::MapSet(dst, dst, young)),
+            (2, _) => self.ops.push(HeapOp::Send(dst, young)),
+            (3 | 4, _) => self.ops.push(HeapOp::StoreField(dst, place, young)),
+            _ => self.ops.push(HeapOp::FutureComplete(dst, young)),
+        }
+        self.new_value(HeapOp::Clear(young), young, Held::Immediate);
+        self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+    }
+
+    /// What nothing leads to any more but a finalizer: an object, a weak reference in it, and its target,
+    /// which the object leads to as well, or does not.
+    fn brought_back<C: Choices>(&mut self, choices: &mut C, dst: u8) {
+        let [target, weak, function] = [1, 2, 3].map(|steps| self.after(dst, steps));
+        self.new_value(HeapOp::Instance(target, 1), target, Held::Instance);
+        self.new_value(HeapOp::Weak(weak, target), weak, Held::Weak);
+        self.new_value(HeapOp::Instance(dst, 2), dst, Held::Instance);
+        self.ops.push(HeapOp::StoreField(dst, 0, weak));
+        if choices.chance(2, 3) {
+            self.ops.push(HeapOp::StoreField(dst, 1, target));
+        }
+        if choices.chance(1, 3) {
+            self.ops.push(HeapOp::Collect(CollectionKind::Minor));
+        }
+        self.ops.push(HeapOp::Finalizer(dst, function));
+        for register in [dst, weak, target] {
+            if register == target && choices.chance(1, 6) {
+                continue;
+            }
+            self.new_value(HeapOp::Clear(register), register, Held::Immediate);
+        }
+        let kind = match choices.chance(1, 2) {
+            true => CollectionKind::Major,
+            false => CollectionKind::Minor,
+        };
+        self.ops.push(HeapOp::Collect(kind));
+        if choices.chance(2, 3) {
+            self.new_value(HeapOp::Finalize(dst), dst, Held::Instance);
+            self.new_value(HeapOp::Load(weak, dst, 0), weak, Held::Weak);
+            self.new_value(HeapOp::Target(target, weak), target, Held::Unknown);
+        }
     }
 
     /// An array or channel that is used as a queue: values come at one end and go at the other,

@@ -17,7 +17,11 @@ pub const NAME: &str = "clients_stop_when_cancelled";
 ///
 /// # Errors
 /// When one did what it must not.
-pub fn check(task: TaskId, broken: Option<Broken>, site: String) -> Result<(), Failure> {
+pub fn check(
+    task: TaskId,
+    broken: Option<Broken>,
+    site: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     let (check, what) = match broken {
         None => return Ok(()),
         Some(Broken::Attempt) => ("attempt", "calls a service"),
@@ -26,7 +30,7 @@ pub fn check(task: TaskId, broken: Option<Broken>, site: String) -> Result<(), F
     Err(Failure {
         oracle: NAME.into(),
         check: check.into(),
-        site,
+        site: site(),
         message: format!("task {task}: a client that is called when it must stop {what}"),
     })
 }

@@ -280,7 +280,7 @@ fn simpler_data(data: &Data) -> Vec<Data> {
         Data::Int(_) => simpler.push(Data::Int(0)),
         Data::Float(_) => simpler.push(Data::Float(0)),
         Data::Text(text) if text.is_empty() => {}
-        Data::Text(_) => simpler.push(Data::Text(String::new())),
+        Data::Text(text) => simpler.extend(["", half(text)].map(|it| Data::Text(it.to_owned()))),
         Data::List(elements) => {
             simpler.extend(elements.iter().cloned());
             simpler.extend(without_each(elements).map(Data::List));
@@ -291,13 +291,26 @@ fn simpler_data(data: &Data) -> Vec<Data> {
             simpler.extend(entries.iter().map(|(_, value)| value.clone()));
             simpler.extend(without_each(entries).map(Data::Map));
             let smaller = with_each(entries, |(key, value)| {
+                let shorter = (half(key).to_owned(), value.clone());
+                let is_shorter = shorter.0.len() < key.len() && has_no(entries, &shorter.0);
                 let values = simpler_data(value).into_iter();
-                values.map(|value| (key.clone(), value)).collect()
+                let values = values.map(|value| (key.clone(), value));
+                values.chain(is_shorter.then_some(shorter)).collect()
             });
             simpler.extend(smaller.map(Data::Map));
         }
     }
     simpler
+}
+
+fn half(text: &str) -> &str {
+    let middle = text.len() / 2;
+    let at = (0..=middle).rev().find(|&at| text.is_char_boundary(at));
+    &text[..at.unwrap_or(0)]
+}
+
+fn has_no(entries: &[(String, Data)], key: &str) -> bool {
+    entries.iter().all(|(other, _)| other != key)
 }
 
 /// The list without one item, for each.

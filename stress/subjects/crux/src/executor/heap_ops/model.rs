@@ -315,35 +315,48 @@ impl Model {
 
     /// The parts of an object, in the order in which the comparison walks them.
     pub(super) fn parts(&self, object: u32, parts: &mut Vec<Value>) {
+        self.each_part(object, |part| parts.push(part));
+    }
+
+    fn each_part(&self, object: u32, mut visit: impl FnMut(Value)) {
         match &self.objects[object as usize] {
-            Object::BigInt(_) | Object::String(..) => {}
-            Object::Array(all) | Object::Instance(all) => parts.extend(all),
-            Object::Map(entries) => entries.iter().for_each(|(k, v)| parts.extend([*k, *v])),
+            Object::BigInt(_) | Object::String(..) | Object::Mutex { .. } => {}
+            Object::Array(all) | Object::Instance(all) => all.iter().copied().for_each(visit),
+            Object::Map(entries) => {
+                for (key, value) in entries.iter() {
+                    visit(*key);
+                    visit(*value);
+                }
+            }
             Object::Enum(all)
             | Object::Closure(all)
             | Object::Bound(all)
-            | Object::Unscheduled(all) => parts.extend(all),
+            | Object::Unscheduled(all) => all.iter().copied().for_each(visit),
             Object::Cell(value) | Object::Iterator(value, _) | Object::Error(value) => {
-                parts.push(*value);
+                visit(*value);
             }
-            Object::Future { payload, .. } => parts.push(*payload),
-            Object::Channel { values, .. } => parts.extend(values),
-            Object::Mutex { .. } => {}
-            Object::Stream { source, .. } => parts.push(*source),
-            Object::Weak { target, .. } => parts.push(*target),
+            Object::Future { payload, .. } => visit(*payload),
+            Object::Channel { values, .. } => values.iter().copied().for_each(visit),
+            Object::Stream { source, .. } => visit(*source),
+            Object::Weak { target, .. } => visit(*target),
         }
     }
 
     /// Which objects `roots` keep alive.
     pub(super) fn strongly_reachable(&self, roots: impl Iterator<Item = Value>) -> Vec<bool> {
         let mut reached = vec![false; self.objects.len()];
-        let mut work: Vec<Value> = roots.collect();
-        while let Some(value) = work.pop() {
-            let Value::Object(at) = value else { continue };
-            let is_new = !std::mem::replace(&mut reached[at as usize], true);
-            if is_new && !matches!(self.objects[at as usize], Object::Weak { .. }) {
-                self.parts(at, &mut work);
+        let mut work: Vec<u32> = Vec::new();
+        let mut reach = |value: Value, work: &mut Vec<u32>| {
+            if let Value::Object(at) = value
+                && !std::mem::replace(&mut reached[at as usize], true)
+                && !matches!(self.objects[at as usize], Object::Weak { .. })
+            {
+                work.push(at);
             }
+        };
+        roots.for_each(|root| reach(root, &mut work));
+        while let Some(at) = work.pop() {
+            self.each_part(at, |part| reach(part, &mut work));
         }
         reached
     }

@@ -29,7 +29,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
         2 * catch * futures,
         guards,
         1,
-        2 * guards * cancel * spawns,
+        4 * guards * cancel * spawns,
     ]) {
         0 => cancel_one(body, out),
         1 => spawn_and_cancel(body, out),
@@ -202,7 +202,7 @@ fn survive_with_a_guard<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
 /// A task that holds a mutex which another one wants, and does not end when it is cancelled: in the
 /// end it is aborted, and the mutex is free.
 fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
-    if body.tasks < 2 || !body.affords(60) {
+    if body.tasks < 2 || !body.affords(30) {
         return spawn_and_cancel(body, out);
     }
     let mutex = Expr::Builtin(Builtin::Mutex, vec![]);
@@ -247,7 +247,7 @@ fn abort_a_holder<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
     }
     tasks::try_and_use(body, out, Expr::awaited(Expr::Name(wanting)));
     body.tasks -= 2;
-    body.spend(50);
+    body.spend(25);
 }
 
 /// Something that cancellation ends, with work to be done in any case.

@@ -101,6 +101,39 @@ const STATUSES: [i64; 3] = [200, 404, 503];
 /// Empty, part of one, and all of it, as JSON.
 const BODIES: [&str; 3] = ["", "[1, ", "[1, 2]"];
 
+/// Bytes of texts that the host answers: none, what fits beside others, what fills a buffer, what
+/// has blocks of its own.
+const LENGTHS: [usize; 6] = [0, 3, 16, 70, 260, 1800];
+
+/// Data of some parts, which are made one after the other: any of them may be the one for which there
+/// is no room.
+fn answered<C: Choices>(c: &mut C, parts: &mut u32, depth: u32) -> Data {
+    *parts = parts.saturating_sub(1);
+    let text = |c: &mut C| {
+        let length = LENGTHS[c.weighted(&[1, 3, 3, 3, 2, 1])];
+        "t".repeat(length)
+    };
+    let inner = u32::from(depth > 0 && *parts > 0);
+    match c.weighted(&[3, 2, 1, 3 * inner, 3 * inner]) {
+        0 => Data::Text(text(c)),
+        // Some are too large for a small int.
+        1 => Data::Int(i64::from(c.below(9)) << (c.below(8) * 8)),
+        2 => Data::Nil,
+        3 => {
+            let count = c.below(6);
+            Data::List((0..count).map(|_| answered(c, parts, depth - 1)).collect())
+        }
+        _ => {
+            let entry = |c: &mut C, parts: &mut u32, at: u32| {
+                let key = format!("{at}{}", text(c));
+                (key, answered(c, parts, depth - 1))
+            };
+            let count = c.below(5);
+            Data::Map((0..count).map(|at| entry(c, parts, at)).collect())
+        }
+    }
+}
+
 /// What the host answers.
 pub(in crate::generator) fn answers<C: Choices>(
     c: &mut C,
@@ -119,10 +152,11 @@ pub(in crate::generator) fn answers<C: Choices>(
             true => grace_ms - 1 + c.below(2 * grace_ms),
             false => c.below(ms_max + 1),
         },
-        result: match c.below(4) {
+        result: match c.below(5) {
             0 => Err(FAILURES[c.below(3) as usize].to_owned()),
             1 => Ok(Data::Text("text".to_owned())),
             2 => Ok(Data::List(vec![Data::Int(1), Data::Nil, Data::Bool(true)])),
+            3 => Ok(answered(c, &mut 24, 3)),
             _ => Ok(Data::Map(vec![
                 (
                     "status".to_owned(),

@@ -10,13 +10,17 @@ use crate::scenario::program::{Expr, Name, Stmt};
 use gcrucible_trace::choices::Choices;
 
 pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    if body.role == Role::Entry && tasks::can_spawn(body) && body.c.chance(1, 4) {
+        return settling_meanwhile(body, out);
+    }
     let (name, params) = [
         ("on_finish", 1),
         ("pre_finish", 2),
         ("on_unsettled", 2),
         ("post_finish", 2),
     ][body.c.weighted(&[4, 4, 2, 2])];
-    let hook = hook(body, params);
+    let pauses = body.c.chance(1, 4);
+    let hook = hook(body, params, pauses);
     let call = Expr::library(name, vec![hook]);
     match body.role {
         Role::Entry => out.push(Stmt::Expr(call)),
@@ -26,7 +30,21 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     body.spend(3);
 }
 
-fn hook<C: Choices>(body: &mut Body<'_, C>, params: usize) -> Expr {
+/// A task that nobody waits for may settle while the hooks before the end run, or be spawned by one: what
+/// they are told, and which of them run, was decided before.
+fn settling_meanwhile<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
+    tasks::spawn_sleeper(body, out);
+    let first = body.c.below(2) as usize;
+    for at in [first, 1 - first] {
+        let name = ["pre_finish", "on_unsettled"][at];
+        let pauses = at == 0 || body.c.chance(1, 3);
+        let hook = hook(body, 2, pauses);
+        out.push(Stmt::Expr(Expr::library(name, vec![hook])));
+    }
+    body.spend(4);
+}
+
+fn hook<C: Choices>(body: &mut Body<'_, C>, params: usize, pauses: bool) -> Expr {
     body.lambda(&vec![Kind::Any; params], |body, out| {
         let role = std::mem::replace(&mut body.role, Role::Helper);
         let names: Vec<Name> = body.locals[body.locals.len() - params..]
@@ -36,7 +54,7 @@ fn hook<C: Choices>(body: &mut Body<'_, C>, params: usize) -> Expr {
         if body.c.chance(1, 3) {
             body.statements(1, out);
         }
-        if body.c.chance(1, 4) {
+        if pauses {
             // Tasks of the run may settle meanwhile.
             let ms = Expr::Int(i64::from(body.c.within(1, 4)));
             out.push(Stmt::Expr(Expr::Builtin(Builtin::Sleep, vec![ms])));

@@ -186,7 +186,7 @@ impl<'e> Judge<'_, 'e> {
         let nothing = Effects::default();
         self.compare_effects(task, effects.as_deref().unwrap_or(&nothing))?;
         let broken = self.model.log().broken;
-        clients_stop_when_cancelled::check(task, broken, self.model.site(task))?;
+        clients_stop_when_cancelled::check(task, broken, || self.model.site(task))?;
         library_keeps_its_word::check(task, self.model.log().broken_pledge.as_ref())?;
         self.note_turns(task, end);
         let did_something = effects.as_deref().is_some_and(|did| *did != nothing);
