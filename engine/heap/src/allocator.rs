@@ -11,6 +11,7 @@ use crate::debug_mode::CollectionKind;
 use crate::demand::Demand;
 use crate::object::{Header, Kind, pattern};
 use crate::space::{Block, BlockUse, Generation, Region, WORD_BYTES};
+use crate::tlab::Buffer;
 use crate::value::Offset;
 use gcrucible_platform::planted;
 
@@ -136,6 +137,8 @@ pub(crate) struct Allocator {
     /// Whether no block was taken since the last collection of everything.
     is_as_major_left_it: bool,
     faults: FaultPlan,
+    /// Operations that have opened more blocks than they had asked for.
+    overdrawn: u64,
 }
 
 impl Allocator {
@@ -173,6 +176,7 @@ impl Allocator {
             scribbles,
             is_as_major_left_it: false,
             faults: FaultPlan::new(fail),
+            overdrawn: 0,
         }
     }
 
@@ -304,6 +308,23 @@ impl Allocator {
         }
         self.faults.served += counts;
         Ok(())
+    }
+
+    /// Allocates for the holder of `buffer`. If it was granted what it needs, that was for so many blocks
+    /// at most, which is noted.
+    pub(crate) fn within_grant<R>(
+        &mut self,
+        terms: Terms,
+        buffer: &Buffer,
+        allocate: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let before = self.blocks_in_use;
+        let allocated = allocate(self);
+        let opened = self.blocks_in_use - before;
+        if terms == Terms::Granted && opened > 0 && !buffer.open_granted(opened) {
+            self.overdrawn += 1;
+        }
+        allocated
     }
 
     /// Whether the nursery may give so many words before the next collection. An empty one

@@ -386,7 +386,10 @@ impl Heap {
             let rest = granted.min(u64::from(self.region.block_words())) as u32;
             wanted = wanted.max(rest + u32::from(allocator.has_canaries()));
         }
-        let (from, to) = allocator.chunk(&self.region, words, wanted, self.terms(tlab))?;
+        let terms = self.terms(tlab);
+        let (from, to) = allocator.within_grant(terms, tlab, |allocator| {
+            allocator.chunk(&self.region, words, wanted, terms)
+        })?;
         drop(allocator);
         if let Some(account) = tlab.account() {
             account.note_allocated(u64::from(to - from) * 8);
@@ -415,7 +418,7 @@ impl Heap {
         }
         allocator.grant(demand, self.terms(tlab))?;
         drop(allocator);
-        tlab.start_grant(demand.small_words());
+        tlab.start_grant(demand.small_words(), demand.blocks());
         Ok(())
     }
 

@@ -279,7 +279,9 @@ impl<'p, C: Checks> Mutator<'p, C> {
         if terms != Terms::Granted && allocator.refuses(account, bytes) {
             return Err(NeedsMemory { words });
         }
-        let at = allocator.large(self.region(), Generation::Young0, words, terms)?;
+        let at = allocator.within_grant(terms, self.tlab, |allocator| {
+            allocator.large(self.region(), Generation::Young0, words, terms)
+        })?;
         if let Some(account) = account {
             account.note_allocated(bytes);
         }

@@ -73,6 +73,8 @@ pub(crate) struct Buffer {
     is_granted: AtomicBool,
     /// Words that it may have to find outside the buffer's room.
     granted_words: AtomicU64,
+    /// Blocks that it may still open.
+    granted_blocks: AtomicU64,
     /// Whether the heap knows it.
     is_known: AtomicBool,
     /// Number of the last collection that forwarded the holder's roots.
@@ -96,6 +98,7 @@ impl Buffer {
             is_held_up: AtomicBool::new(false),
             is_granted: AtomicBool::new(false),
             granted_words: AtomicU64::new(0),
+            granted_blocks: AtomicU64::new(0),
             is_known: AtomicBool::new(false),
             forwarded_in: AtomicU64::new(0),
             account,
@@ -235,11 +238,21 @@ impl Buffer {
         self.is_held_up.store(false, Relaxed);
     }
 
-    /// Begins an operation that was granted `words` words in allocation buffers.
-    pub(crate) fn start_grant(&self, words: u64) {
+    /// Begins an operation that was granted `words` words in allocation buffers, and so many blocks
+    /// in all.
+    pub(crate) fn start_grant(&self, words: u64, blocks: u64) {
         debug_assert!(!self.is_granted.load(Relaxed), "one operation at a time");
         self.is_granted.store(true, Relaxed);
         self.set_granted(words.saturating_sub(u64::from(self.room())));
+        self.granted_blocks.store(blocks, Relaxed);
+    }
+
+    /// Notes that the operation under way has opened so many blocks; whether it was granted as many.
+    pub(crate) fn open_granted(&self, blocks: u64) -> bool {
+        let left = self.granted_blocks.load(Relaxed);
+        self.granted_blocks
+            .store(left.saturating_sub(blocks), Relaxed);
+        blocks <= left
     }
 
     pub(crate) fn end_grant(&self) {

@@ -144,6 +144,11 @@ impl Allocator {
             let message = format!("{counted} bytes are counted, {old} blocks are");
             wrong.push(("old bytes", message));
         }
+        if self.overdrawn > 0 {
+            let times = self.overdrawn;
+            let message = format!("{times} times an operation has opened more than it asked for");
+            wrong.push(("granted blocks", message));
+        }
         let is_new = |usage| {
             matches!(
                 usage,
@@ -225,6 +230,7 @@ mod tests {
     fn each_wrong_book_is_found() {
         assert_eq!(wrong(|a, _| a.blocks_in_use += 1), ["blocks in use"]);
         assert_eq!(wrong(|a, _| a.nursery_used_words -= 300), ["nursery"]);
+        assert_eq!(wrong(|a, _| a.overdrawn += 1), ["granted blocks"]);
         assert_eq!(wrong(|a, _| a.free.extend_from_within(..1)), ["free"]);
         let losses: [fn(&mut Allocator); 3] = [
             |a| a.free.truncate(a.free.len() - 1),

@@ -126,6 +126,8 @@ mod tests {
                     for sizes in demands(block_bytes / 8) {
                         check(&heap, &sizes);
                     }
+                    let mut permit = heap.try_exclusive().expect("no permit is held");
+                    assert_eq!(permit.audit(), [], "{modes}, {block_bytes}");
                 }
             }
         }

@@ -25,12 +25,12 @@ pub fn draw_heap<C: Choices>(c: &mut C, fixed: Option<&str>) -> (HeapConfig, Hea
     (config, fixed.unwrap_or(drawn))
 }
 
-/// How small the steps of built-ins are: in one of eight scenarios so small that nothing is done
+/// How small the steps of built-ins are: in one of four scenarios so small that nothing is done
 /// in one go. It follows from the sizes, so that what is drawn is the same with it as without.
 fn steps_of(config: &HeapConfig) -> Option<u32> {
     let sizes = [config.block_bytes, config.nursery_bytes, config.tlab_bytes];
     let sum: u32 = sizes.iter().map(|size| size.trailing_zeros()).sum();
-    (sum % 8 == 5)
+    (sum % 4 == 1)
         .then(|| [1, 3, 10, 60][(sum as usize / 8 + config.tlab_bytes as usize / 128) % 4])
 }
 
