@@ -684,6 +684,7 @@ impl<'s> Run<'s> {
                 .then_some(matches_reference::Limits {
                     max_frames: self.max_frames,
                     grace_ms: self.grace_ms,
+                    has_library: !self.is_edited,
                 }),
             // An event that its host script does not have is none of a program's business.
             is_own: !self.is_generated && !self.has_injected,

@@ -183,6 +183,7 @@ mod tests {
         model: Limits {
             max_frames: 100,
             grace_ms: 5,
+            has_library: true,
         },
         fuel: 24,
         decisions: 5000,

@@ -43,6 +43,11 @@ impl Clients {
             is_library,
         }
     }
+
+    /// No call is one of a client from now on.
+    pub(super) fn forget(&mut self) {
+        self.call = None;
+    }
 }
 
 impl Model<'_> {

@@ -173,6 +173,12 @@ impl Library {
         }
     }
 
+    /// No function pledges anything from now on.
+    pub(super) fn forget(&mut self) {
+        self.functions.fill(None);
+        self.is_used = false;
+    }
+
     fn is_own(&self, frame: &Frame) -> bool {
         self.is_own[usize::from(frame.function)]
     }

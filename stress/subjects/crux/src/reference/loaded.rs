@@ -41,6 +41,13 @@ impl<'p> Loaded<'p> {
             variants: vec![None; program.variants.len()],
         }
     }
+
+    /// The same, of which nobody is to keep what the library pledges.
+    pub(super) fn without_pledges(mut self) -> Self {
+        self.clients.forget();
+        self.library.forget();
+        self
+    }
 }
 
 impl<'p> Model<'p> {

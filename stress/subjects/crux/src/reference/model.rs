@@ -20,6 +20,8 @@ pub struct Limits {
     pub max_frames: usize,
     /// Milliseconds that a cancelled host operation or body may go on.
     pub grace_ms: u64,
+    /// Whether the library is the one that was compiled: edited bytecode keeps nobody's word.
+    pub has_library: bool,
 }
 
 /// A future.
@@ -103,8 +105,13 @@ pub struct Model<'p> {
 impl<'p> Model<'p> {
     /// A model that has done nothing yet.
     pub fn new(program: &'p Program, limits: Limits) -> Self {
+        let loaded = Loaded::new(program);
+        let loaded = match limits.has_library {
+            true => loaded,
+            false => loaded.without_pledges(),
+        };
         Self {
-            loaded: Loaded::new(program),
+            loaded,
             in_place: 0,
             aside: vec![None],
             held: vec![true],

@@ -14,6 +14,7 @@ const LIMITS: DriveLimits = DriveLimits {
     model: Limits {
         max_frames: 40,
         grace_ms: 5,
+        has_library: true,
     },
     fuel: 50,
     decisions: 10_000,

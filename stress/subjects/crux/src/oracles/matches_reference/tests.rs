@@ -15,6 +15,7 @@ use gcrucible_trace::choices::SeededChoices;
 const LIMITS: Limits = Limits {
     max_frames: 50,
     grace_ms: 5,
+    has_library: true,
 };
 
 const TEXT: &str = r#"

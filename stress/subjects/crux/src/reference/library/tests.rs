@@ -15,6 +15,7 @@ const LIMITS: DriveLimits = DriveLimits {
     model: Limits {
         max_frames: 60,
         grace_ms: 5,
+        has_library: true,
     },
     fuel: 7,
     decisions: 50_000,
