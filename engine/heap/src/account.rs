@@ -102,6 +102,11 @@ impl MemoryAccount {
         self.fresh.fetch_add(bytes, Relaxed);
     }
 
+    /// Bytes counted since the last collection, and before it as far as they survived.
+    pub(crate) fn fresh_and_survived(&self) -> (u64, u64) {
+        (self.fresh.load(Relaxed), self.survived.load(Relaxed))
+    }
+
     /// Ends a major collection, of this number, that has reached so much.
     pub(crate) fn note_reached(&self, bytes: u64, number: u64) {
         self.reached.store(bytes, Relaxed);
@@ -164,6 +169,12 @@ impl Heap {
         }
         accounts.push(Arc::downgrade(&account));
         account
+    }
+
+    /// The accounts that live.
+    pub(crate) fn live_accounts(&self) -> Vec<Arc<MemoryAccount>> {
+        let accounts = self.accounts.lock();
+        accounts.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Whether somebody has a share of the limit.

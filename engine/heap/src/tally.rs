@@ -4,6 +4,9 @@
 //! stale references are found from a quarantine that lasts. A wrong one breaks no object. So the
 //! heap is counted before the collection and afterwards, by walks over its blocks.
 
+use std::sync::Arc;
+
+use crate::account::MemoryAccount;
 use crate::debug_mode::CollectionKind;
 use crate::heap::{CollectionReport, Heap};
 use crate::object::{Header, Kind, pattern};
@@ -72,6 +75,25 @@ impl Objects {
     }
 }
 
+/// An account as it was when the collection began.
+#[derive(Debug)]
+struct Counted {
+    account: Arc<MemoryAccount>,
+    fresh: u64,
+    survived: u64,
+}
+
+impl Counted {
+    fn of(account: Arc<MemoryAccount>) -> Counted {
+        let (fresh, survived) = account.fresh_and_survived();
+        Counted {
+            account,
+            fresh,
+            survived,
+        }
+    }
+}
+
 /// The heap before a collection.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -80,6 +102,7 @@ pub(crate) struct Tally {
     objects: Objects,
     blocks: Vec<Before>,
     returned: usize,
+    accounts: Vec<Counted>,
     zombies: u64,
     scribbled_bytes: u64,
 }
@@ -109,6 +132,7 @@ impl Tally {
             objects: Objects::count(region),
             blocks: blocks.collect(),
             returned: heap.allocator.lock().returned_blocks(),
+            accounts: heap.live_accounts().into_iter().map(Counted::of).collect(),
             zombies: heap.counters.zombies.get(),
             scribbled_bytes: heap.counters.bytes_scribbled.get(),
         }
@@ -119,6 +143,7 @@ impl Tally {
         let mut wrong = Vec::new();
         self.compare_objects(heap, report, &mut wrong);
         self.compare_quarantine(heap, &mut wrong);
+        self.compare_accounts(heap, report, &mut wrong);
         self.compare_zombies(heap, report, &mut wrong);
         self.compare_scribbled(heap, &mut wrong);
         let violation = |(site, message): (&str, String)| Violation {
@@ -165,6 +190,53 @@ impl Tally {
         {
             let message = format!("{} were, though there was room for {most}", report.moved);
             wrong.push(("moved", message));
+        }
+    }
+
+    /// After a minor collection, which does not know whose an object is, as much of what an account has
+    /// allocated counts as of all that is new: what survived of it.
+    fn compare_accounts(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
+        // In blocks that stay, what died cannot be told from what lives.
+        if self.kind == CollectionKind::Major || report.kept > 0 || self.accounts.is_empty() {
+            return;
+        }
+        let region = heap.region();
+        let (mut new, mut left, mut old) = (0, 0, 0);
+        for block in 0..region.used_end() {
+            let now = region.block(block);
+            let before = self.blocks.get(block as usize);
+            let before = before.map_or((BlockUse::Free, 0), |it| (it.usage, u64::from(it.top)));
+            match before {
+                (BlockUse::Objects(generation), top) if generation.is_young() => new += top,
+                (BlockUse::Objects(Generation::Old), top) => old += top,
+                _ => {}
+            }
+            left += match (now.usage(), before.0) {
+                (BlockUse::Objects(Generation::Immortal), _) => 0,
+                (BlockUse::Objects(_), _) => u64::from(now.top()),
+                (BlockUse::LargeHead(_), BlockUse::LargeHead(generation))
+                    if generation.is_young() =>
+                {
+                    u64::from(now.top())
+                }
+                _ => 0,
+            };
+        }
+        let survived = left.saturating_sub(old).min(new);
+        for counted in &self.accounts {
+            let (fresh, total) = counted.account.fresh_and_survived();
+            let share = u128::from(counted.fresh) * u128::from(survived) / u128::from(new.max(1));
+            let due = counted.survived + share as u64;
+            let most = due / 16 + 8;
+            if fresh > 0 || total.abs_diff(due) > most {
+                let message = format!(
+                    "of {} bytes that one has allocated {} count as survived and {fresh} as new, with                      {survived} of {new} words left",
+                    counted.fresh,
+                    total.saturating_sub(counted.survived)
+                );
+                wrong.push(("accounts", message));
+                return;
+            }
         }
     }
 
@@ -319,8 +391,6 @@ fn scribbled_words(region: &Region, block: u32, top: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use gcrucible_platform::sync::atomic::Ordering;
 
     use super::*;
@@ -408,6 +478,26 @@ mod tests {
     }
 
     type Falsify = fn(&mut Tally, &mut CollectionReport);
+
+    #[test]
+    fn accounts_keep_their_share_of_what_survives() {
+        let fixture = Fixture::new("");
+        let account = fixture.heap.open_account(1 << 20);
+        for round in 0..4 {
+            fixture.fill(round);
+            account.note_allocated(1000);
+            assert_eq!(fixture.collect(CollectionKind::Minor, |_, _| {}), [""; 0]);
+        }
+        fixture.fill(4);
+        account.note_allocated(1000);
+        let forgotten = |tally: &mut Tally, _: &mut CollectionReport| {
+            tally.accounts[0].survived += 1000;
+        };
+        assert_eq!(
+            fixture.collect(CollectionKind::Minor, forgotten),
+            ["accounts"]
+        );
+    }
 
     #[test]
     fn each_wrong_count_is_found() {
