@@ -1,6 +1,6 @@
 //! The independent look at the whole heap.
 //!
-//! It enumerates roots through [`RootProvider::audit`](crate::RootProvider::audit), walks
+//! It enumerates roots through [`RootProvider::audit`], walks
 //! fields with a walker of its own that reads the layout table, and believes nothing that
 //! the collector computed. So a bug in the tracer's enumeration does not hide itself here.
 //!
