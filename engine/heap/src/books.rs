@@ -23,12 +23,8 @@ pub(crate) fn audit(heap: &Heap, is_after_major: bool) -> Vec<Violation> {
     );
     let accounts = heap.audit_accounts(is_after_major);
     wrong.extend(accounts.map(|message| ("accounts", message)));
-    let violation = |(site, message): (&str, String)| Violation {
-        check: "books",
-        site: site.to_owned(),
-        message,
-        path: Vec::new(),
-    };
+    let violation =
+        |(site, message): (&str, String)| Violation::new("books", site.to_owned(), message);
     wrong.into_iter().map(violation).collect()
 }
 
@@ -235,18 +231,18 @@ mod tests {
     #[test]
     fn what_a_major_collection_has_kept_for_nothing_is_found() {
         use crate::debug_mode::VerifyLevel;
-        use crate::verifier::verify;
+        use crate::verifier::verify_sampled;
         let (heap, holder) = heap();
         for count in [1, 300] {
             make(&heap, &holder, |m| {
                 m.instance(1, &vec![Value::NIL; count]).expect("room");
             });
             heap.flush_tlabs();
-            assert_eq!(verify(&heap, VerifyLevel::Full, false), []);
-            let found = verify(&heap, VerifyLevel::Full, true);
+            assert_eq!(verify_sampled(&heap, VerifyLevel::Full, false), []);
+            let found = verify_sampled(&heap, VerifyLevel::Full, true);
             assert_eq!(found[0].check, "kept_dead");
             collect(&heap, CollectionKind::Major);
-            assert_eq!(verify(&heap, VerifyLevel::Full, true), []);
+            assert_eq!(verify_sampled(&heap, VerifyLevel::Full, true), []);
         }
     }
 

@@ -72,7 +72,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     let scribbled = heap.flush_tlabs();
     heap.counters.bytes_scribbled.add(scribbled);
     if debug.verify != VerifyLevel::Off && debug.verify_when != VerifyWhen::After {
-        report.violations = verifier::verify(heap, debug.verify, false);
+        report.violations = verifier::verify_sampled(heap, debug.verify, false);
         if !report.violations.is_empty() {
             // A collection of a broken heap would only hide where it broke.
             return report;
@@ -97,7 +97,7 @@ pub(crate) fn collect(heap: &Heap, kind: CollectionKind) -> CollectionReport {
     evacuation.finish(&mut report);
     if is_looked_at_behind {
         let is_after_major = kind == CollectionKind::Major;
-        report.violations = verifier::verify(heap, debug.verify, is_after_major);
+        report.violations = verifier::verify_sampled(heap, debug.verify, is_after_major);
         if let Some(tally) = tally
             && report.violations.is_empty()
         {
@@ -431,7 +431,7 @@ impl<'h> Evacuation<'h> {
         self.region
             .set_block_use(self.region.block_of(at), BlockUse::LargeHead(target));
         let is_promoted = target == Generation::Old && generation != Generation::Old;
-        self.promoted += u32::from(is_promoted && !planted!(B311, is_promoted));
+        self.promoted += u32::from(is_promoted && !planted!(B311));
         self.traced_words += u64::from(header.size_words());
         self.gray.push(at);
     }
@@ -679,7 +679,9 @@ impl<'h> Evacuation<'h> {
                 continue;
             }
             let died = self.clear(block, generation, &mut scribbled_words);
-            zombies += u64::from(!planted!(B313, generation == Generation::Old && died > 0)) * died;
+            if !planted!(B313, generation == Generation::Old && died > 0) {
+                zombies += died;
+            }
             self.region
                 .set_block_use(block, BlockUse::Objects(generation));
             self.allocator.retire(self.region, block, until);
@@ -696,25 +698,24 @@ impl<'h> Evacuation<'h> {
         }
         let (region, kind) = (self.region, self.kind);
         let make_zombies = debug.zombie;
-        let large_until = until.filter(|_| !planted!(B310));
-        self.allocator
-            .sweep_large(region, large_until, |at, block| {
-                let header = region.header(at);
-                if header.has(Header::REACHED) {
-                    region.set_header(at, header.without(Header::REACHED));
-                    return true;
-                }
-                let is_collected = match block.generation() {
-                    Some(Generation::Immortal) => false,
-                    Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
-                    _ => true,
-                };
-                if is_collected && make_zombies {
-                    bury(region, at, header, number);
-                    zombies += 1;
-                }
-                !is_collected
-            });
+        let until = until.filter(|_| !planted!(B310));
+        self.allocator.sweep_large(region, until, |at, block| {
+            let header = region.header(at);
+            if header.has(Header::REACHED) {
+                region.set_header(at, header.without(Header::REACHED));
+                return true;
+            }
+            let is_collected = match block.generation() {
+                Some(Generation::Immortal) => false,
+                Some(Generation::Old) => kind == CollectionKind::Major && !planted!(B264),
+                _ => true,
+            };
+            if is_collected && make_zombies {
+                bury(region, at, header, number);
+                zombies += 1;
+            }
+            !is_collected
+        });
         scribbled_words += self.allocator.release_quarantine(self.region, number);
         self.allocator.return_spare(self.region, self.kind);
         self.settle_accounts();

@@ -73,7 +73,7 @@ pub enum VerifyLevel {
     /// Nothing.
     #[default]
     Off,
-    /// Roots, their targets, and all that is reachable and young or remembered.
+    /// All that the roots lead to; constants of programs when versions have come or gone, and now and then.
     Quick,
     /// Every object of every space, reachable or not, cards and side tables.
     Full,

@@ -225,7 +225,7 @@ impl<'h> ExclusivePermit<'h> {
     /// Looks at the whole heap with the level given, and says what is broken.
     pub fn verify(&mut self, level: VerifyLevel) -> Vec<Violation> {
         self.heap.flush_tlabs();
-        verifier::verify(self.heap, level, false)
+        verifier::verify(self.heap, level)
     }
 
     /// Compares the heap's books (blocks in use and their lists, the nursery, large objects, the

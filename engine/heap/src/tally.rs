@@ -141,22 +141,25 @@ impl Tally {
     /// What the collection says and is not so.
     pub(crate) fn compare(&self, heap: &Heap, report: &CollectionReport) -> Vec<Violation> {
         let mut wrong = Vec::new();
-        self.compare_objects(heap, report, &mut wrong);
+        let after = Objects::count(heap.region());
+        self.compare_objects(after, heap, report, &mut wrong);
         self.compare_quarantine(heap, &mut wrong);
         self.compare_accounts(heap, report, &mut wrong);
-        self.compare_zombies(heap, report, &mut wrong);
+        self.compare_zombies(after, heap, report, &mut wrong);
         self.compare_scribbled(heap, &mut wrong);
-        let violation = |(site, message): (&str, String)| Violation {
-            check: "tally",
-            site: site.to_owned(),
-            message,
-            path: Vec::new(),
-        };
+        let violation =
+            |(site, message): (&str, String)| Violation::new("tally", site.to_owned(), message);
         wrong.into_iter().map(violation).collect()
     }
 
-    fn compare_objects(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
-        let (before, after) = (self.objects, Objects::count(heap.region()));
+    fn compare_objects(
+        &self,
+        after: Objects,
+        heap: &Heap,
+        report: &CollectionReport,
+        wrong: &mut Wrong,
+    ) {
+        let before = self.objects;
         let (stayed, stayed_old) = match self.kind {
             CollectionKind::Minor => (before.old, before.all_old()),
             CollectionKind::Major => (0, 0),
@@ -230,7 +233,8 @@ impl Tally {
             let most = due / 16 + 8;
             if fresh > 0 || total.abs_diff(due) > most {
                 let message = format!(
-                    "of {} bytes that one has allocated {} count as survived and {fresh} as new, with                      {survived} of {new} words left",
+                    "of {} bytes that one has allocated {} count as survived and {fresh} as new, with \
+                     {survived} of {new} words left",
                     counted.fresh,
                     total.saturating_sub(counted.survived)
                 );
@@ -278,7 +282,13 @@ impl Tally {
     }
 
     /// What has died is a zombie, if the mode wants that, and says when it died.
-    fn compare_zombies(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
+    fn compare_zombies(
+        &self,
+        after: Objects,
+        heap: &Heap,
+        report: &CollectionReport,
+        wrong: &mut Wrong,
+    ) {
         let region = heap.region();
         let counted = heap.counters.zombies.get() - self.zombies;
         if !heap.debug().zombie {
@@ -314,19 +324,11 @@ impl Tally {
             wrong.push(("zombies", message));
         }
         // What died where something could not be moved is filler.
-        let dead = match self.kind {
-            CollectionKind::Minor => self.objects.all_young(),
-            CollectionKind::Major => self.objects.all(),
+        let (collected, stayed) = match self.kind {
+            CollectionKind::Minor => (self.objects.all_young(), self.objects.all_old()),
+            CollectionKind::Major => (self.objects.all(), 0),
         };
-        let large = Objects::count(region);
-        let survived = u64::from(report.moved) + u64::from(report.kept);
-        let large = match self.kind {
-            CollectionKind::Minor => {
-                (large.young_large + large.old_large).saturating_sub(self.objects.old_large)
-            }
-            CollectionKind::Major => large.young_large + large.old_large,
-        };
-        let dead = dead.saturating_sub(survived + large);
+        let dead = collected.saturating_sub(after.all().saturating_sub(stayed));
         if report.kept == 0 && counted < dead {
             let message = format!("{counted} are counted, {dead} died");
             wrong.push(("zombies", message));

@@ -41,6 +41,18 @@ pub struct Violation {
     pub path: Vec<String>,
 }
 
+impl Violation {
+    /// One without a path.
+    pub(crate) fn new(check: &'static str, site: String, message: String) -> Violation {
+        Violation {
+            check,
+            site,
+            message,
+            path: Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.check, self.site, self.message)?;
@@ -51,12 +63,24 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Looks at the heap, which must be stopped and its buffers flushed. Right after a major
-/// collection there is nothing in it that the roots do not lead to.
-///
-/// The quick look passes over compile-time roots if nothing has come or gone since it last looked at
-/// them, but for one collection of a few: constants are most of the roots of small programs.
-pub(crate) fn verify(heap: &Heap, level: VerifyLevel, is_after_major: bool) -> Vec<Violation> {
+/// Looks at the heap, which must be stopped and its buffers flushed.
+pub(crate) fn verify(heap: &Heap, level: VerifyLevel) -> Vec<Violation> {
+    look(heap, level, false, false)
+}
+
+/// The same before or after a collection. Right after a major one there is nothing in the heap that the
+/// roots do not lead to. The quick look passes over compile-time roots if nothing has come or gone
+/// since it last looked at them, but for one collection of a few: constants are most of the roots
+/// of small programs.
+pub(crate) fn verify_sampled(
+    heap: &Heap,
+    level: VerifyLevel,
+    is_after_major: bool,
+) -> Vec<Violation> {
+    look(heap, level, is_after_major, level == VerifyLevel::Quick)
+}
+
+fn look(heap: &Heap, level: VerifyLevel, is_after_major: bool, samples: bool) -> Vec<Violation> {
     heap.counters.verifications.add(1);
     let mut verifier = Verifier::new(
         heap,
@@ -65,7 +89,7 @@ pub(crate) fn verify(heap: &Heap, level: VerifyLevel, is_after_major: bool) -> V
     let providers = heap.providers();
     let versions = Some(Versions::of(heap, &providers));
     let number = heap.collection.load(Ordering::Relaxed);
-    verifier.passes_over_versions = level == VerifyLevel::Quick
+    verifier.passes_over_versions = samples
         && verifier.looked_at == versions
         && !mix(number).is_multiple_of(COLLECTIONS_PER_LOOK_AT_VERSIONS);
     verifier.looked_at = versions;
@@ -197,12 +221,7 @@ impl<'h> Verifier<'h> {
 
     fn report(&mut self, check: &'static str, site: String, message: String) {
         if self.violations.len() < MOST {
-            self.violations.push(Violation {
-                check,
-                site,
-                message,
-                path: Vec::new(),
-            });
+            self.violations.push(Violation::new(check, site, message));
         }
     }
 
@@ -728,6 +747,8 @@ impl fmt::Display for Problem {
 
 #[cfg(test)]
 mod tests {
+    use gcrucible_platform::sync::atomic::AtomicU32;
+
     use super::*;
     use crate::compile_time::CompileTimeObjects;
     use crate::config::HeapConfig;
@@ -740,6 +761,7 @@ mod tests {
     struct Constants {
         home: Home,
         slot: Slot,
+        traced: AtomicU32,
     }
 
     // SAFETY: a test's, which breaks rule 1 on purpose where the heap is not used afterwards.
@@ -758,6 +780,7 @@ mod tests {
 
         fn trace(&self, tracer: &mut dyn RootTracer) {
             tracer.slot(RootKind::Global, &self.slot);
+            self.traced.fetch_add(1, Ordering::Relaxed);
         }
 
         fn audit(&self, audit: &mut RootAudit<'_>) {
@@ -771,58 +794,63 @@ mod tests {
         let constants = Arc::new(Constants {
             home: Home::new(heap),
             slot: Slot::of(text.expect("room").word()),
+            traced: AtomicU32::new(0),
         });
         heap.add_provider(&constants);
         constants
     }
 
     fn heap() -> Arc<Heap> {
-        Heap::new(HeapConfig::tiny(), "verify=quick".parse().expect("a mode"))
-            .expect("address space")
+        let debug = "verify=quick,verify-when=before".parse();
+        Heap::new(HeapConfig::tiny(), debug.expect("modes")).expect("address space")
     }
 
-    /// Looks, after collections of which the quick look passes over what has not changed.
-    fn look(heap: &Heap, level: VerifyLevel) -> usize {
+    /// Looks, before a collection at which the quick look passes over what has not changed.
+    fn found(heap: &Heap, level: VerifyLevel) -> usize {
         while mix(heap.collection.load(Ordering::Relaxed))
             .is_multiple_of(COLLECTIONS_PER_LOOK_AT_VERSIONS)
         {
             heap.collection.fetch_add(1, Ordering::Relaxed);
         }
-        verify(heap, level, false).len()
+        verify_sampled(heap, level, false).len()
     }
 
     #[test]
     fn a_broken_constant_is_found_when_versions_come_or_go_and_by_a_full_look() {
         let heap = heap();
         let first = version(&heap);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        assert_eq!(found(&heap, VerifyLevel::Quick), 0);
         let whole = first.slot.get();
         first.slot.set(pattern::FREED_OLD);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 0, "it is passed over");
-        assert_eq!(look(&heap, VerifyLevel::Full), 1);
+        assert_eq!(found(&heap, VerifyLevel::Quick), 0, "it is passed over");
+        assert_eq!(found(&heap, VerifyLevel::Full), 1);
+        assert_eq!(verify(&heap, VerifyLevel::Quick).len(), 1, "asked for");
         let second = version(&heap);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "a version came");
-        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        assert_eq!(found(&heap, VerifyLevel::Quick), 1, "a version came");
+        assert_eq!(found(&heap, VerifyLevel::Quick), 0);
         drop(second);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "one went");
+        assert_eq!(found(&heap, VerifyLevel::Quick), 1, "one went");
         first.slot.set(whole);
         let mut permit = heap.try_exclusive().expect("no permit is held");
+        assert_eq!(permit.collect(CollectionKind::Minor).violations, []);
+        assert_eq!(first.traced.load(Ordering::Relaxed), 0);
         assert_eq!(permit.collect(CollectionKind::Major).violations, []);
+        assert_eq!(first.traced.load(Ordering::Relaxed), 1);
         drop(permit);
         first.slot.set(pattern::FREED_OLD);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 1, "its memory was freed");
+        assert_eq!(found(&heap, VerifyLevel::Quick), 1, "its memory is gone");
     }
 
     #[test]
     fn some_quick_looks_go_over_constants_that_have_not_changed() {
         let heap = heap();
         let constants = version(&heap);
-        assert_eq!(look(&heap, VerifyLevel::Quick), 0);
+        assert_eq!(found(&heap, VerifyLevel::Quick), 0);
         constants.slot.set(pattern::FREED_OLD);
-        let found = (0..64).filter(|_| {
+        let looks = (0..64).filter(|_| {
             heap.collection.fetch_add(1, Ordering::Relaxed);
-            !verify(&heap, VerifyLevel::Quick, false).is_empty()
+            !verify_sampled(&heap, VerifyLevel::Quick, false).is_empty()
         });
-        assert!((2..20).contains(&found.count()));
+        assert!((2..20).contains(&looks.count()));
     }
 }

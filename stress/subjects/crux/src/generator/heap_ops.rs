@@ -166,7 +166,7 @@ const WEIGHTS: [(Topic, u32); 62] = [
     (Topic::NearlyEqual, 2),
     (Topic::OldArray, 1),
     (Topic::Queue, 1),
-    (Topic::Aged, 2),
+    (Topic::Aged, 1),
     (Topic::BroughtBack, 1),
     (Topic::Minor, 4),
     (Topic::Major, 1),
@@ -784,53 +784,49 @@ impl Drawer {
     fn aged<C: Choices>(&mut self, choices: &mut C, dst: u8) {
         let [young, run] = [1, 2].map(|steps| self.after(dst, steps));
         let room = choices.within(2, 16) as u8;
-        let nothing = |drawer: &mut Self| {
-            drawer.new_value(HeapOp::Immediate(young, 0), young, Held::Immediate);
+        let kind = [
+            Held::Array,
+            Held::Map,
+            Held::Channel,
+            Held::Instance,
+            Held::Cell,
+            Held::Future,
+        ][choices.weighted(&[4, 2, 2, 1, 1, 1])];
+        // What is in it already.
+        self.new_value(HeapOp::Immediate(young, 0), young, Held::Immediate);
+        let (made, filled) = match kind {
+            Held::Array => (HeapOp::Array(dst, room), Some(HeapOp::Push(dst, young))),
+            Held::Map => (HeapOp::Map(dst), Some(HeapOp::MapSetMany(dst, room, young))),
+            Held::Channel => (HeapOp::Channel(dst, room), Some(HeapOp::Send(dst, young))),
+            Held::Instance => (HeapOp::Instance(dst, room), None),
+            Held::Cell => (HeapOp::Cell(dst, young), None),
+            _ => (HeapOp::FutureCreate(dst), None),
         };
-        let kind = choices.weighted(&[4, 2, 2, 1, 1, 1]);
-        match kind {
-            0 => self.new_value(HeapOp::Array(dst, room), dst, Held::Array),
-            1 => {
-                nothing(self);
-                self.new_value(HeapOp::Map(dst), dst, Held::Map);
-                self.ops.push(HeapOp::MapSetMany(dst, room, young));
-            }
-            2 => {
-                nothing(self);
-                self.new_value(HeapOp::Channel(dst, room), dst, Held::Channel);
-                self.ops.push(HeapOp::Send(dst, young));
-            }
-            3 => self.new_value(HeapOp::Instance(dst, room), dst, Held::Instance),
-            4 => {
-                nothing(self);
-                self.new_value(HeapOp::Cell(dst, young), dst, Held::Cell);
-            }
-            _ => self.new_value(HeapOp::FutureCreate(dst), dst, Held::Future),
-        }
-        if kind == 0 && choices.chance(1, 2) {
-            nothing(self);
-            self.ops.push(HeapOp::Push(dst, young));
-        }
+        self.new_value(made, dst, kind);
+        self.ops.extend(filled);
         for _ in 0..2 {
             self.ops.push(HeapOp::Collect(CollectionKind::Minor));
         }
         self.new_value(HeapOp::Instance(young, 1), young, Held::Instance);
         let place = self.place(choices);
-        match (kind, choices.below(3)) {
-            (0, 0) => self.ops.push(HeapOp::Push(dst, young)),
-            (0, 1) => self.ops.push(HeapOp::Insert(dst, place, young)),
-            (0, _) => {
+        let put = match (kind, choices.below(3)) {
+            (Held::Array, 0) => HeapOp::Push(dst, young),
+            (Held::Array, 1) => HeapOp::Insert(dst, place, young),
+            (Held::Array, _) => {
                 let some = HeapOp::ArrayOf(run, choices.within(1, 6) as u8, young);
                 self.new_value(some, run, Held::Array);
-                self.ops.push(HeapOp::Extend(dst, run));
-                self.new_value(HeapOp::Clear(run), run, Held::Immediate);
+                HeapOp::Extend(dst, run)
             }
-            (1, 0) => self.ops.push(HeapOp::MapSetMany(dst, place % 16, young)),
-            (1, 1) => self.ops.push(HeapOp::MapSet(dst, young, dst)),
-            (1, _) => self.ops.push(HeapOp::MapSet(dst, dst, young)),
-            (2, _) => self.ops.push(HeapOp::Send(dst, young)),
-            (3 | 4, _) => self.ops.push(HeapOp::StoreField(dst, place, young)),
-            _ => self.ops.push(HeapOp::FutureComplete(dst, young)),
+            (Held::Map, 0) => HeapOp::MapSetMany(dst, place % 16, young),
+            (Held::Map, 1) => HeapOp::MapSet(dst, young, dst),
+            (Held::Map, _) => HeapOp::MapSet(dst, dst, young),
+            (Held::Channel, _) => HeapOp::Send(dst, young),
+            (Held::Instance | Held::Cell, _) => HeapOp::StoreField(dst, place, young),
+            _ => HeapOp::FutureComplete(dst, young),
+        };
+        self.ops.push(put);
+        if let HeapOp::Extend(_, run) = put {
+            self.new_value(HeapOp::Clear(run), run, Held::Immediate);
         }
         self.new_value(HeapOp::Clear(young), young, Held::Immediate);
         self.ops.push(HeapOp::Collect(CollectionKind::Minor));
