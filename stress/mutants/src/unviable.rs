@@ -48,25 +48,36 @@ pub(crate) fn unviable(drawn: &str) -> Result<(), String> {
         if message.level != "error" {
             continue;
         }
-        for spot in message.spans.iter().filter(|spot| spot.is_primary) {
-            let Some(text) = spot.text.first() else {
-                continue;
-            };
-            match before(&text.text, spot.column_start) {
-                Some(number) if number <= known => {
-                    refused.insert(number);
-                }
-                _ => eprintln!(
-                    "mutants: no mutant on {}:{}",
-                    spot.file_name, spot.line_start
-                ),
+        // Where the type of a body is that of its first `return`, the error is about what follows.
+        let (primary, other): (Vec<_>, Vec<_>) =
+            message.spans.iter().partition(|spot| spot.is_primary);
+        let found = [primary, other].into_iter().find_map(|spots| {
+            let numbers: Vec<usize> = spots.into_iter().filter_map(Spot::mutant).collect();
+            (!numbers.is_empty()).then_some(numbers)
+        });
+        match (found, message.spans.first()) {
+            (Some(numbers), _) => {
+                refused.extend(numbers.into_iter().filter(|number| *number <= known));
             }
+            (None, Some(spot)) => eprintln!(
+                "mutants: no mutant on {}:{}",
+                spot.file_name, spot.line_start
+            ),
+            (None, None) => {}
         }
     }
     for number in refused {
         println!("{number}");
     }
     Ok(())
+}
+
+impl Spot {
+    /// The number of the mutant on its first line.
+    fn mutant(&self) -> Option<usize> {
+        let text = self.text.first()?;
+        before(&text.text, self.column_start)
+    }
 }
 
 /// The last number of a mutant before a column, or the first on the line.
