@@ -16,9 +16,6 @@ use crate::call::CallError;
 use crate::engine::Inner;
 use crate::roots::ROOTS;
 
-/// Units of work that are done under one permit.
-const STEP: u32 = 10_000;
-
 /// What takes several steps, and has places between them that are roots.
 trait Steps: Send + 'static {
     fn roots(&self, root: &mut dyn FnMut(&Slot));
@@ -80,9 +77,9 @@ async fn in_steps<S: Steps, R>(
     begin: impl for<'p> Fn(&mut S, &Mutator<'p, Checked>, Value<'p>) -> Result<(), R>,
     step: impl Fn(&mut S, &Mutator<'_, Checked>, &mut u32) -> Option<R>,
 ) -> R {
-    let units_at_once = inner.heap.debug().steps.unwrap_or(STEP);
     let under_way = UnderWay::new(inner, steps);
     let mut has_begun = false;
+    let mut taken = 0;
     loop {
         {
             let permit = inner.heap.shared().await;
@@ -97,7 +94,8 @@ async fn in_steps<S: Steps, R>(
                     return refused;
                 }
             }
-            let mut units = units_at_once;
+            let mut units = inner.heap.debug().units_of_step(taken);
+            taken = taken.saturating_add(1);
             if let Some(done) = step(&mut steps, &m, &mut units) {
                 return done;
             }
@@ -186,7 +184,7 @@ impl Built {
 impl Inner {
     /// Whether it would take too long to make values of the data in one go.
     pub(crate) fn is_large(&self, data: &[HostValue]) -> bool {
-        host_value::takes_more_than(data, self.heap.debug().steps.unwrap_or(STEP))
+        host_value::takes_more_than(data, self.heap.debug().units_of_step(0))
     }
 
     /// Makes the arguments of a call in a realm in steps.
@@ -211,11 +209,13 @@ impl Inner {
         account: Option<&Arc<MemoryAccount>>,
         data: &[HostValue],
     ) -> Result<Built, NeedsMemory> {
-        let units_at_once = self.heap.debug().steps.unwrap_or(STEP);
         let under_way = UnderWay::new(self, Building::new(ROOTS));
         let mut has_begun = false;
         let mut attempts = 0;
+        let mut taken = 0;
         loop {
+            let units_at_once = self.heap.debug().units_of_step(taken);
+            taken = taken.saturating_add(1);
             let stepped = {
                 let permit = self.heap.shared().await;
                 let mut building = under_way.steps.lock();

@@ -153,6 +153,19 @@ impl HeapDebug {
     /// Units of work that a built-in does at a time in production.
     pub const STEPS_IN_PRODUCTION: u32 = 10_000;
 
+    /// Units of work of step number `taken` of one built-in. A mode that makes steps small would take
+    /// thousands for something large, one like the other: after so many they are twice as large, and so on.
+    pub fn units_of_step(&self, taken: u32) -> u32 {
+        const ALIKE: u32 = 64;
+        let Some(units) = self.steps else {
+            return Self::STEPS_IN_PRODUCTION;
+        };
+        let most = units.max(Self::STEPS_IN_PRODUCTION);
+        let doublings = (taken / ALIKE).min(u64::BITS / 2 - 1);
+        let units = u64::from(units.max(1)) << doublings;
+        units.min(most.into()) as u32
+    }
+
     /// What the text form takes, for help texts.
     pub const SYNTAX: &'static str = "\
 natural | collect=natural|safepoint|continuous|never|alloc:N|seeded:SEED:PERMILLE|at:A:B:… | kind=natural|minor|major|alternate | \
@@ -346,6 +359,22 @@ fn rising<N: FromStr + PartialOrd>(text: &str) -> Option<Vec<N>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_steps_grow_up_to_those_of_production() {
+        let natural = HeapDebug::default();
+        assert_eq!(natural.units_of_step(0), HeapDebug::STEPS_IN_PRODUCTION);
+        assert_eq!(
+            natural.units_of_step(u32::MAX),
+            HeapDebug::STEPS_IN_PRODUCTION
+        );
+        let small: HeapDebug = "steps=3".parse().unwrap();
+        let units = [0, 63, 64, 128, 10_000, u32::MAX].map(|taken| small.units_of_step(taken));
+        let most = HeapDebug::STEPS_IN_PRODUCTION;
+        assert_eq!(units, [3, 3, 6, 12, most, most]);
+        let large: HeapDebug = "steps=20000".parse().unwrap();
+        assert_eq!(large.units_of_step(1000), 20_000);
+    }
 
     #[test]
     fn modes_read_what_they_write() {

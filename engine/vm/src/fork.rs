@@ -9,11 +9,11 @@ use gcrucible_heap::{
     RootProvider, RootTracer, SharedPermit, Tlab,
 };
 use gcrucible_platform::sync::Mutex;
+use gcrucible_platform::sync::atomic::{AtomicU32, Ordering};
 
 use crate::realm::Realm;
 use crate::roots::ROOTS;
 use crate::stream_path::path_to_stream;
-use crate::work::Work;
 
 /// Why a realm cannot be forked. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Forking {
     fork: Arc<Realm>,
     /// What is copied so far of what is too much for one go.
     copying: Mutex<Option<Copying>>,
+    /// Steps so far.
+    steps: AtomicU32,
     home: Home,
 }
 
@@ -93,6 +95,7 @@ impl Forking {
             template,
             fork,
             copying: Mutex::default(),
+            steps: AtomicU32::new(0),
             home: Home::new(heap),
         })
     }
@@ -116,7 +119,8 @@ impl Forking {
         }
         let tlab = self.fork.buffer().expect("a fork has a buffer");
         let m = permit.mutator::<C>(tlab);
-        let mut units = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let taken = self.steps.fetch_add(1, Ordering::Relaxed);
+        let mut units = permit.heap().debug().units_of_step(taken);
         let mut copying = self.copying.lock();
         if copying.is_some() {
             // It is registered since then.

@@ -79,6 +79,8 @@ pub(crate) struct State {
     pub(crate) random: u64,
     /// What the next instruction has so far.
     pub(crate) progress: Option<Box<Progress>>,
+    /// Steps that have led to it.
+    pub(crate) steps: u32,
 }
 
 /// What is still to be started.
@@ -130,6 +132,7 @@ impl Vm {
                 is_finishing: false,
                 random: options.seed,
                 progress: None,
+                steps: 0,
             }),
             options: VmOptions {
                 max_frames: options.max_frames.max(1),
@@ -423,7 +426,7 @@ impl Vm {
         state.control.thrown = 0;
         state.control.caught = 0;
         state.control.scopes.inherited_deadline = input.inherited_deadline;
-        let step = permit.heap().debug().steps.unwrap_or(Work::STEP);
+        let step = permit.heap().debug().units_of_step(state.steps);
         let work = Work::new(step, state.progress.take());
         let mut slice = Slice {
             vm: self,
@@ -453,6 +456,10 @@ impl Vm {
         let discarded = work.take_discarded();
         let (advanced, progress) = work.into_parts();
         state.random = effects.random;
+        state.steps = match &progress {
+            Some(_) => state.steps.saturating_add(1),
+            None => 0,
+        };
         state.progress = progress;
         SliceOutcome {
             end,

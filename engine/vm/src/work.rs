@@ -17,7 +17,7 @@
 use std::cell::{Cell, RefCell};
 
 use gcrucible_bytecode::ErrorKind;
-use gcrucible_heap::{Comparing, Copying, HeapDebug, Slot};
+use gcrucible_heap::{Comparing, Copying, Slot};
 use gcrucible_platform::HostValue;
 use gcrucible_platform::planted;
 
@@ -50,9 +50,6 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Units that an instruction does at a time, unless a debug mode says otherwise.
-    pub(crate) const STEP: u32 = HeapDebug::STEPS_IN_PRODUCTION;
-
     /// The same with what the last slice has left.
     pub(crate) fn new(step: u32, progress: Option<Box<Progress>>) -> Self {
         Work {
