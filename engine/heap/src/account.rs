@@ -107,6 +107,11 @@ impl MemoryAccount {
         (self.fresh.load(Relaxed), self.survived.load(Relaxed))
     }
 
+    /// Bytes that a major collection has reached from its roots, if it has.
+    pub(crate) fn reached_by(&self, number: u64) -> Option<u64> {
+        (self.reached_in.load(Relaxed) == number).then(|| self.reached.load(Relaxed))
+    }
+
     /// Ends a major collection, of this number, that has reached so much.
     pub(crate) fn note_reached(&self, bytes: u64, number: u64) {
         self.reached.store(bytes, Relaxed);

@@ -266,7 +266,10 @@ impl<'h> Evacuation<'h> {
         }
         self.drain();
         for (account, providers) in accounts.into_values() {
-            let before = self.traced_words;
+            let before = match planted!(B314, self.traced_words > 0) {
+                true => 0,
+                false => self.traced_words,
+            };
             for provider in providers {
                 provider.trace(self);
             }

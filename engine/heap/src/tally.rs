@@ -196,14 +196,33 @@ impl Tally {
         }
     }
 
-    /// After a minor collection, which does not know whose an object is, as much of what an account has
-    /// allocated counts as of all that is new: what survived of it.
+    /// After a major collection accounts have reached no more, all together, than there is: what one
+    /// pays for no other does. After a minor one, which does not know whose an object is, as much of what an account
+    /// has allocated counts as of all that is new: what survived of it.
     fn compare_accounts(&self, heap: &Heap, report: &CollectionReport, wrong: &mut Wrong) {
-        // In blocks that stay, what died cannot be told from what lives.
-        if self.kind == CollectionKind::Major || report.kept > 0 || self.accounts.is_empty() {
+        if self.accounts.is_empty() {
             return;
         }
         let region = heap.region();
+        if self.kind == CollectionKind::Major {
+            let accounts = self.accounts.iter();
+            let reached = accounts.filter_map(|it| it.account.reached_by(self.number));
+            let reached: u64 = reached.sum();
+            let blocks = (0..region.used_end()).map(|block| region.block(block));
+            let used = blocks.filter(|block| {
+                matches!(block.usage(), BlockUse::Objects(_) | BlockUse::LargeHead(_))
+            });
+            let there = used.map(|block| u64::from(block.top()) * 8).sum();
+            if reached > there {
+                let message = format!("all together have reached {reached} bytes of {there}");
+                wrong.push(("accounts", message));
+            }
+            return;
+        }
+        // In blocks that stay, what died cannot be told from what lives.
+        if report.kept > 0 {
+            return;
+        }
         let (mut new, mut left, mut old) = (0, 0, 0);
         for block in 0..region.used_end() {
             let now = region.block(block);
@@ -499,6 +518,21 @@ mod tests {
             fixture.collect(CollectionKind::Minor, forgotten),
             ["accounts"]
         );
+    }
+
+    #[test]
+    fn accounts_reach_no_more_than_there_is() {
+        let fixture = Fixture::new("");
+        let account = fixture.heap.open_account(1 << 20);
+        fixture.fill(0);
+        for (reached, expected) in [(8, vec![]), (1 << 40, vec!["accounts"])] {
+            let wrong = fixture.collect(CollectionKind::Major, |tally, _| {
+                let account = &tally.accounts[0].account;
+                account.note_reached(reached, tally.number);
+            });
+            assert_eq!(wrong, expected, "{reached}");
+        }
+        drop(account);
     }
 
     #[test]

@@ -321,6 +321,7 @@ catalogue! {
     B311 = "B-311", Simulation, "books", "large objects that become old do not count as promoted";
     B312 = "B-312", Simulation, "books", "a mode that leaves room for so many copies leaves it for all";
     B313 = "B-313", Simulation, "books", "what dies in an old block is not counted as a zombie";
+    B314 = "B-314", Simulation, "books", "an account pays for what was reached before it, too";
 }
 
 impl Bug {
