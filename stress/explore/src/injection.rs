@@ -5,6 +5,9 @@ use gcrucible_trace::Injected;
 /// Points up to which pairs are tried.
 const PAIRS_MAX: u64 = 256;
 
+/// Decisions within which two events are near one another.
+const NEAR: u32 = 12;
+
 /// An event that can be injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PointEvent {
@@ -111,6 +114,40 @@ impl InjectionPoints {
     }
 }
 
+impl InjectionPoints {
+    /// Runs after which [`InjectionPoints::near`] begins again.
+    pub fn near_runs(&self) -> u64 {
+        2 * self.points.len() as u64
+    }
+
+    /// What run number k injects if all pairs would be too many: by turns each event alone, and each with one
+    /// that follows within a few decisions. What is under way when the first one comes is what the
+    /// second one can meet. A point that occurs more than once has more turns.
+    pub fn near(&self, k: u64) -> (Option<InjectionPoint>, Option<InjectionPoint>) {
+        let n = self.points.len() as u64;
+        if n == 0 {
+            return (None, None);
+        }
+        let k = k % self.near_runs();
+        let first = self.points[strided(k / 2, n) as usize];
+        if k.is_multiple_of(2) {
+            return (Some(first), None);
+        }
+        let reach = first.ordinal..first.ordinal.saturating_add(NEAR);
+        let is_near = |point: &&InjectionPoint| reach.contains(&point.ordinal) && **point != first;
+        let count = self.points.iter().filter(is_near).count() as u64;
+        // The odd multiplier takes neighbours to places far from one another.
+        let at = (k.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % count.max(1);
+        let mut second = self.points.iter().filter(is_near).nth(at as usize).copied();
+        if let Some(second) = &mut second
+            && second.ordinal == first.ordinal
+        {
+            second.ordinal += 1;
+        }
+        (Some(first), second)
+    }
+}
+
 /// Runs for `n` points and their pairs.
 fn runs(n: u64) -> u64 {
     let pairs = if n <= PAIRS_MAX {
@@ -182,6 +219,32 @@ mod tests {
             tenths.iter().all(|count| (1..=3).contains(count)),
             "{tenths:?}"
         );
+    }
+
+    #[test]
+    fn each_point_has_a_turn_alone_and_one_with_another_that_follows_soon() {
+        let point = |ordinal: u32| InjectionPoint {
+            ordinal,
+            event: PointEvent::Minor,
+        };
+        let points = InjectionPoints::from_points((0..50).map(|n| point(2 * n)).collect());
+        let mut alone = Vec::new();
+        for k in 0..points.near_runs() {
+            let (first, second) = points.near(k);
+            let first = first.expect("there are points");
+            match second {
+                None => alone.push(first.ordinal),
+                Some(second) => {
+                    let distance = second.ordinal - first.ordinal;
+                    assert!((1..=NEAR).contains(&distance), "{first:?} {second:?}");
+                }
+            }
+            assert_eq!(points.near(k + points.near_runs()), points.near(k));
+        }
+        alone.sort_unstable();
+        alone.dedup();
+        assert_eq!(alone.len(), 50);
+        assert_eq!(InjectionPoints::default().near(3), (None, None));
     }
 
     #[test]

@@ -70,15 +70,30 @@ impl KthPoint {
     /// The run of a seed over the points of a dry run. Without them it is the base schedule
     /// and nothing else: the dry run.
     pub fn new(seed: u64, points: Option<&InjectionPoints>) -> Self {
-        let (base, k) = (seed >> K_BITS, seed & ((1 << K_BITS) - 1));
+        let k = seed & ((1 << K_BITS) - 1);
         let (round, injections) = match points {
-            Some(points) if points.runs() > 0 => {
-                let (first, second) = points.of(k);
-                (k / points.runs(), [first, second])
-            }
-            _ => (0, [None; 2]),
+            Some(points) if points.runs() > 0 => (k / points.runs(), points.of(k)),
+            _ => (0, (None, None)),
         };
-        let base = match (base, round) {
+        Self::with(seed, round, injections, points.is_none())
+    }
+
+    /// The same over points that a base schedule has besides others: [one at a time, or two that are near one
+    /// another](InjectionPoints::near). A `k` beyond all of them begins with the first again, and the
+    /// base schedule stays.
+    pub fn again(seed: u64, points: Option<&InjectionPoints>) -> Self {
+        let k = seed & ((1 << K_BITS) - 1);
+        let injections = points.map_or((None, None), |points| points.near(k));
+        Self::with(seed, 0, injections, points.is_none())
+    }
+
+    fn with(
+        seed: u64,
+        round: u64,
+        (first, second): (Option<InjectionPoint>, Option<InjectionPoint>),
+        is_dry: bool,
+    ) -> Self {
+        let base = match (seed >> K_BITS, round) {
             (0, 0) => Base::Turns {
                 turns: RoundRobin::default(),
                 last: Site::HOST,
@@ -92,20 +107,10 @@ impl KthPoint {
         };
         KthPoint {
             base,
-            injections,
+            injections: [first, second],
             injected: 0,
-            is_dry: points.is_none(),
+            is_dry,
         }
-    }
-}
-
-impl KthPoint {
-    /// The same over points that a base schedule has besides others: a `k` beyond all of them
-    /// begins with the first again, and the base schedule stays.
-    pub fn again(seed: u64, points: Option<&InjectionPoints>) -> Self {
-        let (base, k) = (seed >> K_BITS, seed & ((1 << K_BITS) - 1));
-        let runs = points.map_or(0, InjectionPoints::runs);
-        Self::new((base << K_BITS) | (k % runs.max(1)), points)
     }
 }
 

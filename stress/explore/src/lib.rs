@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn an_aimed_schedule_begins_again_with_the_first_point() {
         let counts = World::counts();
-        let runs = counts.points().expect("they were set").runs();
+        let runs = counts.points().expect("they were set").near_runs();
         let taken = |k| drawn(StrategyName::Aimed, KthPoint::seed(0, k), Some(&counts));
         assert_eq!(taken(5), taken(5 + runs));
         assert_ne!(taken(5), taken(6));

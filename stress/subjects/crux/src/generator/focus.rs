@@ -71,12 +71,8 @@ const OF_SERVING: [Feature; 12] = [
     Feature::HostCollect,
 ];
 
-/// Numbers of runs among which an aimed schedule takes one: with so few, most programs get
-/// single events, small ones pairs as well.
-const AIMS: u32 = 256;
-
-/// The same where forks and reloads are aimed as well, which come before every decision.
-const AIMS_OF_VERSIONS: u32 = 1 << 14;
+/// Numbers of runs among which an aimed schedule takes one: by turns a single event, and a pair.
+const AIMS: u32 = 1 << 14;
 
 /// Points of a program among which one is taken; most have fewer, and begin anew then.
 const KTH_POINTS: u32 = 4096;
@@ -165,7 +161,7 @@ impl Focus {
     /// The schedule of a scenario, under this strategy if there is one.
     pub(super) fn schedule<C: Choices>(self, c: &mut C, fixed: Option<StrategyName>) -> Schedule {
         let aimed = match self {
-            Focus::Everything => 0,
+            Focus::Everything => 3,
             Focus::Cancellation => 22,
             Focus::Reload | Focus::Serve => 12,
         };
@@ -185,8 +181,7 @@ impl Focus {
                 // Every second goes instruction by instruction.
                 let walk = u64::from(c.below(1 << 30));
                 let base = if c.chance(1, 2) { 0 } else { walk + 1 };
-                let aims = if self.forks() { AIMS_OF_VERSIONS } else { AIMS };
-                KthPoint::seed(base, u64::from(c.below(aims)))
+                KthPoint::seed(base, u64::from(c.below(AIMS)))
             }
             StrategyName::KthPoint => {
                 let walk = u64::from(c.below(1 << 30));
