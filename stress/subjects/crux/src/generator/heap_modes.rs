@@ -51,12 +51,10 @@ fn draw_config<C: Choices>(c: &mut C) -> HeapConfig {
         card_bytes: (64 << c.below(4)).min(block_bytes),
         nursery_bytes: 1024 << c.below(5),
         tlab_bytes: 128 << c.below(4),
-        // One size for nearly all, so that heaps can be taken over from one scenario to the
-        // next.
-        limit_bytes: if c.chance(1, 32) {
-            1 << 20
-        } else {
-            HeapConfig::tiny().limit_bytes
+        // In a small heap memory runs out at places that nobody thought of.
+        limit_bytes: match c.chance(1, 6) {
+            true => (256 << 10) << c.below(3),
+            false => HeapConfig::tiny().limit_bytes,
         },
     }
 }
