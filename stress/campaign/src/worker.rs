@@ -310,8 +310,12 @@ fn run_numbered(
 /// Runs a scenario; a panic becomes a failure.
 fn run_caught(scenario: &dyn Case, options: &RunOptions) -> RunReport {
     forget_panic();
-    catch_unwind(AssertUnwindSafe(|| scenario.run(options)))
-        .unwrap_or_else(|_| panicked("subject", &last_panic()))
+    let mut report = catch_unwind(AssertUnwindSafe(|| scenario.run(options)))
+        .unwrap_or_else(|_| panicked("subject", &last_panic()));
+    report.failure = report
+        .failure
+        .filter(|failure| !options.advantages.silences(&failure.oracle));
+    report
 }
 
 fn panicked(part: &str, panic: &PanicNote) -> RunReport {

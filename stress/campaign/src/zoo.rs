@@ -12,16 +12,19 @@ pub mod quick;
 pub mod record;
 pub mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use self::budget::Budget;
-use self::hunt::{Hunt, Hunted};
+use self::hunt::Hunt;
 use self::record::{Without, ZooRecord};
 use gcrucible_trace::{Exit, Refusal};
 
 /// What the harness can do without, by the names of `--without`.
-pub const ADVANTAGES: [&str; 4] = ["schedule", "modes", "verifier", "model"];
+pub const ADVANTAGES: [&str; 5] = ["schedule", "modes", "verifier", "model", ORACLES];
+
+/// The name for each oracle that is the first to see a bug: would others see it?
+pub const ORACLES: &str = "oracles";
 
 /// What the zoo is asked.
 #[derive(Clone, Debug)]
@@ -106,15 +109,16 @@ pub fn run(plan: &ZooPlan, tell: &mut dyn FnMut(&str)) -> Result<ZooOutcome, Ref
         let mut record = ZooRecord::of(case, &hunted);
         record.stream_hash = hunt::stream_hash(plan, &case.bug, case.seeds[0])?;
         for &name in &plan.without {
-            let hunts: Vec<Hunt> = case
-                .seeds
-                .iter()
-                .map(|&seed| Hunt::new(case, seed, Some(name)))
-                .collect();
-            let hunted: Vec<Hunted> = hunt::run_all(plan, &hunts)?;
-            record
-                .without
-                .insert(name.to_owned(), Without::of(case, &hunted));
+            let names: BTreeSet<&str> = match name {
+                ORACLES => record.oracles.keys().map(String::as_str).collect(),
+                name => BTreeSet::from([name]),
+            };
+            for name in names {
+                let hunt = |&seed: &u64| Hunt::new(case, seed, Some(name));
+                let hunts: Vec<Hunt> = case.seeds.iter().map(hunt).collect();
+                let without = Without::of(case, &hunt::run_all(plan, &hunts)?);
+                record.without.insert(name.to_owned(), without);
+            }
         }
         if let Some(oracle) = case.oracle
             && record.found

@@ -112,7 +112,7 @@ pub(super) struct RunArgs {
     /// Process id of the zoo; the campaign ends when its parent is another.
     #[arg(long, hide = true)]
     parent: Option<i32>,
-    /// Take advantages of the harness away: schedule, modes, verifier, model.
+    /// Take advantages of the harness away: schedule, modes, verifier, model, and one oracle by its name.
     #[arg(long, value_name = "LIST", value_parser = without, conflicts_with = "resume")]
     without: Option<Advantages>,
 }
@@ -133,7 +133,15 @@ pub(super) fn without(text: &str) -> Result<Advantages, String> {
             "modes" => left.heap_modes = false,
             "verifier" => left.verifier = false,
             "model" => left.model = false,
-            _ => return Err("expected a list of schedule, modes, verifier, model".into()),
+            name => match (values::oracle(name), left.silenced) {
+                (Ok(name), None) => left.silenced = Some(name),
+                (Ok(_), Some(_)) => return Err("expected one oracle at most".into()),
+                (Err(error), _) => {
+                    return Err(format!(
+                        "expected schedule, modes, verifier, model, {error}"
+                    ));
+                }
+            },
         }
     }
     Ok(left)

@@ -6,6 +6,7 @@ pub use gcrucible_scenario::parse_seed as seed;
 
 use gcrucible_explore::StrategyName;
 use gcrucible_scenario::Lane;
+use gcrucible_trace::OracleName;
 
 /// Reads heap modes; in their canonical form.
 ///
@@ -109,4 +110,17 @@ mod tests {
         assert!(bug("B-04").unwrap_err().contains("B-04a"));
         assert!(bug("B-999").unwrap_err().contains("expected"));
     }
+}
+
+/// Reads the name of an oracle.
+///
+/// # Errors
+/// A name that no subject has.
+pub fn oracle(text: &str) -> Result<OracleName, String> {
+    let subjects = crate::subjects();
+    let mut oracles = subjects.all().iter().flat_map(|subject| subject.oracles());
+    oracles
+        .find(|oracle| oracle.name == text)
+        .map(|oracle| OracleName(oracle.name))
+        .ok_or_else(|| "or an oracle of `crucible list`".to_owned())
 }

@@ -47,7 +47,7 @@ pub(super) struct ZooArgs {
     #[arg(long, default_value = "60s")]
     budget: Budget,
     /// Also run with advantages taken away one at a time: schedule, modes, verifier, model,
-    /// or all of these.
+    /// oracles (each that is the first to see the bug), or all of these.
     #[arg(long, value_name = "LIST|all", value_parser = without)]
     without: Option<Taken>,
     /// A committed choice of bugs, seeds and budgets, with the same verdict on any machine; no patches.

@@ -29,5 +29,5 @@ pub use infeasible::{forbidding_rule, infeasible};
 pub use mode::Mode;
 pub use pair_tracker::PairTracker;
 pub use pairs::PairMatrix;
-pub use run::{Advantages, ReplayMode, RunOptions, RunReport, Verdict};
+pub use run::{Advantages, OracleName, ReplayMode, RunOptions, RunReport, Verdict};
 pub use schedule::{CollectionKind, Decision, Injected, Site};

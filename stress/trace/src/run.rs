@@ -1,8 +1,10 @@
 //! One run of one scenario, and what it leaves behind.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::counters::Counters;
 use super::failure::Failure;
@@ -21,6 +23,9 @@ pub struct Advantages {
     pub verifier: bool,
     /// The reference model.
     pub model: bool,
+    /// An oracle whose verdicts are dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced: Option<OracleName>,
 }
 
 impl Advantages {
@@ -30,7 +35,29 @@ impl Advantages {
         heap_modes: true,
         verifier: true,
         model: true,
+        silenced: None,
     };
+
+    /// Whether the verdicts of an oracle are dropped.
+    pub fn silences(&self, oracle: &str) -> bool {
+        self.silenced.is_some_and(|name| name.0 == oracle)
+    }
+}
+
+/// The name of an oracle. One that is read is kept for ever, each once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OracleName(pub &'static str);
+
+impl<'de> Deserialize<'de> for OracleName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let name = String::deserialize(deserializer)?;
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = names.get(name.as_str()).copied();
+        let name = known.unwrap_or_else(|| String::leak(name));
+        names.insert(name);
+        Ok(OracleName(name))
+    }
 }
 
 /// How to run a scenario.

@@ -24,22 +24,22 @@ pub struct Hunt {
     seed: u64,
     budget: Budget,
     /// The advantage that it does without.
-    without: Option<&'static str>,
+    without: Option<String>,
 }
 
 impl Hunt {
     /// The hunt of a case with one of its seeds.
-    pub fn new(case: &Case, seed: u64, without: Option<&'static str>) -> Hunt {
+    pub fn new(case: &Case, seed: u64, without: Option<&str>) -> Hunt {
         Hunt {
             bug: case.bug.clone(),
             seed,
             budget: case.budget,
-            without,
+            without: without.map(str::to_owned),
         }
     }
 
     fn folder(&self) -> String {
-        match self.without {
+        match &self.without {
             Some(name) => format!("{}-seed-{}-without-{name}", self.bug, self.seed),
             None => format!("{}-seed-{}", self.bug, self.seed),
         }
@@ -127,7 +127,7 @@ fn start(plan: &ZooPlan, hunt: &Hunt) -> Result<Child, Refusal> {
         Budget::CpuMs(ms) => command.arg("--cpu-time").arg(format!("{ms}ms")),
         Budget::Scenarios(count) => command.arg("--scenarios").arg(count.to_string()),
     };
-    if let Some(name) = hunt.without {
+    if let Some(name) = &hunt.without {
         command.args(["--without", name, "--no-shrink"]);
     }
     command

@@ -21,6 +21,9 @@ pub struct ZooRecord {
     pub seeds: usize,
     pub found_seeds: usize,
     pub oracle: Option<String>,
+    /// In how many seeds each was the first to see it.
+    #[serde(default)]
+    pub oracles: BTreeMap<String, usize>,
     pub lane: Option<String>,
     pub scenarios_median: u64,
     pub scenarios_p90: u64,
@@ -68,6 +71,7 @@ impl ZooRecord {
             seeds: hunted.len(),
             found_seeds: found.len(),
             oracle: most_common(found.iter().map(|f| f.oracle.as_str())),
+            oracles: counted(found.iter().map(|f| f.oracle.as_str())),
             lane: most_common(found.iter().map(|f| f.lane.as_str())),
             scenarios_median: percentile(&scenarios, 50),
             scenarios_p90: percentile(&scenarios, 90),
@@ -82,6 +86,17 @@ impl ZooRecord {
             without: BTreeMap::new(),
             stream_hash: String::new(),
         }
+    }
+}
+
+impl ZooRecord {
+    /// Without that one of its oracles which the others stand in for worst.
+    pub(super) fn without_its_oracles(&self) -> Option<&Without> {
+        let without = self
+            .oracles
+            .keys()
+            .filter_map(|name| self.without.get(name));
+        without.min_by_key(|without| without.seeds)
     }
 }
 
@@ -120,13 +135,17 @@ fn percentile(values: &[u64], percent: usize) -> u64 {
     sorted.get(rank - 1).copied().unwrap_or(0)
 }
 
+fn counted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, usize> {
+    names.fold(BTreeMap::new(), |mut counts, name| {
+        *counts.entry(name.to_owned()).or_default() += 1;
+        counts
+    })
+}
+
 fn most_common<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in names {
-        *counts.entry(name).or_default() += 1;
-    }
-    let most = counts.iter().max_by_key(|(_, count)| **count)?;
-    Some((*most.0).to_owned())
+    let counts = counted(names);
+    let most = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    Some(most.0)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The zoo as a table for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::ORACLES;
 use super::record::ZooRecord;
 
 /// The table's first line.
@@ -45,7 +47,11 @@ pub fn row(record: &ZooRecord, without: &[&'static str]) -> String {
         short(record.triggered),
     );
     for name in without {
-        let cell = record.without.get(*name).map_or("-".to_owned(), |without| {
+        let without = match *name {
+            ORACLES => record.without_its_oracles(),
+            name => record.without.get(name),
+        };
+        let cell = without.map_or("-".to_owned(), |without| {
             format!(
                 "{}/{} {:.2}",
                 without.seeds, record.seeds, without.seconds_median
@@ -95,6 +101,7 @@ pub fn footer(records: &[ZooRecord]) -> String {
     if let Some(median) = sizes.get(sizes.len() / 2) {
         let _ = writeln!(out, "median size after shrinking: {median} statements");
     }
+    out.push_str(&oracles(records));
     for record in records.iter().filter(|record| !record.found) {
         let why = match (record.reached, record.triggered) {
             (0, _) => "its line was never reached: the generator is weak here",
@@ -102,6 +109,35 @@ pub fn footer(records: &[ZooRecord]) -> String {
             _ => "it made a difference that no oracle saw",
         };
         let _ = writeln!(out, "missed {}: {why}", record.bug);
+    }
+    out
+}
+
+/// What each oracle that was silenced is worth.
+fn oracles(records: &[ZooRecord]) -> String {
+    let mut worth: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
+    for record in records {
+        for oracle in record.oracles.keys() {
+            if let Some(without) = record.without.get(oracle) {
+                let (first, missed) = worth.entry(oracle).or_default();
+                *first += 1;
+                if !without.found {
+                    missed.push(&record.bug);
+                }
+            }
+        }
+    }
+    let mut out = String::new();
+    for (oracle, (first, missed)) in worth {
+        let list = match missed.as_slice() {
+            [] => String::new(),
+            list => format!(": {}", list.join(" ")),
+        };
+        let _ = writeln!(
+            out,
+            "{oracle}: first to see {first} bugs; without it others miss {}{list}",
+            missed.len()
+        );
     }
     out
 }
@@ -123,6 +159,41 @@ fn short(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zoo::record::Without;
+
+    fn record(bug: &str, oracles: &[&str], missed: &[&str]) -> ZooRecord {
+        let text = format!(
+            r#"{{"bug":"{bug}","found":true,"seeds":2,"found_seeds":2,"scenarios_median":1,"scenarios_p90":1,
+                "seconds_median":0,"reached":1,"triggered":1,"detected":2,"without":{{}},"stream_hash":""}}"#
+        );
+        let mut record: ZooRecord = serde_json::from_str(&text).unwrap();
+        for oracle in oracles {
+            let found = !missed.contains(oracle);
+            let without = Without {
+                found,
+                seeds: if found { 2 } else { 1 },
+                seconds_median: 0.5,
+            };
+            record.oracles.insert((*oracle).to_owned(), 1);
+            record.without.insert((*oracle).to_owned(), without);
+        }
+        record
+    }
+
+    #[test]
+    fn an_oracle_is_worth_what_others_miss_without_it() {
+        let records = [
+            record("B-01", &["heap", "model"], &["model"]),
+            record("B-02", &["model"], &[]),
+            record("B-03", &["model"], &["model"]),
+        ];
+        let expected = "heap: first to see 1 bugs; without it others miss 0\n\
+                        model: first to see 3 bugs; without it others miss 2: B-01 B-03\n";
+        assert_eq!(oracles(&records), expected);
+        assert!(row(&records[0], &[ORACLES]).ends_with(" 1/2 0.50"));
+        assert!(row(&records[1], &[ORACLES]).ends_with(" 2/2 0.50"));
+        assert!(row(&record("B-04", &[], &[]), &[ORACLES]).ends_with(" -"));
+    }
 
     #[test]
     fn ids_are_odd_by_their_number() {

@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 
 use gcrucible_heap::Heap;
 use gcrucible_subject::OracleInfo;
-use gcrucible_trace::Failure;
+use gcrucible_trace::{Advantages, Failure};
 
 pub use evidence::{Evidence, Notes};
 
@@ -84,14 +84,21 @@ pub static ALL: &[&dyn Oracle] = &[
     &program_holds::ProgramHolds,
 ];
 
-/// Asks all oracles about the end of a run. What only the program is to blame for is kept for
-/// later.
+/// Asks all oracles but a silenced one about the end of a run. What only the program is to blame for
+/// is kept for later.
 ///
 /// # Errors
 /// The first claim that does not hold.
-pub fn judge(evidence: &Evidence<'_>, notes: &mut Notes) -> Result<Option<Failure>, Failure> {
+pub fn judge(
+    evidence: &Evidence<'_>,
+    notes: &mut Notes,
+    advantages: Advantages,
+) -> Result<Option<Failure>, Failure> {
     let mut of_program = None;
     for oracle in ALL {
+        if advantages.silences(oracle.name()) {
+            continue;
+        }
         let verdict = oracle.judge(evidence, notes);
         match verdict {
             Err(failure) if oracle.blames_program() => of_program = Some(failure),

@@ -690,7 +690,7 @@ impl<'s> Run<'s> {
             is_own: !self.is_generated && !self.has_injected,
             collects: debug.collect != CollectMode::Never && debug.fail.is_empty(),
         };
-        let judged = oracles::judge(&evidence, &mut self.notes);
+        let judged = oracles::judge(&evidence, &mut self.notes, self.options.advantages);
         self.report.counters.statements += self.notes.statements;
         let held = judged?.map_or(Ok(()), Err);
         let heap = self.drop_everything();
