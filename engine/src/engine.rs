@@ -662,6 +662,12 @@ impl Engine {
         self.inner.registry.waiting()
     }
 
+    /// Whether a task is on the list of a future, channel or mutex that it waits for. One that runs,
+    /// or has ended, is on none.
+    pub fn is_waiting(&self, task: u32) -> bool {
+        self.inner.registry.is_waiting(task) || self.inner.wait_lists.is_waiting(task)
+    }
+
     /// Tasks that wait for channels and mutexes, with the object's id.
     pub fn blocked_tasks(&self) -> Vec<(u32, u64)> {
         self.inner.wait_lists.waiting()

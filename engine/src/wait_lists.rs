@@ -207,6 +207,13 @@ impl WaitLists {
         self.lists.lock().len()
     }
 
+    /// Whether a task is on a list.
+    pub(crate) fn is_waiting(&self, task: u32) -> bool {
+        let lists = self.lists.lock();
+        let mut waiting = lists.values().flat_map(|list| list.waiting.values());
+        waiting.any(|waiting| waiting.waiter.0 == task)
+    }
+
     /// Tasks that wait, with the id of the object.
     pub(crate) fn waiting(&self) -> Vec<(u32, u64)> {
         let lists = self.lists.lock();

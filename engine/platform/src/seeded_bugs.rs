@@ -322,6 +322,8 @@ catalogue! {
     B312 = "B-312", Simulation, "books", "a mode that leaves room for so many copies leaves it for all";
     B313 = "B-313", Simulation, "books", "what dies in an old block is not counted as a zombie";
     B314 = "B-314", Simulation, "books", "an account pays for what was reached before it, too";
+    B315 = "B-315", Simulation, "leaks", "a wait for a channel or mutex that a cancellation ends leaves its task on the list";
+    B316 = "B-316", Simulation, "model", "an operation in whose middle a handler has run counts as over until it is waited for again";
 }
 
 impl Bug {

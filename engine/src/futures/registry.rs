@@ -248,6 +248,13 @@ impl Registry {
         self.state.lock().entries.len()
     }
 
+    /// Whether a task is on the list of a future.
+    pub(crate) fn is_waiting(&self, task: u32) -> bool {
+        let state = self.state.lock();
+        let mut waiters = state.entries.values().flat_map(|it| it.waiters.values());
+        waiters.any(|waiter| waiter.0 == task)
+    }
+
     /// Who waits for whom: task and id of the future.
     pub fn waiting(&self) -> Vec<(u32, u64)> {
         let state = self.state.lock();

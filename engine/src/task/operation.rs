@@ -151,9 +151,14 @@ impl Operations {
     pub(super) fn after_slice(&mut self, vm: &Vm, outcome: &SliceOutcome) {
         let begins = matches!(outcome.end, SliceEnd::Sleep { .. } | SliceEnd::Host);
         let count = vm.operations() - usize::from(begins);
-        // In a handler, and where an error was caught, it stands at no operation.
+        // In a handler, and where an error was caught, it stands at no operation; where a handler has ended,
+        // at one that may not be over, whether it is waited for by now or not.
         let stack = self.stack.get_mut();
-        self.is_under_way &= count == stack.len() && !outcome.interrupted;
+        let is_at_one = vm.is_at_operation() && !begins && count == stack.len();
+        self.is_under_way = match planted!(B316, is_at_one && !self.is_under_way) {
+            true => false,
+            false => is_at_one,
+        };
         stack.truncate(count);
     }
 }
@@ -234,13 +239,12 @@ impl Driver<'_> {
     /// Waits for the innermost operation, the deadline or other news. The machine gets the
     /// result of an operation that has ended.
     pub(super) async fn operate<C: Checks>(&mut self) {
-        self.operations.is_under_way = true;
         if self.pending.is_some() && !planted!(B306) {
             // An error waits, perhaps behind a cancellation that the machine refused. What a
             // handler has interrupted may be under way, which is none of its business.
-            self.operations.is_under_way = false;
             return;
         }
+        self.operations.is_under_way = true;
         let task = self.task;
         loop {
             // In this order, as in every wait.

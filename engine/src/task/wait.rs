@@ -134,7 +134,8 @@ impl Driver<'_> {
                 object,
             });
         }
-        if !inner.wait_lists.remove(place, at, had_turn && !is_same) {
+        let stays = planted!(B315, is_same && task.token.is_undelivered());
+        if !stays && !inner.wait_lists.remove(place, at, had_turn && !is_same) {
             self.turn = Some(place);
         }
     }

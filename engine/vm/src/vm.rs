@@ -304,6 +304,11 @@ impl Vm {
         kept.count() + usize::from(control.operation.is_some())
     }
 
+    /// Whether the frame that runs next stands at one of them.
+    pub fn is_at_operation(&self) -> bool {
+        self.state.lock().control.operation.is_some()
+    }
+
     /// Whether a slice would dispatch this signal.
     pub fn can_dispatch(&self, signal: &str) -> bool {
         let state = self.state.lock();

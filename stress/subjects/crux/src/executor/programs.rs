@@ -483,7 +483,9 @@ impl<'s> Run<'s> {
                 1 if self.is_idle(programs, &mut sites) => Passing::Idle,
                 _ => Passing::Timer,
             };
+            let events = self.observer.len();
             self.step(programs, site, choice.fuel, passing);
+            self.look_at_waits(events)?;
             strategy.ran((self.observer.instructions() - before) as u32);
             if let (Some(watch), Some(seen)) = (&mut watch, seen) {
                 strategy.touched(self.touched(watch, seen));
@@ -627,6 +629,28 @@ impl<'s> Run<'s> {
             for (parent, child) in self.observer.take_spawned() {
                 counts.spawned(child, parent);
             }
+        }
+    }
+
+    /// After a step: a task that could go on at its end, or has ended, is on no list of those who wait.
+    fn look_at_waits(&self, events: usize) -> Result<(), Failure> {
+        let ran = self.observer.with_events_from(events, |events| {
+            let mut ends = events.iter().rev();
+            ends.find_map(|event| match event {
+                Event::SliceEnded { task, end, .. } => Some((*task, end.goes_on())),
+                _ => None,
+            })
+        });
+        match ran {
+            Some((task, true)) if self.engine().is_waiting(task) => Err(Failure {
+                oracle: "nothing_leaks".into(),
+                check: "still_waits".into(),
+                site: "wait list".into(),
+                message: format!(
+                    "task {task} runs, or has ended, and is on the list of what it waits for"
+                ),
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -744,6 +744,26 @@ pub enum SliceEnd {
 }
 
 impl SliceEnd {
+    /// Whether the task has nothing to wait for: it goes on at once, or has ended.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self {
+            SliceEnd::Preempted
+            | SliceEnd::NoMemory
+            | SliceEnd::Yielded
+            | SliceEnd::Spawned { .. }
+            | SliceEnd::Cancelling { .. }
+            | SliceEnd::Collecting
+            | SliceEnd::Returned
+            | SliceEnd::Threw => true,
+            SliceEnd::Awaiting { .. }
+            | SliceEnd::AwaitingMany { .. }
+            | SliceEnd::Waiting { .. }
+            | SliceEnd::Resuming
+            | SliceEnd::Host
+            | SliceEnd::Sleeping { .. } => false,
+        }
+    }
+
     /// What follows the number of instructions; `futures` are those that it waits for.
     fn in_words(&self, futures: &[u64]) -> String {
         match self {

@@ -122,8 +122,8 @@ topics! {
     Interrupts = interrupts, 3, if Interrupts;
     Weak = weak, 2, if Weak;
     Finalizers = finalizers, 2, if Finalizers;
-    Detached = detached, 1, if Detached: Waits;
-    HostOperations = host_operations, 1, if HostOperations: Waits;
+    Detached = detached, 2, if Detached: Waits;
+    HostOperations = host_operations, 2, if HostOperations: Waits;
     Clients = clients, 2, if Clients: Waits;
     FullHeap = full_heap, 1, if RuntimeErrors: Nests;
 }

@@ -16,7 +16,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let crowd = spawns * u32::from(body.tasks >= 3 && body.affords(40));
     match body
         .c
-        .weighted(&[6 * spawns, 4, 2 * deadline, 2, 4 * crowd])
+        .weighted(&[6 * spawns, 4, 2 * deadline, 2, 6 * crowd])
     {
         0 => produce(body, out),
         1 => try_shared(body, out),

@@ -16,7 +16,7 @@ pub(super) fn statement<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>)
     let crowd = u32::from(may_crowd && tasks::can_spawn(body));
     match body
         .c
-        .weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1, 2, 3 * crowd])
+        .weighted(&[4, 3, 2, 2 * deadline, 2 * loops, 1, 2, 6 * crowd])
     {
         0 => held(body, out),
         1 => thrown_through(body, out),
@@ -198,6 +198,7 @@ fn given_up<C: Choices>(body: &mut Body<'_, C>, out: &mut Vec<Stmt>) {
         let again = body.block(|body, out| {
             tasks::spawn_one_that_gives_up(body, out, wants);
             out.extend((0..body.c.within(1, 2)).map(|_| tasks::sleep(0)));
+            cancelled(body, (2, 3), out);
         });
         out.push(Stmt::Sync(Expr::Name(mutex), again));
     }
