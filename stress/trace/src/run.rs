@@ -1,8 +1,8 @@
 //! One run of one scenario, and what it leaves behind.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -44,19 +44,22 @@ impl Advantages {
     }
 }
 
-/// The name of an oracle. One that is read is kept for ever, each once.
+/// The name of an oracle. One that is read is kept for ever, each once in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OracleName(pub &'static str);
 
 impl<'de> Deserialize<'de> for OracleName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        thread_local! {
+            static NAMES: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+        }
         let name = String::deserialize(deserializer)?;
-        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = names.get(name.as_str()).copied();
-        let name = known.unwrap_or_else(|| String::leak(name));
-        names.insert(name);
-        Ok(OracleName(name))
+        NAMES.with_borrow_mut(|names| {
+            let known = names.get(name.as_str()).copied();
+            let name = known.unwrap_or_else(|| String::leak(name));
+            names.insert(name);
+            Ok(OracleName(name))
+        })
     }
 }
 

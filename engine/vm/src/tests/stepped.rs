@@ -240,12 +240,15 @@ fn no_built_in_does_more_than_a_step_at_a_time() {
         let text = format!("fn main() {{ {setup}\n yield_now()\n let made = {call} }}");
         let machine = Machine::stepping(&text, STEP);
         let mut steps = 0;
+        let mut slices = 0;
         let mut is_set_up = false;
         loop {
             let outcome = machine.slice(1_000_000);
             if is_set_up {
-                // The last step's slice goes on behind it, with work of its own.
-                let most = if outcome.advanced { 2 * STEP } else { 4 * STEP };
+                // Small steps grow. The last step's slice goes on behind it, with work of its own.
+                let step = machine.heap.debug().units_of_step(slices);
+                slices += 1;
+                let most = if outcome.advanced { 2 * step } else { 4 * step };
                 assert!(outcome.charged <= most, "{call}: {outcome:?}");
                 steps += u32::from(outcome.advanced);
             }
