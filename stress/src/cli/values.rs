@@ -100,18 +100,6 @@ pub fn bug(text: &str) -> Result<Bug, String> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bug_is_named_exactly() {
-        assert_eq!(bug("B-03"), Ok(Bug::B03));
-        assert!(bug("B-04").unwrap_err().contains("B-04a"));
-        assert!(bug("B-999").unwrap_err().contains("expected"));
-    }
-}
-
 /// Reads the name of an oracle.
 ///
 /// # Errors
@@ -123,4 +111,16 @@ pub fn oracle(text: &str) -> Result<OracleName, String> {
         .find(|oracle| oracle.name == text)
         .map(|oracle| OracleName(oracle.name))
         .ok_or_else(|| "or an oracle of `crucible list`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_named_exactly() {
+        assert_eq!(bug("B-03"), Ok(Bug::B03));
+        assert!(bug("B-04").unwrap_err().contains("B-04a"));
+        assert!(bug("B-999").unwrap_err().contains("expected"));
+    }
 }
